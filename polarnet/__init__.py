@@ -1,0 +1,55 @@
+"""Multi-task VGG16 on PET myocardial perfusion polar maps. Research use only."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public names load on first use: TensorFlow alone takes several seconds.
+_HOMES = {
+    "MAP_TYPES": "traits",
+    "TRAITS": "traits",
+    "segment_means": "anatomy",
+    "Cohort": "cohort",
+    "Study": "cohort",
+    "read_cohort": "cohort",
+    "split_by_patient": "cohort",
+    "fold_by_patient": "cohort",
+    "make_phantom_cohort": "phantom",
+    "read_exports": "readers",
+    "ExperimentConfig": "config",
+    "load_config": "config",
+    "save_config": "config",
+    "build_model": "network",
+    "load_model": "network",
+    "train": "network",
+    "predict": "network",
+    "Run": "network",
+    "Interval": "evaluation",
+    "auroc": "evaluation",
+    "delong_test": "evaluation",
+    "evaluate": "evaluation",
+    "baseline_scores": "evaluation",
+    "plot_polar_map": "report",
+    "plot_bullseye": "report",
+    "plot_roc": "report",
+    "write_report": "report",
+    "run_study": "study",
+}
+_MODULES = ("anatomy",)
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"polarnet.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"polarnet has no '{name}'; it has {', '.join(sorted(__all__))}.")
+    value = getattr(importlib.import_module(f"polarnet.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,197 @@
+"""Where things are on a polar map: the disc, the 17 AHA segments, the coronary territories.
+
+The map is a square raster seen from the apex: row 0 at the top, anterior wall up, inferior wall
+down, septum left, lateral wall right, apex in the centre, basal edge on the inscribed circle.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+SEGMENTS: Final = (
+    "basal anterior", "basal anteroseptal", "basal inferoseptal",
+    "basal inferior", "basal inferolateral", "basal anterolateral",
+    "mid anterior", "mid anteroseptal", "mid inferoseptal",
+    "mid inferior", "mid inferolateral", "mid anterolateral",
+    "apical anterior", "apical septal", "apical inferior", "apical lateral", "apex",
+)  # fmt: skip
+"""Names of AHA segments 1 to 17 (Cerqueira et al., Circulation 2002;105:539-542)."""
+
+TERRITORIES: Final = {
+    "LAD": (1, 2, 7, 8, 13, 14, 17),
+    "RCA": (3, 4, 9, 10, 15),
+    "LCx": (5, 6, 11, 12, 16),
+}
+"""AHA default assignment of segments to coronary arteries (Cerqueira et al. 2002)."""
+
+RING_ENDS: Final = (0.25, 0.50, 0.75, 1.0)
+"""Outer edge of apex, apical, mid and basal ring as a share of the disc radius (our choice)."""
+
+
+@lru_cache(maxsize=16)
+def polar_coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Radius and angle of every pixel centre of a map.
+
+    Parameters
+    ----------
+    size
+        Rows (and columns) of the map.
+
+    Returns
+    -------
+    Two read-only arrays of shape (size, size): the radius as a share of the disc radius (0 at
+    the apex, 1 at the basal edge), and the angle in degrees, [0, 360), counter-clockwise from
+    the lateral wall, so that 90 is anterior and 180 the septum.
+
+    >>> radius, angle = polar_coordinates(2)
+    >>> angle.tolist()
+    [[135.0, 45.0], [225.0, 315.0]]
+    """
+    centre = (np.arange(size) + 0.5 - size / 2) / (size / 2)
+    x, y = np.meshgrid(centre, -centre)
+    radius, angle = np.hypot(x, y), np.degrees(np.arctan2(y, x)) % 360
+    radius.flags.writeable = angle.flags.writeable = False
+    return radius, angle
+
+
+@lru_cache(maxsize=16)
+def disc_mask(size: int) -> np.ndarray:
+    """Pixels that belong to the left ventricle.
+
+    Returns
+    -------
+    Read-only boolean array of shape (size, size), True inside the inscribed disc.
+
+    >>> disc_mask(4).sum()
+    np.int64(12)
+    """
+    mask = polar_coordinates(size)[0] <= 1
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=16)
+def segment_map(size: int) -> np.ndarray:
+    """AHA segment of every pixel.
+
+    Returns
+    -------
+    Read-only integer array of shape (size, size): 1 to 17 inside the disc, 0 outside.
+
+    References
+    ----------
+    Cerqueira et al., Circulation 2002;105:539-542: segments 1 and 7 are anterior (60 to 120
+    degrees here), 13 is apical anterior (45 to 135), numbering runs counter-clockwise.
+
+    >>> int(segment_map(64)[1, 32]), int(segment_map(64)[32, 1]), int(segment_map(64)[32, 32])
+    (1, 3, 17)
+    """
+    radius, angle = polar_coordinates(size)
+    sixth = ((angle - 60) % 360 // 60).astype(int)
+    quarter = ((angle - 45) % 360 // 90).astype(int)
+    apex, apical, mid, _ = RING_ENDS
+    segments = np.where(radius <= mid, 7 + sixth, 1 + sixth)
+    segments = np.where(radius <= apical, 13 + quarter, segments)
+    segments = np.where(radius <= apex, 17, segments)
+    segments = np.where(disc_mask(size), segments, 0)
+    segments.flags.writeable = False
+    return segments
+
+
+@lru_cache(maxsize=16)
+def _segment_averages(size: int) -> np.ndarray:
+    """Matrix (size * size, 17) whose product with a flat map is the 17 segment means."""
+    one_hot = segment_map(size).reshape(-1, 1) == np.arange(1, 18)
+    pixels = one_hot.sum(axis=0)
+    if (pixels == 0).any():
+        raise ValueError(f"A map of {size} x {size} is too small for 17 segments; use at least 8.")
+    return one_hot / pixels
+
+
+def segment_means(values: np.ndarray) -> np.ndarray:
+    """Mean of a polar map in each of the 17 AHA segments.
+
+    Parameters
+    ----------
+    values
+        One map of shape (size, size) or several of shape (n, size, size), apex at the centre,
+        anterior wall up, septum left. MBF in mL/min/g, MFR without unit, or percent.
+
+    Returns
+    -------
+    Array of shape (17,) or (n, 17) in the unit of `values`; element k is segment k + 1.
+
+    Raises
+    ------
+    ValueError: `values` is not square, or too small for 17 segments.
+
+    References
+    ----------
+    Cerqueira et al., Circulation 2002;105:539-542 (segments and their territories).
+
+    >>> float(segment_means(np.ones((48, 48)))[16])     # segment 17, the apex
+    1.0
+    """
+    values = np.asarray(values)
+    if values.ndim not in (2, 3) or values.shape[-1] != values.shape[-2]:
+        raise ValueError(
+            f"segment_means needs maps of shape (size, size) or (n, size, size), "
+            f"but received {values.shape}."
+        )
+    size = values.shape[-1]
+    return values.reshape(*values.shape[:-2], size * size) @ _segment_averages(size)
+
+
+def disc_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the disc: the global value of a map.
+
+    Parameters
+    ----------
+    values
+        Maps of shape (..., size, size).
+
+    Returns
+    -------
+    Array of shape (...), float64, in the unit of `values`.
+
+    >>> float(disc_mean(np.full((48, 48), 2.5)))
+    2.5
+    """
+    values = np.asarray(values)
+    return values[..., disc_mask(values.shape[-1])].mean(axis=-1, dtype=np.float64)
+
+
+@lru_cache(maxsize=16)
+def segment_basis(size: int) -> np.ndarray:
+    """Smooth maps, one a segment, whose weighted sum has given segment means.
+
+    Angles are interpolated linearly between the middles of neighbouring segments, radii between
+    the middles of neighbouring rings; the weights are then solved for exact segment means.
+
+    Returns
+    -------
+    Read-only array of shape (17, size, size), 0 outside the disc. `np.tensordot(values, basis,
+    1)` is a smooth map whose 17 segment means are `values`.
+
+    >>> smooth = np.tensordot(np.arange(1, 18), segment_basis(64), 1)
+    >>> segment_means(smooth).round(6).tolist()[:3]
+    [1.0, 2.0, 3.0]
+    """
+    radius, angle = polar_coordinates(size)
+    rings = []
+    for first, n_sectors, first_middle in ((17, 1, 0), (13, 4, 90), (7, 6, 90), (1, 6, 90)):
+        ring = np.zeros((18, size, size))
+        position = ((angle - first_middle) % 360) / (360 / n_sectors)
+        for sector in range(n_sectors):
+            distance = np.abs(position - sector)
+            distance = np.minimum(distance, n_sectors - distance)
+            ring[first + sector] = np.clip(1 - distance, 0, 1) if n_sectors > 1 else 1
+        rings.append(ring)
+    # Ring middles: the apex reaches from 0 to .25, the others are .25 wide.
+    place = np.clip((radius - 0.125) / 0.25, 0, 3)
+    raw = sum(np.clip(1 - np.abs(place - k), 0, 1) * ring for k, ring in enumerate(rings))
+    raw = raw[1:] * disc_mask(size)
+    basis = np.tensordot(np.linalg.inv(segment_means(raw)), raw, 1)
+    basis.flags.writeable = False
+    return basis

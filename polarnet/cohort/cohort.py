@@ -1,0 +1,229 @@
+"""The studies of a cohort: maps, labels and what else is known, row by row."""
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from polarnet.anatomy import disc_mean
+from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
+from polarnet.cohort.stack import MapStack
+from polarnet.traits import MAP_TYPES
+
+PHANTOM = "polarnet phantom"
+"""Software named by studies that were simulated."""
+
+_BATCH = 1024  # maps in memory at once where a whole cohort is gone through
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One examination.
+
+    Attributes
+    ----------
+    maps
+        Map type -> array of shape (size, size), float32; 0 outside the disc.
+    traits
+        Trait -> 1.0, 0.0 or NaN (not recorded).
+    clinical
+        Whatever else the table says of this study.
+    unit
+        Of rest and stress: "mL/min/g" or "percent". Reserve has none.
+    """
+
+    study_id: str
+    patient_id: str
+    maps: Mapping[str, np.ndarray]
+    traits: pd.Series
+    clinical: pd.Series
+    unit: str
+
+    def __repr__(self) -> str:
+        recorded = ", ".join(f"{k} {v:.0f}" for k, v in self.traits.dropna().items())
+        return f"Study {self.study_id}: {', '.join(self.maps)} in {self.unit}; {recorded}"
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Studies side by side: one row of every table, one map of every stack, is one study.
+
+    Attributes
+    ----------
+    maps
+        Map type -> (n, size, size) float32: "rest" and "stress" in `unit`, "reserve" without
+        unit, computed where it is looked at. 0 outside the disc.
+    traits
+        Index study_id, one column a trait: 1.0, 0.0, or NaN where it was not recorded.
+    patients
+        study_id -> patient_id.
+    clinical
+        Index study_id: age, BMI and the user's other columns. May have no columns.
+    truth
+        Phantom only: what was planted. Otherwise without columns.
+    unit
+        "mL/min/g", or "percent" for relative counts.
+    tracer, stress_agent, software
+        As stated by the user; empty where not stated.
+
+    Raises
+    ------
+    ValueError: a study_id occurs twice, tables or stacks do not match, a map has NaN or negative
+        values inside the disc, a trait is neither 0, 1 nor empty, or two patients share a map;
+        all offenders are listed.
+    """
+
+    maps: Mapping[str, np.ndarray | MapStack]
+    traits: pd.DataFrame
+    patients: pd.Series
+    clinical: pd.DataFrame
+    truth: pd.DataFrame
+    unit: str
+    tracer: str = ""
+    stress_agent: str = ""
+    software: str = ""
+    # Rows taken from a cohort that was checked, or a folder that was checked when written.
+    is_checked: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given.")
+        if not self.is_checked:
+            self._check()
+            object.__setattr__(self, "traits", self.traits.apply(pd.to_numeric).astype(float))
+            object.__setattr__(self, "is_checked", True)
+        maps = dict(self.maps)
+        if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
+            maps["reserve"] = _reserve(maps["stress"], maps["rest"])
+        object.__setattr__(self, "maps", {m: maps[m] for m in MAP_TYPES if m in maps})
+
+    def _check(self) -> None:
+        measured = {m: v for m, v in self.maps.items() if not isinstance(v, MapStack)}
+        shapes = {m: v.shape for m, v in measured.items()}
+        n = len(self.patients)
+        if not measured or n == 0:
+            raise ValueError("A cohort needs at least one study and one map type.")
+        size = next(iter(shapes.values()))[-1]
+        if any(shape != (n, size, size) for shape in shapes.values()):
+            raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
+        for name in ("traits", "clinical", "truth"):
+            if not getattr(self, name).index.equals(self.patients.index):
+                raise ValueError(f"Table '{name}' must have the same study ids, in order.")
+        problems = table_problems(self.traits, self.patients)
+        problems += map_problems(measured, self.patients, self.unit)
+        if problems:
+            raise ValueError("Not a sound cohort: " + "; ".join(problems))
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    def __getitem__(self, row: int) -> Study:
+        return Study(
+            study_id=str(self.patients.index[row]),
+            patient_id=str(self.patients.iloc[row]),
+            maps={m: np.asarray(stack[row]) for m, stack in self.maps.items()},
+            traits=self.traits.iloc[row],
+            clinical=self.clinical.iloc[row],
+            unit=self.unit,
+        )
+
+    def __repr__(self) -> str:
+        kind = "Phantom cohort (not patients)" if self.is_phantom else "Cohort"
+        return (
+            f"{kind}: {len(self)} studies of {self.patients.nunique()} patients; "
+            f"{', '.join(self.maps)}, {self.size} x {self.size}, {self.unit}; "
+            f"traits {', '.join(self.traits.columns) or 'none'}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>" + self.trait_counts().to_html()
+
+    @property
+    def size(self) -> int:
+        """Rows (and columns) of a map."""
+        return next(iter(self.maps.values())).shape[-1]
+
+    @property
+    def is_phantom(self) -> bool:
+        """True where the studies were simulated."""
+        return self.software == PHANTOM
+
+    def trait_counts(self) -> pd.DataFrame:
+        """Studies coded 1, coded 0 and not recorded, one row a trait."""
+        return pd.DataFrame(
+            {
+                "coded 1": (self.traits == 1).sum(),
+                "coded 0": (self.traits == 0).sum(),
+                "not recorded": self.traits.isna().sum(),
+            }
+        )
+
+    def select(self, rows: np.ndarray) -> "Cohort":
+        """The cohort of the studies at these positions (integers or a mask); nothing is read.
+
+        Maps held in memory are copied; maps on disk stay there.
+        """
+        rows = np.arange(len(self))[rows]
+        maps = {m: _select(v, rows) for m, v in self.maps.items() if not _is_computed(v)}
+        tables: dict[str, Any] = {
+            name: getattr(self, name).iloc[rows]
+            for name in ("traits", "patients", "clinical", "truth")
+        }
+        return replace(self, maps=maps, **tables)
+
+    def global_means(self, map_type: str) -> pd.Series:
+        """Mean of each study's map over the disc, in the unit of the map."""
+        stack = self.maps[map_type]
+        means = [disc_mean(stack[i : i + _BATCH]) for i in range(0, len(self), _BATCH)]
+        return pd.Series(np.concatenate(means), index=self.patients.index, name=map_type)
+
+    def global_mfr(self) -> pd.Series:
+        """Mean stress MBF over the disc / mean rest MBF over the disc, one value a study.
+
+        Raises
+        ------
+        ValueError: the cohort has relative counts, or lacks rest or stress maps.
+        """
+        if self.unit != "mL/min/g" or not {"rest", "stress"} <= self.maps.keys():
+            raise ValueError(
+                f"Flow reserve needs rest and stress maps in mL/min/g; this cohort has "
+                f"{', '.join(self.maps)} in {self.unit}."
+            )
+        rest = self.global_means("rest")
+        if (rest <= 0).any():
+            raise ValueError(f"Mean rest flow is 0: {listing(rest.index[rest <= 0])}.")
+        return (self.global_means("stress") / rest).rename("mfr")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the cohort folder: whole, or not at all.
+
+        Raises
+        ------
+        FileExistsError: the folder exists and is not empty.
+        """
+        from polarnet.cohort.files import write_cohort
+
+        return write_cohort(self, folder)
+
+
+def _is_computed(stack: np.ndarray | MapStack) -> bool:
+    """True for a reserve that is made of rest and stress."""
+    return isinstance(stack, MapStack) and stack.rest is not None
+
+
+def _select(stack: np.ndarray | MapStack, rows: np.ndarray) -> np.ndarray | MapStack:
+    """Rows of a stack: copied from memory, referred to on disk."""
+    if isinstance(stack, MapStack):
+        return stack.select(rows)
+    return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
+
+
+def _reserve(stress: np.ndarray | MapStack, rest: np.ndarray | MapStack) -> MapStack:
+    """Flow reserve of two stacks with the same rows."""
+    if isinstance(stress, MapStack) and isinstance(rest, MapStack):
+        return MapStack(stress.values, stress.rows, rest.values)
+    return MapStack(np.asanyarray(stress), np.arange(len(stress)), np.asanyarray(rest))

@@ -1,0 +1,196 @@
+"""One experiment, in one flat record: what a run folder's config.yaml says."""
+
+import difflib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from polarnet.traits import MAP_TYPES, TRAITS
+
+WINDOWS: Final = {
+    ("rest", "mL/min/g"): (0.0, 3.0),
+    ("stress", "mL/min/g"): (0.0, 6.0),
+    ("reserve", "mL/min/g"): (0.0, 8.0),
+    ("rest", "percent"): (0.0, 100.0),
+    ("stress", "percent"): (0.0, 100.0),
+}
+"""Values shown as darkest and brightest, by map type and unit of the cohort (our choice)."""
+
+_CHOICES: Final = {
+    "map_type": MAP_TYPES,
+    "mode": ("frozen", "finetuned"),
+    "trunk": ("block1", "block2", "block3", "block4", "block5", None),
+    "pooling": ("aha", "global"),
+    "scaling": ("absolute", "relative"),
+    "precision": ("auto", "float32", "mixed_bfloat16"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """Settings of one run. What the paper's abstract does not say is our choice.
+
+    Attributes
+    ----------
+    map_type
+        The map that the network reads: "rest", "stress" or "reserve" (abstract).
+    mode
+        "frozen": ImageNet trunk left as it is; "finetuned": its last block is trained on, after
+        the head (the abstract names both stages).
+    traits
+        One sigmoid head each (multi-task; abstract).
+    weights
+        Of the trunk: "imagenet", the path of a weights file, or None for an untrained trunk.
+    trunk
+        Last VGG16 block used. None: "block2" for frozen, "block5" for finetuned.
+    pooling
+        "aha" averages trunk features in each of the 17 AHA segments, "global" over the image.
+    input_size
+        Pixels a side that the trunk sees.
+    scaling
+        "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
+    palette
+        "grey", or the name of a matplotlib colour map: 8 bits, as a screen shows it.
+    hidden_units, dropout, l2
+        The dense layer between trunk and heads, and what holds it back.
+    learning_rate, epochs, patience, batch_size
+        Of the head (Adam). Training stops when the validation log-loss did not improve for
+        `patience` epochs; the best epoch is kept.
+    finetune_learning_rate, finetune_epochs, finetune_patience
+        Of the second stage, with a fresh optimiser.
+    augment
+        Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip.
+    val, test
+        Shares of the patients, where the cohort brings no split of its own.
+    precision
+        "auto" is mixed_bfloat16 where the processor or GPU computes in it, else float32.
+    seed
+        Of the split, the initial weights, the order of studies, dropout and augmentation.
+    unit, map_size, window, tracer, stress_agent, software
+        Filled in by training from the cohort; prediction compares them.
+
+    Raises
+    ------
+    ValueError: a setting is out of range.
+    """
+
+    map_type: str = "stress"
+    mode: str = "frozen"
+    traits: tuple[str, ...] = TRAITS
+    weights: str | None = "imagenet"
+    trunk: str | None = None
+    pooling: str = "aha"
+    input_size: int = 112
+    scaling: str = "absolute"
+    palette: str = "grey"
+    hidden_units: int = 32
+    dropout: float = 0.5
+    l2: float = 1e-3
+    learning_rate: float = 3e-3
+    epochs: int = 300
+    patience: int = 30
+    batch_size: int = 32
+    finetune_learning_rate: float = 1e-5
+    finetune_epochs: int = 20
+    finetune_patience: int = 5
+    augment: bool = False
+    val: float = 0.15
+    test: float = 0.15
+    precision: str = "auto"
+    seed: int = 0
+    unit: str | None = None
+    map_size: int | None = None
+    window: tuple[float, float] | None = None
+    tracer: str = ""
+    stress_agent: str = ""
+    software: str = ""
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(str, choices))}, "
+                    f"but {getattr(self, name)!r} was given."
+                )
+        if isinstance(self.traits, str):
+            raise ValueError(f"traits must be a list of names, but '{self.traits}' was given.")
+        object.__setattr__(self, "traits", tuple(self.traits))
+        if not self.traits or len(set(self.traits)) < len(self.traits):
+            raise ValueError(f"traits must name at least one trait, each once: {self.traits}.")
+        if self.window is not None:
+            object.__setattr__(self, "window", tuple(map(float, self.window)))
+        for name, low, high in (
+            ("input_size", 32, 1024), ("hidden_units", 1, 4096), ("dropout", 0, 0.95),
+            ("l2", 0, 10), ("learning_rate", 1e-9, 1), ("finetune_learning_rate", 1e-9, 1),
+            ("epochs", 1, 100_000), ("finetune_epochs", 1, 100_000), ("batch_size", 1, 100_000),
+            ("patience", 1, 100_000), ("finetune_patience", 1, 100_000), ("seed", 0, 2**31 - 1),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not low <= value <= high:
+                raise ValueError(f"{name} must lie between {low} and {high}, but {value!r} was given.")
+        if not (0 < self.val < 1 and 0 < self.test < 1 and self.val + self.test < 1):
+            raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
+
+    @property
+    def last_block(self) -> str:
+        """The last VGG16 block used, with the default for the mode filled in."""
+        return self.trunk or ("block5" if self.mode == "finetuned" else "block2")
+
+
+def load_config(path: str | Path, **changes: Any) -> ExperimentConfig:
+    """Read a YAML file that lists what differs from the defaults.
+
+    Parameters
+    ----------
+    changes
+        Settings that win over the file.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: it is not a mapping, or a setting is unknown or out of range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No configuration file {path}.")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} must hold lines like 'map_type: stress'.")
+    known = [field.name for field in fields(ExperimentConfig)]
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise ValueError(f"{path}: unknown setting '{name}'{hint} Known: {', '.join(known)}.")
+    try:
+        return ExperimentConfig(**{**settings, **changes})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def save_config(config: ExperimentConfig, path: str | Path) -> None:
+    """Write every setting as YAML; `load_config` gives the same record back."""
+    settings = asdict(config)
+    settings["traits"] = list(config.traits)
+    settings["window"] = list(config.window) if config.window else None
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def resolve_config(
+    config: ExperimentConfig, *, unit: str, map_size: int, **stated: str
+) -> ExperimentConfig:
+    """The settings with everything filled in that the training cohort decides."""
+    return replace(
+        config,
+        trunk=config.last_block,
+        unit=unit,
+        map_size=map_size,
+        window=config.window or WINDOWS[config.map_type, unit],
+        **stated,
+    )

@@ -1,0 +1,45 @@
+"""Folders that appear whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(target: str | Path) -> Iterator[Path]:
+    """Fill a hidden sibling folder, then give it its name in one step.
+
+    An error or an interruption inside the block removes the sibling; a killed process leaves
+    it behind under a name that begins with a dot and ends in `.partial`.
+
+    Parameters
+    ----------
+    target
+        The folder to make. Its parents are made as needed; an empty folder is replaced.
+
+    Raises
+    ------
+    FileExistsError: `target` is a file, or a folder with something in it.
+    """
+    target = Path(target)
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise FileExistsError(
+            f"{target} exists and is not empty; nothing was changed. "
+            "Choose another --out, or move it away."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(
+        tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    )
+    try:
+        yield partial
+        # mkdtemp makes folders that only their owner can read; results are meant to be shared.
+        partial.chmod(0o755)
+        if target.is_dir():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

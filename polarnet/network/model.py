@@ -1,0 +1,185 @@
+"""The model: VGG16, pooling by wall or over the image, a dense layer, one head a trait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+
+from polarnet.anatomy import segment_map
+from polarnet.config import ExperimentConfig, load_config
+from polarnet.network.precision import resolve_precision
+from polarnet.network.weights import vgg16_trunk
+
+BLOCK_ENDS: Final = {
+    "block1": "block1_conv2",
+    "block2": "block2_conv2",
+    "block3": "block3_conv3",
+    "block4": "block4_conv3",
+    "block5": "block5_conv3",
+}
+"""Last convolution of each VGG16 block: its features are pooled (names of Keras' own layers)."""
+
+POOLED: Final = "pooled"
+"""Layer that gives one vector a study."""
+
+STANDARDISED: Final = "standardised"
+"""Layer that holds mean and variance of the training features."""
+
+_FINE: Final = 32  # sub-pixels a side when segment shares of a coarse cell are counted
+
+
+def build_model(config: ExperimentConfig) -> keras.Model:
+    """The untrained multi-task model, with the trunk's weights loaded.
+
+    Parameters
+    ----------
+    config
+        Map type, traits, trunk, pooling, weights and precision.
+
+    Returns
+    -------
+    A functional model: one input named by the map type, images (n, input_size, input_size, 3)
+    as made by the package's encoding; outputs a dict, trait -> probability (n, 1), float32.
+    All layers stand in one flat graph. `model.experiment` is the configuration.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ConnectionError: the weights cannot be had.
+
+    References
+    ----------
+    Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Pooling by AHA segment, the dense layer and
+    its size are our choice.
+    """
+    config = replace(config, trunk=config.last_block, precision=resolve_precision(config.precision))
+    with _dtype_policy(config.precision):
+        image = keras.Input((config.input_size, config.input_size, 3), name=config.map_type)
+        trunk = vgg16_trunk(image, config.weights)
+    trunk.trainable = False
+    features = trunk.get_layer(BLOCK_ENDS[config.last_block]).output
+    # From here in float32: averages and probabilities lose digits in bf16.
+    pooled = _pool(features, config.pooling)
+    standardised = keras.layers.Normalization(name=STANDARDISED, dtype="float32")(pooled)
+    # Unit length on average, so that one learning rate and one L2 fit any number of features.
+    scaled = keras.layers.Rescaling(pooled.shape[-1] ** -0.5, name="scaled", dtype="float32")
+    penalty = keras.regularizers.L2(config.l2)
+    hidden = keras.layers.Dense(
+        config.hidden_units, activation=None, name="hidden",
+        kernel_regularizer=penalty, dtype="float32",
+    )(scaled(standardised))  # fmt: skip
+    kept = keras.layers.Dropout(config.dropout, name="dropout", dtype="float32")(hidden)
+    heads = {
+        trait: keras.layers.Dense(
+            1, activation="sigmoid", name=trait, kernel_regularizer=penalty, dtype="float32"
+        )(kept)
+        for trait in config.traits
+    }
+    model = keras.Model(image, heads, name="polarnet")
+    model.experiment = config
+    return model
+
+
+def load_model(folder: str | Path) -> keras.Model:
+    """The trained float32 model of a run folder.
+
+    Returns
+    -------
+    keras.Model as made by `build_model`; `model.experiment` is the run's configuration.
+
+    Raises
+    ------
+    FileNotFoundError: the folder is not a run, or its model is missing.
+    ValueError: the model file is damaged.
+    """
+    folder = Path(folder)
+    for name in ("config.yaml", "model.keras"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} is not a whole run folder: {name} is missing. Train again with "
+                "`polarnet train`, or copy the folder with all its files."
+            )
+    config = load_config(folder / "config.yaml")
+    try:
+        model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{folder / 'model.keras'} cannot be loaded ({reason}).") from None
+    if model.input_names != [config.map_type] or set(model.output) != set(config.traits):
+        raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")
+    model.experiment = config
+    return model
+
+
+def below(model: keras.Model, layer: str) -> keras.Model:
+    """The part of the model from the image to the output of one layer."""
+    return keras.Model(model.input, model.get_layer(layer).output)
+
+
+def above(model: keras.Model, layer: str) -> keras.Model:
+    """The part of the model from the output of one layer to the heads; it shares the weights."""
+    return keras.Model(model.get_layer(layer).output, model.output)
+
+
+def standardise(model: keras.Model, features: np.ndarray) -> None:
+    """Set mean and variance of the training features, shape (n, n_features).
+
+    A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
+    """
+    mean = features.mean(axis=0, dtype=np.float64)
+    variance = features.var(axis=0, dtype=np.float64)
+    variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
+    layer = model.get_layer(STANDARDISED)
+    layer.adapt_mean.assign(mean)
+    layer.adapt_variance.assign(variance)
+    layer.finalize_state()
+
+
+def segment_shares(cells: int) -> np.ndarray:
+    """Weights that average a grid of trunk features over each AHA segment.
+
+    Parameters
+    ----------
+    cells
+        Cells a side of the feature grid, laid over the whole map.
+
+    Returns
+    -------
+    Array of shape (cells * cells, 17), float32; each column sums to 1. A cell counts for a
+    segment by the share of its area there.
+
+    >>> segment_shares(14).sum(axis=0).round(5).tolist() == [1.0] * 17
+    True
+    """
+    fine = segment_map(cells * _FINE).reshape(cells, _FINE, cells, _FINE)
+    shares = np.stack([(fine == k).mean(axis=(1, 3)).ravel() for k in range(1, 18)], axis=1)
+    return (shares / shares.sum(axis=0)).astype(np.float32)
+
+
+def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+    """One vector a study, made of standard layers only so that any Keras can load the file."""
+    if pooling == "global":
+        return keras.layers.GlobalAveragePooling2D(name=POOLED, dtype="float32")(features)
+    _, rows, columns, channels = features.shape
+    flat = keras.layers.Reshape((rows * columns, channels), dtype="float32")(features)
+    channels_first = keras.layers.Permute((2, 1), dtype="float32")(flat)
+    average = keras.layers.Dense(
+        17, use_bias=False, trainable=False, name="aha_segments", dtype="float32"
+    )
+    by_segment = average(channels_first)
+    average.set_weights([segment_shares(rows)])
+    return keras.layers.Flatten(name=POOLED, dtype="float32")(by_segment)
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Let VGG16, which takes no dtype, be built in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

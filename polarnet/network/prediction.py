@@ -1,0 +1,116 @@
+"""Scores: one probability a study and trait."""
+
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from polarnet.cohort import PHANTOM, Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.network.encoding import encode
+from polarnet.network.features import BATCH, in_batches, padded, trunk_features
+from polarnet.network.model import POOLED, above
+
+_STATED = ("tracer", "stress_agent", "software")
+
+
+def predict(
+    model: keras.Model, cohort: Cohort, *, cache: str | Path | None = None
+) -> pd.DataFrame:
+    """Score every study.
+
+    Parameters
+    ----------
+    model
+        From `load_model`, or a trained one of `build_model`.
+    cohort
+        In the unit and map size that the model was trained with.
+    cache
+        Folder of trunk features to use and to fill; None keeps nothing.
+
+    Returns
+    -------
+    DataFrame, index study_id, one column a trait, probabilities in [0, 1]. Its
+    `attrs["warning"]` says where tracer, stress agent or software differ from the training
+    cohort, or that the model was trained on a phantom; empty otherwise.
+
+    Raises
+    ------
+    ValueError: the cohort has another unit or map size than the model was trained with, or lacks
+        the map type.
+    """
+    config: ExperimentConfig = model.experiment
+    _refuse_unlike(config, cohort)
+    if cache is None:
+        forward = tf.function(lambda images: _columns(model(images, training=False), config))
+        stack = cohort.maps[config.map_type]
+        scores = [
+            padded(forward, encode(stack[start : start + BATCH], config))
+            for start in range(0, len(cohort), BATCH)
+        ]
+    else:
+        layer = frozen_end(config)
+        features = trunk_features(model, layer, cohort, Path(cache))
+        upper = above(model, layer)
+        forward = tf.function(lambda rows: _columns(upper(rows, training=False), config))
+        scores = [in_batches(forward, features)]
+    table = pd.DataFrame(
+        np.concatenate(scores).astype(float),
+        index=cohort.patients.index,
+        columns=list(config.traits),
+    )
+    table.attrs["warning"] = _difference(config, cohort)
+    if table.attrs["warning"] and config.software != PHANTOM:
+        warnings.warn(table.attrs["warning"], stacklevel=2)
+    return table
+
+
+def frozen_end(config: ExperimentConfig) -> str:
+    """The last layer below which nothing is ever trained: what a cache may hold."""
+    if config.mode == "frozen":
+        return POOLED
+    block = int(config.last_block.removeprefix("block"))
+    return f"block{block - 1}_pool" if block > 1 else config.map_type
+
+
+def _columns(heads: dict[str, tf.Tensor], config: ExperimentConfig) -> tf.Tensor:
+    """Heads side by side, each addressed by its name."""
+    return tf.concat([heads[trait] for trait in config.traits], axis=1)
+
+
+def _refuse_unlike(config: ExperimentConfig, cohort: Cohort) -> None:
+    """Raise where the numbers of the cohort mean something else than those of training."""
+    if config.unit is None or config.map_size is None:
+        raise ValueError("This model was not trained yet; use train() or load_model().")
+    if cohort.unit != config.unit:
+        raise ValueError(
+            f"The model was trained on maps in {config.unit}, this cohort is in {cohort.unit}. "
+            "Import the maps in that unit, or train a model on this one."
+        )
+    if config.map_type not in cohort.maps:
+        raise ValueError(
+            f"The model reads {config.map_type} maps; this cohort has {', '.join(cohort.maps)}."
+        )
+    if cohort.size != config.map_size:
+        raise ValueError(
+            f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
+            f"these are {cohort.size} x {cohort.size}. Export them in that size."
+        )
+
+
+def _difference(config: ExperimentConfig, cohort: Cohort) -> str:
+    """One line on what should make a reader careful, or nothing."""
+    notes = []
+    if config.software == PHANTOM:
+        notes.append("trained on a phantom, not on patients")
+    for name in _STATED:
+        trained, here = getattr(config, name), getattr(cohort, name)
+        if trained != here:
+            word = name.replace("_", " ")
+            notes.append(f"{word} '{here or 'not stated'}', trained on '{trained or 'not stated'}'")
+    return "; ".join(notes)
+
+

@@ -1,0 +1,75 @@
+"""Where the weights of the trunk come from, and what to do where no download is possible."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import keras
+
+IMAGENET_URL: Final = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
+    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+"""The file that Keras downloads for weights="imagenet" without the top (58.9 MB)."""
+
+_PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold us for minutes
+
+
+def vgg16_trunk(inputs: keras.KerasTensor, weights: str | None) -> keras.Model:
+    """VGG16 without its top, in the same graph as `inputs`.
+
+    Parameters
+    ----------
+    weights
+        "imagenet" (Keras' download and cache), the path of a weights file for
+        VGG16(include_top=False), or None for random weights.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ConnectionError: the download was not possible; says how to fetch the file elsewhere.
+    ValueError: the file does not hold VGG16 weights.
+    """
+    if weights is None:
+        return keras.applications.VGG16(include_top=False, weights=None, input_tensor=inputs)
+    if weights == "imagenet":
+        with _impatient():
+            try:
+                return keras.applications.VGG16(
+                    include_top=False, weights="imagenet", input_tensor=inputs
+                )
+            except Exception as error:
+                # Keras wraps every failure of a download in a bare Exception.
+                reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
+                raise ConnectionError(
+                    f"The ImageNet weights could not be downloaded ({reason}). On a computer "
+                    f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
+                    "its path as weights (--weights PATH)."
+                ) from None
+    path = Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No weights file {path}. Pass 'imagenet', 'none', or the path of a VGG16 file."
+        )
+    try:
+        return keras.applications.VGG16(
+            include_top=False, weights=str(path), input_tensor=inputs
+        )
+    except (ValueError, OSError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} does not hold weights of VGG16 without its top. The right file is "
+            f"{IMAGENET_URL.rsplit('/', 1)[-1]} (58.9 MB)."
+        ) from None
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Give up a connection that does not answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
