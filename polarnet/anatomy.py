@@ -100,13 +100,12 @@ def segment_map(size: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def _segment_averages(size: int) -> np.ndarray:
-    """Matrix (size * size, 17) whose product with a flat map is the 17 segment means."""
-    one_hot = segment_map(size).reshape(-1, 1) == np.arange(1, 18)
-    pixels = one_hot.sum(axis=0)
-    if (pixels == 0).any():
+def _segment_members(size: int) -> np.ndarray:
+    """Matrix (size * size, 17): 1 where a pixel belongs to a segment, else 0."""
+    members = (segment_map(size).reshape(-1, 1) == np.arange(1, 18)).astype(float)
+    if (members.sum(axis=0) == 0).any():
         raise ValueError(f"A map of {size} x {size} is too small for 17 segments; use at least 8.")
-    return one_hot / pixels
+    return members
 
 
 def segment_means(values: np.ndarray) -> np.ndarray:
@@ -140,7 +139,9 @@ def segment_means(values: np.ndarray) -> np.ndarray:
             f"but received {values.shape}."
         )
     size = values.shape[-1]
-    return values.reshape(*values.shape[:-2], size * size) @ _segment_averages(size)
+    members = _segment_members(size)
+    # Sums first: the mean of a constant map is then exactly that constant.
+    return values.reshape(*values.shape[:-2], size * size) @ members / members.sum(axis=0)
 
 
 def disc_mean(values: np.ndarray) -> np.ndarray:

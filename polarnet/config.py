@@ -54,7 +54,8 @@ class ExperimentConfig:
     palette
         "grey", or the name of a matplotlib colour map: 8 bits, as a screen shows it.
     hidden_units, dropout, l2
-        The dense layer between trunk and heads, and what holds it back.
+        The dense layer between trunk and heads, and what holds it back. `l2` is divided by the
+        number of training studies: what is known beforehand does not grow with the cohort.
     learning_rate, epochs, patience, batch_size
         Of the head (Adam). Training stops when the validation log-loss did not improve for
         `patience` epochs; the best epoch is kept.
@@ -87,7 +88,7 @@ class ExperimentConfig:
     palette: str = "grey"
     hidden_units: int = 32
     dropout: float = 0.5
-    l2: float = 1e-3
+    l2: float = 2.0
     learning_rate: float = 3e-3
     epochs: int = 300
     patience: int = 30
@@ -123,13 +124,15 @@ class ExperimentConfig:
             object.__setattr__(self, "window", tuple(map(float, self.window)))
         for name, low, high in (
             ("input_size", 32, 1024), ("hidden_units", 1, 4096), ("dropout", 0, 0.95),
-            ("l2", 0, 10), ("learning_rate", 1e-9, 1), ("finetune_learning_rate", 1e-9, 1),
+            ("l2", 0, 1000), ("learning_rate", 1e-9, 1), ("finetune_learning_rate", 1e-9, 1),
             ("epochs", 1, 100_000), ("finetune_epochs", 1, 100_000), ("batch_size", 1, 100_000),
             ("patience", 1, 100_000), ("finetune_patience", 1, 100_000), ("seed", 0, 2**31 - 1),
         ):  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise ValueError(f"{name} must lie between {low} and {high}, but {value!r} was given.")
+                raise ValueError(
+                    f"{name} must lie between {low} and {high}, but {value!r} was given."
+                )
         if not (0 < self.val < 1 and 0 < self.test < 1 and self.val + self.test < 1):
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
 
@@ -183,7 +186,13 @@ def save_config(config: ExperimentConfig, path: str | Path) -> None:
 
 
 def resolve_config(
-    config: ExperimentConfig, *, unit: str, map_size: int, **stated: str
+    config: ExperimentConfig,
+    *,
+    unit: str,
+    map_size: int,
+    tracer: str = "",
+    stress_agent: str = "",
+    software: str = "",
 ) -> ExperimentConfig:
     """The settings with everything filled in that the training cohort decides."""
     return replace(
@@ -192,5 +201,7 @@ def resolve_config(
         unit=unit,
         map_size=map_size,
         window=config.window or WINDOWS[config.map_type, unit],
-        **stated,
+        tracer=tracer,
+        stress_agent=stress_agent,
+        software=software,
     )

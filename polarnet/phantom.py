@@ -140,7 +140,7 @@ def make_phantom_cohort(n_patients: int = 1200, *, seed: int, size: int = 64) ->
     return Cohort(
         maps=maps,
         traits=traits,
-        patients=pd.Series([f"P{k + 1:06d}" for k in order], index=studies.index),
+        patients=pd.Series([f"P{seed}-{k + 1:06d}" for k in order], index=studies.index),
         clinical=studies[["age"]].round(1).assign(impaired_mfr_source="maps"),
         truth=studies[["lad", "rca", "lcx", "scar"]],
         unit="mL/min/g",
@@ -179,9 +179,7 @@ def _correlated(first: np.ndarray, own: np.ndarray) -> np.ndarray:
     return LEVEL_CORRELATION * first + np.sqrt(1 - LEVEL_CORRELATION**2) * own
 
 
-def _flow_levels(
-    studies: pd.DataFrame, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _flow_levels(studies: pd.DataFrame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Undiseased mean rest and stress MBF of each study, mL/min/g."""
     sex = studies["sex"].to_numpy()
     rest = REST_MBF * WOMEN_TO_MEN_REST ** (sex - WOMEN)
@@ -191,13 +189,19 @@ def _flow_levels(
         stress = stress * factor ** studies[trait].to_numpy()
     rest_repeat, own = rng.normal(size=(2, len(studies)))
     stress_repeat = _correlated(rest_repeat, own)
-    for flow, name, repeat, total, within in (
-        (rest, "rest_level", rest_repeat, REST_LOG_SD, REST_REPEAT_SD),
-        (stress, "stress_level", stress_repeat, STRESS_LOG_SD, STRESS_REPEAT_SD),
-    ):
-        between = np.sqrt(total**2 - within**2)
-        flow *= np.exp(between * studies[name].to_numpy() + within * repeat - total**2 / 2)
+    rest = rest * _spread(studies["rest_level"], rest_repeat, REST_LOG_SD, REST_REPEAT_SD)
+    stress = stress * _spread(
+        studies["stress_level"], stress_repeat, STRESS_LOG_SD, STRESS_REPEAT_SD
+    )
     return rest.astype(np.float32), stress.astype(np.float32)
+
+
+def _spread(
+    patient: pd.Series, repeat: np.ndarray, total_sd: float, within_sd: float
+) -> np.ndarray:
+    """Log-normal factors with mean 1, partly shared by the studies of a patient."""
+    between_sd = np.sqrt(total_sd**2 - within_sd**2)
+    return np.exp(between_sd * patient.to_numpy() + within_sd * repeat - total_sd**2 / 2)
 
 
 def _render(

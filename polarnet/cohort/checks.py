@@ -31,7 +31,7 @@ def listing(names: Iterable[object]) -> str:
 
 def map_digest(values: np.ndarray) -> bytes:
     """Fingerprint of one map's pixels."""
-    return hashlib.blake2b(np.ascontiguousarray(values), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
 
 
 def table_problems(traits: pd.DataFrame, patients: pd.Series) -> list[str]:
@@ -53,9 +53,7 @@ def table_problems(traits: pd.DataFrame, patients: pd.Series) -> list[str]:
     return problems
 
 
-def map_problems(
-    maps: Mapping[str, np.ndarray], patients: pd.Series, unit: str
-) -> list[str]:
+def map_problems(maps: Mapping[str, np.ndarray], patients: pd.Series, unit: str) -> list[str]:
     """What is wrong with the pixels, one text for each kind of problem and map type."""
     problems = []
     for map_type, stack in maps.items():

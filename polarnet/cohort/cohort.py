@@ -1,7 +1,7 @@
 """The studies of a cohort: maps, labels and what else is known, row by row."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import disc_mean
+from polarnet.anatomy import disc_mean, segment_means
 from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
 from polarnet.cohort.stack import MapStack
 from polarnet.traits import MAP_TYPES
@@ -91,7 +91,9 @@ class Cohort:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise ValueError(f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given.")
+            raise ValueError(
+                f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given."
+            )
         if not self.is_checked:
             self._check()
             object.__setattr__(self, "traits", self.traits.apply(pd.to_numeric).astype(float))
@@ -177,9 +179,12 @@ class Cohort:
 
     def global_means(self, map_type: str) -> pd.Series:
         """Mean of each study's map over the disc, in the unit of the map."""
-        stack = self.maps[map_type]
-        means = [disc_mean(stack[i : i + _BATCH]) for i in range(0, len(self), _BATCH)]
-        return pd.Series(np.concatenate(means), index=self.patients.index, name=map_type)
+        means = self._in_batches(disc_mean, map_type)
+        return pd.Series(means, index=self.patients.index, name=map_type)
+
+    def segment_means(self, map_type: str) -> np.ndarray:
+        """Mean of each study's map in the 17 AHA segments, shape (n, 17), in its unit."""
+        return self._in_batches(segment_means, map_type)
 
     def global_mfr(self) -> pd.Series:
         """Mean stress MBF over the disc / mean rest MBF over the disc, one value a study.
@@ -197,6 +202,12 @@ class Cohort:
         if (rest <= 0).any():
             raise ValueError(f"Mean rest flow is 0: {listing(rest.index[rest <= 0])}.")
         return (self.global_means("stress") / rest).rename("mfr")
+
+    def _in_batches(self, of_maps: Callable[[np.ndarray], np.ndarray], map_type: str) -> np.ndarray:
+        """A function of every map, with few maps in memory at once."""
+        stack = self.maps[map_type]
+        starts = range(0, len(self), _BATCH)
+        return np.concatenate([of_maps(stack[start : start + _BATCH]) for start in starts])
 
     def save(self, folder: str | Path) -> Path:
         """Write the cohort folder: whole, or not at all.

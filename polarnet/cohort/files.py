@@ -93,7 +93,9 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
     if description.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {description.get('format')}, this version reads {FORMAT}.")
+        raise ValueError(
+            f"{path}: format {description.get('format')}, this version reads {FORMAT}."
+        )
     maps = {
         Path(name).stem: _open_stack(folder / name, facts, (n, size, size), verify)
         for name, facts in files.items()

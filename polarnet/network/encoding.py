@@ -30,7 +30,7 @@ def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:
     if config.scaling == "relative":
         low, high = 0.0, tf.reduce_max(maps, axis=(1, 2, 3), keepdims=True)
     else:
-        low, high = config.window
+        low, high = _window(config)
     share = tf.clip_by_value(tf.math.divide_no_nan(maps - low, high - low), 0, 1)
     share = tf.image.resize(share, (config.input_size, config.input_size), method="bilinear")
     if config.palette == "grey":
@@ -45,9 +45,16 @@ def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
     """Share of the pixels inside the disc that lie outside the window, 0 to 1."""
     if config.scaling == "relative":
         return 0.0
-    low, high = config.window
+    low, high = _window(config)
     inside = maps[:, disc_mask(maps.shape[-1])]
     return float(((inside < low) | (inside > high)).mean())
+
+
+def _window(config: ExperimentConfig) -> tuple[float, float]:
+    """Darkest and brightest value of a resolved configuration."""
+    if config.window is None:
+        raise ValueError("The configuration is not resolved: it has no window.")
+    return config.window
 
 
 def _colours(palette: str) -> np.ndarray:

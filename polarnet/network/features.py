@@ -8,9 +8,8 @@ subset of this one, finds them again.
 
 import hashlib
 import json
-import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,9 +85,7 @@ def trunk_features(
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         forward = tf.function(lambda images: lower(images, training=False))
-        bar = tqdm(
-            total=len(missing), desc="VGG16 features", unit="map", disable=not show_progress
-        )
+        bar = tqdm(total=len(missing), desc="VGG16 features", unit="map", disable=not show_progress)
         for start in range(0, len(missing), _SHARD):
             rows = np.array(missing[start : start + _SHARD])
             values = []
@@ -109,7 +106,9 @@ def padded(forward: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor) -> np.nd
     return tf.cast(forward(filled), tf.float32).numpy()[:n]
 
 
-def in_batches(forward: Callable[[tf.Tensor], tf.Tensor], rows: Sequence[np.ndarray]) -> np.ndarray:
+def in_batches(
+    forward: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray | Features
+) -> np.ndarray:
     """Run a function over rows (n, ...), a fixed number at a time."""
     starts = range(0, len(rows), BATCH)
     return np.concatenate([padded(forward, tf.constant(rows[k : k + BATCH])) for k in starts])
@@ -119,7 +118,7 @@ def weights_digest(model: keras.Model) -> str:
     """sha256 of all weights of a model, in the order of its layers."""
     digest = hashlib.sha256()
     for weight in model.weights:
-        digest.update(np.ascontiguousarray(weight.numpy()))
+        digest.update(np.ascontiguousarray(weight.numpy()).data)
     return digest.hexdigest()
 
 
@@ -160,7 +159,7 @@ def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None
         folder.mkdir(parents=True, exist_ok=True)
         np.save(name.with_suffix(".npy"), values, allow_pickle=False)
         name.with_suffix(".tmp").write_bytes(b"".join(digests))
-        os.replace(name.with_suffix(".tmp"), name.with_suffix(".ids"))
+        name.with_suffix(".tmp").replace(name.with_suffix(".ids"))
     except BaseException as error:
         for suffix in (".npy", ".tmp", ".ids"):
             name.with_suffix(suffix).unlink(missing_ok=True)

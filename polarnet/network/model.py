@@ -26,6 +26,9 @@ BLOCK_ENDS: Final = {
 POOLED: Final = "pooled"
 """Layer that gives one vector a study."""
 
+HIDDEN: Final = "hidden"
+"""The dense layer between trunk and heads."""
+
 STANDARDISED: Final = "standardised"
 """Layer that holds mean and variance of the training features."""
 
@@ -66,9 +69,9 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     standardised = keras.layers.Normalization(name=STANDARDISED, dtype="float32")(pooled)
     # Unit length on average, so that one learning rate and one L2 fit any number of features.
     scaled = keras.layers.Rescaling(pooled.shape[-1] ** -0.5, name="scaled", dtype="float32")
-    penalty = keras.regularizers.L2(config.l2)
+    penalty = keras.regularizers.L2(config.l2)  # per study; training divides by their number
     hidden = keras.layers.Dense(
-        config.hidden_units, activation=None, name="hidden",
+        config.hidden_units, activation=None, name=HIDDEN,
         kernel_regularizer=penalty, dtype="float32",
     )(scaled(standardised))  # fmt: skip
     kept = keras.layers.Dropout(config.dropout, name="dropout", dtype="float32")(hidden)
@@ -108,7 +111,8 @@ def load_model(folder: str | Path) -> keras.Model:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{folder / 'model.keras'} cannot be loaded ({reason}).") from None
-    if model.input_names != [config.map_type] or set(model.output) != set(config.traits):
+    names = [tensor.name for tensor in model.inputs]
+    if names != [config.map_type] or set(model.output) != set(config.traits):
         raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")
     model.experiment = config
     return model

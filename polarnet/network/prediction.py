@@ -17,9 +17,7 @@ from polarnet.network.model import POOLED, above
 _STATED = ("tracer", "stress_agent", "software")
 
 
-def predict(
-    model: keras.Model, cohort: Cohort, *, cache: str | Path | None = None
-) -> pd.DataFrame:
+def predict(model: keras.Model, cohort: Cohort, *, cache: str | Path | None = None) -> pd.DataFrame:
     """Score every study.
 
     Parameters
@@ -112,5 +110,3 @@ def _difference(config: ExperimentConfig, cohort: Cohort) -> str:
             word = name.replace("_", " ")
             notes.append(f"{word} '{here or 'not stated'}', trained on '{trained or 'not stated'}'")
     return "; ".join(notes)
-
-

@@ -1,21 +1,17 @@
-"""Training: the head on kept features, then, if wished, the trunk's last block."""
+"""A training from cohorts to a run folder that a stranger can repeat."""
 
 import json
-import math
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from polarnet import __version__
 from polarnet.cohort import Cohort
@@ -23,20 +19,11 @@ from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig, resolve_config, save_config
 from polarnet.folders import new_folder
 from polarnet.network.encoding import clipped_share
-from polarnet.network.features import (
-    Features,
-    cache_folder,
-    in_batches,
-    trunk_features,
-    weights_digest,
-)
-from polarnet.network.model import POOLED, STANDARDISED, above, build_model, standardise
-from polarnet.network.pipeline import training_batches
-from polarnet.network.prediction import frozen_end, predict
+from polarnet.network.features import cache_folder, weights_digest
+from polarnet.network.fitting import LOG_LOSS, fit
+from polarnet.network.model import STANDARDISED, build_model
 from polarnet.network.precision import resolve_precision
-
-LOG_LOSS: Final = "val_log_loss"
-"""Mean binary cross-entropy over traits and recorded labels of the validation studies."""
+from polarnet.network.prediction import predict
 
 _SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
 
@@ -109,7 +96,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
         model = build_model(config)
         model.experiment = config
-        history = _fit(model, train, val, config, cache, show_progress)
+        history = fit(model, train, val, config, cache, show_progress)
         model = _in_float32(model, config)
         save_config(config, folder / "config.yaml")
         model.save(folder / "model.keras")
@@ -179,167 +166,6 @@ def _check_cohorts(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
         raise ValueError("Training and validation cohort differ in unit, map size or map type.")
     if shared := sorted(set(train.patients) & set(val.patients)):
         raise ValueError(f"Patients in training and validation: {listing(shared)}.")
-
-
-def _fit(
-    model: keras.Model,
-    train: Cohort,
-    val: Cohort,
-    config: ExperimentConfig,
-    cache: Path,
-    show_progress: bool,
-) -> pd.DataFrame:
-    """Train all stages in place; one history row an epoch."""
-    end = frozen_end(config)
-    kept, kept_val = (
-        trunk_features(model, end, part, cache, show_progress=show_progress)
-        for part in (train, val)
-    )
-    pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
-    standardise(model, pooled)
-    head = _train_stage(
-        model, POOLED, pooled.__getitem__, pooled_val, train, val, config, show_progress,
-        stage="head", rate=config.learning_rate, epochs=config.epochs, patience=config.patience,
-    )  # fmt: skip
-    if config.mode == "frozen":
-        return head
-    for layer in model.layers:
-        layer.trainable = layer.trainable or layer.name.startswith(f"{config.last_block}_conv")
-    before = [weight.numpy() for weight in model.weights]
-    block = _train_stage(
-        model, end, kept.__getitem__, kept_val, train, val, config, show_progress,
-        stage="finetune", rate=config.finetune_learning_rate, epochs=config.finetune_epochs,
-        patience=config.finetune_patience,
-    )  # fmt: skip
-    if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
-        for weight, value in zip(model.weights, before, strict=True):
-            weight.assign(value)
-    return pd.concat([head, block], ignore_index=True)
-
-
-def _train_stage(
-    model: keras.Model,
-    cut: str,
-    read: Callable[[np.ndarray], np.ndarray],
-    val_inputs: Sequence[np.ndarray],
-    train: Cohort,
-    val: Cohort,
-    config: ExperimentConfig,
-    show_progress: bool,
-    *,
-    stage: str,
-    rate: float,
-    epochs: int,
-    patience: int,
-) -> pd.DataFrame:
-    """Train what lies above `cut` until validation stops improving; keep the best epoch.
-
-    With augmentation the images pass through the whole model; otherwise what is read are the
-    kept features at `cut`.
-    """
-    traits = list(config.traits)
-    upper = above(model, cut)
-    trainee = model if config.augment else upper
-    batches = training_batches(
-        _map_reader(train, config) if config.augment else read,
-        train.traits[traits],
-        batch_size=config.batch_size,
-        epochs=epochs,
-        seed=config.seed,
-        augment=config if config.augment else None,
-    )
-    trainee.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=dict.fromkeys(traits, "binary_crossentropy"),
-        loss_weights=dict.fromkeys(traits, 1 / len(traits)),
-    )
-    watch = _Watch(upper, val_inputs, val.traits[traits], stage, epochs, show_progress)
-    stop = keras.callbacks.EarlyStopping(
-        monitor=LOG_LOSS, mode="min", patience=patience, restore_best_weights=True
-    )
-    trainee.fit(
-        batches,
-        epochs=epochs,
-        steps_per_epoch=math.ceil(len(train) / config.batch_size),
-        callbacks=[watch, stop],
-        shuffle=False,
-        verbose=0,
-    )
-    return pd.DataFrame(watch.rows)
-
-
-class _Watch(keras.callbacks.Callback):
-    """Adds the validation log-loss, without the L2 penalty, to the logs, and shows progress."""
-
-    def __init__(
-        self,
-        upper: keras.Model,
-        inputs: Sequence[np.ndarray],
-        traits: pd.DataFrame,
-        stage: str,
-        epochs: int,
-        show_progress: bool,
-    ) -> None:
-        super().__init__()
-        self.rows: list[dict[str, object]] = []
-        self._inputs, self._traits, self._stage = inputs, traits, stage
-        names = list(traits.columns)
-        self._forward = tf.function(
-            lambda rows: tf.concat([upper(rows, training=False)[t] for t in names], axis=1)
-        )
-        self._bar = tqdm(
-            total=epochs, desc=f"Training ({stage}, at most)", unit="epoch",
-            disable=not show_progress,
-        )  # fmt: skip
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        scores = in_batches(self._forward, self._inputs)
-        logs[LOG_LOSS] = log_loss(self._traits.to_numpy(), scores)
-        self.rows.append(
-            {"stage": self._stage, "epoch": epoch + 1, "loss": logs["loss"],
-             LOG_LOSS: logs[LOG_LOSS]}
-        )  # fmt: skip
-        self._bar.set_postfix(val_log_loss=f"{logs[LOG_LOSS]:.4f}", refresh=False)
-        self._bar.update()
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()
-
-
-def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Binary cross-entropy in nats: mean over recorded labels, then over traits with any.
-
-    Parameters
-    ----------
-    labels
-        (n, n_traits): 1, 0 or NaN.
-    scores
-        (n, n_traits): probabilities, clipped to [1e-7, 1 - 1e-7].
-
-    >>> round(log_loss(np.array([[1.0, np.nan]]), np.array([[0.5, 0.1]])), 4)
-    0.6931
-    """
-    scores = np.clip(scores, 1e-7, 1 - 1e-7)
-    losses = np.where(
-        np.isnan(labels), np.nan, -np.where(labels == 1, np.log(scores), np.log(1 - scores))
-    )
-    is_recorded = ~np.isnan(labels).all(axis=0)
-    return float(np.nanmean(losses[:, is_recorded], axis=0).mean())
-
-
-def _through(model: keras.Model, start: str, end: str, inputs: Features) -> np.ndarray:
-    """Output of layer `end` for features kept at layer `start`, in memory."""
-    if start == end:
-        return inputs[:]
-    between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
-    return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)
-
-
-def _map_reader(
-    cohort: Cohort, config: ExperimentConfig
-) -> Callable[[np.ndarray], np.ndarray]:
-    stack = cohort.maps[config.map_type]
-    return lambda rows: np.asarray(stack[rows], np.float32)
 
 
 def _in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:

@@ -54,9 +54,7 @@ def vgg16_trunk(inputs: keras.KerasTensor, weights: str | None) -> keras.Model:
             f"No weights file {path}. Pass 'imagenet', 'none', or the path of a VGG16 file."
         )
     try:
-        return keras.applications.VGG16(
-            include_top=False, weights=str(path), input_tensor=inputs
-        )
+        return keras.applications.VGG16(include_top=False, weights=str(path), input_tensor=inputs)
     except (ValueError, OSError, KeyError, TypeError):
         raise ValueError(
             f"{path} does not hold weights of VGG16 without its top. The right file is "

@@ -50,7 +50,9 @@ def read_clinical(path: str | Path) -> pd.DataFrame:
     table = table.dropna(how="all")
     nameless = table["study_id"].isna() | (table["study_id"] == "")
     if nameless.any():
-        raise ValueError(f"{path.name}: no study_id in row {listing(np.flatnonzero(nameless) + 2)}.")
+        raise ValueError(
+            f"{path.name}: no study_id in row {listing(np.flatnonzero(nameless) + 2)}."
+        )
     table = table.set_index("study_id")
     table["patient_id"] = table["patient_id"].fillna("")
     return table
@@ -66,7 +68,9 @@ def trait_columns(table: pd.DataFrame, named: Sequence[str] | None) -> list[str]
     others = [name for name in table.columns if name not in ("patient_id", "split", MFR_COLUMN)]
     if named is not None:
         if absent := [name for name in named if name not in others]:
-            raise ValueError(f"No column {listing(absent)} for a trait; there is {listing(others)}.")
+            raise ValueError(
+                f"No column {listing(absent)} for a trait; there is {listing(others)}."
+            )
         return list(named)
     return [name for name in others if name in TRAITS or _looks_binary(table[name])]
 

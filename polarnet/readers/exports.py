@@ -168,9 +168,7 @@ def _odd_sizes(
     ]
 
 
-def _with_impaired_mfr(
-    cohort: Cohort, table: pd.DataFrame, tell: Callable[[str], None]
-) -> Cohort:
+def _with_impaired_mfr(cohort: Cohort, table: pd.DataFrame, tell: Callable[[str], None]) -> Cohort:
     """The cohort with impaired_mfr from its best source, which is stored beside it."""
     is_flow = cohort.unit == "mL/min/g" and {"rest", "stress"} <= cohort.maps.keys()
     if not is_flow and not {IMPAIRED_MFR, MFR_COLUMN} & set(table.columns):

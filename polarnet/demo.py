@@ -1,0 +1,87 @@
+"""The whole study on a phantom, small enough for a coffee break."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from polarnet.cohort import Cohort, read_cohort, split_by_patient
+from polarnet.config import ExperimentConfig, load_config
+from polarnet.phantom import make_phantom_cohort
+from polarnet.report import write_report
+from polarnet.study import run_study
+from polarnet.traits import MAP_TYPES
+
+N_PATIENTS: Final = 400
+SEED: Final = 7
+RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
+
+_UNTRAINED: Final = (
+    "No ImageNet weights at hand: the trunk is untrained. Pass --weights PATH "
+    "(make demo WEIGHTS=PATH) to use them."
+)
+
+
+def run_demo(
+    out: str | Path, *, weights: str | None = None, cache: str | Path | None = None
+) -> list[Path]:
+    """Phantom of 400 patients, three frozen runs and a fine-tuned one, and the report.
+
+    Parameters
+    ----------
+    out
+        Folder for cohort, runs and report. What is finished there is kept, not made again.
+    weights
+        "imagenet", a path, or None for an untrained trunk.
+
+    Returns
+    -------
+    The files and folders made.
+
+    Raises
+    ------
+    ValueError: a finished run there was made with other weights.
+    """
+    out = Path(out)
+    if not (out / "cohort" / "cohort.json").is_file():
+        print(f"Simulating {N_PATIENTS} patients (phantom, not patients) ...")
+        make_phantom_cohort(N_PATIENTS, seed=SEED).save(out / "cohort")
+    cohort = read_cohort(out / "cohort")
+    if weights is None:
+        print(_UNTRAINED)
+    train, val, test = split_by_patient(cohort, seed=SEED)
+    folders = []
+    for map_type, mode in RUNS:
+        folder = out / "runs" / f"{map_type}_{mode}"
+        folders.append(folder)
+        config = ExperimentConfig(map_type=map_type, mode=mode, weights=weights, seed=SEED)
+        if (folder / "config.yaml").is_file():
+            _refuse_other_weights(folder, config)
+            print(f"{folder} is finished and kept.")
+            continue
+        print(f"{mode} VGG16 on {map_type} maps ...")
+        print(run_study(train, val, test, config, folder, cache=cache))
+    report = write_report(
+        folders,
+        out / "report.html",
+        cohort=cohort,
+        examples=_one_of_each(cohort),
+        notes=[_UNTRAINED] if weights is None else [],
+    )
+    return [report, out / "cohort", *folders]
+
+
+def _refuse_other_weights(folder: Path, config: ExperimentConfig) -> None:
+    """Never show two kinds of trunk in one report."""
+    found = load_config(folder / "config.yaml")
+    if found.weights != config.weights:
+        raise ValueError(
+            f"{folder} was made with weights {found.weights}, not {config.weights}. "
+            "Choose another --out, or move it away."
+        )
+
+
+def _one_of_each(cohort: Cohort) -> list[int]:
+    """Positions of the first study without and the first with a deep planted defect."""
+    depth = cohort.truth[["lad", "rca", "lcx"]].max(axis=1).to_numpy()
+    return [int(np.argmax(depth == 0)), int(np.argmax(depth > 0.4))]

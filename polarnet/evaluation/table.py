@@ -1,0 +1,145 @@
+"""One row a trait: counts, AUROC with interval, p-value, and what to mind."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
+
+SUPPRESSED_BELOW: Final = 10
+"""A smaller class below this gives no number: the interval misses too often (our simulation)."""
+
+EXPLORATORY_BELOW: Final = 15
+"""A smaller class below this gives a number that is marked: coverage is about 0.9."""
+
+WARNING_COLUMN: Final = "warning"
+"""Column of a scores file that is no trait."""
+
+
+def evaluate(
+    scores: pd.DataFrame,
+    labels: pd.DataFrame,
+    patients: pd.Series | None = None,
+    method: str = "logit",
+) -> pd.DataFrame:
+    """AUROC of every scored trait.
+
+    Parameters
+    ----------
+    scores
+        Index study_id, one column a trait, as returned by `predict`.
+    labels
+        Index study_id, one column a trait: 1, 0 or NaN (not recorded).
+    patients
+        study_id -> patient_id. Where a patient has several studies, the first (in the order of
+        `labels`) counts, and the note says so. None: every study is a patient.
+    method
+        "logit" or "delong", see `auroc`.
+
+    Returns
+    -------
+    DataFrame with trait, n_pos, n_neg, auroc, ci_low, ci_high, p_value (Mann-Whitney against
+    one half, unadjusted), method, note. Numbers are NaN where the smaller class has fewer than
+    10 patients.
+
+    Raises
+    ------
+    ValueError: a study has no labels, or no scored trait is a column of `labels`.
+    """
+    scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
+    rows, left_out = first_studies(scores, labels, patients)
+    remark = f"first study of each patient; {left_out} later studies left out" if left_out else ""
+    table = pd.DataFrame(
+        [_row(t, labels.loc[rows, t], scores.loc[rows, t], method, remark)
+         if t in labels else _empty_row(t, 0, 0, "no labels in this cohort") for t in scores]
+    )  # fmt: skip
+    if not set(scores.columns) & set(labels.columns):
+        raise ValueError(
+            f"None of the scored traits ({', '.join(scores.columns)}) has labels; there are "
+            f"{', '.join(labels.columns) or 'none'}."
+        )
+    return table
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a file of scores: study_id, one column a trait, perhaps a column `warning`.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: no study_id, a study twice, or a score outside [0, 1].
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No file of scores {path}.")
+    try:
+        table = pd.read_csv(path, dtype={"study_id": str})
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a table ({error}).") from None
+    if "study_id" not in table or table["study_id"].duplicated().any():
+        raise ValueError(f"{path} needs a column study_id that names each study once.")
+    scores = table.set_index("study_id").drop(columns=WARNING_COLUMN, errors="ignore")
+    is_share = scores.apply(pd.to_numeric, errors="coerce").apply(lambda s: s.between(0, 1))
+    if scores.empty or not is_share.all(axis=None):
+        odd = [str(study) for study in scores.index[~is_share.all(axis=1)]]
+        raise ValueError(f"{path}: scores must lie between 0 and 1: {', '.join(odd[:10])}.")
+    return scores.astype(float)
+
+
+def first_studies(
+    scores: pd.DataFrame, labels: pd.DataFrame, patients: pd.Series | None
+) -> tuple[pd.Index, int]:
+    """Scored studies that count, one a patient, and how many later ones do not.
+
+    Raises
+    ------
+    ValueError: a scored study is not among the labels.
+    """
+    if unknown := [str(study) for study in scores.index if study not in labels.index]:
+        raise ValueError(
+            f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "
+            f"({', '.join(unknown[:10])}). Were they scored on another cohort?"
+        )
+    rows = labels.index[labels.index.isin(scores.index)]
+    if patients is None:
+        return rows, 0
+    is_first = ~patients.loc[rows].duplicated()
+    return rows[is_first.to_numpy()], int((~is_first).sum())
+
+
+def is_reportable(labels: pd.Series) -> bool:
+    """True where both classes are large enough for a number."""
+    return min((labels == 1).sum(), (labels == 0).sum()) >= SUPPRESSED_BELOW
+
+
+def _row(
+    trait: str, labels: pd.Series, scores: pd.Series, method: str, remark: str
+) -> dict[str, object]:
+    """Statistics of one trait over the patients whose label was recorded."""
+    is_recorded = labels.notna()
+    labels, scores = labels[is_recorded], scores[is_recorded]
+    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
+    smaller = min(n_pos, n_neg)
+    if smaller < SUPPRESSED_BELOW:
+        which = "positives" if n_pos <= n_neg else "negatives"
+        note = f"suppressed: {smaller} {which}, fewer than {SUPPRESSED_BELOW}"
+        return _empty_row(trait, n_pos, n_neg, "; ".join(filter(None, [note, remark])))
+    area = auroc(labels, scores, method)
+    small = f"exploratory, interval unreliable: fewer than {EXPLORATORY_BELOW} in a class"
+    notes = [small if smaller < EXPLORATORY_BELOW else "", remark]
+    return {
+        "trait": trait, "n_pos": n_pos, "n_neg": n_neg,
+        "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
+        "p_value": chance_p_value(labels, scores), "method": area.method,
+        "note": "; ".join(filter(None, notes)),
+    }  # fmt: skip
+
+
+def _empty_row(trait: str, n_pos: int, n_neg: int, note: str) -> dict[str, object]:
+    """A row that says why there is no number."""
+    return {
+        "trait": trait, "n_pos": n_pos, "n_neg": n_neg, "auroc": np.nan, "ci_low": np.nan,
+        "ci_high": np.nan, "p_value": np.nan, "method": NOT_ESTIMABLE, "note": note,
+    }  # fmt: skip

@@ -1,0 +1,193 @@
+"""How the weights are found: the head on kept features, then, if wished, the last block."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.network.features import Features, in_batches, trunk_features
+from polarnet.network.model import HIDDEN, POOLED, above, standardise
+from polarnet.network.pipeline import training_batches
+from polarnet.network.prediction import frozen_end
+
+LOG_LOSS: Final = "val_log_loss"
+"""Mean binary cross-entropy over traits and recorded labels of the validation studies."""
+
+Rows = np.ndarray | Features
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One go of training: what it is called and when it ends."""
+
+    name: str
+    learning_rate: float
+    epochs: int
+    patience: int
+
+
+def fit(
+    model: keras.Model,
+    train: Cohort,
+    val: Cohort,
+    config: ExperimentConfig,
+    cache: Path,
+    show_progress: bool,
+) -> pd.DataFrame:
+    """Train a model of `build_model` in place.
+
+    Returns
+    -------
+    History, one row an epoch: stage, epoch, loss (with L2 penalty), val_log_loss in nats. The
+    model is left with the weights of the epoch with the lowest val_log_loss.
+    """
+    end = frozen_end(config)
+    kept, kept_val = (
+        trunk_features(model, end, part, cache, show_progress=show_progress)
+        for part in (train, val)
+    )
+    pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
+    standardise(model, pooled)
+    for name in (HIDDEN, *config.traits):
+        model.get_layer(name).kernel_regularizer.l2 = config.l2 / len(train)
+    stage = Stage("head", config.learning_rate, config.epochs, config.patience)
+    head = _train_stage(model, POOLED, stage, pooled, pooled_val, train, val, config, show_progress)
+    if config.mode == "frozen":
+        return head
+    for layer in model.layers:
+        layer.trainable = layer.trainable or layer.name.startswith(f"{config.last_block}_conv")
+    before = model.get_weights()
+    stage = Stage(
+        "finetune", config.finetune_learning_rate, config.finetune_epochs, config.finetune_patience
+    )
+    block = _train_stage(model, end, stage, kept, kept_val, train, val, config, show_progress)
+    if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
+        model.set_weights(before)
+    return pd.concat([head, block], ignore_index=True)
+
+
+def _train_stage(
+    model: keras.Model,
+    cut: str,
+    stage: Stage,
+    inputs: Rows,
+    val_inputs: Rows,
+    train: Cohort,
+    val: Cohort,
+    config: ExperimentConfig,
+    show_progress: bool,
+) -> pd.DataFrame:
+    """Train what lies above `cut` until validation stops improving; keep the best epoch.
+
+    With augmentation the images pass through the whole model; otherwise what is read are the
+    kept features at `cut`.
+    """
+    traits = list(config.traits)
+    upper = above(model, cut)
+    trainee = model if config.augment else upper
+    batches = training_batches(
+        _map_reader(train, config) if config.augment else inputs.__getitem__,
+        train.traits[traits],
+        batch_size=config.batch_size,
+        epochs=stage.epochs,
+        seed=config.seed,
+        augment=config if config.augment else None,
+    )
+    trainee.compile(
+        optimizer=keras.optimizers.Adam(stage.learning_rate),
+        loss=dict.fromkeys(traits, "binary_crossentropy"),
+        loss_weights=dict.fromkeys(traits, 1 / len(traits)),
+    )
+    watch = _Watch(upper, val_inputs, val.traits[traits], stage, show_progress)
+    stop = keras.callbacks.EarlyStopping(
+        monitor=LOG_LOSS, mode="min", patience=stage.patience, restore_best_weights=True
+    )
+    trainee.fit(
+        batches,
+        epochs=stage.epochs,
+        steps_per_epoch=math.ceil(len(train) / config.batch_size),
+        callbacks=[watch, stop],
+        shuffle=False,
+        verbose=0,
+    )
+    return pd.DataFrame(watch.rows)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Adds the validation log-loss, without the L2 penalty, to the logs, and shows progress."""
+
+    def __init__(
+        self,
+        upper: keras.Model,
+        inputs: Rows,
+        traits: pd.DataFrame,
+        stage: Stage,
+        show_progress: bool,
+    ) -> None:
+        super().__init__()
+        self.rows: list[dict[str, object]] = []
+        self._inputs, self._traits, self._stage = inputs, traits, stage
+        names = list(traits.columns)
+        self._forward = tf.function(
+            lambda rows: tf.concat([upper(rows, training=False)[t] for t in names], axis=1)
+        )
+        self._bar = tqdm(
+            total=stage.epochs, desc=f"Training ({stage.name}, at most)", unit="epoch",
+            disable=not show_progress,
+        )  # fmt: skip
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        scores = in_batches(self._forward, self._inputs)
+        logs[LOG_LOSS] = log_loss(self._traits.to_numpy(), scores)
+        self.rows.append(
+            {"stage": self._stage.name, "epoch": epoch + 1, "loss": logs["loss"],
+             LOG_LOSS: logs[LOG_LOSS]}
+        )  # fmt: skip
+        self._bar.set_postfix(val_log_loss=f"{logs[LOG_LOSS]:.4f}", refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self._bar.close()
+
+
+def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Binary cross-entropy in nats: mean over recorded labels, then over traits with any.
+
+    Parameters
+    ----------
+    labels
+        (n, n_traits): 1, 0 or NaN.
+    scores
+        (n, n_traits): probabilities, clipped to [1e-7, 1 - 1e-7].
+
+    >>> round(log_loss(np.array([[1.0, np.nan]]), np.array([[0.5, 0.1]])), 4)
+    0.6931
+    """
+    scores = np.clip(scores, 1e-7, 1 - 1e-7)
+    losses = np.where(
+        np.isnan(labels), np.nan, -np.where(labels == 1, np.log(scores), np.log(1 - scores))
+    )
+    is_recorded = ~np.isnan(labels).all(axis=0)
+    return float(np.nanmean(losses[:, is_recorded], axis=0).mean())
+
+
+def _through(model: keras.Model, start: str, end: str, inputs: Features) -> np.ndarray:
+    """Output of layer `end` for features kept at layer `start`, in memory."""
+    if start == end:
+        return inputs[:]
+    between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
+    return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)
+
+
+def _map_reader(cohort: Cohort, config: ExperimentConfig) -> Callable[[np.ndarray], np.ndarray]:
+    stack = cohort.maps[config.map_type]
+    return lambda rows: np.asarray(stack[rows], np.float32)

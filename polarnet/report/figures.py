@@ -1,0 +1,177 @@
+"""Polar maps, bullseyes and ROC curves on matplotlib axes."""
+
+from typing import Any, Final
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Wedge
+from numpy.typing import ArrayLike
+from sklearn.metrics import roc_curve
+
+from polarnet.anatomy import RING_ENDS, disc_mask, segment_means
+from polarnet.evaluation import auroc
+
+COLOURS: Final = "inferno"
+"""Perceptually even and legible in grey (our choice; vendors' tables are not)."""
+
+LIMITS: Final = {"rest": (0.0, 4.0), "stress": (0.0, 4.0), "reserve": (0.0, 5.0)}
+"""One absolute scale for all flow maps in mL/min/g, another for reserve (our choice)."""
+
+LABELS: Final = {"rest": "rest MBF", "stress": "stress MBF", "reserve": "flow reserve"}
+
+_WALLS: Final = (
+    ("anterior", 0, 1.04, "center", "bottom"),
+    ("inferior", 0, -1.04, "center", "top"),
+    ("septum", -1.04, 0, "right", "center"),
+    ("lateral", 1.04, 0, "left", "center"),
+)
+
+
+def plot_polar_map(
+    values: np.ndarray,
+    ax: Axes | None = None,
+    *,
+    map_type: str = "stress",
+    unit: str = "mL/min/g",
+    limits: tuple[float, float] | None = None,
+    show_means: bool = True,
+) -> Axes:
+    """Draw one polar map with the borders of the AHA segments.
+
+    Parameters
+    ----------
+    values
+        Shape (size, size), anterior up, septum left; mL/min/g, percent, or reserve.
+    ax
+        Axes to draw on; default: the current ones.
+    map_type, unit
+        For the colour bar; a reserve has no unit.
+    limits
+        Darkest and brightest value. Default: 0-4 mL/min/g, 0-5 for reserve, 0-100 percent:
+        the same for every patient, never the map's own maximum.
+    show_means
+        Write the 17 segment means.
+
+    Returns
+    -------
+    The axes.
+    """
+    ax = ax or plt.gca()
+    limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
+    inside = np.where(disc_mask(len(values)), values, np.nan)
+    image = ax.imshow(inside, cmap=COLOURS, vmin=limits[0], vmax=limits[1], extent=(-1, 1, -1, 1))
+    _finish(ax, image, map_type, unit, segment_means(values) if show_means else None, limits)
+    return ax
+
+
+def plot_bullseye(
+    values17: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    map_type: str = "stress",
+    unit: str = "mL/min/g",
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw 17 segment values as the AHA bullseye.
+
+    Parameters
+    ----------
+    values17
+        Shape (17,), element k is segment k + 1.
+    ax, map_type, unit, limits
+        As for `plot_polar_map`.
+
+    Raises
+    ------
+    ValueError: not 17 values.
+
+    References
+    ----------
+    Cerqueira et al., Circulation 2002;105:539-542.
+    """
+    values17 = np.asarray(values17, float)
+    if values17.shape != (17,):
+        raise ValueError(f"A bullseye needs 17 values, but {values17.shape} were given.")
+    ax = ax or plt.gca()
+    limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
+    scale = plt.Normalize(*limits)
+    colours = plt.get_cmap(COLOURS)
+    for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
+        wedge = Wedge((0, 0), outer, start, stop, width=outer - inner)
+        wedge.set_facecolor(colours(scale(values17[segment])))
+        ax.add_patch(wedge)
+    ax.set_xlim(-1, 1)
+    ax.set_ylim(-1, 1)
+    mappable = plt.cm.ScalarMappable(scale, COLOURS)
+    _finish(ax, mappable, map_type, unit, values17, limits)
+    return ax
+
+
+def plot_roc(
+    labels: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, name: str = ""
+) -> Axes:
+    """Draw the ROC curve of one score, its AUROC with interval in the legend.
+
+    Parameters
+    ----------
+    labels, scores
+        As for `auroc`: 0/1 and finite numbers, one entry a patient.
+    name
+        What was scored.
+    """
+    ax = ax or plt.gca()
+    false_rate, true_rate, _ = roc_curve(labels, scores)
+    ax.plot(false_rate, true_rate, lw=1.6, label=f"{name} {auroc(labels, scores)!r}".strip())
+    if not any(line.get_gid() == "chance" for line in ax.lines):
+        ax.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0, gid="chance")
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set_xlabel("1 - specificity")
+    ax.set_ylabel("sensitivity")
+    ax.legend(loc="lower right", fontsize=7, frameon=False, title="AUROC [95 % interval]",
+              title_fontsize=7)  # fmt: skip
+    return ax
+
+
+def _segment_shapes() -> list[tuple[float, float, float, float]]:
+    """Inner and outer radius, first and last angle in degrees, of segments 1 to 17."""
+    apex, apical, mid, basal = RING_ENDS
+    sixths = [(60.0 + 60 * k, 120.0 + 60 * k) for k in range(6)]
+    quarters = [(45.0 + 90 * k, 135.0 + 90 * k) for k in range(4)]
+    return [
+        *((mid, basal, *angles) for angles in sixths),
+        *((apical, mid, *angles) for angles in sixths),
+        *((apex, apical, *angles) for angles in quarters),
+        (0.0, apex, 0.0, 360.0),
+    ]
+
+
+def _finish(
+    ax: Axes,
+    mappable: Any,
+    map_type: str,
+    unit: str,
+    means: np.ndarray | None,
+    limits: tuple[float, float],
+) -> None:
+    """Segment borders and numbers, wall names, colour bar."""
+    for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
+        ax.add_patch(
+            Wedge((0, 0), outer, start, stop, width=outer - inner, fill=False, ec="w", lw=0.7)
+        )
+        if means is not None:
+            middle = np.radians((start + stop) / 2)
+            radius = 0.0 if segment == 16 else (inner + outer) / 2
+            is_dark = means[segment] < limits[0] + 0.6 * (limits[1] - limits[0])
+            text = f"{means[segment]:.0f}" if unit == "percent" else f"{means[segment]:.1f}"
+            ax.text(radius * np.cos(middle), radius * np.sin(middle), text, fontsize=6,
+                    ha="center", va="center", color="w" if is_dark else "k")  # fmt: skip
+    for wall, x, y, horizontal, vertical in _WALLS:
+        turn = 90 if horizontal in ("left", "right") else 0
+        ax.text(x, y, wall, ha=horizontal, va=vertical, fontsize=6, color="0.35", rotation=turn)
+    ax.set_aspect("equal")
+    ax.axis("off")
+    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.045, pad=0.1, extend="max")
+    label = LABELS[map_type] if unit == "mL/min/g" else f"{map_type} counts"
+    bar.set_label(label if map_type == "reserve" else f"{label} ({unit})", fontsize=7)
+    bar.ax.tick_params(labelsize=6)

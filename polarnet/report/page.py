@@ -1,0 +1,194 @@
+"""The report: one self-contained HTML page about one run or several."""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from polarnet import __version__
+from polarnet.cohort import PHANTOM, Cohort, Study
+from polarnet.config import ExperimentConfig, load_config
+from polarnet.evaluation.comparison import NETWORK
+from polarnet.report.figures import plot_polar_map, plot_roc
+
+PAPER: Final = {
+    ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
+    ("stress", "sex"): "0.81 [0.73, 0.88] (fine-tuned)",
+    ("rest", "smoking"): "0.71 [0.58, 0.85]",
+}
+"""All AUROCs that the abstract gives. Yeung et al. 2022, doi 10.1007/s12350-022-02920-x."""
+
+
+def write_report(
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    cohort: Cohort | None = None,
+    examples: Sequence[int] = (),
+    notes: Iterable[str] = (),
+) -> Path:
+    """Write the page about the runs of one study.
+
+    Parameters
+    ----------
+    runs
+        Run folders with metrics.csv, as written by `run_study` or `polarnet train`.
+    out
+        The HTML file; replaced if it exists.
+    cohort
+        Where given, ROC curves and the studies at the positions `examples` are drawn.
+    notes
+        Sentences for the top of the page.
+
+    Raises
+    ------
+    FileNotFoundError: a run folder has no metrics.csv or config.yaml.
+    """
+    folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    configs = [load_config(folder / "config.yaml") for folder in folders]
+    metrics = [_read_metrics(folder) for folder in folders]
+    figures = []
+    if cohort is not None:
+        figures += [("Two studies" if len(examples) == 2 else "Studies",
+                     _draw_studies([cohort[k] for k in examples]))] if examples else []  # fmt: skip
+        figures.append(("ROC curves, test studies", _draw_roc(folders, configs, cohort)))
+    is_phantom = any(config.software == PHANTOM for config in configs)
+    page = (
+        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
+        .get_template("page.html")
+        .render(
+            version=__version__,
+            is_phantom=is_phantom,
+            is_untrained=any(config.weights is None for config in configs),
+            notes=list(notes),
+            runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
+            rows=[
+                row
+                for config, table in zip(configs, metrics, strict=True)
+                for row in _rows(config, table)
+            ],
+            figures=[(title, _inline(figure)) for title, figure in figures],
+        )
+    )
+    out = Path(out)
+    out.write_text(page, encoding="utf-8")
+    return out
+
+
+def _read_metrics(folder: Path) -> pd.DataFrame:
+    path = folder / "metrics.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no metrics.csv; make it with `polarnet train`.")
+    return pd.read_csv(path)
+
+
+def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
+    """What was run, for the list at the end of the page."""
+    weights = {None: "untrained", "imagenet": "ImageNet"}.get(config.weights, "from a file")
+    return {
+        "name": folder.name,
+        "text": f"{config.mode} VGG16 up to {config.last_block}, {config.pooling} pooling, "
+        f"weights {weights}, {config.map_type} maps, {config.scaling} scaling, "
+        f"{config.input_size} px, {config.precision}, seed {config.seed}",
+    }
+
+
+def _rows(config: ExperimentConfig, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """Cells of the main table: the network, its baselines, the paired difference."""
+    for trait, rows in table.groupby("trait", sort=False):
+        network = rows[rows["model"] == NETWORK].iloc[0]
+        others = rows[rows["model"] != NETWORK].set_index("model")
+        against = others[others["is_comparator"]]
+        yield {
+            "map_type": config.map_type,
+            "mode": config.mode,
+            "trait": trait,
+            "n": f"{network['n_pos']} / {network['n_neg']}",
+            "network": _interval(network),
+            "p_value": _p_value(network["p_value"]),
+            "global_mean": _interval(others.loc["global mean"]),
+            "segments": _interval(others.loc["17 segments"]),
+            "difference": _difference(against.iloc[0]) if len(against) else "",
+            "comparator": against.index[0] if len(against) else "",
+            "paper": PAPER.get((config.map_type, trait), ""),
+            "note": "" if pd.isna(network["note"]) else network["note"],
+            "is_circular": bool(network["is_circular"]),
+        }
+
+
+def _interval(row: pd.Series) -> str:
+    if pd.isna(row["auroc"]):
+        return "not reported"
+    if pd.isna(row["ci_low"]):
+        return f"{row['auroc']:.2f} [not estimable]"
+    return f"{row['auroc']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+
+
+def _difference(row: pd.Series) -> str:
+    if pd.isna(row["difference"]):
+        return ""
+    if pd.isna(row["difference_low"]):
+        return f"{row['difference']:+.2f} [not estimable]"
+    return f"{row['difference']:+.2f} [{row['difference_low']:+.2f}, {row['difference_high']:+.2f}]"
+
+
+def _p_value(p: float) -> str:
+    if pd.isna(p):
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _draw_studies(studies: Sequence[Study]) -> Figure:
+    """A row of maps for each study."""
+    columns = len(studies[0].maps)
+    figure = Figure(figsize=(3.3 * columns, 2.9 * len(studies)), layout="constrained")
+    axes = figure.subplots(len(studies), columns, squeeze=False)
+    for row, study in zip(axes, studies, strict=True):
+        for ax, (map_type, values) in zip(row, study.maps.items(), strict=True):
+            plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
+            ax.set_title(f"{study.study_id} {map_type}", fontsize=8)
+    return figure
+
+
+def _draw_roc(
+    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
+) -> Figure:
+    """ROC curves of every run, traits with too few patients left out."""
+    columns = min(2, len(folders))
+    rows = int(np.ceil(len(folders) / columns))
+    figure = Figure(figsize=(4.6 * columns, 4.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, folder, config in zip(axes, folders, configs, strict=False):
+        draw_run_roc(ax, folder, config, cohort)
+    for ax in axes[len(folders) :]:
+        ax.axis("off")
+    return figure
+
+
+def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort) -> None:
+    """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
+    scores = pd.read_csv(folder / "scores_test.csv", dtype={"study_id": str}).set_index("study_id")
+    metrics = _read_metrics(folder)
+    reported = metrics[(metrics["model"] == NETWORK) & metrics["ci_low"].notna()]
+    firsts = ~cohort.patients.loc[scores.index].duplicated()
+    scores = scores[firsts.to_numpy()]
+    for trait in reported["trait"]:
+        labels = cohort.traits.loc[scores.index, trait].dropna()
+        plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait)
+    title = f"{config.map_type}, {config.mode}"
+    if config.software == PHANTOM:
+        title += " (phantom, not patients)"
+    ax.set_title(title, fontsize=9)
+
+
+def _inline(figure: Figure) -> str:
+    """A figure as a data address, so that the page needs nothing beside it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

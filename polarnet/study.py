@@ -1,0 +1,68 @@
+"""One run from cohorts to results: train, score, compare with baselines, draw."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from polarnet.cohort import Cohort
+from polarnet.cohort.checks import listing
+from polarnet.config import ExperimentConfig
+from polarnet.evaluation import baseline_scores, compare
+from polarnet.evaluation.comparison import NETWORK
+from polarnet.folders import new_folder
+from polarnet.network import Run, load_model, predict
+from polarnet.network import train as train_model
+from polarnet.network.features import cache_folder
+from polarnet.network.training import write_scores
+from polarnet.report.page import draw_run_roc
+
+
+def run_study(
+    train: Cohort,
+    val: Cohort,
+    test: Cohort,
+    config: ExperimentConfig,
+    out: str | Path,
+    *,
+    cache: str | Path | None = None,
+    show_progress: bool = True,
+) -> Run:
+    """Train one model, score validation and test studies, and set it beside its baselines.
+
+    Parameters
+    ----------
+    train, val, test
+        Cohorts that share no patient; the test cohort chooses nothing.
+    config, out, cache
+        As for `train`.
+
+    Returns
+    -------
+    Run. Its folder also holds scores_test.csv, metrics.csv (see `compare`) and figures/.
+
+    Raises
+    ------
+    ValueError, FileExistsError: as for `train`.
+    """
+    cache = cache_folder(cache)
+    seen = set(train.patients) | set(val.patients)
+    if shared := sorted(set(test.patients) & seen):
+        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
+    with new_folder(out) as folder:
+        run = train_model(train, val, config, folder, cache=cache, show_progress=show_progress)
+        model = load_model(folder)
+        of_val, of_test = (predict(model, part, cache=cache) for part in (val, test))
+        write_scores(of_test, folder / "scores_test.csv")
+        baselines = baseline_scores(
+            train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
+        )
+        scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
+        metrics = compare(scores, val, test, config.map_type)
+        metrics.to_csv(
+            folder / "metrics.csv", index=False, float_format="%.6g", lineterminator="\n"
+        )
+        (folder / "figures").mkdir()
+        figure = Figure(figsize=(5, 5), layout="constrained")
+        draw_run_roc(figure.subplots(), folder, run.config, test)
+        figure.savefig(folder / "figures" / "roc.png", dpi=150)
+    return Run(Path(out), run.config, run.val_log_loss)

@@ -1,0 +1,88 @@
+"""Shared pieces: a small phantom, tiny settings, real data where it is at hand."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+import polarnet as pn
+
+mpl.use("Agg")
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Real maps and ImageNet weights that some machines have beside the project."""
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    return pn.make_phantom_cohort(120, seed=3, size=32)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Settings that train in seconds: 32 px, no weights, two traits, few epochs."""
+    return pn.ExperimentConfig(
+        map_type="stress", traits=("sex", "diabetes"), weights=None, input_size=32, epochs=3,
+        patience=3, finetune_epochs=1, seed=5, precision="float32",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="session")
+def finished_run(phantom, tiny, cache, tmp_path_factory):
+    """A run folder made once, and the three cohorts it came from."""
+    splits = pn.split_by_patient(phantom, seed=5)
+    out = tmp_path_factory.mktemp("runs") / "Übung mit Leerzeichen"
+    run = pn.run_study(*splits, tiny, out, cache=cache, show_progress=False)
+    return run, splits
+
+
+@pytest.fixture
+def make_cohort():
+    """A cohort of flat maps around 1 and 2 mL/min/g, changed by keyword."""
+
+    def make(n=6, size=16, **changes):
+        index = pd.Index([f"S{k}" for k in range(n)], name="study_id")
+        disc = pn.anatomy.disc_mask(size)
+        level = 1 + np.arange(n)[:, None, None] / 100
+        maps = {
+            "rest": np.where(disc, level, 0).astype(np.float32),
+            "stress": np.where(disc, 2 * level, 0).astype(np.float32),
+        }
+        parts = {
+            "maps": maps,
+            "traits": pd.DataFrame({"sex": [0.0, 1.0] * (n // 2)}, index=index),
+            "patients": pd.Series([f"P{k}" for k in range(n)], index=index),
+            "clinical": pd.DataFrame(index=index),
+            "truth": pd.DataFrame(index=index),
+            "unit": "mL/min/g",
+        }
+        return pn.Cohort(**parts | changes)
+
+    return make
+
+
+@pytest.fixture
+def export_folder(tmp_path):
+    """Six studies as square CSV files and a clinical table, to be spoilt by tests."""
+    folder = tmp_path / "exporte äöü"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    lines = ["study_id,patient_id,sex,age"]
+    for k in range(1, 7):
+        for map_type, level in (("rest", 1.0), ("stress", 2.5)):
+            values = level + 0.1 * rng.random((16, 16))
+            np.savetxt(folder / f"S{k}_{map_type}.csv", values, delimiter=",", fmt="%.4f")
+        lines.append(f"S{k},P{k},{k % 2},{50 + k}")
+    table = tmp_path / "clinical.csv"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder, table
