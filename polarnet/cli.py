@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from polarnet import __version__
 
@@ -55,8 +55,15 @@ def _os_message(error: OSError) -> str:
     return str(error)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="polarnet",
         description="Multi-task VGG16 on PET perfusion polar maps. Research use only.",
         epilog="Example: polarnet demo --out demo",
@@ -79,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", default="demo", help="folder for the results (default: demo)")
     command.add_argument(
-        "--weights", default="none", help="path, imagenet, or none (default): an untrained trunk"
+        "--weights",
+        default="at hand",
+        help="path, imagenet, or none: an untrained trunk (default: imagenet if downloaded before)",
     )
     _add_cache(command)
 
@@ -232,7 +241,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.run_folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said below, once, and in the file
-        scores = predict(model, cohort)
+        scores = predict(model, cohort, show_progress=True)
     if scores.attrs["warning"]:
         print(f"Note: {scores.attrs['warning']}", file=sys.stderr)
     write_scores(scores, arguments.out)

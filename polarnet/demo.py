@@ -7,6 +7,7 @@ import numpy as np
 
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
+from polarnet.network.weights import weights_at_hand
 from polarnet.phantom import make_phantom_cohort
 from polarnet.report import write_report
 from polarnet.study import run_study
@@ -23,7 +24,7 @@ _UNTRAINED: Final = (
 
 
 def run_demo(
-    out: str | Path, *, weights: str | None = None, cache: str | Path | None = None
+    out: str | Path, *, weights: str | None = "at hand", cache: str | Path | None = None
 ) -> list[Path]:
     """Phantom of 400 patients, three frozen runs and a fine-tuned one, and the report.
 
@@ -32,7 +33,8 @@ def run_demo(
     out
         Folder for cohort, runs and report. What is finished there is kept, not made again.
     weights
-        "imagenet", a path, or None for an untrained trunk.
+        "imagenet", a path, or None for an untrained trunk. "at hand": ImageNet where Keras has
+        downloaded it before, else None.
 
     Returns
     -------
@@ -43,6 +45,8 @@ def run_demo(
     ValueError: a finished run there was made with other weights.
     """
     out = Path(out)
+    if weights == "at hand":
+        weights = weights_at_hand()
     if not (out / "cohort" / "cohort.json").is_file():
         print(f"Simulating {N_PATIENTS} patients (phantom, not patients) ...")
         make_phantom_cohort(N_PATIENTS, seed=SEED).save(out / "cohort")

@@ -105,7 +105,9 @@ def test_a_pickle_is_never_opened(export_folder):
 def test_a_slip_in_a_label_is_named(export_folder):
     folder, table = export_folder
     table.write_text(table.read_text().replace("S4,P4,0", "S4,P4,female"))
-    with pytest.raises(ValueError, match=r"clinical\.csv: sex must be 0, 1 or empty: S4 \(female\)"):
+    with pytest.raises(
+        ValueError, match=r"clinical\.csv: sex must be 0, 1 or empty: S4 \(female\)"
+    ):
         pn.read_exports(folder, table, unit="mL/min/g")
 
 

@@ -99,9 +99,10 @@ def trunk_features(
     return Features(shards, np.array([place[digest] for digest in digests]))
 
 
-def padded(forward: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor) -> np.ndarray:
+def padded(forward: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor | np.ndarray) -> np.ndarray:
     """Run a function on a batch filled up to the fixed size; float32 result without the filling."""
     n = len(batch)
+    batch = tf.convert_to_tensor(batch)
     filled = tf.pad(batch, [(0, BATCH - n)] + [(0, 0)] * (len(batch.shape) - 1))
     return tf.cast(forward(filled), tf.float32).numpy()[:n]
 
@@ -111,7 +112,7 @@ def in_batches(
 ) -> np.ndarray:
     """Run a function over rows (n, ...), a fixed number at a time."""
     starts = range(0, len(rows), BATCH)
-    return np.concatenate([padded(forward, tf.constant(rows[k : k + BATCH])) for k in starts])
+    return np.concatenate([padded(forward, rows[k : k + BATCH]) for k in starts])
 
 
 def weights_digest(model: keras.Model) -> str:

@@ -7,17 +7,24 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encode
-from polarnet.network.features import BATCH, in_batches, padded, trunk_features
+from polarnet.network.features import BATCH, padded, trunk_features
 from polarnet.network.model import POOLED, above
 
 _STATED = ("tracer", "stress_agent", "software")
 
 
-def predict(model: keras.Model, cohort: Cohort, *, cache: str | Path | None = None) -> pd.DataFrame:
+def predict(
+    model: keras.Model,
+    cohort: Cohort,
+    *,
+    cache: str | Path | None = None,
+    show_progress: bool = False,
+) -> pd.DataFrame:
     """Score every study.
 
     Parameters
@@ -43,18 +50,19 @@ def predict(model: keras.Model, cohort: Cohort, *, cache: str | Path | None = No
     config: ExperimentConfig = model.experiment
     _refuse_unlike(config, cohort)
     if cache is None:
-        forward = tf.function(lambda images: _columns(model(images, training=False), config))
-        stack = cohort.maps[config.map_type]
-        scores = [
-            padded(forward, encode(stack[start : start + BATCH], config))
-            for start in range(0, len(cohort), BATCH)
-        ]
+        upper, stack = model, cohort.maps[config.map_type]
     else:
         layer = frozen_end(config)
-        features = trunk_features(model, layer, cohort, Path(cache))
         upper = above(model, layer)
-        forward = tf.function(lambda rows: _columns(upper(rows, training=False), config))
-        scores = [in_batches(forward, features)]
+        stack = trunk_features(model, layer, cohort, Path(cache), show_progress=show_progress)
+    forward = tf.function(lambda inputs: _columns(upper(inputs, training=False), config))
+    scores = []
+    bar = tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress)
+    for start in range(0, len(cohort), BATCH):
+        rows = stack[start : start + BATCH]
+        scores.append(padded(forward, encode(rows, config) if cache is None else rows))
+        bar.update(len(rows))
+    bar.close()
     table = pd.DataFrame(
         np.concatenate(scores).astype(float),
         index=cohort.patients.index,

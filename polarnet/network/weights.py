@@ -14,6 +14,9 @@ IMAGENET_URL: Final = (
 )
 """The file that Keras downloads for weights="imagenet" without the top (58.9 MB)."""
 
+_DOWNLOADED: Final = Path.home() / ".keras" / "models" / IMAGENET_URL.rsplit("/", 1)[-1]
+"""Where Keras keeps that file once it was downloaded."""
+
 _PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold us for minutes
 
 
@@ -62,11 +65,19 @@ def vgg16_trunk(inputs: keras.KerasTensor, weights: str | None) -> keras.Model:
         ) from None
 
 
+def weights_at_hand() -> str | None:
+    """ "imagenet" where Keras has the file already, so that nothing is downloaded; else None."""
+    return "imagenet" if _DOWNLOADED.is_file() else None
+
+
 @contextmanager
 def _impatient() -> Iterator[None]:
     """Give up a connection that does not answer."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
+    socket.setdefaulttimeout(_DOWNLOADED: Final = Path.home() / ".keras" / "models" / IMAGENET_URL.rsplit("/", 1)[-1]
+"""Where Keras keeps that file once it was downloaded."""
+
+_PATIENCE_S)
     try:
         yield
     finally:

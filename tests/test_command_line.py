@@ -1,0 +1,168 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import polarnet as pn
+from polarnet import cli
+from polarnet.folders import new_folder
+
+ROOT = Path(__file__).parents[1]
+
+
+def _fails(capsys, *arguments):
+    """The one line on stderr of a command that must fail with exit code 2."""
+    code = cli.main([str(argument) for argument in arguments])
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.count("\n") == 1
+    assert error.startswith("polarnet: ")
+    return error
+
+
+@pytest.fixture
+def cohort_folder(phantom, tmp_path):
+    return phantom.save(tmp_path / "Kohorte äöü")
+
+
+def test_the_four_commands_make_scores_and_a_table(export_folder, tmp_path, capsys, cache):
+    """import, train, predict, evaluate, with spaces and umlauts in every path."""
+    folder, table = export_folder
+    rng = np.random.default_rng(0)
+    lines = ["study_id,patient_id,sex"]
+    for k in range(1, 61):
+        values = 60 + 20 * (k % 2) + 5 * rng.random((16, 16))
+        np.savetxt(folder / f"S{k}_stress.csv", values, delimiter=",", fmt="%.3f")
+        np.savetxt(folder / f"S{k}_rest.csv", values - 1, delimiter=",", fmt="%.3f")
+        lines.append(f"S{k},P{k},{k % 2}")
+    table.write_text("\n".join(lines))
+    cohort, run, scores = (tmp_path / f"ä {name}" for name in ("cohort", "run", "scores.csv"))
+    config = tmp_path / "klein.yaml"
+    config.write_text("input_size: 32\nepochs: 40\ntest: 0.4\n")
+    commands = (
+        ["import", folder, "--clinical", table, "--unit", "percent", "--out", cohort],
+        ["train", cohort, "--config", config, "--traits", "sex", "--weights", "none",
+         "--out", run, "--cache", cache],
+        ["predict", run, cohort, "--out", scores],
+        ["evaluate", scores, "--cohort", cohort, "--out", tmp_path / "table.csv"],
+    )  # fmt: skip
+    for command in commands:
+        assert cli.main([str(word) for word in command]) == 0, capsys.readouterr().err
+        assert "Wrote " in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.loc[0, "auroc"] > 0.9
+    assert pn.load_config(run / "config.yaml").input_size == 32
+
+
+def test_import_says_what_one_means(export_folder, tmp_path, capsys):
+    folder, table = export_folder
+    cli.main(["import", str(folder), "--clinical", str(table), "--unit", "mL/min/g",
+              "--out", str(tmp_path / "cohort")])  # fmt: skip
+    said = capsys.readouterr().out
+    assert "sex: 3 coded 1 means female; 3 coded 0; 0 not recorded" in said
+    assert "impaired_mfr from: maps (6 studies)" in said
+
+
+def test_a_bad_import_names_the_thing_and_writes_nothing(export_folder, tmp_path, capsys):
+    folder, table = export_folder
+    before = sorted(tmp_path.iterdir())
+    (folder / "S3_stress.csv").unlink()
+    arguments = ["import", folder, "--clinical", table, "--unit", "percent"]
+    error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
+    assert "S3 (stress)" in error
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_training_input_is_one_line(cohort_folder, tmp_path, capsys):
+    train = ["train", cohort_folder, "--weights", "none", "--out", tmp_path / "run"]
+    assert "No trait gender" in _fails(capsys, *train, "--traits", "gender")
+    assert "map_type must be one of" in _fails(capsys, *train, "--map-type", "stresss")
+    (tmp_path / "a.yaml").write_text("learn_rate: 1\n")
+    error = _fails(capsys, *train, "--config", tmp_path / "a.yaml")
+    assert "unknown setting 'learn_rate'; did you mean 'learning_rate'?" in error
+    assert "not a cohort folder" in _fails(
+        capsys, "train", tmp_path, "--weights", "none", "--out", tmp_path / "run"
+    )
+    (cohort_folder / "stress.npy").write_bytes(b"cut")
+    assert "bytes instead of" in _fails(capsys, *train)
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_prediction_input_is_one_line(finished_run, make_cohort, tmp_path, capsys):
+    run = finished_run[0].folder
+    percent = make_cohort(size=32, unit="percent").save(tmp_path / "percent")
+    scores = tmp_path / "scores.csv"
+    error = _fails(capsys, "predict", run, percent, "--out", scores)
+    assert "trained on maps in mL/min/g, this cohort is in percent" in error
+    assert "model.keras" not in error
+    assert "config.yaml is missing" in _fails(capsys, "predict", tmp_path, percent, "--out", scores)
+    assert not scores.exists()
+    assert "No file of scores" in _fails(capsys, "evaluate", scores, "--cohort", percent)
+
+
+def test_an_existing_run_is_never_overwritten(cohort_folder, tmp_path, capsys, cache):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious.txt").write_text("keep")
+    arguments = ["train", cohort_folder, "--weights", "none", "--cache", cache]
+    assert "not empty" in _fails(capsys, *arguments, "--out", tmp_path / "run")
+    assert (tmp_path / "run" / "precious.txt").exists()
+
+
+def test_an_interruption_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        with new_folder(tmp_path / "run"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("polarnet.study.run_study", stop)
+    error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
+    assert "Interrupted" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("polarnet.study.run_study", full)
+    error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
+    assert "No space left on the disk" in error
+
+
+@pytest.mark.parametrize("arguments", [["trian"], [], ["train"], ["train", "c", "--out"]])
+def test_wrong_arguments_are_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_import_and_help_load_no_tensorflow():
+    code = (
+        "import sys, polarnet, polarnet.cli\n"
+        "try: polarnet.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(len(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+def test_the_module_runs_as_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "polarnet", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("demo", "import", "train", "predict", "evaluate"):
+        assert command in done.stdout
+
+
+def test_statistics_and_readers_run_without_tensorflow():
+    code = (
+        "import sys, polarnet.evaluation, polarnet.readers, polarnet.phantom, polarnet.report\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0

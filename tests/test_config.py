@@ -1,0 +1,50 @@
+import dataclasses
+
+import pytest
+
+import polarnet as pn
+
+
+def test_a_saved_configuration_reads_back_the_same(tmp_path):
+    config = pn.ExperimentConfig(traits=("a", "ß"), window=(0, 5), seed=3, weights=None)
+    pn.save_config(config, tmp_path / "c.yaml")
+    assert pn.load_config(tmp_path / "c.yaml") == config
+
+
+def test_changes_win_over_the_file(tmp_path):
+    (tmp_path / "c.yaml").write_text("map_type: rest\nseed: 4\n")
+    config = pn.load_config(tmp_path / "c.yaml", seed=9)
+    assert (config.map_type, config.seed) == ("rest", 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("map_typ: rest", "unknown setting 'map_typ'; did you mean 'map_type'"),
+        ("map_type: streß", "map_type must be one of rest, stress, reserve"),
+        ("dropout: 2", "dropout must lie between 0 and 0.95, but 2 was given"),
+        ("traits: sex", "must be a list of names"),
+        ("traits: [sex, sex]", "each once"),
+        ("val: 0.6\ntest: 0.6", "sum to less than 1"),
+        ("epochs: many", "epochs must lie between"),
+        ("- a", "must hold lines like"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"c\.yaml") as caught:
+        pn.load_config(tmp_path / "c.yaml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_block_follows_the_mode():
+    assert pn.ExperimentConfig().last_block == "block2"
+    assert pn.ExperimentConfig(mode="finetuned").last_block == "block5"
+    assert pn.ExperimentConfig(trunk="block3", mode="finetuned").last_block == "block3"
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        pn.ExperimentConfig().seed = 3

@@ -1,0 +1,88 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+import polarnet as pn
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def test_a_polar_map_is_drawn_upright_on_its_own_scale(ax):
+    """Row 0 is the anterior wall and must end up at the top; outside the disc is empty."""
+    values = np.where(pn.anatomy.segment_map(64) == 1, 3.0, 1.0)
+    pn.plot_polar_map(values, ax)
+    image = ax.images[0]
+    assert image.origin == "upper"
+    assert image.get_clim() == (0.0, 4.0)
+    drawn = image.get_array()
+    assert drawn[3, 32] == 3.0
+    assert drawn.mask[0, 0]
+
+
+def test_a_map_writes_its_segment_means(ax):
+    values = np.where(pn.anatomy.segment_map(64) == 17, 0.5, 2.0)
+    pn.plot_polar_map(values, ax)
+    numbers = {text.get_text(): text.get_position() for text in ax.texts}
+    assert numbers["0.5"] == (0.0, 0.0)
+    assert sum(text.get_text() == "2.0" for text in ax.texts) == 16
+
+
+def test_a_bullseye_paints_each_segment_where_its_wall_is(ax):
+    values = np.linspace(0, 4, 17)
+    pn.plot_bullseye(values, ax)
+    painted = [wedge for wedge in ax.patches if wedge.get_fill()]
+    colours = [tuple(np.round(wedge.get_facecolor(), 4)) for wedge in painted]
+    expected = plt.get_cmap("inferno")(values / 4)
+    np.testing.assert_allclose(colours, expected, atol=1e-3)
+    assert (painted[0].theta1, painted[0].theta2, painted[0].r) == (60, 120, 1.0)
+    with pytest.raises(ValueError, match="needs 17 values"):
+        pn.plot_bullseye(values[:16], ax)
+
+
+def test_a_roc_curve_starts_and_ends_in_the_corners(ax):
+    pn.plot_roc([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], ax, name="sex")
+    (line, *_) = ax.lines
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (0, 0)
+    assert (line.get_xdata()[-1], line.get_ydata()[-1]) == (1, 1)
+    assert ax.get_legend().texts[0].get_text().startswith("sex 0.75")
+
+
+def test_the_report_stands_alone_and_says_phantom(finished_run, tmp_path):
+    run, (_, _, test) = finished_run
+    path = pn.write_report(run.folder, tmp_path / "r.html", cohort=test, examples=(0, 1))
+    page = path.read_text(encoding="utf-8")
+    assert "Phantom, not patients" in page
+    assert "Untrained trunk" in page
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
+    assert "<script" not in page
+
+
+def test_the_report_shows_the_numbers_of_the_run(finished_run, tmp_path):
+    run, _ = finished_run
+    page = pn.write_report(run.folder, tmp_path / "r.html").read_text(encoding="utf-8")
+    metrics = pd.read_csv(run.folder / "metrics.csv")
+    row = metrics[(metrics["model"] == "network") & (metrics["trait"] == "sex")].iloc[0]
+    n_cell = f"<td>{row['n_pos']} / {row['n_neg']}</td>"
+    assert n_cell in page
+    shown = "not reported" if np.isnan(row["auroc"]) else f"{row['auroc']:.2f}"
+    assert shown in page
+    assert page.count("0.81 [0.73, 0.88]") == 1
+
+
+def test_what_a_user_types_is_escaped(finished_run, tmp_path):
+    run, _ = finished_run
+    notes = ["<script>alert(1)</script>"]
+    page = pn.write_report(run.folder, tmp_path / "r.html", notes=notes)
+    assert "<script>" not in page.read_text(encoding="utf-8")
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml"):
+        pn.write_report(tmp_path, tmp_path / "r.html")
