@@ -265,4 +265,4 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _print_table(table: Any) -> None:
-    print(table.fillna("").to_string(index=False, float_format=lambda x: f"{x:.3f}"))
+    print(table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}"))

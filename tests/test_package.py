@@ -18,7 +18,7 @@ def test_every_public_name_is_there():
 
 
 def test_an_unknown_name_says_which_there_are():
-    with pytest.raises(AttributeError, match="has no 'evalute'; it has .*evaluate"):
+    with pytest.raises(AttributeError, match=r"has no 'evalute'; it has .*evaluate"):
         pn.evalute  # noqa: B018
 
 
@@ -34,7 +34,8 @@ def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
     assert "polarnet/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "experiments", "assets"))]
     venv.create(tmp_path / "empty", with_pip=True)
-    python = next((tmp_path / "empty").glob("*/python*"))
+    windows = sys.platform == "win32"
+    python = tmp_path / "empty" / ("Scripts/python.exe" if windows else "bin/python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True)
     done = subprocess.run(
         [python, "-m", "polarnet", "--version"], capture_output=True, text=True, check=True

@@ -74,10 +74,7 @@ def weights_at_hand() -> str | None:
 def _impatient() -> Iterator[None]:
     """Give up a connection that does not answer."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOADED: Final = Path.home() / ".keras" / "models" / IMAGENET_URL.rsplit("/", 1)[-1]
-"""Where Keras keeps that file once it was downloaded."""
-
-_PATIENCE_S)
+    socket.setdefaulttimeout(_PATIENCE_S)
     try:
         yield
     finally:
