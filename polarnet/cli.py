@@ -20,8 +20,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     0 on success, 2 on wrong arguments, bad input or an interruption, with one line on stderr.
     """
-    # TensorFlow's start-up messages are not for clinicians; must be said before it is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
@@ -162,7 +160,30 @@ def _weights(text: str) -> str | None:
     return None if text.lower() == "none" else text
 
 
+def _load_tensorflow() -> None:
+    """Import TensorFlow without its start-up messages, which are not for clinicians.
+
+    Some of them are written by C++ code before any log level applies, so stderr itself is put
+    aside for the seconds of the import.
+    """
+    print("Starting TensorFlow ...", flush=True)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _demo(arguments: argparse.Namespace) -> None:
+    _load_tensorflow()
+
     from polarnet.demo import run_demo
 
     _wrote(*run_demo(arguments.out, weights=_weights(arguments.weights), cache=arguments.cache))
@@ -197,6 +218,8 @@ def _import(arguments: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from polarnet.cohort import read_cohort, split_by_patient
     from polarnet.config import ExperimentConfig, load_config
+    from polarnet.folders import check_vacant
+    from polarnet.suitability import check_training
 
     changes: dict[str, Any] = {
         name: getattr(arguments, name)
@@ -213,6 +236,9 @@ def _train(arguments: argparse.Namespace) -> None:
         config = ExperimentConfig(**changes)
     cohort = read_cohort(arguments.cohort, verify=True)
     train, val, test = split_by_patient(cohort, config.val, config.test, seed=config.seed)
+    check_training(train, val, config)
+    check_vacant(arguments.out)
+    _load_tensorflow()
 
     import pandas as pd
 
@@ -232,8 +258,12 @@ def _predict(arguments: argparse.Namespace) -> None:
     import warnings
 
     from polarnet.cohort import read_cohort
+    from polarnet.config import load_run_config
+    from polarnet.suitability import check_prediction
 
     cohort = read_cohort(arguments.cohort)
+    check_prediction(load_run_config(arguments.run_folder), cohort)
+    _load_tensorflow()
 
     from polarnet.network import load_model, predict
     from polarnet.network.training import write_scores
@@ -252,6 +282,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from polarnet.cohort import read_cohort
     from polarnet.evaluation import evaluate
     from polarnet.evaluation.table import read_scores
+    from polarnet.folders import new_file
 
     cohort = read_cohort(arguments.cohort)
     table = evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
@@ -260,7 +291,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     _print_table(table[["trait", *_SHOWN]])
     print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5, unadjusted.")
     if arguments.out:
-        table.to_csv(arguments.out, index=False, float_format="%.6g", lineterminator="\n")
+        with new_file(arguments.out) as partial:
+            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
         _wrote(arguments.out)
 
 

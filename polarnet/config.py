@@ -93,9 +93,9 @@ class ExperimentConfig:
     epochs: int = 300
     patience: int = 30
     batch_size: int = 32
-    finetune_learning_rate: float = 1e-5
-    finetune_epochs: int = 20
-    finetune_patience: int = 5
+    finetune_learning_rate: float = 3e-5
+    finetune_epochs: int = 10
+    finetune_patience: int = 3
     augment: bool = False
     val: float = 0.15
     test: float = 0.15
@@ -174,6 +174,23 @@ def load_config(path: str | Path, **changes: Any) -> ExperimentConfig:
         return ExperimentConfig(**{**settings, **changes})
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def load_run_config(folder: str | Path) -> ExperimentConfig:
+    """The resolved settings of a finished run.
+
+    Raises
+    ------
+    FileNotFoundError: the folder lacks config.yaml or model.keras.
+    """
+    folder = Path(folder)
+    for name in ("config.yaml", "model.keras"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} is not a whole run folder: {name} is missing. Train again with "
+                "`polarnet train`, or copy the folder with all its files."
+            )
+    return load_config(folder / "config.yaml")
 
 
 def save_config(config: ExperimentConfig, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from polarnet.report import write_report
 from polarnet.study import run_study
 from polarnet.traits import MAP_TYPES
 
-N_PATIENTS: Final = 400
+N_PATIENTS: Final = 600
 SEED: Final = 7
 RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
 
@@ -26,7 +26,7 @@ _UNTRAINED: Final = (
 def run_demo(
     out: str | Path, *, weights: str | None = "at hand", cache: str | Path | None = None
 ) -> list[Path]:
-    """Phantom of 400 patients, three frozen runs and a fine-tuned one, and the report.
+    """Phantom of 600 patients, three frozen runs and a fine-tuned one, and the report.
 
     Parameters
     ----------

@@ -1,10 +1,20 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def check_vacant(target: str | Path) -> None:
+    """Raise FileExistsError if `target` is a file, or a folder with something in it."""
+    target = Path(target)
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise FileExistsError(
+            f"{target} exists and is not empty; nothing was changed. "
+            "Choose another --out, or move it away."
+        )
 
 
 @contextmanager
@@ -24,11 +34,7 @@ def new_folder(target: str | Path) -> Iterator[Path]:
     FileExistsError: `target` is a file, or a folder with something in it.
     """
     target = Path(target)
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise FileExistsError(
-            f"{target} exists and is not empty; nothing was changed. "
-            "Choose another --out, or move it away."
-        )
+    check_vacant(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(
         tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
@@ -42,4 +48,18 @@ def new_folder(target: str | Path) -> Iterator[Path]:
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_file(target: str | Path) -> Iterator[Path]:
+    """Fill a hidden sibling file, then give it its name in one step; an older file is replaced."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        yield partial
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
         raise

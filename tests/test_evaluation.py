@@ -144,7 +144,7 @@ def test_first_study_of_each_patient_counts_and_is_said():
     patients.iloc[1] = "P0"
     row = pn.evaluate(scores, labels, patients=patients).iloc[0]
     assert (row["n_pos"], row["n_neg"]) == (19, 20)
-    assert "1 later studies left out" in row["note"]
+    assert "1 later ones left out" in row["note"]
 
 
 def test_order_of_scores_does_not_matter():

@@ -14,6 +14,9 @@ SUPPRESSED_BELOW: Final = 10
 EXPLORATORY_BELOW: Final = 15
 """A smaller class below this gives a number that is marked: coverage is about 0.9."""
 
+FIRST_STUDIES: Final = "first study of each patient"
+"""How a note begins that says which studies counted."""
+
 WARNING_COLUMN: Final = "warning"
 """Column of a scores file that is no trait."""
 
@@ -50,7 +53,7 @@ def evaluate(
     """
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
     rows, left_out = first_studies(scores, labels, patients)
-    remark = f"first study of each patient; {left_out} later studies left out" if left_out else ""
+    remark = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
     table = pd.DataFrame(
         [_row(t, labels.loc[rows, t], scores.loc[rows, t], method, remark)
          if t in labels else _empty_row(t, 0, 0, "no labels in this cohort") for t in scores]

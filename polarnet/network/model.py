@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from polarnet.anatomy import segment_map
-from polarnet.config import ExperimentConfig, load_config
+from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.network.precision import resolve_precision
 from polarnet.network.weights import vgg16_trunk
 
@@ -99,13 +99,7 @@ def load_model(folder: str | Path) -> keras.Model:
     ValueError: the model file is damaged.
     """
     folder = Path(folder)
-    for name in ("config.yaml", "model.keras"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a whole run folder: {name} is missing. Train again with "
-                "`polarnet train`, or copy the folder with all its files."
-            )
-    config = load_config(folder / "config.yaml")
+    config = load_run_config(folder)
     try:
         model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:

@@ -10,12 +10,12 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from polarnet.cohort import PHANTOM, Cohort
+from polarnet.cohort.stack import MapStack
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encode
-from polarnet.network.features import BATCH, padded, trunk_features
+from polarnet.network.features import BATCH, Features, padded, trunk_features
 from polarnet.network.model import POOLED, above
-
-_STATED = ("tracer", "stress_agent", "software")
+from polarnet.suitability import check_prediction, difference
 
 
 def predict(
@@ -48,10 +48,10 @@ def predict(
         the map type.
     """
     config: ExperimentConfig = model.experiment
-    _refuse_unlike(config, cohort)
-    if cache is None:
-        upper, stack = model, cohort.maps[config.map_type]
-    else:
+    check_prediction(config, cohort)
+    upper: keras.Model = model
+    stack: np.ndarray | MapStack | Features = cohort.maps[config.map_type]
+    if cache is not None:
         layer = frozen_end(config)
         upper = above(model, layer)
         stack = trunk_features(model, layer, cohort, Path(cache), show_progress=show_progress)
@@ -68,7 +68,7 @@ def predict(
         index=cohort.patients.index,
         columns=list(config.traits),
     )
-    table.attrs["warning"] = _difference(config, cohort)
+    table.attrs["warning"] = difference(config, cohort)
     if table.attrs["warning"] and config.software != PHANTOM:
         warnings.warn(table.attrs["warning"], stacklevel=2)
     return table
@@ -85,36 +85,3 @@ def frozen_end(config: ExperimentConfig) -> str:
 def _columns(heads: dict[str, tf.Tensor], config: ExperimentConfig) -> tf.Tensor:
     """Heads side by side, each addressed by its name."""
     return tf.concat([heads[trait] for trait in config.traits], axis=1)
-
-
-def _refuse_unlike(config: ExperimentConfig, cohort: Cohort) -> None:
-    """Raise where the numbers of the cohort mean something else than those of training."""
-    if config.unit is None or config.map_size is None:
-        raise ValueError("This model was not trained yet; use train() or load_model().")
-    if cohort.unit != config.unit:
-        raise ValueError(
-            f"The model was trained on maps in {config.unit}, this cohort is in {cohort.unit}. "
-            "Import the maps in that unit, or train a model on this one."
-        )
-    if config.map_type not in cohort.maps:
-        raise ValueError(
-            f"The model reads {config.map_type} maps; this cohort has {', '.join(cohort.maps)}."
-        )
-    if cohort.size != config.map_size:
-        raise ValueError(
-            f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
-            f"these are {cohort.size} x {cohort.size}. Export them in that size."
-        )
-
-
-def _difference(config: ExperimentConfig, cohort: Cohort) -> str:
-    """One line on what should make a reader careful, or nothing."""
-    notes = []
-    if config.software == PHANTOM:
-        notes.append("trained on a phantom, not on patients")
-    for name in _STATED:
-        trained, here = getattr(config, name), getattr(cohort, name)
-        if trained != here:
-            word = name.replace("_", " ")
-            notes.append(f"{word} '{here or 'not stated'}', trained on '{trained or 'not stated'}'")
-    return "; ".join(notes)

@@ -15,15 +15,15 @@ import tensorflow as tf
 
 from polarnet import __version__
 from polarnet.cohort import Cohort
-from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig, resolve_config, save_config
-from polarnet.folders import new_folder
+from polarnet.folders import new_file, new_folder
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import cache_folder, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
 from polarnet.network.model import STANDARDISED, build_model
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
+from polarnet.suitability import STATED, check_training
 
 _SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
 
@@ -83,12 +83,12 @@ def train(
         differ in unit, size or map type.
     FileExistsError: `out` is not empty.
     """
-    _check_cohorts(train, val, config)
+    check_training(train, val, config)
     config = resolve_config(
         replace(config, precision=resolve_precision(config.precision)),
         unit=train.unit,
         map_size=train.size,
-        **{name: getattr(train, name) for name in ("tracer", "stress_agent", "software")},
+        **{name: getattr(train, name) for name in STATED},
     )
     cache = cache_folder(cache)
     with new_folder(out) as folder:
@@ -119,7 +119,8 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     table = scores.copy()
     if warning := scores.attrs.get("warning"):
         table["warning"] = warning
-    table.to_csv(path, index_label="study_id", float_format="%.6f", lineterminator="\n")
+    with new_file(path) as partial:
+        table.to_csv(partial, index_label="study_id", float_format="%.6f", lineterminator="\n")
 
 
 def environment(config: ExperimentConfig) -> dict[str, object]:
@@ -138,34 +139,6 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-
-
-def _check_cohorts(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
-    """Raise for everything that would spoil a training, before anything is computed."""
-    if unknown := [t for t in config.traits if t not in train.traits or t not in val.traits]:
-        beside = [t for t in unknown if t in train.clinical]
-        hint = f" ({listing(beside)} has other values than 0 and 1.)" if beside else ""
-        raise ValueError(
-            f"No trait {listing(unknown)} in this cohort; it has "
-            f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
-        )
-    for trait in config.traits:
-        recorded = train.traits[trait].dropna()
-        if recorded.nunique() < 2:
-            what = f"coded {recorded.iloc[0]:.0f}" if len(recorded) else "not recorded"
-            raise ValueError(
-                f"Training needs both classes of {trait}, but all {len(train)} training studies "
-                f"are {what}. Drop the trait, or add studies."
-            )
-    if config.map_type not in train.maps:
-        raise ValueError(
-            f"No {config.map_type} maps in this cohort; it has {', '.join(train.maps)} "
-            f"in {train.unit}."
-        )
-    if (train.unit, train.size) != (val.unit, val.size) or config.map_type not in val.maps:
-        raise ValueError("Training and validation cohort differ in unit, map size or map type.")
-    if shared := sorted(set(train.patients) & set(val.patients)):
-        raise ValueError(f"Patients in training and validation: {listing(shared)}.")
 
 
 def _in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:

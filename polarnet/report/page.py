@@ -15,6 +15,8 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.table import FIRST_STUDIES
+from polarnet.folders import new_file
 from polarnet.report.figures import plot_polar_map, plot_roc
 
 PAPER: Final = {
@@ -68,17 +70,20 @@ def write_report(
             is_untrained=any(config.weights is None for config in configs),
             notes=list(notes),
             runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
+            columns=[(config.map_type, config.mode) for config in configs],
             rows=[
-                row
-                for config, table in zip(configs, metrics, strict=True)
-                for row in _rows(config, table)
+                (
+                    trait,
+                    [_cell(*pair, trait) for pair in zip(configs, metrics, strict=True)],
+                )
+                for trait in dict.fromkeys(t for config in configs for t in config.traits)
             ],
             figures=[(title, _inline(figure)) for title, figure in figures],
         )
     )
-    out = Path(out)
-    out.write_text(page, encoding="utf-8")
-    return out
+    with new_file(out) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return Path(out)
 
 
 def _read_metrics(folder: Path) -> pd.DataFrame:
@@ -99,27 +104,31 @@ def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
     }
 
 
-def _rows(config: ExperimentConfig, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
-    """Cells of the main table: the network, its baselines, the paired difference."""
-    for trait, rows in table.groupby("trait", sort=False):
-        network = rows[rows["model"] == NETWORK].iloc[0]
-        others = rows[rows["model"] != NETWORK].set_index("model")
-        against = others[others["is_comparator"]]
-        yield {
-            "map_type": config.map_type,
-            "mode": config.mode,
-            "trait": trait,
-            "n": f"{network['n_pos']} / {network['n_neg']}",
-            "network": _interval(network),
-            "p_value": _p_value(network["p_value"]),
-            "global_mean": _interval(others.loc["global mean"]),
-            "segments": _interval(others.loc["17 segments"]),
-            "difference": _difference(against.iloc[0]) if len(against) else "",
-            "comparator": against.index[0] if len(against) else "",
-            "paper": PAPER.get((config.map_type, trait), ""),
-            "note": "" if pd.isna(network["note"]) else network["note"],
-            "is_circular": bool(network["is_circular"]),
-        }
+def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str, Any] | None:
+    """One trait of one run: the network, its baselines, the paired difference, the paper."""
+    rows = table[table["trait"] == trait].set_index("model")
+    if rows.empty:
+        return None
+    network, others = rows.loc[NETWORK], rows.drop(index=NETWORK)
+    against = others[others["is_comparator"]]
+    return {
+        "network": _interval(network),
+        "p_value": _p_value(network["p_value"]),
+        "n": f"{network['n_pos']} / {network['n_neg']}",
+        "baselines": [(name, _interval(row)) for name, row in others.iterrows()],
+        "difference": _difference(against.iloc[0]) if len(against) else "",
+        "comparator": against.index[0] if len(against) else "",
+        "paper": PAPER.get((config.map_type, trait), ""),
+        "note": _short(network["note"]),
+        "is_circular": bool(network["is_circular"]),
+    }
+
+
+def _short(note: Any) -> str:
+    """A row's note without what the footnote says of all rows."""
+    parts = [] if pd.isna(note) else str(note).split("; ")
+    kept = [part for part in parts if not part.startswith(FIRST_STUDIES)]
+    return "; ".join(kept)
 
 
 def _interval(row: pd.Series) -> str:
@@ -152,7 +161,7 @@ def _draw_studies(studies: Sequence[Study]) -> Figure:
     for row, study in zip(axes, studies, strict=True):
         for ax, (map_type, values) in zip(row, study.maps.items(), strict=True):
             plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
-            ax.set_title(f"{study.study_id} {map_type}", fontsize=8)
+            ax.set_title(f"{study.study_id} {map_type}", fontsize=8, pad=14)
     return figure
 
 

@@ -1,0 +1,82 @@
+"""Whether a cohort can be trained on, or scored: asked before TensorFlow is even loaded."""
+
+from typing import Final
+
+from polarnet.cohort import PHANTOM, Cohort
+from polarnet.cohort.checks import listing
+from polarnet.config import ExperimentConfig
+
+STATED: Final = ("tracer", "stress_agent", "software")
+"""What a user may state about a whole cohort, and what prediction compares."""
+
+
+def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
+    """Raise for everything that would spoil a training.
+
+    Raises
+    ------
+    ValueError: a trait is unknown or has one class in training, the map type is not there, the
+        cohorts share a patient or differ in unit or size.
+    """
+    if unknown := [t for t in config.traits if t not in train.traits or t not in val.traits]:
+        beside = [t for t in unknown if t in train.clinical]
+        hint = f" ({listing(beside)} has other values than 0 and 1.)" if beside else ""
+        raise ValueError(
+            f"No trait {listing(unknown)} in this cohort; it has "
+            f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
+        )
+    for trait in config.traits:
+        recorded = train.traits[trait].dropna()
+        if recorded.nunique() < 2:
+            what = f"coded {recorded.iloc[0]:.0f}" if len(recorded) else "not recorded"
+            raise ValueError(
+                f"Training needs both classes of {trait}, but all {len(train)} training studies "
+                f"are {what}. Drop the trait, or add studies."
+            )
+    if config.map_type not in train.maps:
+        raise ValueError(
+            f"No {config.map_type} maps in this cohort; it has {', '.join(train.maps)} "
+            f"in {train.unit}."
+        )
+    if (train.unit, train.size) != (val.unit, val.size) or config.map_type not in val.maps:
+        raise ValueError("Training and validation cohort differ in unit, map size or map type.")
+    if shared := sorted(set(train.patients) & set(val.patients)):
+        raise ValueError(f"Patients in training and validation: {listing(shared)}.")
+
+
+def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
+    """Raise where the numbers of a cohort mean something else than those of training.
+
+    Raises
+    ------
+    ValueError: another unit, map size or map type, or the configuration was never resolved.
+    """
+    if config.unit is None or config.map_size is None:
+        raise ValueError("This model was not trained yet; use train() or load_model().")
+    if cohort.unit != config.unit:
+        raise ValueError(
+            f"The model was trained on maps in {config.unit}, this cohort is in {cohort.unit}. "
+            "Import the maps in that unit, or train a model on this one."
+        )
+    if config.map_type not in cohort.maps:
+        raise ValueError(
+            f"The model reads {config.map_type} maps; this cohort has {', '.join(cohort.maps)}."
+        )
+    if cohort.size != config.map_size:
+        raise ValueError(
+            f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
+            f"these are {cohort.size} x {cohort.size}. Export them in that size."
+        )
+
+
+def difference(config: ExperimentConfig, cohort: Cohort) -> str:
+    """One line on what should make a reader of the scores careful, or nothing."""
+    notes = []
+    if config.software == PHANTOM:
+        notes.append("trained on a phantom, not on patients")
+    for name in STATED:
+        trained, here = getattr(config, name), getattr(cohort, name)
+        if trained != here:
+            word = name.replace("_", " ")
+            notes.append(f"{word} '{here or 'not stated'}', trained on '{trained or 'not stated'}'")
+    return "; ".join(notes)
