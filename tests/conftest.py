@@ -18,6 +18,23 @@ SHARED = Path(__file__).parents[2] / "shared"
 """Real maps and ImageNet weights that some machines have beside the project."""
 
 
+@pytest.fixture
+def imagenet_weights():
+    path = SHARED / "weights" / "vgg16_notop.weights.h5"
+    if not path.is_file():
+        pytest.skip("ImageNet weights are not at hand")
+    return path
+
+
+@pytest.fixture
+def spectf():
+    """Folder of 160 real SPECT studies (UCI SPECTF Heart)."""
+    path = SHARED / "data" / "spectf"
+    if not path.is_dir():
+        pytest.skip("real maps are not at hand")
+    return path
+
+
 @pytest.fixture(scope="session")
 def phantom():
     return pn.make_phantom_cohort(120, seed=3, size=32)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from conftest import SHARED
 
 import polarnet as pn
 from polarnet.config import resolve_config
@@ -251,11 +250,9 @@ def test_weights_from_a_file_arrive(tmp_path):
 
 
 @pytest.mark.realdata
-@pytest.mark.skipif(not SHARED.is_dir(), reason="ImageNet weights are not at hand")
-def test_imagenet_weights_load_from_their_file():
+def test_imagenet_weights_load_from_their_file(imagenet_weights):
     """First value of block1_conv1 in the published ImageNet weights: 0.4294709 (Keras' file)."""
-    path = SHARED / "weights" / "vgg16_notop.weights.h5"
-    built = pn.build_model(pn.ExperimentConfig(weights=str(path), input_size=32))
+    built = pn.build_model(pn.ExperimentConfig(weights=str(imagenet_weights), input_size=32))
     kernel = built.get_layer("block1_conv1").get_weights()[0]
     assert kernel[0, 0, 0, 0] == pytest.approx(0.4294709, abs=1e-6)
 

@@ -131,3 +131,14 @@ def test_wrong_paths_say_what_is_expected(tmp_path, export_folder):
 def test_an_unknown_unit_is_refused(export_folder):
     with pytest.raises(ValueError, match=r"mL/min/g, percent, but 'ml' was given"):
         pn.read_exports(*export_folder, unit="ml")
+
+
+@pytest.mark.realdata
+def test_real_maps_are_where_their_regions_say(spectf):
+    """Segment means follow the 22 region values that the maps were drawn from (roi_layout.csv)."""
+    cohort = pn.read_exports(spectf / "maps", spectf / "clinical.csv", unit="percent")
+    assert (len(cohort), int(cohort.traits["abnormal"].sum())) == (160, 127)
+    regions = pd.read_csv(spectf / "regions.csv").set_index("study_id").loc[cohort.patients.index]
+    segments = cohort.segment_means("stress")
+    for column, segment in (("F5S", 7), ("F8S", 10), ("F7S", 11), ("F4S", 14), ("F3S", 15)):
+        assert np.corrcoef(regions[column], segments[:, segment - 1])[0, 1] > 0.9
