@@ -158,6 +158,21 @@ def test_features_are_computed_once(phantom, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again[:], first[np.array([8, 3])])
 
 
+def test_a_full_cache_is_named_and_left_clean(phantom, tmp_path, monkeypatch):
+    """np.save on a full disk raises an OSError without a number."""
+
+    def full(*_, **__):
+        raise OSError("4096 requested and 0 written")
+
+    monkeypatch.setattr(features.np, "save", full)
+    built = pn.build_model(_resolved())
+    built.experiment = _resolved()
+    with pytest.raises(OSError, match=r"cannot be kept in .*--cache") as caught:
+        features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    assert caught.value.errno == 28
+    assert not list(tmp_path.rglob("*.*"))
+
+
 @pytest.mark.parametrize(
     "change",
     [{"window": (0.0, 5.0)}, {"scaling": "relative"}, {"palette": "jet"}, {"input_size": 48},

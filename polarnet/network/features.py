@@ -6,6 +6,7 @@ inside it under the fingerprint of each map's pixels: another cohort with the sa
 subset of this one, finds them again.
 """
 
+import errno
 import hashlib
 import json
 import uuid
@@ -85,16 +86,17 @@ def trunk_features(
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         forward = tf.function(lambda images: lower(images, training=False))
-        bar = tqdm(total=len(missing), desc="VGG16 features", unit="map", disable=not show_progress)
-        for start in range(0, len(missing), _SHARD):
-            rows = np.array(missing[start : start + _SHARD])
-            values = []
-            for first in range(0, len(rows), BATCH):
-                batch = rows[first : first + BATCH]
-                values.append(padded(forward, encode(stack[batch], config)))
-                bar.update(len(batch))
-            _write_shard(folder, np.concatenate(values), [digests[row] for row in rows])
-        bar.close()
+        with tqdm(
+            total=len(missing), desc="VGG16 features", unit="map", disable=not show_progress
+        ) as bar:
+            for start in range(0, len(missing), _SHARD):
+                rows = np.array(missing[start : start + _SHARD])
+                values = []
+                for first in range(0, len(rows), BATCH):
+                    batch = rows[first : first + BATCH]
+                    values.append(padded(forward, encode(stack[batch], config)))
+                    bar.update(len(batch))
+                _write_shard(folder, np.concatenate(values), [digests[row] for row in rows])
         shards, place = _open_shards(folder)
     return Features(shards, np.array([place[digest] for digest in digests]))
 
@@ -165,8 +167,10 @@ def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None
         for suffix in (".npy", ".tmp", ".ids"):
             name.with_suffix(suffix).unlink(missing_ok=True)
         if isinstance(error, OSError):
+            # np.save says how many bytes it could not write, but gives no error number.
             raise OSError(
-                error.errno, f"Features cannot be kept in {folder.parent} ({error.strerror}). "
-                "Free space there, or name another folder by --cache."
-            ) from None  # fmt: skip
+                error.errno or errno.ENOSPC,
+                f"Features cannot be kept in {folder.parent}. Free space there, or name another "
+                "folder by --cache.",
+            ) from None
         raise

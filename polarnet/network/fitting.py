@@ -107,23 +107,29 @@ def _train_stage(
         loss=dict.fromkeys(traits, "binary_crossentropy"),
         loss_weights=dict.fromkeys(traits, 1 / len(traits)),
     )
-    watch = _Watch(upper, val_inputs, val.traits[traits], stage, show_progress)
     stop = keras.callbacks.EarlyStopping(
         monitor=LOG_LOSS, mode="min", patience=stage.patience, restore_best_weights=True
     )
-    trainee.fit(
-        batches,
-        epochs=stage.epochs,
-        steps_per_epoch=math.ceil(len(train) / config.batch_size),
-        callbacks=[watch, stop],
-        shuffle=False,
-        verbose=0,
-    )
+    with tqdm(
+        total=stage.epochs,
+        desc=f"Training ({stage.name}, at most)",
+        unit="epoch",
+        disable=not show_progress,
+    ) as bar:
+        watch = _Watch(upper, val_inputs, val.traits[traits], stage, bar)
+        trainee.fit(
+            batches,
+            epochs=stage.epochs,
+            steps_per_epoch=math.ceil(len(train) / config.batch_size),
+            callbacks=[watch, stop],
+            shuffle=False,
+            verbose=0,
+        )
     return pd.DataFrame(watch.rows)
 
 
 class _Watch(keras.callbacks.Callback):
-    """Adds the validation log-loss, without the L2 penalty, to the logs, and shows progress."""
+    """Adds the validation log-loss, without the L2 penalty, to the logs and the bar."""
 
     def __init__(
         self,
@@ -131,7 +137,7 @@ class _Watch(keras.callbacks.Callback):
         inputs: Rows,
         traits: pd.DataFrame,
         stage: Stage,
-        show_progress: bool,
+        bar: tqdm,
     ) -> None:
         super().__init__()
         self.rows: list[dict[str, object]] = []
@@ -140,10 +146,7 @@ class _Watch(keras.callbacks.Callback):
         self._forward = tf.function(
             lambda rows: tf.concat([upper(rows, training=False)[t] for t in names], axis=1)
         )
-        self._bar = tqdm(
-            total=stage.epochs, desc=f"Training ({stage.name}, at most)", unit="epoch",
-            disable=not show_progress,
-        )  # fmt: skip
+        self._bar = bar
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         scores = in_batches(self._forward, self._inputs)
@@ -154,9 +157,6 @@ class _Watch(keras.callbacks.Callback):
         )  # fmt: skip
         self._bar.set_postfix(val_log_loss=f"{logs[LOG_LOSS]:.4f}", refresh=False)
         self._bar.update()
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()
 
 
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """The model: VGG16, pooling by wall or over the image, a dense layer, one head a trait."""
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -100,11 +101,14 @@ def load_model(folder: str | Path) -> keras.Model:
     """
     folder = Path(folder)
     config = load_run_config(folder)
+    path = folder / "model.keras"
     try:
-        model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("cut short, or not a Keras file")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{folder / 'model.keras'} cannot be loaded ({reason}).") from None
+        raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
     names = [tensor.name for tensor in model.inputs]
     if names != [config.map_type] or set(model.output) != set(config.traits):
         raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")

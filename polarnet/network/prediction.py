@@ -57,12 +57,11 @@ def predict(
         stack = trunk_features(model, layer, cohort, Path(cache), show_progress=show_progress)
     forward = tf.function(lambda inputs: _columns(upper(inputs, training=False), config))
     scores = []
-    bar = tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress)
-    for start in range(0, len(cohort), BATCH):
-        rows = stack[start : start + BATCH]
-        scores.append(padded(forward, encode(rows, config) if cache is None else rows))
-        bar.update(len(rows))
-    bar.close()
+    with tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress) as bar:
+        for start in range(0, len(cohort), BATCH):
+            rows = stack[start : start + BATCH]
+            scores.append(padded(forward, encode(rows, config) if cache is None else rows))
+            bar.update(len(rows))
     table = pd.DataFrame(
         np.concatenate(scores).astype(float),
         index=cohort.patients.index,
