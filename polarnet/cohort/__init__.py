@@ -1,7 +1,6 @@
 """Cohorts: studies side by side, on disk or in memory, and how they are split."""
 
-from polarnet.cohort.cohort import PHANTOM, Cohort, Study
-from polarnet.cohort.files import read_cohort
+from polarnet.cohort.cohort import PHANTOM, Cohort, Study, read_cohort
 from polarnet.cohort.split import fold_by_patient, split_by_patient
 
 __all__ = ["PHANTOM", "Cohort", "Study", "fold_by_patient", "read_cohort", "split_by_patient"]

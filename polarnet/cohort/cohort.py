@@ -11,12 +11,15 @@ import pandas as pd
 
 from polarnet.anatomy import disc_mean, segment_means
 from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
+from polarnet.cohort.files import TRUTH_PREFIX, read_folder, write_folder
 from polarnet.cohort.stack import MapStack
 from polarnet.traits import MAP_TYPES
 
 PHANTOM = "polarnet phantom"
 """Software named by studies that were simulated."""
 
+_STATED = ("unit", "tracer", "stress_agent", "software")
+_TABLES = ("traits", "clinical", "truth")
 _BATCH = 1024  # maps in memory at once where a whole cohort is gone through
 
 
@@ -112,7 +115,7 @@ class Cohort:
         size = next(iter(shapes.values()))[-1]
         if any(shape != (n, size, size) for shape in shapes.values()):
             raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
-        for name in ("traits", "clinical", "truth"):
+        for name in _TABLES:
             if not getattr(self, name).index.equals(self.patients.index):
                 raise ValueError(f"Table '{name}' must have the same study ids, in order.")
         problems = table_problems(self.traits, self.patients)
@@ -170,10 +173,9 @@ class Cohort:
         Maps held in memory are copied; maps on disk stay there.
         """
         rows = np.arange(len(self))[rows]
-        maps = {m: _select(v, rows) for m, v in self.maps.items() if not _is_computed(v)}
+        maps = {m: _select(stack, rows) for m, stack in self._measured().items()}
         tables: dict[str, Any] = {
-            name: getattr(self, name).iloc[rows]
-            for name in ("traits", "patients", "clinical", "truth")
+            name: getattr(self, name).iloc[rows] for name in (*_TABLES, "patients")
         }
         return replace(self, maps=maps, **tables)
 
@@ -216,14 +218,60 @@ class Cohort:
         ------
         FileExistsError: the folder exists and is not empty.
         """
-        from polarnet.cohort.files import write_cohort
+        table = pd.concat(
+            [
+                self.patients.rename("patient_id"),
+                self.traits,
+                self.clinical,
+                self.truth.add_prefix(TRUTH_PREFIX),
+            ],
+            axis=1,
+        )
+        facts = {name: getattr(self, name) for name in _STATED} | {
+            name: list(getattr(self, name).columns) for name in _TABLES
+        }
+        write_folder(Path(folder), self._measured(), table, facts)
+        return Path(folder)
 
-        return write_cohort(self, folder)
+    def _measured(self) -> dict[str, np.ndarray | MapStack]:
+        """The maps that are stored; a reserve computed from two others is not."""
+        return {
+            map_type: stack
+            for map_type, stack in self.maps.items()
+            if not (isinstance(stack, MapStack) and stack.rest is not None)
+        }
 
 
-def _is_computed(stack: np.ndarray | MapStack) -> bool:
-    """True for a reserve that is made of rest and stress."""
-    return isinstance(stack, MapStack) and stack.rest is not None
+def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
+    """Open a cohort folder; the maps stay on disk until they are looked at.
+
+    Parameters
+    ----------
+    folder
+        Written by `Cohort.save` or `polarnet import`.
+    verify
+        Also read every map and compare it with the checksum it was written with.
+
+    Returns
+    -------
+    Cohort whose maps are memory maps of shape (n, size, size), float32.
+
+    Raises
+    ------
+    FileNotFoundError: the folder is not a cohort.
+    ValueError: a file is missing, cut short or changed, or the edited table is unsound.
+    """
+    maps, table, facts = read_folder(Path(folder), verify)
+    truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
+    return Cohort(
+        maps=maps,
+        traits=table[facts["traits"]].astype(float),
+        patients=table["patient_id"],
+        clinical=table[facts["clinical"]],
+        truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
+        is_checked=True,
+        **{name: facts[name] for name in _STATED},
+    )
 
 
 def _select(stack: np.ndarray | MapStack, rows: np.ndarray) -> np.ndarray | MapStack:

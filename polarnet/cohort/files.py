@@ -1,7 +1,8 @@
-"""The cohort folder: cohort.csv, one .npy a map type, cohort.json."""
+"""The cohort folder on disk: cohort.csv, one .npy a map type, cohort.json."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,77 +10,59 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing, table_problems
-from polarnet.cohort.cohort import Cohort
 from polarnet.cohort.stack import MapStack
 from polarnet.folders import new_folder
 
 FORMAT: Final = 1
 """Version of the folder's layout."""
 
-_STATED: Final = ("tracer", "stress_agent", "software")
+TRUTH_PREFIX: Final = "truth_"
+"""Marks columns of what was planted in a phantom."""
+
 _BATCH: Final = 1024  # maps in memory at once while writing
 
 
-def write_cohort(cohort: Cohort, folder: str | Path) -> Path:
+def write_folder(
+    folder: Path,
+    stacks: Mapping[str, np.ndarray | MapStack],
+    table: pd.DataFrame,
+    facts: Mapping[str, Any],
+) -> None:
     """Write a cohort folder: whole, or not at all.
-
-    `cohort.json` is written last, so a folder without it is not a cohort.
-    """
-    folder = Path(folder)
-    with new_folder(folder) as partial:
-        files = {}
-        for map_type, stack in cohort.maps.items():
-            if isinstance(stack, MapStack) and stack.rest is not None:
-                continue  # reserve is computed from the other two when it is looked at
-            path = partial / f"{map_type}.npy"
-            digest = _write_stack(stack, path)
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
-        table = pd.concat(
-            [
-                cohort.patients.rename("patient_id"),
-                cohort.traits,
-                cohort.clinical,
-                cohort.truth.add_prefix("truth_"),
-            ],
-            axis=1,
-        )
-        table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
-        description = {
-            "format": FORMAT,
-            "n_studies": len(cohort),
-            "size": cohort.size,
-            "unit": cohort.unit,
-            **{name: getattr(cohort, name) for name in _STATED},
-            "traits": list(cohort.traits.columns),
-            "clinical": list(cohort.clinical.columns),
-            "truth": list(cohort.truth.columns),
-            "files": files,
-        }
-        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        (partial / "cohort.json").write_text(text, encoding="utf-8")
-    return folder
-
-
-def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
-    """Open a cohort folder; the maps stay on disk until they are looked at.
 
     Parameters
     ----------
-    folder
-        Written by `Cohort.save` or `polarnet import`.
-    verify
-        Also read every map and compare it with the checksum it was written with.
+    stacks
+        Measured maps by type, (n, size, size).
+    table
+        Index study_id; patient_id, traits, clinical columns, truth.
+    facts
+        Unit, what is stated of the cohort, and which columns are what.
+    """
+    with new_folder(folder) as partial:
+        files = {}
+        for map_type, stack in stacks.items():
+            path = partial / f"{map_type}.npy"
+            digest = _write_stack(stack, path)
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
+        table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
+        size = next(iter(stacks.values())).shape[-1]
+        description = {"format": FORMAT, "n_studies": len(table), "size": size, **facts}
+        text = json.dumps(description | {"files": files}, indent=2, ensure_ascii=False) + "\n"
+        # Last, because a folder without it is not a cohort.
+        (partial / "cohort.json").write_text(text, encoding="utf-8")
 
-    Returns
-    -------
-    Cohort whose maps are memory maps of shape (n, size, size), float32.
+
+def read_folder(
+    folder: Path, verify: bool
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+    """Memory maps by type, the checked table, and the facts of a cohort folder.
 
     Raises
     ------
     FileNotFoundError: the folder is not a cohort.
     ValueError: a file is missing, cut short or changed, or the edited table is unsound.
     """
-    folder = Path(folder)
     path = folder / "cohort.json"
     if not path.is_file():
         raise FileNotFoundError(
@@ -87,32 +70,18 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
             "Make one with `polarnet import` or cohort.save()."
         )
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        n, size = int(description["n_studies"]), int(description["size"])
-        files = description["files"]
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        shape = (int(facts["n_studies"]), int(facts["size"]), int(facts["size"]))
+        files = dict(facts["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
-    if description.get("format") != FORMAT:
-        raise ValueError(
-            f"{path}: format {description.get('format')}, this version reads {FORMAT}."
-        )
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {facts.get('format')}, this version reads {FORMAT}.")
     maps = {
-        Path(name).stem: _open_stack(folder / name, facts, (n, size, size), verify)
-        for name, facts in files.items()
+        Path(name).stem: _open_stack(folder / name, of_file, shape, verify)
+        for name, of_file in files.items()
     }
-    table = _read_table(folder / "cohort.csv", description)
-    return Cohort(
-        maps=maps,
-        traits=table[description["traits"]].astype(float),
-        patients=table["patient_id"],
-        clinical=table[description["clinical"]],
-        truth=table[[f"truth_{name}" for name in description["truth"]]].rename(
-            columns=lambda name: name.removeprefix("truth_")
-        ),
-        unit=description["unit"],
-        is_checked=True,
-        **{name: description[name] for name in _STATED},
-    )
+    return maps, _read_table(folder / "cohort.csv", facts), facts
 
 
 def _write_stack(stack: np.ndarray | MapStack, path: Path) -> str:
@@ -163,7 +132,7 @@ def _read_table(path: Path, description: dict[str, Any]) -> pd.DataFrame:
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a table ({error}).") from None
     expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
-    expected += [f"truth_{name}" for name in description["truth"]]
+    expected += [TRUTH_PREFIX + name for name in description["truth"]]
     if lacking := [name for name in expected if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}.")
     if len(table) != description["n_studies"]:

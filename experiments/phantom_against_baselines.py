@@ -1,10 +1,10 @@
 """Network against baselines on a phantom: n = 1,200 to train, a fresh 5,000 to test.
 
-    python experiments/phantom_test.py --weights vgg16_notop.weights.h5 --out phantom_test
+    python experiments/phantom_against_baselines.py --weights vgg16_notop.weights.h5 --out OUT
 
 Phantom, not patients. The 5,000 test patients come from a seed of their own and choose nothing:
 the comparator of a cell is the baseline with the lower validation log-loss. Writes a run folder
-for each map type and phantom_test.csv; finished runs are kept.
+for each map type and phantom_against_baselines.csv; finished runs are kept.
 """
 
 import argparse
@@ -41,7 +41,9 @@ def main() -> None:
             pn.run_study(train, val, fresh, config, folder, cache=arguments.cache)
         tables.append(pd.read_csv(folder / "metrics.csv"))
     table = pd.concat(tables, ignore_index=True)
-    table.to_csv(Path(arguments.out) / "phantom_test.csv", index=False, float_format="%.4f")
+    table.to_csv(
+        Path(arguments.out) / "phantom_against_baselines.csv", index=False, float_format="%.4f"
+    )
     print("Phantom, not patients.")
     print(table[COLUMNS].to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}"))
 
