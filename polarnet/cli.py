@@ -210,8 +210,8 @@ def _import(arguments: argparse.Namespace) -> None:
             f"{trait}: {counts['coded 1']} coded 1 means {means}; {counts['coded 0']} coded 0; "
             f"{counts['not recorded']} not recorded"
         )
-    if "reserve" in cohort.maps and hasattr(cohort.maps["reserve"], "count_guarded"):
-        print(f"reserve: {cohort.maps['reserve'].count_guarded()} pixels with rest below the floor")
+    if guarded := cohort.count_guarded():
+        print(f"reserve: rest flow too low to divide by in {guarded} pixels of all maps")
     _wrote(cohort.save(arguments.out))
 
 

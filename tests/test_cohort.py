@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_a_hundred_thousand_studies_open_without_being_read(tmp_path):
     description = {
         "format": 1, "n_studies": n, "size": size, "unit": "mL/min/g", "tracer": "",
         "stress_agent": "", "software": "", "traits": ["sex"], "clinical": [], "truth": [],
-        "files": files,
+        "files": files, "study_ids": list(ids),
     }  # fmt: skip
     (tmp_path / "cohort.json").write_text(json.dumps(description))
     cohort = pn.read_cohort(tmp_path)
@@ -136,8 +137,51 @@ def test_a_shortened_table_is_refused(phantom, tmp_path):
     folder = phantom.save(tmp_path / "cohort")
     lines = (folder / "cohort.csv").read_text().splitlines()
     (folder / "cohort.csv").write_text("\n".join(lines[:-1]))
-    with pytest.raises(ValueError, match=r"rows instead of"):
+    with pytest.raises(ValueError, match=r"lacks S000129 \(128 rows, 129 studies\)"):
         pn.read_cohort(folder)
+
+
+def test_a_sorted_table_keeps_labels_with_their_maps(phantom, tmp_path):
+    """A spreadsheet's sort button must not hand one patient's labels to another's map."""
+    folder = phantom.save(tmp_path / "cohort")
+    table = pd.read_csv(folder / "cohort.csv").sort_values("age")
+    table["split"] = "train"
+    table.to_csv(folder / "cohort.csv", index=False)
+    again = pn.read_cohort(folder)
+    pd.testing.assert_frame_equal(again.traits, phantom.traits)
+    assert set(again.clinical["split"]) == {"train"}
+
+
+def test_a_percent_cohort_refuses_reserve(make_cohort):
+    flat = np.ones((6, 16, 16), np.float32) * np.arange(1, 7)[:, None, None]
+    with pytest.raises(ValueError, match="have no flow reserve"):
+        make_cohort(maps={"reserve": flat}, unit="percent")
+
+
+def test_maps_become_float32_and_empty_outside_the_disc(make_cohort):
+    flat = np.ones((6, 16, 16)) * np.arange(1, 7)[:, None, None]
+    stored = make_cohort(maps={"stress": flat}).maps["stress"]
+    assert stored.dtype == np.float32
+    assert (stored[:, ~pn.anatomy.disc_mask(16)] == 0).all()
+    assert (stored[2][pn.anatomy.disc_mask(16)] == 3).all()
+
+
+def test_a_patient_without_id_is_an_offender(make_cohort):
+    patients = make_cohort().patients.copy()
+    patients.iloc[3] = np.nan
+    with pytest.raises(ValueError, match="no patient_id: S3"):
+        make_cohort(patients=patients)
+
+
+def test_a_replaced_table_is_checked_again(phantom):
+    with pytest.raises(ValueError, match="sex must be 0, 1 or empty"):
+        dataclasses.replace(phantom, traits=phantom.traits.assign(sex=7.0))
+
+
+def test_guarded_pixels_are_counted(make_cohort):
+    maps = {m: np.array(make_cohort().maps[m]) for m in ("rest", "stress")}
+    maps["rest"][2, 8, 8] = 0.05
+    assert make_cohort(maps=maps).count_guarded() == 1
 
 
 def test_an_edited_table_is_checked_again(phantom, tmp_path):
@@ -192,6 +236,11 @@ def test_stack_reads_like_an_array(phantom):
     whole = np.asarray(stack_)
     np.testing.assert_array_equal(stack_[3:9:2], whole[3:9:2])
     np.testing.assert_array_equal(stack_[np.array([1, 0]), 4, 5], whole[[1, 0], 4, 5])
+    np.testing.assert_array_equal(stack_[..., 0], whole[..., 0])
+    np.testing.assert_array_equal(stack_[[0, 1], [2, 3]], whole[[0, 1], [2, 3]])
+    np.testing.assert_array_equal(stack_[-3:, 4:6, 5], whole[-3:, 4:6, 5])
+    np.testing.assert_array_equal(stack_[whole > 3], whole[whole > 3])
+    np.testing.assert_array_equal(stack_.mean(axis=(1, 2)), whole.mean(axis=(1, 2)))
     np.testing.assert_array_equal(stack_ * 2 + 1, whole * 2 + 1)
     assert float(np.mean(stack_)) == float(whole.mean())
     assert (stack_.shape, stack_.dtype, len(stack_)) == (whole.shape, whole.dtype, len(whole))

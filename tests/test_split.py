@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,11 @@ def test_a_split_column_that_tears_a_patient_apart_is_an_error(make_cohort):
     patients = pd.Series(["P0", "P1", "P2", "P1", "P4", "P5"], index=index)
     with pytest.raises(ValueError, match="two splits: P1"):
         pn.split_by_patient(make_cohort(clinical=clinical, patients=patients), seed=0)
+
+
+def test_a_cohort_without_traits_can_be_split(phantom):
+    bare = dataclasses.replace(phantom, traits=phantom.traits[[]])
+    assert sum(map(len, pn.split_by_patient(bare, seed=1))) == len(bare)
 
 
 def test_too_few_patients_are_an_error(make_cohort):

@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import disc_mask
+from polarnet.cohort.stack import MapStack
 
 UNITS: Final = ("mL/min/g", "percent")
 
 HIGHEST: Final = {"mL/min/g": 10.0, "percent": 101.0}
 """Values above these are taken for a wrong unit (our choice)."""
+
+_SHOWN: Final = 6
+"""Characters of a wrong cell that a message repeats."""
 
 _LISTED: Final = 50
 """Offenders named one by one; the rest are counted."""
@@ -29,6 +33,12 @@ def listing(names: Iterable[object]) -> str:
     return ", ".join(map(str, names[:_LISTED])) + more
 
 
+def _shown(value: object) -> str:
+    """A cell's content, cut: what was typed into a wrong column may be a name."""
+    text = str(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
 def map_digest(values: np.ndarray) -> bytes:
     """Fingerprint of one map's pixels."""
     return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
@@ -40,7 +50,8 @@ def table_problems(traits: pd.DataFrame, patients: pd.Series) -> list[str]:
     ids = patients.index
     if twice := list(dict.fromkeys(ids[ids.duplicated()])):
         problems.append(f"study_id given twice: {listing(twice)}")
-    if unnamed := [str(study) for study, patient in patients.items() if not str(patient).strip()]:
+    is_unnamed = patients.isna() | (patients.astype(str).str.strip() == "")
+    if unnamed := list(ids[is_unnamed.to_numpy()]):
         problems.append(f"no patient_id: {listing(unnamed)}")
     for trait in traits.columns:
         column = traits[trait]
@@ -48,12 +59,14 @@ def table_problems(traits: pd.DataFrame, patients: pd.Series) -> list[str]:
         empty = column.isna() | (column.astype(str).str.strip() == "")
         odd = ~(empty | numbers.isin([0, 1]))
         if odd.any():
-            pairs = [f"{study} ({value})" for study, value in column[odd].items()]
+            pairs = [f"{study} ({_shown(value)})" for study, value in column[odd].items()]
             problems.append(f"{trait} must be 0, 1 or empty: {listing(pairs)}")
     return problems
 
 
-def map_problems(maps: Mapping[str, np.ndarray], patients: pd.Series, unit: str) -> list[str]:
+def map_problems(
+    maps: Mapping[str, np.ndarray | MapStack], patients: pd.Series, unit: str
+) -> list[str]:
     """What is wrong with the pixels, one text for each kind of problem and map type."""
     problems = []
     for map_type, stack in maps.items():

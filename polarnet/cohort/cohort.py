@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import disc_mean, segment_means
+from polarnet.anatomy import disc_mask, disc_mean, segment_means
 from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
 from polarnet.cohort.files import TRUTH_PREFIX, read_folder, write_folder
-from polarnet.cohort.stack import MapStack
+from polarnet.cohort.stack import MapStack, low_rest_pixels
 from polarnet.traits import MAP_TYPES
 
 PHANTOM = "polarnet phantom"
@@ -89,39 +89,57 @@ class Cohort:
     tracer: str = ""
     stress_agent: str = ""
     software: str = ""
-    # Rows taken from a cohort that was checked, or a folder that was checked when written.
-    is_checked: bool = field(default=False, repr=False)
+    # True for rows of a cohort, or of a folder, whose pixels were looked at before.
+    pixels_checked: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._check_shapes()
+        problems = table_problems(self.traits, self.patients)
+        if not self.pixels_checked:
+            problems += map_problems(self._measured(), self.patients, self.unit)
+        if problems:
+            raise ValueError("Not a sound cohort: " + "; ".join(problems))
+        maps = self._measured() if self.pixels_checked else self._masked()
+        if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
+            maps["reserve"] = _reserve(maps["stress"], maps["rest"])
+        as_set = {
+            "maps": {m: maps[m] for m in MAP_TYPES if m in maps},
+            # Checked above: what is no number now is an empty cell.
+            "traits": self.traits.apply(pd.to_numeric, errors="coerce").astype(float),
+            "pixels_checked": True,
+        }
+        for name, value in as_set.items():
+            object.__setattr__(self, name, value)
+
+    def _check_shapes(self) -> None:
         if self.unit not in UNITS:
             raise ValueError(
                 f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given."
             )
-        if not self.is_checked:
-            self._check()
-            object.__setattr__(self, "traits", self.traits.apply(pd.to_numeric).astype(float))
-            object.__setattr__(self, "is_checked", True)
-        maps = dict(self.maps)
-        if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
-            maps["reserve"] = _reserve(maps["stress"], maps["rest"])
-        object.__setattr__(self, "maps", {m: maps[m] for m in MAP_TYPES if m in maps})
-
-    def _check(self) -> None:
-        measured = {m: v for m, v in self.maps.items() if not isinstance(v, MapStack)}
-        shapes = {m: v.shape for m, v in measured.items()}
+        shapes = {map_type: stack.shape for map_type, stack in self._measured().items()}
         n = len(self.patients)
-        if not measured or n == 0:
+        if not shapes or n == 0:
             raise ValueError("A cohort needs at least one study and one map type.")
+        if unknown := [map_type for map_type in shapes if map_type not in MAP_TYPES]:
+            raise ValueError(f"Unknown map type {listing(unknown)}; use {', '.join(MAP_TYPES)}.")
         size = next(iter(shapes.values()))[-1]
         if any(shape != (n, size, size) for shape in shapes.values()):
             raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
+        if self.unit == "percent" and "reserve" in shapes:
+            raise ValueError("Relative counts in percent have no flow reserve; leave reserve out.")
         for name in _TABLES:
             if not getattr(self, name).index.equals(self.patients.index):
                 raise ValueError(f"Table '{name}' must have the same study ids, in order.")
-        problems = table_problems(self.traits, self.patients)
-        problems += map_problems(measured, self.patients, self.unit)
-        if problems:
-            raise ValueError("Not a sound cohort: " + "; ".join(problems))
+
+    def _masked(self) -> dict[str, np.ndarray | MapStack]:
+        """Measured maps in float32, 0 outside the disc; maps on disk are left as they are."""
+        disc = disc_mask(self.size)
+        return {
+            map_type: stack
+            if isinstance(stack, MapStack | np.memmap)
+            else np.where(disc, stack, 0).astype(np.float32)
+            for map_type, stack in self._measured().items()
+        }
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -178,6 +196,12 @@ class Cohort:
             name: getattr(self, name).iloc[rows] for name in (*_TABLES, "patients")
         }
         return replace(self, maps=maps, **tables)
+
+    def count_guarded(self) -> int:
+        """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""
+        if "reserve" not in self.maps or "rest" not in self.maps:
+            return 0
+        return int(self._in_batches(low_rest_pixels, "rest").sum())
 
     def global_means(self, map_type: str) -> pd.Series:
         """Mean of each study's map over the disc, in the unit of the map."""
@@ -265,11 +289,11 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
     return Cohort(
         maps=maps,
-        traits=table[facts["traits"]].astype(float),
+        traits=table[facts["traits"]],
         patients=table["patient_id"],
-        clinical=table[facts["clinical"]],
+        clinical=table.drop(columns=["patient_id", *facts["traits"], *truth.columns]),
         truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
-        is_checked=True,
+        pixels_checked=True,
         **{name: facts[name] for name in _STATED},
     )
 

@@ -19,6 +19,12 @@ FORMAT: Final = 1
 TRUTH_PREFIX: Final = "truth_"
 """Marks columns of what was planted in a phantom."""
 
+_AS_TEXT: Final = {"study_id": str, "patient_id": str}
+
+_FACTS: Final = (
+    "unit", "tracer", "stress_agent", "software", "traits", "clinical", "truth", "study_ids",
+)  # fmt: skip
+
 _BATCH: Final = 1024  # maps in memory at once while writing
 
 
@@ -47,8 +53,12 @@ def write_folder(
             files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
         table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
         size = next(iter(stacks.values())).shape[-1]
-        description = {"format": FORMAT, "n_studies": len(table), "size": size, **facts}
-        text = json.dumps(description | {"files": files}, indent=2, ensure_ascii=False) + "\n"
+        description = {
+            "format": FORMAT, "n_studies": len(table), "size": size, **facts, "files": files,
+            # In the order of the maps, because people sort tables.
+            "study_ids": [str(study) for study in table.index],
+        }  # fmt: skip
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         # Last, because a folder without it is not a cohort.
         (partial / "cohort.json").write_text(text, encoding="utf-8")
 
@@ -73,6 +83,7 @@ def read_folder(
         facts = json.loads(path.read_text(encoding="utf-8"))
         shape = (int(facts["n_studies"]), int(facts["size"]), int(facts["size"]))
         files = dict(facts["files"])
+        facts = {name: facts[name] for name in _FACTS} | facts
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
     if facts.get("format") != FORMAT:
@@ -128,20 +139,22 @@ def _read_table(path: Path, description: dict[str, Any]) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
     try:
-        table = pd.read_csv(path, dtype={"study_id": str, "patient_id": str}, low_memory=False)
+        table = pd.read_csv(path, dtype=_AS_TEXT, low_memory=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a table ({error}).") from None
     expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
     expected += [TRUTH_PREFIX + name for name in description["truth"]]
     if lacking := [name for name in expected if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}.")
-    if len(table) != description["n_studies"]:
-        raise ValueError(
-            f"{path} has {len(table)} rows instead of {description['n_studies']}: it was cut "
-            "short, or rows were added or removed. Import the cohort again to change its studies."
-        )
+    table["patient_id"] = table["patient_id"].fillna("")
     table = table.set_index("study_id")
-    problems = table_problems(table[description["traits"]], table["patient_id"].fillna(""))
-    if problems:
+    if problems := table_problems(table[description["traits"]], table["patient_id"]):
         raise ValueError(f"{path}: {'; '.join(problems)}")
-    return table
+    ids = pd.Index(description["study_ids"], name="study_id")
+    if len(lost := ids.difference(table.index)) or len(added := table.index.difference(ids)):
+        changed = f"lacks {listing(lost)}" if len(lost) else f"has unknown {listing(added)}"
+        raise ValueError(
+            f"{path} {changed} ({len(table)} rows, {len(ids)} studies): it was cut short, or ids "
+            "were changed. Import the cohort again to change its studies."
+        )
+    return table.loc[ids]

@@ -71,8 +71,8 @@ def _patient_labels(cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     """Patient ids, and for each whether a trait is ever 1 and whether it was recorded."""
     by_patient = cohort.traits.groupby(cohort.patients.to_numpy(), sort=True).max()
     labels = pd.concat([by_patient == 1, by_patient.notna()], axis=1).to_numpy().astype(int)
-    # The library wants at least one column; a constant one stratifies nothing.
-    return by_patient.index.to_numpy(), np.c_[labels, np.ones(len(labels), int)]
+    # The library wants at least two columns; constant ones stratify nothing.
+    return by_patient.index.to_numpy(), np.c_[labels, np.ones((len(labels), 2), int)]
 
 
 def _drawn_split(cohort: Cohort, val: float, test: float, seed: int) -> np.ndarray:

@@ -33,6 +33,11 @@ def flow_reserve(stress: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return np.clip(stress / np.maximum(rest, REST_FLOOR), *RESERVE_RANGE).astype(np.float32)
 
 
+def low_rest_pixels(rest: np.ndarray) -> np.ndarray:
+    """How many pixels of each map lie inside the disc and below what is divided by."""
+    return (rest[..., disc_mask(rest.shape[-1])] < REST_FLOOR).sum(axis=-1)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     """Maps of some studies, shape (n, size, size), float32, behind an array's face.
@@ -74,6 +79,10 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> np.ndarray:
         first, *inner = key if isinstance(key, tuple) else (key,)
+        is_rows = isinstance(first, int | np.integer | slice) or np.ndim(first) == 1
+        if not is_rows or any(not isinstance(k, int | np.integer | slice) for k in inner):
+            # Anything beyond rows, and a window in them, NumPy knows best.
+            return np.asarray(self)[key]
         rows = self.rows[first]
         maps = np.asarray(self.values[rows])
         if self.rest is not None:
@@ -82,6 +91,18 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
+
+    def mean(self, *arguments: Any, **keywords: Any) -> Any:
+        """As of an array; reads the whole stack, like min and max."""
+        return np.asarray(self).mean(*arguments, **keywords)
+
+    def min(self, *arguments: Any, **keywords: Any) -> Any:
+        """As of an array."""
+        return np.asarray(self).min(*arguments, **keywords)
+
+    def max(self, *arguments: Any, **keywords: Any) -> Any:
+        """As of an array."""
+        return np.asarray(self).max(*arguments, **keywords)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         arrays = [np.asarray(x) if isinstance(x, MapStack) else x for x in inputs]
@@ -93,10 +114,3 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     def select(self, rows: np.ndarray) -> "MapStack":
         """The stack of the studies at these positions; nothing is read."""
         return MapStack(self.values, self.rows[rows], self.rest)
-
-    def count_guarded(self) -> int:
-        """Pixels inside the disc whose rest flow was too low to divide by."""
-        if self.rest is None:
-            return 0
-        disc = disc_mask(self.shape[-1])
-        return int((np.asarray(self.rest[self.rows])[:, disc] < REST_FLOOR).sum())
