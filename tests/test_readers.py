@@ -44,6 +44,52 @@ def test_impaired_mfr_takes_column_then_number_then_maps(export_folder):
     assert disagreeing == {"S1", "S2", "S5"}
 
 
+def test_a_decimal_comma_in_mfr_is_an_error_not_an_empty_cell(export_folder):
+    folder, table = export_folder
+    frame = pd.read_csv(table).assign(mfr=["2.4", "1;8", "<1.5", "", "NA", "3"])
+    frame.to_csv(table, index=False)
+    with pytest.raises(ValueError, match=r"mfr must be a number .*: S2 \(1;8\), S3 \(<1.5\)"):
+        pn.read_exports(folder, table, unit="mL/min/g")
+
+
+def test_named_traits_leave_flow_reserve_out(export_folder):
+    folder, table = export_folder
+    frame = pd.read_csv(table).assign(impaired_mfr=[0, 1, 2, 0, 1, 0])
+    frame.to_csv(table, index=False)
+    cohort = pn.read_exports(folder, table, unit="mL/min/g", traits=["sex"])
+    assert list(cohort.traits) == ["sex"]
+    with pytest.raises(ValueError, match=r"impaired_mfr must be 0, 1 or empty: S3 \(2"):
+        pn.read_exports(folder, table, unit="mL/min/g")
+
+
+def test_nothing_that_names_a_person_is_taken_over(export_folder):
+    folder, table = export_folder
+    frame = pd.read_csv(table).assign(Surname="Muster", date_of_birth="1950-01-01", MRN="12")
+    frame.to_csv(table, index=False)
+    said = []
+    cohort = pn.read_exports(folder, table, unit="percent", tell=said.append)
+    assert list(cohort.clinical) == ["age"]
+    assert "Surname, date_of_birth, MRN" in said[0]
+
+
+def test_ids_stay_what_they_are(export_folder):
+    folder, table = export_folder
+    for path in list(folder.glob("S1_*")) + list(folder.glob("S2_*")):
+        path.rename(folder / path.name.replace("S1", "001").replace("S2", "NA"))
+    text = table.read_text().replace("S1,P1", "001,P1").replace("S2,P2", "NA,P2")
+    table.write_text("\ufeff" + text.replace("\n", "\r\n") + ",,,\r\n", encoding="utf-8")
+    cohort = pn.read_exports(folder, table, unit="percent")
+    assert list(cohort.patients.index[:2]) == ["001", "NA"]
+    assert len(cohort) == 6
+
+
+def test_a_trait_in_capitals_is_not_another_trait(export_folder):
+    folder, table = export_folder
+    table.write_text(table.read_text().replace("sex", "Sex"))
+    with pytest.raises(ValueError, match="lower case: Sex"):
+        pn.read_exports(folder, table, unit="percent")
+
+
 def test_percent_maps_compute_no_reserve(export_folder):
     folder, table = export_folder
     cohort = pn.read_exports(folder, table, unit="percent")

@@ -12,11 +12,11 @@ import pandas as pd
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinical import (
-    MFR_COLUMN,
-    check_traits,
+    check_table,
     impaired_mfr,
     read_clinical,
     trait_columns,
+    without_identity,
 )
 from polarnet.readers.matrices import read_matrix
 from polarnet.traits import IMPAIRED_MFR, MAP_TYPES
@@ -75,14 +75,18 @@ def read_exports(
         name = folder.name
     else:
         table, name = read_clinical(clinical), Path(clinical).name
+    table, naming = without_identity(table)
+    if naming:
+        tell(f"Left out, because they may name a person: columns {listing(naming)}")
     labelled = trait_columns(table, traits)
-    check_traits(table, labelled, name)
+    # Flow reserve is its own label, unless the user named the traits and left it out.
+    wants_mfr = traits is None or IMPAIRED_MFR in traits
+    checked = [*labelled, *({IMPAIRED_MFR} & set(table.columns) - set(labelled))]
+    check_table(table, checked if wants_mfr else labelled, name)
     if extra := [study for study in found if study not in table.index]:
         tell(f"Left out, not in {name}: {listing(extra)}")
-    maps = _read_maps(folder, files, table.index, name)
-
     cohort = Cohort(
-        maps=maps,
+        maps=_read_maps(folder, files, table.index, name),
         traits=table[labelled].apply(pd.to_numeric).astype(float),
         patients=table["patient_id"].astype(str),
         clinical=table.drop(columns=["patient_id", *labelled]),
@@ -92,7 +96,7 @@ def read_exports(
         stress_agent=stress_agent,
         software=software,
     )
-    return _with_impaired_mfr(cohort, table, tell)
+    return _with_impaired_mfr(cohort, table, tell) if wants_mfr else cohort
 
 
 def _find_maps(folder: Path) -> dict[tuple[str, str], Path]:
@@ -171,9 +175,9 @@ def _odd_sizes(
 def _with_impaired_mfr(cohort: Cohort, table: pd.DataFrame, tell: Callable[[str], None]) -> Cohort:
     """The cohort with impaired_mfr from its best source, which is stored beside it."""
     is_flow = cohort.unit == "mL/min/g" and {"rest", "stress"} <= cohort.maps.keys()
-    if not is_flow and not {IMPAIRED_MFR, MFR_COLUMN} & set(table.columns):
-        return cohort
     label, source, disagree = impaired_mfr(table, cohort.global_mfr() if is_flow else None)
+    if label.isna().all():
+        return cohort
     for study in disagree:
         tell(f"{study}: sources disagree about MFR < 2.0; {source[study]} was used")
     counts = source[source != ""].value_counts()

@@ -30,8 +30,10 @@ def _read_npy(path: Path) -> np.ndarray:
     """Numbers of a .npy file, never a pickle."""
     try:
         values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ValueError(f"{path.name} is not a readable .npy file ({error})") from None
+    if not isinstance(values, np.ndarray):
+        raise ValueError(f"{path.name} is an archive of arrays, expected one array")
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise ValueError(f"{path.name} holds {values.dtype} values, expected real numbers")
     return values
