@@ -5,9 +5,9 @@
 
 Writes, for every arm, the out-of-fold scores of each repeat (what is there is kept, so that an
 interrupted call goes on where it stopped) and cross_validation.csv: the AUROC of each repeat,
-averaged over repeats, with a bootstrap interval over patients (2,000 resamples of the patients,
-each scored over all repeats). The network of every fold sees a sixth of its training patients as
-validation. `both` is the mean of the logits of two map types.
+averaged over repeats, with a bootstrap interval (2,000 resamples of the studies, each scored over
+all repeats; meant for cohorts with one study a patient). The network of every fold sees a sixth of
+its training patients as validation. `both` is the mean of the logits of two map types.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from tqdm.auto import tqdm
 
 import polarnet as pn
@@ -51,8 +52,9 @@ def main() -> None:
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     traits = tuple(arguments.traits.split(","))
-    changes = {name: float(value) for name, value in (pair.split("=") for pair in arguments.set)}
+    changes = yaml.safe_load("\n".join(pair.replace("=", ": ", 1) for pair in arguments.set)) or {}
     config = pn.ExperimentConfig(traits=traits, weights=arguments.weights, **changes)
+    refuse_other_settings(config, out / "settings.yaml")
     for map_type in arguments.map_types.split(","):
         for arm in arguments.arms.split(","):
             for repeat in tqdm(range(arguments.repeats), desc=f"{map_type} {arm}", unit="repeat"):
@@ -71,6 +73,14 @@ def main() -> None:
     table = summarise(out, cohort, traits)
     table.to_csv(out / "cross_validation.csv", index=False, float_format="%.4f")
     print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
+
+
+def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
+    """Kept repeats and new ones must come from the same settings."""
+    if not path.is_file():
+        pn.save_config(config, path)
+    elif pn.load_config(path) != config:
+        raise SystemExit(f"{path.parent} holds results of other settings; choose another --out.")
 
 
 def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str | None) -> pd.DataFrame:
@@ -103,8 +113,8 @@ def summarise(out: Path, cohort, traits) -> pd.DataFrame:
         arms.setdefault(path.stem[:-3], []).append(scores.loc[cohort.patients.index])
     for name in [name for name in arms if name.startswith("stress-")]:
         other = "rest-" + name.removeprefix("stress-")
-        if other in arms:
-            pairs = zip(arms[name], arms[other], strict=False)
+        if len(arms.get(other, [])) == len(arms[name]):
+            pairs = zip(arms[name], arms[other], strict=True)
             arms["both-" + name.removeprefix("stress-")] = [
                 1 / (1 + np.exp(-(_logit(a) + _logit(b)) / 2)) for a, b in pairs
             ]

@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--cache")
     arguments = parser.parse_args()
 
+    if (Path(arguments.out) / "phantom_against_baselines.csv").exists():
+        parser.error(f"{arguments.out} holds a finished comparison; choose another --out")
     cohort = pn.make_phantom_cohort(arguments.n_train, seed=TRAIN_SEED)
     train, val, _ = pn.split_by_patient(cohort, seed=TRAIN_SEED)
     fresh = pn.make_phantom_cohort(arguments.n_test, seed=TEST_SEED)
@@ -38,7 +40,7 @@ def main() -> None:
         folder = Path(arguments.out) / map_type
         config = pn.ExperimentConfig(map_type=map_type, weights=arguments.weights, seed=TRAIN_SEED)
         if not (folder / "metrics.csv").is_file():
-            pn.run_study(train, val, fresh, config, folder, cache=arguments.cache)
+            pn.run_experiment(train, val, fresh, config, folder, cache=arguments.cache)
         tables.append(pd.read_csv(folder / "metrics.csv"))
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(

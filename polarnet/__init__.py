@@ -34,7 +34,7 @@ _HOMES = {
     "plot_bullseye": "report",
     "plot_roc": "report",
     "write_report": "report",
-    "run_study": "study",
+    "run_experiment": "experiment",
 }
 _MODULES = ("anatomy",)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 on success, 2 on wrong arguments, bad input or an interruption, with one line on stderr.
     """
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A Windows console may lack the letters of a file name; better a ? than an end.
+            stream.reconfigure(errors="replace")
     try:
         arguments.run(arguments)
     except KeyboardInterrupt:
@@ -30,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, KeyError) as error:
         return _fail(str(error.args[0]) if error.args else type(error).__name__)
     except MemoryError:
-        return _fail("Out of memory. Close other programs, or use a smaller --batch-size in YAML.")
+        return _fail("Out of memory. Close other programs, or use a smaller batch_size in YAML.")
+    except Exception as error:
+        # A mistake of ours, not of the user; a traceback would not help him either.
+        return _fail(
+            f"Unexpected {type(error).__name__}: {error}. Please report it with your command."
+        )
     return 0
 
 
@@ -156,10 +166,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _weights(text: str) -> str | None:
-    return None if text.lower() == "none" else text
-
-
 def _load_tensorflow() -> None:
     """Import TensorFlow without its start-up messages, which are not for clinicians.
 
@@ -186,7 +192,13 @@ def _demo(arguments: argparse.Namespace) -> None:
 
     from polarnet.demo import run_demo
 
-    _wrote(*run_demo(arguments.out, weights=_weights(arguments.weights), cache=arguments.cache))
+    _wrote(
+        *run_demo(
+            arguments.out,
+            weights=None if arguments.weights == "none" else arguments.weights,
+            cache=arguments.cache,
+        )
+    )
 
 
 def _import(arguments: argparse.Namespace) -> None:
@@ -219,17 +231,15 @@ def _train(arguments: argparse.Namespace) -> None:
     from polarnet.cohort import read_cohort, split_by_patient
     from polarnet.config import ExperimentConfig, load_config
     from polarnet.folders import check_vacant
-    from polarnet.suitability import check_training
+    from polarnet.suitability import check_test, check_training
 
     changes: dict[str, Any] = {
         name: getattr(arguments, name)
-        for name in ("map_type", "mode", "seed")
+        for name in ("map_type", "mode", "weights", "seed")
         if getattr(arguments, name) is not None
     }
     if arguments.traits is not None:
         changes["traits"] = _names(arguments.traits)
-    if arguments.weights is not None:
-        changes["weights"] = _weights(arguments.weights)
     if arguments.config:
         config = load_config(arguments.config, **changes)
     else:
@@ -237,21 +247,22 @@ def _train(arguments: argparse.Namespace) -> None:
     cohort = read_cohort(arguments.cohort, verify=True)
     train, val, test = split_by_patient(cohort, config.val, config.test, seed=config.seed)
     check_training(train, val, config)
+    check_test(train, val, test, config)
     check_vacant(arguments.out)
     _load_tensorflow()
 
     import pandas as pd
 
-    from polarnet.study import run_study
+    from polarnet.experiment import run_experiment
 
-    run = run_study(train, val, test, config, arguments.out, cache=arguments.cache)
+    run = run_experiment(train, val, test, config, arguments.out, cache=arguments.cache)
     print(run)
     metrics = pd.read_csv(run.folder / "metrics.csv")
     _print_table(metrics[["trait", "model", *_SHOWN, "difference"]])
     _wrote(*sorted(run.folder.iterdir()))
 
 
-_SHOWN = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "note")
+_SHOWN = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")
 
 
 def _predict(arguments: argparse.Namespace) -> None:
@@ -289,7 +300,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if cohort.is_phantom:
         print("Phantom, not patients.")
     _print_table(table[["trait", *_SHOWN]])
-    print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5, unadjusted.")
+    print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5.")
+    print("p_adjusted: Benjamini-Hochberg over the traits of this table.")
     if arguments.out:
         with new_file(arguments.out) as partial:
             table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,27 @@ _CHOICES: Final = {
 }
 
 
+SIZE_STEP: Final = 16
+"""VGG16 halves its input four times before block 5; other sizes would lose rows on the way."""
+
+_RANGES: Final = {
+    "input_size": (int, 32, 1024),
+    "hidden_units": (int, 1, 4096),
+    "dropout": (float, 0, 0.95),
+    "l2": (float, 0, 1000),
+    "learning_rate": (float, 1e-9, 1),
+    "finetune_learning_rate": (float, 1e-9, 1),
+    "epochs": (int, 1, 100_000),
+    "finetune_epochs": (int, 1, 100_000),
+    "batch_size": (int, 1, 100_000),
+    "patience": (int, 1, 100_000),
+    "finetune_patience": (int, 1, 100_000),
+    "seed": (int, 0, 2**31 - 1),
+    "val": (float, 0.001, 0.999),
+    "test": (float, 0.001, 0.999),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExperimentConfig:
     """Settings of one run. What the paper's abstract does not say is our choice.
@@ -48,7 +70,7 @@ class ExperimentConfig:
     pooling
         "aha" averages trunk features in each of the 17 AHA segments, "global" over the image.
     input_size
-        Pixels a side that the trunk sees.
+        Pixels a side that the trunk sees; a multiple of 16.
     scaling
         "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
     palette
@@ -117,24 +139,36 @@ class ExperimentConfig:
                 )
         if isinstance(self.traits, str):
             raise ValueError(f"traits must be a list of names, but '{self.traits}' was given.")
-        object.__setattr__(self, "traits", tuple(self.traits))
-        if not self.traits or len(set(self.traits)) < len(self.traits):
-            raise ValueError(f"traits must name at least one trait, each once: {self.traits}.")
-        if self.window is not None:
-            object.__setattr__(self, "window", tuple(map(float, self.window)))
-        for name, low, high in (
-            ("input_size", 32, 1024), ("hidden_units", 1, 4096), ("dropout", 0, 0.95),
-            ("l2", 0, 1000), ("learning_rate", 1e-9, 1), ("finetune_learning_rate", 1e-9, 1),
-            ("epochs", 1, 100_000), ("finetune_epochs", 1, 100_000), ("batch_size", 1, 100_000),
-            ("patience", 1, 100_000), ("finetune_patience", 1, 100_000), ("seed", 0, 2**31 - 1),
-        ):  # fmt: skip
+        traits = tuple(map(str, self.traits))
+        if not traits or len(set(traits)) < len(traits):
+            raise ValueError(f"traits must name at least one trait, each once: {traits}.")
+        if not isinstance(self.augment, bool):
+            raise ValueError(f"augment must be true or false, but {self.augment!r} was given.")
+        for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not low <= value <= high:
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            if not is_number or not low <= value <= high or value != kind(value):
+                what = "a whole number" if kind is int else "a number"
                 raise ValueError(
-                    f"{name} must lie between {low} and {high}, but {value!r} was given."
+                    f"{name} must be {what} between {low} and {high}, but {value!r} was given."
                 )
-        if not (0 < self.val < 1 and 0 < self.test < 1 and self.val + self.test < 1):
+            object.__setattr__(self, name, kind(value))
+        if self.input_size % SIZE_STEP:
+            raise ValueError(
+                f"input_size must be a multiple of {SIZE_STEP}, so that VGG16 halves it without "
+                f"moving a wall, but {self.input_size} was given."
+            )
+        if self.val + self.test >= 1:
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
+        if self.window is not None:
+            window = tuple(map(float, self.window))
+            if len(window) != 2 or not window[0] < window[1]:
+                raise ValueError(f"window must be two ascending numbers, but {window} was given.")
+            object.__setattr__(self, "window", window)
+        object.__setattr__(self, "traits", traits)
+        weights = None if self.weights is None else str(self.weights)
+        is_none = weights is not None and weights.lower() == "none"
+        object.__setattr__(self, "weights", None if is_none else weights)
 
     @property
     def last_block(self) -> str:
@@ -211,13 +245,30 @@ def resolve_config(
     stress_agent: str = "",
     software: str = "",
 ) -> ExperimentConfig:
-    """The settings with everything filled in that the training cohort decides."""
+    """The settings with everything filled in that the training cohort decides.
+
+    Raises
+    ------
+    ValueError: the settings were resolved for another unit, as those of a finished run are, or
+        their window is that of another map type.
+    """
+    default = WINDOWS[config.map_type, unit]
+    if config.unit not in (None, unit):
+        raise ValueError(
+            f"These settings are of a run in {config.unit}, the cohort is in {unit}. Leave unit "
+            "and window out of the configuration."
+        )
+    if config.window in WINDOWS.values() and config.window != default:
+        raise ValueError(
+            f"Window {config.window} is not that of {config.map_type} maps in {unit}, {default}. "
+            "Leave window out of the configuration."
+        )
     return replace(
         config,
         trunk=config.last_block,
         unit=unit,
         map_size=map_size,
-        window=config.window or WINDOWS[config.map_type, unit],
+        window=config.window or default,
         tracer=tracer,
         stress_agent=stress_agent,
         software=software,

@@ -7,10 +7,10 @@ import numpy as np
 
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
+from polarnet.experiment import run_experiment
 from polarnet.network.weights import weights_at_hand
 from polarnet.phantom import make_phantom_cohort
 from polarnet.report import write_report
-from polarnet.study import run_study
 from polarnet.traits import MAP_TYPES
 
 N_PATIENTS: Final = 600
@@ -64,7 +64,7 @@ def run_demo(
             print(f"{folder} is finished and kept.")
             continue
         print(f"{mode} VGG16 on {map_type} maps ...")
-        print(run_study(train, val, test, config, folder, cache=cache))
+        print(run_experiment(train, val, test, config, folder, cache=cache))
     report = write_report(
         folders,
         out / "report.html",

@@ -63,7 +63,7 @@ VESSEL_COUNTS: Final = {
 DEPTH_RANGE: Final = (0.15, 0.6)
 """Drop of stress flow in the core of a diseased territory: our choice."""
 SCAR_SHARE, SCAR_TO_DEPTH = 0.35, 0.5
-"""Share of diseased territories with a fixed part, and how deep it is: our choice."""
+"""Share of diseased patients with a fixed part in their defects, and how deep it is: our choice."""
 
 # --- Patients: our choice, inside the ranges of the published cohorts ---------------------------
 AGE_MEAN, AGE_SD, AGE_RANGE = 66.0, 11.0, (30.0, 92.0)

@@ -1,13 +1,22 @@
 """Whether a cohort can be trained on, or scored: asked before TensorFlow is even loaded."""
 
+from dataclasses import replace
 from typing import Final
 
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
+from polarnet.traits import MAP_TYPES
 
 STATED: Final = ("tracer", "stress_agent", "software")
 """What a user may state about a whole cohort, and what prediction compares."""
+
+
+RESERVED: Final = (
+    *MAP_TYPES, "hidden", "dropout", "pooled", "standardised", "scaled", "aha_segments",
+    "study_id", "patient_id", "split", "warning",
+)  # fmt: skip
+"""Names that inputs, layers and columns have already."""
 
 
 def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
@@ -25,6 +34,8 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
             f"No trait {listing(unknown)} in this cohort; it has "
             f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
         )
+    if odd := [t for t in config.traits if t in RESERVED or "/" in t]:
+        raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
     for trait in config.traits:
         recorded = train.traits[trait].dropna()
         if recorded.nunique() < 2:
@@ -33,6 +44,11 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
                 f"Training needs both classes of {trait}, but all {len(train)} training studies "
                 f"are {what}. Drop the trait, or add studies."
             )
+    if unseen := [t for t in config.traits if val.traits[t].isna().all()]:
+        raise ValueError(
+            f"No validation study has {listing(unseen)} recorded, so nothing tells when to stop. "
+            "Enlarge the validation split or drop the trait."
+        )
     if config.map_type not in train.maps:
         raise ValueError(
             f"No {config.map_type} maps in this cohort; it has {', '.join(train.maps)} "
@@ -67,6 +83,21 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
             f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
             f"these are {cohort.size} x {cohort.size}. Export them in that size."
         )
+
+
+def check_test(train: Cohort, val: Cohort, test: Cohort, config: ExperimentConfig) -> None:
+    """Raise where a test cohort does not fit, before a training is spent on it.
+
+    Raises
+    ------
+    ValueError: it shares patients with the others, lacks a trait or the map type, or has another
+        unit or map size.
+    """
+    if shared := sorted(set(test.patients) & (set(train.patients) | set(val.patients))):
+        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
+    if lacking := [trait for trait in config.traits if trait not in test.traits]:
+        raise ValueError(f"The test cohort has no trait {listing(lacking)}.")
+    check_prediction(replace(config, unit=train.unit, map_size=train.size), test)
 
 
 def difference(config: ExperimentConfig, cohort: Cohort) -> str:

@@ -59,7 +59,7 @@ def finished_run(phantom, tiny, cache, tmp_path_factory):
     """A run folder made once, and the three cohorts it came from."""
     splits = pn.split_by_patient(phantom, seed=5)
     out = tmp_path_factory.mktemp("runs") / "Übung mit Leerzeichen"
-    run = pn.run_study(*splits, tiny, out, cache=cache, show_progress=False)
+    run = pn.run_experiment(*splits, tiny, out, cache=cache, show_progress=False)
     return run, splits
 
 

@@ -1,8 +1,10 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 import polarnet as pn
+from polarnet.config import resolve_config
 
 
 def test_a_saved_configuration_reads_back_the_same(tmp_path):
@@ -22,11 +24,15 @@ def test_changes_win_over_the_file(tmp_path):
     [
         ("map_typ: rest", "unknown setting 'map_typ'; did you mean 'map_type'"),
         ("map_type: streß", "map_type must be one of rest, stress, reserve"),
-        ("dropout: 2", "dropout must lie between 0 and 0.95, but 2 was given"),
+        ("dropout: 2", "dropout must be a number between 0 and 0.95, but 2 was given"),
+        ("epochs: 10.5", "epochs must be a whole number between"),
+        ("augment: 'no'", "augment must be true or false"),
+        ("window: [5, 0]", "window must be two ascending numbers"),
+        ("input_size: 100", "input_size must be a multiple of 16"),
         ("traits: sex", "must be a list of names"),
         ("traits: [sex, sex]", "each once"),
         ("val: 0.6\ntest: 0.6", "sum to less than 1"),
-        ("epochs: many", "epochs must lie between"),
+        ("epochs: many", "epochs must be a whole number between"),
         ("- a", "must hold lines like"),
         ("a: [", "is not YAML"),
     ],
@@ -37,6 +43,22 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, text, message):
         pn.load_config(tmp_path / "c.yaml")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numpy_numbers_and_paths_are_written_as_plain_ones(tmp_path):
+    config = pn.ExperimentConfig(weights=tmp_path, val=np.float64(0.2), seed=np.int64(3))
+    pn.save_config(config, tmp_path / "c.yaml")
+    assert pn.load_config(tmp_path / "c.yaml") == config
+    assert pn.ExperimentConfig(weights="none").weights is None
+
+
+def test_settings_of_a_finished_run_do_not_bring_their_window_along():
+    done = resolve_config(pn.ExperimentConfig(), unit="mL/min/g", map_size=64)
+    with pytest.raises(ValueError, match="of a run in mL/min/g, the cohort is in percent"):
+        resolve_config(done, unit="percent", map_size=64)
+    other = dataclasses.replace(done, map_type="rest")
+    with pytest.raises(ValueError, match="is not that of rest maps"):
+        resolve_config(other, unit="mL/min/g", map_size=64)
 
 
 def test_the_last_block_follows_the_mode():

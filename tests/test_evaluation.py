@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -165,6 +167,33 @@ def test_scores_out_of_range_are_refused(tmp_path):
     path.write_text("study_id,sex\nS1,0.2\nS2,1.2\n")
     with pytest.raises(ValueError, match="between 0 and 1: S2"):
         tables.read_scores(path)
+
+
+def test_a_score_that_is_no_number_names_its_trait():
+    scores, labels = _table(20, 20)
+    scores.iloc[3] = np.nan
+    with pytest.raises(ValueError, match="Scores of sex are not all finite"):
+        pn.evaluate(scores, labels)
+
+
+def test_p_values_are_adjusted_within_the_table():
+    """Benjamini-Hochberg by hand for two p-values: max(p1 * 2 / 1, p2) and p2."""
+    scores, labels = _table(20, 20)
+    scores["age"], labels["age"] = scores["sex"] + labels["sex"] / 4, labels["sex"]
+    table = pn.evaluate(scores, labels).sort_values("p_value")
+    small, large = table["p_value"]
+    assert table["p_adjusted"].tolist() == pytest.approx([min(2 * small, large), large])
+
+
+def test_one_patient_with_all_positives_does_not_break_the_ridge(make_cohort):
+    cohort = make_cohort(20)
+    patients = cohort.patients.copy()
+    patients.iloc[[1, 3, 5]] = "P1"
+    traits = pd.DataFrame({"sex": 0.0}, index=patients.index)
+    traits.iloc[[1, 3, 5]] = 1.0
+    cohort = dataclasses.replace(cohort, patients=patients, traits=traits)
+    scores = pn.baseline_scores(cohort, [cohort], map_type="rest", traits=["sex"], seed=0)
+    assert scores["17 segments"][0]["sex"].between(0, 1).all()
 
 
 def test_baselines_find_a_signal_that_is_there(phantom):

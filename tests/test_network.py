@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import polarnet as pn
 from polarnet.config import resolve_config
+from polarnet.evaluation import table as tables
 from polarnet.network import features, fitting, model, pipeline, precision, prediction, weights
 from polarnet.network.encoding import clipped_share, encode
 
@@ -119,6 +120,19 @@ def test_augmentation_keeps_walls_and_depends_on_the_study_not_the_batch():
     np.testing.assert_allclose(alone[0], varied[7], atol=1e-6)
 
 
+def test_augmentation_darkens_no_edge():
+    """A constant map stays constant: nothing from outside the disc may leak in."""
+    disc = pn.anatomy.disc_mask(64)
+    stack = tf.constant(np.stack([np.where(disc, 1, 0)] * 30).astype(np.float32))
+    rows, epoch = tf.range(30, dtype=tf.int64), tf.constant(0, tf.int64)
+    grain, pipeline.GRAIN = pipeline.GRAIN, 0.0
+    try:
+        varied = pipeline.vary(stack, rows, epoch, seed=4).numpy()
+    finally:
+        pipeline.GRAIN = grain
+    np.testing.assert_allclose(varied[:, disc], 1, atol=1e-5)
+
+
 def test_augmentation_turns_about_the_apex_by_at_most_ten_degrees():
     """The centroid of a lit lateral spot may move by 10 degrees and 3 % of its radius."""
     spot = np.zeros((64, 64), np.float32)
@@ -181,18 +195,26 @@ def test_a_full_cache_is_named_and_left_clean(phantom, tmp_path, monkeypatch):
 def test_whatever_changes_features_changes_their_key(change):
     keys = []
     for config in (_resolved(), dataclasses.replace(_resolved(), **change)):
-        keras.utils.set_random_seed(0)
         built = pn.build_model(config)
         keys.append(features._key(model.below(built, model.POOLED), model.POOLED, config))
     assert keys[0] != keys[1]
+
+
+def test_the_float32_twin_of_a_bf16_run_has_another_key():
+    """A loaded model computes in float32 whatever its configuration says of the training."""
+    config = _resolved(precision="mixed_bfloat16")
+    keys = set()
+    for precision_ in ("mixed_bfloat16", "float32"):
+        built = pn.build_model(dataclasses.replace(config, precision=precision_))
+        keys.add(features._key(model.below(built, model.POOLED), model.POOLED, config))
+    assert len(keys) == 2
 
 
 def test_other_weights_have_another_key():
     config = _resolved()
     keys = set()
     for seed in (0, 1):
-        keras.utils.set_random_seed(seed)
-        built = pn.build_model(config)
+        built = pn.build_model(dataclasses.replace(config, seed=seed))
         keys.add(features._key(model.below(built, model.POOLED), model.POOLED, config))
     assert len(keys) == 2
 
@@ -235,7 +257,6 @@ def test_a_blocked_download_says_how_to_fetch_the_file(monkeypatch, tmp_path):
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
-    monkeypatch.setattr("keras.src.backend.config._MOCK", None, raising=False)
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
     before = socket.getdefaulttimeout()
     with pytest.raises(ConnectionError, match=r"fetch https://\S+notop\.h5, copy the file here"):
@@ -304,7 +325,7 @@ def test_same_seed_same_bytes(phantom, tiny, cache, tmp_path, mode):
     config = dataclasses.replace(tiny, mode=mode, finetune_learning_rate=1e-3)
     splits = pn.split_by_patient(phantom, seed=5)
     for name in ("first", "again"):
-        pn.run_study(*splits, config, tmp_path / name, cache=cache, show_progress=False)
+        pn.run_experiment(*splits, config, tmp_path / name, cache=cache, show_progress=False)
     for file in ("scores_test.csv", "scores_val.csv", "metrics.csv", "history.csv"):
         first, again = ((tmp_path / name / file).read_bytes() for name in ("first", "again"))
         assert first == again, file
@@ -317,7 +338,6 @@ def test_fine_tuning_moves_the_last_block_only(phantom, tiny, cache, tmp_path):
     train, val, _ = pn.split_by_patient(phantom, seed=5)
     pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
     tuned = pn.load_model(tmp_path / "run")
-    keras.utils.set_random_seed(config.seed)
     before = pn.build_model(config)
     for layer in before.layers:
         if "_conv" in layer.name:
@@ -377,6 +397,44 @@ def test_a_trait_with_one_class_is_refused(phantom, tiny, tmp_path, cache):
     train = dataclasses.replace(train, traits=train.traits.assign(diabetes=0.0))
     with pytest.raises(ValueError, match=r"both classes of diabetes, but all \d+ training studies"):
         pn.train(train, val, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_trait_that_validation_lacks_is_refused(phantom, tiny, tmp_path, cache):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    val = dataclasses.replace(val, traits=val.traits.assign(diabetes=np.nan))
+    with pytest.raises(ValueError, match="No validation study has diabetes recorded"):
+        pn.train(train, val, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_test_cohort_that_does_not_fit_is_refused_before_training(phantom, tiny, tmp_path, cache):
+    train, val, test = pn.split_by_patient(phantom, seed=5)
+    bare = dataclasses.replace(test, traits=test.traits[["sex"]])
+    with pytest.raises(ValueError, match="test cohort has no trait diabetes"):
+        pn.run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
+    with pytest.raises(ValueError, match="Patients in test and in training"):
+        pn.run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_trait_cannot_have_the_name_of_a_layer(phantom, tiny, tmp_path, cache):
+    named = dataclasses.replace(phantom, traits=phantom.traits.rename(columns={"sex": "hidden"}))
+    train, val, _ = pn.split_by_patient(named, seed=5)
+    config = dataclasses.replace(tiny, traits=("hidden",))
+    with pytest.raises(ValueError, match="hidden cannot name a trait"):
+        pn.train(train, val, config, tmp_path / "run", cache=cache)
+
+
+def test_a_phantom_model_on_real_maps_warns(finished_run, make_cohort):
+    with pytest.warns(UserWarning, match="trained on a phantom"):
+        pn.predict(pn.load_model(finished_run[0].folder), make_cohort(size=32))
+
+
+def test_the_table_follows_from_the_scores_as_written(finished_run):
+    run, (_, _, test) = finished_run
+    written = tables.read_scores(run.folder / "scores_test.csv")
+    table = pn.evaluate(written, test.traits, test.patients)
+    metrics = pd.read_csv(run.folder / "metrics.csv")
+    stated = metrics[metrics["model"] == "network"].set_index("trait")["auroc"]
+    np.testing.assert_allclose(table.set_index("trait")["auroc"], stated, rtol=1e-5)
 
 
 def test_a_shared_patient_is_refused(phantom, tiny, tmp_path, cache):

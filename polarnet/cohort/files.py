@@ -19,6 +19,7 @@ FORMAT: Final = 1
 TRUTH_PREFIX: Final = "truth_"
 """Marks columns of what was planted in a phantom."""
 
+# As converters, not as types: an id such as NA is no empty cell.
 _AS_TEXT: Final = {"study_id": str, "patient_id": str}
 
 _FACTS: Final = (
@@ -139,14 +140,13 @@ def _read_table(path: Path, description: dict[str, Any]) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
     try:
-        table = pd.read_csv(path, dtype=_AS_TEXT, low_memory=False)
+        table = pd.read_csv(path, converters=_AS_TEXT, low_memory=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a table ({error}).") from None
     expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
     expected += [TRUTH_PREFIX + name for name in description["truth"]]
     if lacking := [name for name in expected if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}.")
-    table["patient_id"] = table["patient_id"].fillna("")
     table = table.set_index("study_id")
     if problems := table_problems(table[description["traits"]], table["patient_id"]):
         raise ValueError(f"{path}: {'; '.join(problems)}")

@@ -16,6 +16,7 @@ BASELINES: Final = ("global mean", "17 segments")
 """Logistic regression on the map's mean; logistic ridge on its AHA segment means."""
 
 _STRENGTHS: Final = np.logspace(-4, 2, 13)  # inverse penalties tried inside the training studies
+_FREE: Final = 1e4  # as good as no penalty for one number
 _FOLDS: Final = 5
 
 
@@ -28,7 +29,8 @@ def baseline_scores(
     ----------
     train
         Studies whose label was recorded are used, trait by trait. The ridge penalty is chosen
-        here by the log-loss of grouped cross-validation (5 folds, no patient in two).
+        here by the log-loss of grouped cross-validation (5 folds, no patient in two); it is 1
+        where a class has a single patient.
     others
         Cohorts to score, such as validation and test.
 
@@ -62,12 +64,19 @@ def _fit(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray, name: str, seed: int
 ) -> Pipeline | GridSearchCV:
     """Logistic regression: as good as without penalty for one number, tuned ridge for 17."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=1e4, max_iter=1000))
-    smaller = int(min((labels == 1).sum(), (labels == 0).sum()))
-    if name == "17 segments" and smaller >= 2:
-        folds = StratifiedGroupKFold(min(_FOLDS, smaller), shuffle=True, random_state=seed)
-        model = GridSearchCV(
-            model, {"logisticregression__C": _STRENGTHS}, scoring="neg_log_loss", cv=folds
-        )
-        return model.fit(features, labels, groups=groups)
-    return model.fit(features, labels)
+    if name == "global mean":
+        return make_pipeline(StandardScaler(), LogisticRegression(C=_FREE)).fit(features, labels)
+    ridge = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+    # Folds keep a patient's studies together, so it is patients that must suffice.
+    smaller = min(len(set(groups[labels == value])) for value in (0, 1))
+    if smaller < 2:
+        return ridge.fit(features, labels)
+    folds = StratifiedGroupKFold(min(_FOLDS, smaller), shuffle=True, random_state=seed)
+    search = GridSearchCV(
+        ridge,
+        {"logisticregression__C": _STRENGTHS},
+        scoring="neg_log_loss",
+        cv=folds,
+        error_score="raise",
+    )
+    return search.fit(features, labels, groups=groups)

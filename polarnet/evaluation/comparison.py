@@ -38,6 +38,8 @@ def compare(
     difference, difference_low, difference_high, difference_p: AUROC of the network minus that
     of the row's model, paired DeLong, unadjusted.
     """
+    sources = test.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
+    is_from_maps = map_type == "reserve" and bool((sources == "maps").any())
     tables = []
     for model, (of_val, of_test) in scores.items():
         table = evaluate(of_test, test.traits, test.patients)
@@ -45,7 +47,7 @@ def compare(
         table.insert(1, "map_type", map_type)
         table.insert(3, "model", model)
         table["val_log_loss"] = [_log_loss(val.traits[t], of_val[t]) for t in table["trait"]]
-        table["is_circular"] = (table["trait"] == IMPAIRED_MFR) & (map_type == "reserve")
+        table["is_circular"] = (table["trait"] == IMPAIRED_MFR) & is_from_maps
         differences = [
             _difference(scores[NETWORK][1], of_test, test, trait, model) for trait in table["trait"]
         ]

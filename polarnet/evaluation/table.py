@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
 
@@ -44,16 +45,19 @@ def evaluate(
     Returns
     -------
     DataFrame with trait, n_pos, n_neg, auroc, ci_low, ci_high, p_value (Mann-Whitney against
-    one half, unadjusted), method, note. Numbers are NaN where the smaller class has fewer than
-    10 patients.
+    one half, unadjusted), method, note, p_adjusted (Benjamini-Hochberg over the traits of this
+    table). Numbers are NaN where the smaller class has fewer than 10 patients.
 
     Raises
     ------
-    ValueError: a study has no labels, or no scored trait is a column of `labels`.
+    ValueError: a study has no labels or is there twice, a score is not finite, or no scored trait
+        is a column of `labels`.
     """
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
     rows, left_out = first_studies(scores, labels, patients)
     remark = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
+    if odd := [t for t in scores if not np.isfinite(scores[t].to_numpy(float)).all()]:
+        raise ValueError(f"Scores of {', '.join(map(str, odd))} are not all finite numbers.")
     table = pd.DataFrame(
         [_row(t, labels.loc[rows, t], scores.loc[rows, t], method, remark)
          if t in labels else _empty_row(t, 0, 0, "no labels in this cohort") for t in scores]
@@ -63,6 +67,11 @@ def evaluate(
             f"None of the scored traits ({', '.join(scores.columns)}) has labels; there are "
             f"{', '.join(labels.columns) or 'none'}."
         )
+    # Nothing is adjusted where nothing was tested.
+    table["p_adjusted"] = np.nan
+    if (is_tested := table["p_value"].notna()).any():
+        adjusted = multipletests(table.loc[is_tested, "p_value"], method="fdr_bh")[1]
+        table.loc[is_tested, "p_adjusted"] = adjusted
     return table
 
 
@@ -100,6 +109,8 @@ def first_studies(
     ------
     ValueError: a scored study is not among the labels.
     """
+    if scores.index.has_duplicates or labels.index.has_duplicates:
+        raise ValueError("Scores and labels must name each study once.")
     if unknown := [str(study) for study in scores.index if study not in labels.index]:
         raise ValueError(
             f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "

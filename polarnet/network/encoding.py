@@ -1,11 +1,16 @@
 """From a polar map to the image that VGG16 expects; the same for training and prediction."""
 
+from typing import Final
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
+
+ENCODING_VERSION: Final = 1
+"""To be raised with every change of what `encode` gives, so that kept features are not reused."""
 
 
 def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:

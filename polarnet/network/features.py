@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
-from polarnet.network.encoding import encode
+from polarnet.network.encoding import ENCODING_VERSION, encode
 from polarnet.network.model import below
 
 BATCH: Final = 32
@@ -134,7 +134,10 @@ def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
         "scaling": config.scaling,
         "palette": config.palette,
         "input_size": config.input_size,
-        "precision": config.precision,
+        # Of the layers themselves: the float32 twin of a bf16 run has the run's configuration.
+        "precision": sorted({part.dtype_policy.name for part in lower.layers}),
+        "device": [device.device_type for device in tf.config.list_physical_devices()],
+        "encoding": ENCODING_VERSION,
         "pooling": config.pooling,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,

@@ -17,7 +17,7 @@ from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
 from polarnet.network.model import HIDDEN, POOLED, above, standardise
 from polarnet.network.pipeline import training_batches
-from polarnet.network.prediction import frozen_end
+from polarnet.network.prediction import frozen_end, side_by_side
 
 LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
@@ -142,9 +142,8 @@ class _Watch(keras.callbacks.Callback):
         super().__init__()
         self.rows: list[dict[str, object]] = []
         self._inputs, self._traits, self._stage = inputs, traits, stage
-        names = list(traits.columns)
         self._forward = tf.function(
-            lambda rows: tf.concat([upper(rows, training=False)[t] for t in names], axis=1)
+            lambda rows: side_by_side(upper(rows, training=False), list(traits.columns))
         )
         self._bar = bar
 

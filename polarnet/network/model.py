@@ -48,7 +48,8 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     -------
     A functional model: one input named by the map type, images (n, input_size, input_size, 3)
     as made by the package's encoding; outputs a dict, trait -> probability (n, 1), float32.
-    All layers stand in one flat graph. `model.experiment` is the configuration.
+    All layers stand in one flat graph. `model.experiment` is the configuration. Sets the random
+    state of this process by the configuration's seed.
 
     Raises
     ------
@@ -56,10 +57,11 @@ def build_model(config: ExperimentConfig) -> keras.Model:
 
     References
     ----------
-    Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Pooling by AHA segment, the dense layer and
-    its size are our choice.
+    Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Pooling by AHA segment, and a
+    dense layer without activation (on 160 real studies better than with ReLU), are our choice.
     """
     config = replace(config, trunk=config.last_block, precision=resolve_precision(config.precision))
+    keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.precision):
         image = keras.Input((config.input_size, config.input_size, 3), name=config.map_type)
         trunk = vgg16_trunk(image, config.weights)

@@ -100,7 +100,8 @@ def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Te
         key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + epoch, row])
         return (
             tf.random.stateless_uniform((2,), key, -1, 1),
-            tf.random.stateless_normal((size, size), key),
+            # A key of its own, so that the grain knows nothing of the turn.
+            tf.random.stateless_normal((size, size), key + tf.constant([1 << 40, 0], tf.int64)),
         )
 
     both, grain = tf.map_fn(draw, rows, fn_output_signature=(tf.float32, tf.float32))
@@ -112,7 +113,14 @@ def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Te
         [cos, -sin, middle * (1 - cos + sin), sin, cos, middle * (1 - sin - cos), zero, zero],
         axis=1,
     )
-    turned = keras.ops.image.affine_transform(
-        maps[..., None], transform, interpolation="bilinear", fill_mode="nearest"
-    )[..., 0]
-    return tf.where(disc_mask(size), tf.maximum(turned * (1 + GRAIN * grain), 0), 0)
+    # The edge of the disc is warped too, and divided by: what lies outside must not leak in.
+    disc = tf.broadcast_to(tf.cast(disc_mask(size), tf.float32), tf.shape(maps))
+    turned, share = (
+        keras.ops.image.affine_transform(
+            values[..., None], transform, interpolation="bilinear", fill_mode="constant"
+        )[..., 0]
+        for values in (maps * disc, disc)
+    )
+    # Where a shrunken disc does not reach, the study keeps its own pixels.
+    inside = tf.where(share > 0.5, tf.math.divide_no_nan(turned, share), maps)
+    return tf.where(disc_mask(size), tf.maximum(inside * (1 + GRAIN * grain), 0), 0)

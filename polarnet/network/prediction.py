@@ -1,6 +1,7 @@
 """Scores: one probability a study and trait."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -55,7 +56,7 @@ def predict(
         layer = frozen_end(config)
         upper = above(model, layer)
         stack = trunk_features(model, layer, cohort, Path(cache), show_progress=show_progress)
-    forward = tf.function(lambda inputs: _columns(upper(inputs, training=False), config))
+    forward = tf.function(lambda inputs: side_by_side(upper(inputs, training=False), config.traits))
     scores = []
     with tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress) as bar:
         for start in range(0, len(cohort), BATCH):
@@ -68,7 +69,7 @@ def predict(
         columns=list(config.traits),
     )
     table.attrs["warning"] = difference(config, cohort)
-    if table.attrs["warning"] and config.software != PHANTOM:
+    if table.attrs["warning"] and not (cohort.is_phantom and config.software == PHANTOM):
         warnings.warn(table.attrs["warning"], stacklevel=2)
     return table
 
@@ -81,6 +82,6 @@ def frozen_end(config: ExperimentConfig) -> str:
     return f"block{block - 1}_pool" if block > 1 else config.map_type
 
 
-def _columns(heads: dict[str, tf.Tensor], config: ExperimentConfig) -> tf.Tensor:
+def side_by_side(heads: dict[str, tf.Tensor], traits: Sequence[str]) -> tf.Tensor:
     """Heads side by side, each addressed by its name."""
-    return tf.concat([heads[trait] for trait in config.traits], axis=1)
+    return tf.concat([heads[trait] for trait in traits], axis=1)

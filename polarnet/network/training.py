@@ -1,5 +1,6 @@
 """A training from cohorts to a run folder that a stranger can repeat."""
 
+import hashlib
 import json
 import os
 import platform
@@ -92,13 +93,12 @@ def train(
     )
     cache = cache_folder(cache)
     with new_folder(out) as folder:
-        keras.utils.set_random_seed(config.seed)
+        save_config(config, folder / "config.yaml")
         tf.config.experimental.enable_op_determinism()
         model = build_model(config)
         model.experiment = config
         history = fit(model, train, val, config, cache, show_progress)
         model = _in_float32(model, config)
-        save_config(config, folder / "config.yaml")
         model.save(folder / "model.keras")
         history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
         write_scores(predict(model, val, cache=cache), folder / "scores_val.csv")
@@ -106,6 +106,8 @@ def train(
             "model_sha256": weights_digest(model),
             "n_train": len(train),
             "n_val": len(val),
+            "train_studies_sha256": _digest(train),
+            "val_studies_sha256": _digest(val),
             "clipped_share_train": round(_clipped(train, config), 6),
         }
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
@@ -115,12 +117,12 @@ def train(
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
-    """Write scores with 6 decimals, and a column `warning` where there is one to give."""
+    """Write scores with 9 digits, more than float32 has, and a column `warning` if there is one."""
     table = scores.copy()
     if warning := scores.attrs.get("warning"):
         table["warning"] = warning
     with new_file(path) as partial:
-        table.to_csv(partial, index_label="study_id", float_format="%.6f", lineterminator="\n")
+        table.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
 
 
 def environment(config: ExperimentConfig) -> dict[str, object]:
@@ -152,6 +154,12 @@ def _in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:
     return twin
 
 
+def _digest(cohort: Cohort) -> str:
+    """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
+    text = cohort.traits.to_csv(lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _clipped(cohort: Cohort, config: ExperimentConfig) -> float:
     """Share of disc pixels of the cohort that lie outside the window."""
     stack = cohort.maps[config.map_type]
@@ -163,12 +171,18 @@ def _clipped(cohort: Cohort, config: ExperimentConfig) -> float:
 
 
 def _commit() -> str | None:
-    """The git commit of this package's source, where it is a checkout."""
-    try:
+    """The git commit of this package's source, where git tracks it; "+" marks changes since."""
+    here = Path(__file__)
+
+    def git(*words: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            ["git", "-C", str(here.parent), *words],
             capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()

@@ -1,5 +1,6 @@
 """Where the weights of the trunk come from, and what to do where no download is possible."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,6 @@ IMAGENET_URL: Final = (
     "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 """The file that Keras downloads for weights="imagenet" without the top (58.9 MB)."""
-
-_DOWNLOADED: Final = Path.home() / ".keras" / "models" / IMAGENET_URL.rsplit("/", 1)[-1]
-"""Where Keras keeps that file once it was downloaded."""
 
 _PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold us for minutes
 
@@ -67,7 +65,8 @@ def vgg16_trunk(inputs: keras.KerasTensor, weights: str | None) -> keras.Model:
 
 def weights_at_hand() -> str | None:
     """ "imagenet" where Keras has the file already, so that nothing is downloaded; else None."""
-    return "imagenet" if _DOWNLOADED.is_file() else None
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return "imagenet" if (home / "models" / IMAGENET_URL.rsplit("/", 1)[-1]).is_file() else None
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def write_report(
     Parameters
     ----------
     runs
-        Run folders with metrics.csv, as written by `run_study` or `polarnet train`.
+        Run folders with metrics.csv, as written by `run_experiment` or `polarnet train`.
     out
         The HTML file; replaced if it exists.
     cohort
@@ -89,7 +89,10 @@ def write_report(
 def _read_metrics(folder: Path) -> pd.DataFrame:
     path = folder / "metrics.csv"
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no metrics.csv; make it with `polarnet train`.")
+        raise FileNotFoundError(
+            f"{folder} has no metrics.csv; make the run with `polarnet train`, or with "
+            "run_experiment in Python."
+        )
     return pd.read_csv(path)
 
 
@@ -184,7 +187,7 @@ def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort
     """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
     scores = pd.read_csv(folder / "scores_test.csv", dtype={"study_id": str}).set_index("study_id")
     metrics = _read_metrics(folder)
-    reported = metrics[(metrics["model"] == NETWORK) & metrics["ci_low"].notna()]
+    reported = metrics[(metrics["model"] == NETWORK) & metrics["auroc"].notna()]
     firsts = ~cohort.patients.loc[scores.index].duplicated()
     scores = scores[firsts.to_numpy()]
     for trait in reported["trait"]:

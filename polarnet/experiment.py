@@ -5,7 +5,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from polarnet.cohort import Cohort
-from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import baseline_scores, compare
 from polarnet.evaluation.comparison import NETWORK
@@ -15,9 +14,10 @@ from polarnet.network import train as train_model
 from polarnet.network.features import cache_folder
 from polarnet.network.training import write_scores
 from polarnet.report.page import draw_run_roc
+from polarnet.suitability import check_test, check_training
 
 
-def run_study(
+def run_experiment(
     train: Cohort,
     val: Cohort,
     test: Cohort,
@@ -44,10 +44,9 @@ def run_study(
     ------
     ValueError, FileExistsError: as for `train`.
     """
+    check_training(train, val, config)
+    check_test(train, val, test, config)
     cache = cache_folder(cache)
-    seen = set(train.patients) | set(val.patients)
-    if shared := sorted(set(test.patients) & seen):
-        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
     with new_folder(out) as folder:
         run = train_model(train, val, config, folder, cache=cache, show_progress=show_progress)
         model = load_model(folder)
