@@ -17,6 +17,8 @@ N_PATIENTS: Final = 600
 SEED: Final = 7
 RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
 
+_VESSELS: Final = ["lad", "rca", "lcx"]
+
 _UNTRAINED: Final = (
     "No ImageNet weights at hand: the trunk is untrained. Pass --weights PATH "
     "(make demo WEIGHTS=PATH) to use them."
@@ -65,12 +67,16 @@ def run_demo(
             continue
         print(f"{mode} VGG16 on {map_type} maps ...")
         print(run_experiment(train, val, test, config, folder, cache=cache))
+    healthy, diseased = _one_of_each(cohort)
     report = write_report(
         folders,
         out / "report.html",
         cohort=cohort,
-        examples=_one_of_each(cohort),
-        notes=[_UNTRAINED] if weights is None else [],
+        examples=(healthy, diseased),
+        notes=[
+            f"Of the two studies drawn below, {cohort.patients.index[healthy]} has no planted "
+            f"defect, {cohort.patients.index[diseased]} has one ({_planted(cohort, diseased)})."
+        ],
     )
     return [report, out / "cohort", *folders]
 
@@ -85,7 +91,13 @@ def _refuse_other_weights(folder: Path, config: ExperimentConfig) -> None:
         )
 
 
-def _one_of_each(cohort: Cohort) -> list[int]:
+def _one_of_each(cohort: Cohort) -> tuple[int, int]:
     """Positions of the first study without and the first with a deep planted defect."""
-    depth = cohort.truth[["lad", "rca", "lcx"]].max(axis=1).to_numpy()
-    return [int(np.argmax(depth == 0)), int(np.argmax(depth > 0.4))]
+    depth = cohort.truth[_VESSELS].max(axis=1).to_numpy()
+    return int(np.argmax(depth == 0)), int(np.argmax(depth > 0.4))
+
+
+def _planted(cohort: Cohort, row: int) -> str:
+    """Where a study's defects are and how deep in their core."""
+    depths = cohort.truth[_VESSELS].iloc[row]
+    return ", ".join(f"{v.upper()} {d:.0%} of stress flow" for v, d in depths[depths > 0].items())

@@ -1,6 +1,7 @@
 """Cohorts: studies side by side, on disk or in memory, and how they are split."""
 
-from polarnet.cohort.cohort import PHANTOM, Cohort, Study, read_cohort
+from polarnet.cohort.cohort import PHANTOM, Cohort, read_cohort
 from polarnet.cohort.split import fold_by_patient, split_by_patient
+from polarnet.cohort.study import Study
 
 __all__ = ["PHANTOM", "Cohort", "Study", "fold_by_patient", "read_cohort", "split_by_patient"]

@@ -13,6 +13,7 @@ from polarnet.anatomy import disc_mask, disc_mean, segment_means
 from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
 from polarnet.cohort.files import TRUTH_PREFIX, read_folder, write_folder
 from polarnet.cohort.stack import MapStack, low_rest_pixels
+from polarnet.cohort.study import Study
 from polarnet.traits import MAP_TYPES
 
 PHANTOM = "polarnet phantom"
@@ -21,34 +22,6 @@ PHANTOM = "polarnet phantom"
 _STATED = ("unit", "tracer", "stress_agent", "software")
 _TABLES = ("traits", "clinical", "truth")
 _BATCH = 1024  # maps in memory at once where a whole cohort is gone through
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """One examination.
-
-    Attributes
-    ----------
-    maps
-        Map type -> array of shape (size, size), float32; 0 outside the disc.
-    traits
-        Trait -> 1.0, 0.0 or NaN (not recorded).
-    clinical
-        Whatever else the table says of this study.
-    unit
-        Of rest and stress: "mL/min/g" or "percent". Reserve has none.
-    """
-
-    study_id: str
-    patient_id: str
-    maps: Mapping[str, np.ndarray]
-    traits: pd.Series
-    clinical: pd.Series
-    unit: str
-
-    def __repr__(self) -> str:
-        recorded = ", ".join(f"{k} {v:.0f}" for k, v in self.traits.dropna().items())
-        return f"Study {self.study_id}: {', '.join(self.maps)} in {self.unit}; {recorded}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,168 @@
+"""What each `polarnet` command does. Heavy imports stand inside each of them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+_SHOWN: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")
+"""Columns of a printed table of AUROCs."""
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """The whole study on a phantom."""
+    _load_tensorflow()
+
+    from polarnet.demo import run_demo
+
+    _wrote(
+        *run_demo(
+            arguments.out,
+            weights=None if arguments.weights == "none" else arguments.weights,
+            cache=arguments.cache,
+        )
+    )
+
+
+def import_exports(arguments: argparse.Namespace) -> None:
+    """A folder of maps and a table become a cohort folder."""
+    from polarnet.folders import check_vacant
+    from polarnet.readers import read_exports
+    from polarnet.traits import CODED_ONE_MEANS
+
+    check_vacant(arguments.out)
+    cohort = read_exports(
+        arguments.path,
+        arguments.clinical,
+        unit=arguments.unit,
+        traits=_names(arguments.traits) if arguments.traits else None,
+        tracer=arguments.tracer,
+        stress_agent=arguments.stress_agent,
+        software=arguments.software,
+        tell=print,
+    )
+    print(cohort)
+    for trait, counts in cohort.trait_counts().iterrows():
+        means = CODED_ONE_MEANS.get(str(trait), "yes")
+        print(
+            f"{trait}: {counts['coded 1']} coded 1 means {means}; {counts['coded 0']} coded 0; "
+            f"{counts['not recorded']} not recorded"
+        )
+    if guarded := cohort.count_guarded():
+        print(f"reserve: rest flow too low to divide by in {guarded} pixels of all maps")
+    _wrote(cohort.save(arguments.out))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """A cohort becomes a run folder."""
+    from polarnet.cohort import read_cohort, split_by_patient
+    from polarnet.config import ExperimentConfig, load_config
+    from polarnet.folders import check_vacant
+    from polarnet.suitability import check_test, check_training
+
+    changes: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("map_type", "mode", "weights", "seed")
+        if getattr(arguments, name) is not None
+    }
+    if arguments.traits is not None:
+        changes["traits"] = _names(arguments.traits)
+    if arguments.config:
+        config = load_config(arguments.config, **changes)
+    else:
+        config = ExperimentConfig(**changes)
+    cohort = read_cohort(arguments.cohort, verify=True)
+    parts = split_by_patient(cohort, config.val, config.test, seed=config.seed)
+    check_training(*parts[:2], config)
+    check_test(*parts, config)
+    check_vacant(arguments.out)
+    _load_tensorflow()
+
+    import pandas as pd
+
+    from polarnet.experiment import run_experiment
+
+    run = run_experiment(*parts, config, arguments.out, cache=arguments.cache)
+    print(run)
+    metrics = pd.read_csv(run.folder / "metrics.csv")
+    _print_table(metrics[["trait", "model", *_SHOWN, "difference"]])
+    _wrote(*sorted(run.folder.iterdir()))
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """A run and a cohort become a file of scores."""
+    import warnings
+
+    from polarnet.cohort import read_cohort
+    from polarnet.config import load_run_config
+    from polarnet.suitability import check_prediction
+
+    cohort = read_cohort(arguments.cohort)
+    check_prediction(load_run_config(arguments.run_folder), cohort)
+    _load_tensorflow()
+
+    from polarnet import network
+    from polarnet.network.training import write_scores
+
+    model = network.load_model(arguments.run_folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said below, once, and in the file
+        scores = network.predict(model, cohort, show_progress=True)
+    if scores.attrs["warning"]:
+        print(f"Note: {scores.attrs['warning']}", file=sys.stderr)
+    write_scores(scores, arguments.out)
+    _wrote(arguments.out)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Scores and labels become a table."""
+    from polarnet import evaluation
+    from polarnet.cohort import read_cohort
+    from polarnet.evaluation.table import read_scores
+    from polarnet.folders import new_file
+
+    cohort = read_cohort(arguments.cohort)
+    table = evaluation.evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
+    if cohort.is_phantom:
+        print("Phantom, not patients.")
+    _print_table(table[["trait", *_SHOWN]])
+    print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5.")
+    print("p_adjusted: Benjamini-Hochberg over the traits of this table.")
+    if arguments.out:
+        with new_file(arguments.out) as partial:
+            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        _wrote(arguments.out)
+
+
+def _print_table(table: Any) -> None:
+    print(table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}"))
+
+
+def _wrote(*paths: str | Path) -> None:
+    print("Wrote " + ", ".join(str(path) for path in paths))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _load_tensorflow() -> None:
+    """Import TensorFlow without its start-up messages, which are not for clinicians.
+
+    Some of them are written by C++ code before any log level applies, so stderr itself is put
+    aside for the seconds of the import.
+    """
+    print("Starting TensorFlow ...", flush=True)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
