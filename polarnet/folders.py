@@ -1,5 +1,6 @@
 """Folders and files that appear whole or not at all."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -41,8 +42,10 @@ def new_folder(target: str | Path) -> Iterator[Path]:
     )
     try:
         yield partial
-        # mkdtemp makes folders that only their owner can read; results are meant to be shared.
-        partial.chmod(0o755)
+        # mkdtemp's folders are their owner's alone; this one gets what the user's others have.
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o777 & ~umask)
         if target.is_dir():
             target.rmdir()
         partial.rename(target)
