@@ -50,7 +50,9 @@ def run_experiment(
     with new_folder(out) as folder:
         run = train_model(train, val, config, folder, cache=cache, show_progress=show_progress)
         model = load_model(folder)
-        of_val, of_test = (predict(model, part, cache=cache) for part in (val, test))
+        of_val, of_test = (
+            predict(model, part, cache=cache, show_progress=show_progress) for part in (val, test)
+        )
         write_scores(of_test, folder / "scores_test.csv")
         baselines = baseline_scores(
             train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
