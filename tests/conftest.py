@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
+from polarnet.config import resolve_config
 
 mpl.use("Agg")
 
@@ -47,6 +48,17 @@ def tiny():
         map_type="stress", traits=("sex", "diabetes"), weights=None, input_size=32, epochs=3,
         patience=3, finetune_epochs=1, seed=5, precision="float32",
     )  # fmt: skip
+
+
+@pytest.fixture
+def resolved():
+    """Settings as training would resolve them for maps of 32 px in mL/min/g."""
+
+    def resolve(**changes):
+        settings = {"weights": None, "input_size": 32, "precision": "float32"} | changes
+        return resolve_config(pn.ExperimentConfig(**settings), unit="mL/min/g", map_size=32)
+
+    return resolve
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import polarnet as pn
+from polarnet.evaluation import table as tables
+from polarnet.network import fitting
+
+
+def test_the_journey_writes_every_file_of_a_run(finished_run):
+    run, (_, val, test) = finished_run
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {
+        "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
+        "metrics.csv", "environment.json", "figures",
+    }  # fmt: skip
+    scores = pd.read_csv(run.folder / "scores_test.csv")
+    assert list(scores["study_id"]) == list(test.patients.index)
+    assert set(scores["warning"]) == {"trained on a phantom, not on patients"}
+    assert set(pd.read_csv(run.folder / "metrics.csv")["data"]) == {"phantom, not patients"}
+    assert len(pd.read_csv(run.folder / "scores_val.csv")) == len(val)
+
+
+@pytest.mark.parametrize("mode", ["frozen", "finetuned"])
+def test_same_seed_same_bytes(phantom, tiny, cache, tmp_path, mode):
+    config = dataclasses.replace(tiny, mode=mode, finetune_learning_rate=1e-3)
+    splits = pn.split_by_patient(phantom, seed=5)
+    for name in ("first", "again"):
+        pn.run_experiment(*splits, config, tmp_path / name, cache=cache, show_progress=False)
+    for file in ("scores_test.csv", "scores_val.csv", "metrics.csv", "history.csv"):
+        first, again = ((tmp_path / name / file).read_bytes() for name in ("first", "again"))
+        assert first == again, file
+
+
+def test_fine_tuning_moves_the_last_block_only(phantom, tiny, cache, tmp_path):
+    config = dataclasses.replace(
+        tiny, mode="finetuned", finetune_learning_rate=1e-3, finetune_epochs=2, patience=1, epochs=1
+    )
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    tuned = pn.load_model(tmp_path / "run")
+    before = pn.build_model(config)
+    for layer in before.layers:
+        if "_conv" in layer.name:
+            same = np.array_equal(
+                layer.get_weights()[0], tuned.get_layer(layer.name).get_weights()[0]
+            )
+            assert same != layer.name.startswith("block5"), layer.name
+
+
+def test_the_kept_epoch_is_the_best_of_the_history(finished_run):
+    run, (_, val, _) = finished_run
+    history = pd.read_csv(run.folder / "history.csv")
+    scores = pd.read_csv(run.folder / "scores_val.csv", index_col="study_id")
+    traits = list(run.config.traits)
+    kept = fitting.log_loss(val.traits[traits].to_numpy(), scores[traits].to_numpy())
+    assert kept == pytest.approx(history["val_log_loss"].min(), abs=1e-5)
+
+
+def test_an_interruption_leaves_nothing(phantom, tiny, cache, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting._Watch, "on_epoch_end", stop)
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    with pytest.raises(KeyboardInterrupt):
+        pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"traits": ("gender",)}, "No trait gender in this cohort; it has impaired_mfr, sex"),
+        ({"map_type": "reserve"}, None),
+    ],
+)
+def test_what_cannot_be_trained_is_said_first(phantom, tiny, tmp_path, cache, change, message):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    config = dataclasses.replace(tiny, **change)
+    if message is None:
+        train = dataclasses.replace(train, unit="percent", maps=dict(list(train.maps.items())[:2]))
+        message = "No reserve maps in this cohort; it has rest, stress in percent"
+    with pytest.raises(ValueError, match=message):
+        pn.train(train, val, config, tmp_path / "run", cache=cache)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trait_with_one_class_is_refused(phantom, tiny, tmp_path, cache):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    train = dataclasses.replace(train, traits=train.traits.assign(diabetes=0.0))
+    with pytest.raises(ValueError, match=r"both classes of diabetes, but all \d+ training studies"):
+        pn.train(train, val, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_trait_that_validation_lacks_is_refused(phantom, tiny, tmp_path, cache):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    val = dataclasses.replace(val, traits=val.traits.assign(diabetes=np.nan))
+    with pytest.raises(ValueError, match="No validation study has diabetes recorded"):
+        pn.train(train, val, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_test_cohort_that_does_not_fit_is_refused_before_training(phantom, tiny, tmp_path, cache):
+    train, val, test = pn.split_by_patient(phantom, seed=5)
+    bare = dataclasses.replace(test, traits=test.traits[["sex"]])
+    with pytest.raises(ValueError, match="test cohort has no trait diabetes"):
+        pn.run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
+    with pytest.raises(ValueError, match="Patients in test and in training"):
+        pn.run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
+
+
+def test_a_trait_cannot_have_the_name_of_a_layer(phantom, tiny, tmp_path, cache):
+    named = dataclasses.replace(phantom, traits=phantom.traits.rename(columns={"sex": "hidden"}))
+    train, val, _ = pn.split_by_patient(named, seed=5)
+    config = dataclasses.replace(tiny, traits=("hidden",))
+    with pytest.raises(ValueError, match="hidden cannot name a trait"):
+        pn.train(train, val, config, tmp_path / "run", cache=cache)
+
+
+def test_the_table_follows_from_the_scores_as_written(finished_run):
+    run, (_, _, test) = finished_run
+    written = tables.read_scores(run.folder / "scores_test.csv")
+    table = pn.evaluate(written, test.traits, test.patients)
+    metrics = pd.read_csv(run.folder / "metrics.csv")
+    stated = metrics[metrics["model"] == "network"].set_index("trait")["auroc"]
+    np.testing.assert_allclose(table.set_index("trait")["auroc"], stated, rtol=1e-5)
+
+
+def test_a_shared_patient_is_refused(phantom, tiny, tmp_path, cache):
+    with pytest.raises(ValueError, match="Patients in training and validation: P3-"):
+        pn.train(phantom, phantom, tiny, tmp_path / "run", cache=cache)
