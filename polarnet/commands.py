@@ -1,6 +1,7 @@
 """What each `polarnet` command does. Heavy imports stand inside each of them."""
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -136,7 +137,17 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _print_table(table: Any) -> None:
-    print(table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}"))
+    """Three decimals, empty where there is no number; no p-value is ever 0."""
+
+    def p_value(p: float) -> str:
+        if math.isnan(p):
+            return ""
+        return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+    small = {name: p_value for name in table if str(name).startswith("p_")}
+    print(
+        table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}", formatters=small)
+    )
 
 
 def _wrote(*paths: str | Path) -> None:
