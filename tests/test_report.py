@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 import polarnet as pn
+from polarnet.report.page import draw_run_roc
 
 
 @pytest.fixture
@@ -52,6 +53,21 @@ def test_a_roc_curve_starts_and_ends_in_the_corners(ax):
     assert (line.get_xdata()[0], line.get_ydata()[0]) == (0, 0)
     assert (line.get_xdata()[-1], line.get_ydata()[-1]) == (1, 1)
     assert ax.get_legend().texts[0].get_text().startswith("sex 0.75")
+
+
+def test_no_curve_is_said_where_every_trait_is_suppressed(finished_run, ax, tmp_path):
+    """18 test patients cannot have ten in both classes of diabetes and of sex."""
+    run, (_, _, test) = finished_run
+    few = test.select(np.arange(18))
+    for name in ("scores_test.csv", "metrics.csv"):
+        (tmp_path / name).write_bytes((run.folder / name).read_bytes())
+    scores = pd.read_csv(tmp_path / "scores_test.csv").head(18)
+    scores.to_csv(tmp_path / "scores_test.csv", index=False)
+    metrics = pd.read_csv(tmp_path / "metrics.csv").assign(auroc=np.nan)
+    metrics.to_csv(tmp_path / "metrics.csv", index=False)
+    draw_run_roc(ax, tmp_path, run.config, few)
+    assert "No curve" in ax.texts[0].get_text()
+    assert not ax.lines
 
 
 def test_the_report_stands_alone_and_says_phantom(finished_run, tmp_path):

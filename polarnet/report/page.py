@@ -193,6 +193,10 @@ def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort
     for trait in reported["trait"]:
         labels = cohort.traits.loc[scores.index, trait].dropna()
         plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait)
+    if reported.empty:
+        text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
+        ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
+        ax.axis("off")
     title = f"{config.map_type}, {config.mode}"
     if config.software == PHANTOM:
         title += " (phantom, not patients)"
