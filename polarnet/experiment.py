@@ -8,6 +8,7 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import baseline_scores, compare
 from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_folder
 from polarnet.network import Run, load_model, predict
 from polarnet.network import train as train_model
@@ -50,9 +51,8 @@ def run_experiment(
     with new_folder(out) as folder:
         run = train_model(train, val, config, folder, cache=cache, show_progress=show_progress)
         model = load_model(folder)
-        of_val, of_test = (
-            predict(model, part, cache=cache, show_progress=show_progress) for part in (val, test)
-        )
+        of_val = read_scores(folder / "scores_val.csv")
+        of_test = predict(model, test, cache=cache, show_progress=show_progress)
         write_scores(of_test, folder / "scores_test.csv")
         baselines = baseline_scores(
             train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed

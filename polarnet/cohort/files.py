@@ -84,7 +84,8 @@ def read_folder(
         facts = json.loads(path.read_text(encoding="utf-8"))
         shape = (int(facts["n_studies"]), int(facts["size"]), int(facts["size"]))
         files = dict(facts["files"])
-        facts = {name: facts[name] for name in _FACTS} | facts
+        if lacking := [name for name in _FACTS if name not in facts]:
+            raise KeyError(*lacking)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
     if facts.get("format") != FORMAT:
