@@ -1,7 +1,7 @@
 """The studies of a cohort: maps, labels and what else is known, row by row."""
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from polarnet.anatomy import disc_mask, disc_mean, segment_means
 from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
-from polarnet.cohort.files import TRUTH_PREFIX, read_folder, write_folder
+from polarnet.cohort.files import TRUTH_PREFIX, Piece, read_folder, write_folder
 from polarnet.cohort.stack import MapStack, low_rest_pixels
 from polarnet.cohort.study import Study
 from polarnet.traits import MAP_TYPES
@@ -215,6 +215,11 @@ class Cohort:
         ------
         FileExistsError: the folder exists and is not empty.
         """
+        write_folder(Path(folder), self.pieces())
+        return Path(folder)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The studies in order, some at a time, as a cohort folder holds them."""
         table = pd.concat(
             [
                 self.patients.rename("patient_id"),
@@ -227,8 +232,10 @@ class Cohort:
         facts = {name: getattr(self, name) for name in _STATED} | {
             name: list(getattr(self, name).columns) for name in _TABLES
         }
-        write_folder(Path(folder), self._measured(), table, facts)
-        return Path(folder)
+        for start in range(0, len(self), _BATCH):
+            rows = slice(start, start + _BATCH)
+            maps = {map_type: stack[rows] for map_type, stack in self._measured().items()}
+            yield maps, table.iloc[rows], facts
 
     def _measured(self) -> dict[str, np.ndarray | MapStack]:
         """The maps that are stored; a reserve computed from two others is not."""
@@ -258,7 +265,16 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     FileNotFoundError: the folder is not a cohort.
     ValueError: a file is missing, cut short or changed, or the edited table is unsound.
     """
-    maps, table, facts = read_folder(Path(folder), verify)
+    return cohort_from_table(*read_folder(Path(folder), verify), pixels_checked=True)
+
+
+def cohort_from_table(
+    maps: Mapping[str, np.ndarray],
+    table: pd.DataFrame,
+    facts: Mapping[str, Any],
+    pixels_checked: bool,
+) -> Cohort:
+    """The cohort of a table and facts as a cohort folder holds them."""
     truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
     return Cohort(
         maps=maps,
@@ -266,7 +282,7 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
         patients=table["patient_id"],
         clinical=table.drop(columns=["patient_id", *facts["traits"], *truth.columns]),
         truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
-        pixels_checked=True,
+        pixels_checked=pixels_checked,
         **{name: facts[name] for name in _STATED},
     )
 

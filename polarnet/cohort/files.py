@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing, table_problems
-from polarnet.cohort.stack import MapStack
 from polarnet.folders import new_folder
 
 FORMAT: Final = 1
@@ -26,42 +26,63 @@ _FACTS: Final = (
     "unit", "tracer", "stress_agent", "software", "traits", "clinical", "truth", "study_ids",
 )  # fmt: skip
 
-_BATCH: Final = 1024  # maps in memory at once while writing
+Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
+"""Some studies of a cohort: maps, table, facts."""
+
+_BATCH: Final = 1024  # maps in memory at once
 
 
-def write_folder(
-    folder: Path,
-    stacks: Mapping[str, np.ndarray | MapStack],
-    table: pd.DataFrame,
-    facts: Mapping[str, Any],
-) -> None:
+def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
     """Write a cohort folder: whole, or not at all.
 
     Parameters
     ----------
-    stacks
-        Measured maps by type, (n, size, size).
-    table
-        Index study_id; patient_id, traits, clinical columns, truth.
-    facts
-        Unit, what is stated of the cohort, and which columns are what.
+    pieces
+        Studies in order, some at a time, so that few maps are in memory at once. Each piece has
+        its measured maps by type, (n, size, size); its table, index study_id, with patient_id,
+        traits, clinical columns and truth; and the facts of the cohort: unit, what else is
+        stated, and which columns are what.
+
+    Raises
+    ------
+    FileExistsError: the folder exists and is not empty.
+    ValueError: pieces differ in map types, size or facts, or a study_id occurs twice.
     """
-    with new_folder(folder) as partial:
-        files = {}
-        for map_type, stack in stacks.items():
-            path = partial / f"{map_type}.npy"
-            digest = _write_stack(stack, path)
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
+    with new_folder(folder) as partial, ExitStack() as open_files:
+        stacks: dict[str, _StackWriter] = {}
+        tables = []
+        for maps, piece_table, facts in of_one_kind(pieces):
+            for map_type, values in maps.items():
+                if map_type not in stacks:
+                    writer = _StackWriter(partial / f"{map_type}.npy", values.shape[-1])
+                    stacks[map_type] = open_files.enter_context(writer)
+                stacks[map_type].append(values)
+            tables.append(piece_table)
+        table = pd.concat(tables)
+        if problems := table_problems(table[facts["traits"]], table["patient_id"]):
+            raise ValueError("Not a sound cohort: " + "; ".join(problems))
         table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
-        size = next(iter(stacks.values())).shape[-1]
         description = {
-            "format": FORMAT, "n_studies": len(table), "size": size, **facts, "files": files,
+            "format": FORMAT, "n_studies": len(table), "size": values.shape[-1], **facts,
+            "files": {stack.path.name: stack.finish() for stack in stacks.values()},
             # In the order of the maps, because people sort tables.
             "study_ids": [str(study) for study in table.index],
         }  # fmt: skip
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         # Last, because a folder without it is not a cohort.
         (partial / "cohort.json").write_text(text, encoding="utf-8")
+
+
+def of_one_kind(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, as long as each has the map types, size and facts of the first."""
+    first = None
+    for maps, table, facts in pieces:
+        kind = {m: values.shape[1:] for m, values in maps.items()} | dict(facts)
+        first = first or kind
+        if unlike := [name for name in first | kind if first.get(name) != kind.get(name)]:
+            told = ", ".join(f"{name} {first.get(name)} and {kind.get(name)}" for name in unlike)
+            raise ValueError(f"Studies of two kinds cannot be one cohort: {told}.")
+        yield maps, table, facts
 
 
 def read_folder(
@@ -97,20 +118,43 @@ def read_folder(
     return maps, _read_table(folder / "cohort.csv", facts), facts
 
 
-def _write_stack(stack: np.ndarray | MapStack, path: Path) -> str:
-    """Write a stack in pieces and return its sha256.
+class _StackWriter:
+    """An .npy file of maps that grows.
 
-    Not through a memory map: a full disk then ends the process instead of raising an error.
+    Not a memory map: a full disk then ends the process instead of raising an error.
     """
-    digest = hashlib.sha256()
-    header = {"descr": "<f4", "fortran_order": False, "shape": stack.shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(stack), _BATCH):
-            piece = np.ascontiguousarray(stack[start : start + _BATCH], dtype="<f4")
-            file.write(piece.data)
-            digest.update(piece.data)
-    return digest.hexdigest()
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path, self.size, self.n = path, size, 0
+        self.digest = hashlib.sha256()
+        self.file = path.open("wb")
+        self._write_header()
+
+    def __enter__(self) -> "_StackWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def _write_header(self) -> None:
+        # NumPy pads it, so that the first axis may become longer in the same space.
+        shape = (self.n, self.size, self.size)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def append(self, maps: np.ndarray) -> None:
+        """Write maps (n, size, size) behind those already there."""
+        values = np.ascontiguousarray(maps, dtype="<f4")
+        self.file.write(values.data)
+        self.digest.update(values.data)
+        self.n += len(values)
+
+    def finish(self) -> dict[str, Any]:
+        """Put the number of maps into the header; size and fingerprint of the file."""
+        self.file.seek(0)
+        self._write_header()
+        self.file.close()
+        return {"bytes": self.path.stat().st_size, "sha256": self.digest.hexdigest()}
 
 
 def _open_stack(

@@ -1,0 +1,218 @@
+"""A simulated cohort with known truth. It is not patients, and says so wherever it goes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.anatomy import disc_mean
+from polarnet.cohort import PHANTOM, Cohort, join_cohorts, write_cohorts
+from polarnet.phantom import physiology as known
+from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
+from polarnet.phantom.pattern import Canvas, make_canvas
+from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients
+from polarnet.phantom.rendering import (
+    ARTEFACTS,
+    add_noise,
+    draw_artefacts,
+    draw_departures,
+    render_signal,
+)
+from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
+
+_BLOCK: Final = 500  # patients simulated at once
+_CLINICAL: Final = ["age", "bmi", "known_cad", "hr_rest", "hr_stress", "sbp_rest", "sbp_stress"]
+_DECIMALS: Final = {"age": 1, "bmi": 1} | dict.fromkeys(_CLINICAL[2:], 0)
+_TRUTH: Final = [
+    *(vessel.lower() for vessel in VESSELS), "scar", *SEGMENT_DROPS, "small_ventricle", *ARTEFACTS,
+]  # fmt: skip
+
+
+def make_phantom_cohort(
+    n_patients: int = 1200,
+    *,
+    seed: int,
+    size: int = 64,
+    out: str | Path | None = None,
+    tracer: str = "N-13 ammonia",
+    septal_reserve: float = 1.0,
+    sex_in_pattern: bool = True,
+    scale: float = 1.0,
+    noise_only: bool = False,
+) -> Cohort:
+    """Simulate rest and stress maps of patients from published physiology.
+
+    Traits act on the flow; noise, artefacts, missing labels and the order of the studies are drawn
+    apart from them. `polarnet.phantom.physiology` lists every number with its source.
+
+    Parameters
+    ----------
+    n_patients
+        At least 1; about 7 % of them get a second study.
+    seed
+        Same arguments, same bytes. A larger phantom of the same seed begins with the smaller one,
+        in steps of 500 patients.
+    size
+        Rows (and columns) of a map, at least 16.
+    out
+        Folder to write the cohort to, block by block in little memory; the maps then stay there.
+    tracer
+        "N-13 ammonia" or "Rb-82": how the lateral wall looks. Stated by the cohort.
+    septal_reserve
+        1: the septum has the higher reserve (Ottawa Rb-82 maps); -1: the lower; 0: neither.
+    sex_in_pattern
+        Whether women's smaller ventricles show in the pattern, beside their level of flow.
+    scale
+        Factor on all flow, as between two sites or two programs, which differ by up to 1.6 (Tahari
+        et al. 2013, PMC3849220).
+    noise_only
+        Draw the same patients, but give every study the mean pattern and level with its noise and
+        artefacts: maps from which no trait can be read.
+
+    Returns
+    -------
+    Cohort in mL/min/g with the six traits. `clinical`: age (years), BMI (kg/m2), CAD on record,
+    heart rate (beats/min) and systolic pressure (mmHg) at rest and stress. `truth`, in shares:
+    drop of stress flow in the core of each territory (`lad`, `rca`, `lcx`), the fixed part of it
+    (`scar`), the drop by segment (`drop_1` ...), artefacts of either map; `small_ventricle` in
+    SDs.
+
+    Raises
+    ------
+    ValueError: `n_patients` or `size` is too small, `scale` is not positive, or `tracer` is none
+        of the two.
+    FileExistsError: `out` exists and is not empty.
+
+    >>> cohort = make_phantom_cohort(20, seed=1, size=32)
+    >>> cohort.maps["stress"].dtype, cohort.is_phantom
+    (dtype('float32'), True)
+    """
+    if n_patients < 1 or size < 16:
+        raise ValueError(f"Need n_patients >= 1 and size >= 16, got {n_patients} and {size}.")
+    if tracer not in known.LATERAL_FACTOR:
+        raise ValueError(f"No tracer '{tracer}'; use {' or '.join(known.LATERAL_FACTOR)}.")
+    if not scale > 0:
+        raise ValueError(f"scale must be above 0, got {scale}.")
+    if not -1 <= septal_reserve <= 1:
+        raise ValueError(f"septal_reserve must lie between -1 and 1, got {septal_reserve}.")
+    canvas = make_canvas(size, tracer, septal_reserve)
+
+    def blocks() -> Iterator[Cohort]:
+        n_before = 0
+        for number, start in enumerate(range(0, n_patients, _BLOCK)):
+            streams = _streams(seed, number)
+            patients = _draw_patients(streams, min(_BLOCK, n_patients - start), sex_in_pattern)
+            patients["patient_id"] = [f"P{seed}-{start + k + 1:06d}" for k in patients.index]
+            studies = _draw_studies(streams, patients)
+            names = [f"S{n_before + k + 1:06d}" for k in studies.index]
+            studies.index = pd.Index(names, name="study_id")
+            n_before += len(studies)
+            maps = _draw_maps(streams, studies, canvas, noise_only)
+            yield _as_cohort(studies, {m: scale * stack for m, stack in maps.items()}, tracer)
+
+    if out is None:
+        return join_cohorts(blocks())
+    return write_cohorts(blocks(), out)
+
+
+def _streams(seed: int, block: int) -> dict[str, np.random.Generator]:
+    """A random stream for each part, so that no draw of one can change another."""
+    parts = ("people", "disease", "lasting", "repeats", "today", "shape", "artefacts", "noise")
+    source = np.random.SeedSequence(seed, spawn_key=(block,))
+    return {
+        part: np.random.default_rng(child)
+        for part, child in zip((*parts, "gaps"), source.spawn(len(parts) + 1), strict=True)
+    }
+
+
+def _draw_patients(
+    streams: dict[str, np.random.Generator], n: int, sex_in_pattern: bool
+) -> pd.DataFrame:
+    """What lasts: traits, disease, levels, size of the ventricle, and which labels are missing."""
+    people = draw_patients(streams["people"], n)
+    disease = draw_disease(streams["disease"], people["diseased"].to_numpy())
+    patients = pd.concat([people, disease, draw_levels(streams["lasting"], n)], axis=1)
+    small = streams["lasting"].standard_normal(n)
+    if sex_in_pattern:
+        small += known.SMALL_VENTRICLE_OF_WOMEN * (people["sex"] - known.WOMEN)
+    patients["small_ventricle"] = small
+    share, _ = known.HETEROGENEOUS_HYPERTENSION
+    is_uneven = streams["lasting"].random(n) < share
+    patients["uneven"] = is_uneven * people["hypertension"]
+    for trait, missing in known.NOT_RECORDED.items():
+        patients[f"no_{trait}"] = streams["gaps"].random(n) < missing
+    return patients
+
+
+def _draw_studies(
+    streams: dict[str, np.random.Generator], patients: pd.DataFrame
+) -> pd.DataFrame:
+    """One row a study: the patient's columns, the day's circulation and flow, artefacts."""
+    n = len(patients)
+    is_repeated = streams["repeats"].random(n) < known.SECOND_STUDY
+    years = streams["repeats"].uniform(*known.SECOND_STUDY_AFTER, n)
+    order = np.sort(np.r_[np.arange(n), np.flatnonzero(is_repeated)], kind="stable")
+    studies = patients.iloc[order].reset_index(names="patient")
+    is_second = studies["patient"].duplicated()
+    studies["age"] += np.where(is_second, years[order], 0)
+    circulation = draw_circulation(studies, streams["today"])
+    flow = draw_flow(studies, circulation["rpp"], streams["today"])
+    artefacts = draw_artefacts(streams["artefacts"], len(studies))
+    return pd.concat([studies, circulation, pd.DataFrame(flow), artefacts], axis=1)
+
+
+def _draw_maps(
+    streams: dict[str, np.random.Generator],
+    studies: pd.DataFrame,
+    canvas: Canvas,
+    noise_only: bool,
+) -> dict[str, np.ndarray]:
+    """Rest and stress maps (n, size, size), mL/min/g."""
+    n = len(studies)
+    if noise_only:
+        as_mean = ("scar", "uneven", "small_ventricle", *SEGMENT_DROPS)
+        levels = {"rest": known.REST_MBF, "stress": known.STRESS_MBF}
+        studies = studies.assign(**levels, **dict.fromkeys(as_mean, 0.0))
+    drops = studies[list(SEGMENT_DROPS)].to_numpy()
+    anatomy = draw_departures(streams["shape"], studies["patient"].max() + 1, canvas)
+    anatomy = known.ANATOMY_SD * anatomy[studies["patient"]]
+    uneven = known.HETEROGENEOUS_HYPERTENSION[1] * studies["uneven"].to_numpy()
+    maps = {}
+    for map_type, share, unevenness in (
+        ("rest", studies["scar"].to_numpy(), np.zeros(n)),
+        ("stress", np.ones(n), uneven),
+    ):
+        own = draw_departures(streams["shape"], n, canvas)
+        own *= np.hypot(known.STATE_SD, unevenness)[:, None]
+        signal = render_signal(
+            canvas,
+            map_type,
+            level=studies[map_type].to_numpy(),
+            drops=drops * share[:, None],
+            departures=np.zeros_like(own) if noise_only else anatomy + own,
+            small_ventricle=studies["small_ventricle"].to_numpy(),
+            artefacts=studies,
+        )
+        maps[map_type] = add_noise(signal, streams["noise"])
+    return maps
+
+
+def _as_cohort(studies: pd.DataFrame, maps: dict[str, np.ndarray], tracer: str) -> Cohort:
+    """The block as others see it: recorded labels, rounded clinic, what was planted."""
+    mfr = disc_mean(maps["stress"]) / disc_mean(maps["rest"])
+    traits = studies[list(TRAITS[1:])].copy()
+    for trait in known.NOT_RECORDED:
+        traits.loc[studies[f"no_{trait}"], trait] = np.nan
+    traits.insert(0, IMPAIRED_MFR, (mfr < MFR_THRESHOLD).astype(float))
+    return Cohort(
+        maps=maps,
+        traits=traits,
+        patients=studies["patient_id"],
+        clinical=studies[_CLINICAL].round(_DECIMALS).assign(impaired_mfr_source="maps"),
+        truth=studies[_TRUTH].round(4),
+        unit="mL/min/g",
+        tracer=tracer,
+        software=PHANTOM,
+    )
