@@ -148,17 +148,15 @@ def _around(ring: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 def _departures(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Zernike polynomials without the constant, (k, pixels), sum of their variances 1."""
-    fields, orders = [], []
+    fields = []
     for order in range(1, known.ZERNIKE_ORDER + 1):
         for m in range(order % 2, order + 1, 2):
             radial = radius**m * eval_jacobi((order - m) // 2, 0, m, 2 * radius**2 - 1)
             for part in (np.cos, np.sin)[: 2 if m else 1]:
-                field = radial * part(m * np.radians(angle))
-                fields.append(field / np.sqrt((field[radius < 1] ** 2).mean()))
-                orders.append(order)
-    weights = 1 / np.array(orders)
-    weights /= np.sqrt((weights**2).sum())
-    return (weights[:, None, None] * np.stack(fields)).reshape(len(fields), -1)
+                fields.append(radial * part(m * np.radians(angle)))
+    values = np.stack(fields).reshape(len(fields), -1)
+    inside = values[:, radius.ravel() < 1]
+    return values / np.sqrt((inside**2).mean(axis=1, keepdims=True) * len(fields))
 
 
 def _gaussian_rows(size: int, wide: int, margin: int, width: float) -> np.ndarray:

@@ -135,11 +135,10 @@ for N-13 ammonia."""
 # === How normal patterns differ =================================================================
 ANATOMY_SD: Final = 0.055
 STATE_SD: Final = 0.04
-"""SD of smooth departures (Zernike polynomials up to ZERNIKE_ORDER, SDs falling as 1 / order)
-from the pattern, of a patient and of a single map: our choice."""
-
 ZERNIKE_ORDER: Final = 5
-"""Highest order: our choice."""
+"""SD of smooth departures from the pattern, of a patient and of a single map, and highest order of
+the Zernike polynomials they are made of in equal parts: our choice, near the spread and the
+correlation lengths of 100 maps of the PhysioNet database, doi 10.13026/ce2z-dw74."""
 
 HETEROGENEOUS_HYPERTENSION: Final = (0.5, 0.05)
 """Share of hypertensives with uneven stress flow, and SD of that unevenness. That there are two
@@ -189,10 +188,15 @@ rest flow in the cores is near the 0.88 to 0.95 (LAD), 0.78 (RCA), 0.87 (LCx) of
 
 # === Measurement: drawn apart from everything a patient is ======================================
 NOISE_SD: Final = 0.07
-NOISE_WIDTH: Final = 1 / 8
 NOISE_SPREAD: Final = 0.2
-"""Multiplicative noise: SD, width as a share of the disc radius, and SD of the logarithm of the SD
-between maps. Our choice; no published value for pixels was found."""
+NOISE_WIDTH_MM: Final = 6.0
+"""Multiplicative noise: SD, SD of its logarithm between maps, and width (SD of a Gaussian, mm in
+space) of its grains. Our choice; no published value for pixels was found."""
+
+WALL_LENGTH: Final = 83.0
+WALL_RADIUS: Final = 26.0
+"""Apex to base and half width of the ventricle in mm, only for the shape of the grains: medians of
+100 studies of the PhysioNet database, doi 10.13026/ce2z-dw74."""
 
 MISREGISTERED: Final = 0.04
 MISREGISTRATION_RANGE: Final = (0.15, 0.35)

@@ -1,12 +1,14 @@
 """From flow levels and planted findings to maps: signal first, then artefacts, blur and noise."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import shift
+from scipy.spatial.distance import cdist
 
-from polarnet.anatomy import disc_mask, disc_mean
+from polarnet.anatomy import disc_mask, disc_mean, polar_coordinates
 from polarnet.phantom import physiology as known
 from polarnet.phantom.pattern import Canvas
 
@@ -86,15 +88,48 @@ def render_signal(
 def add_noise(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Maps with correlated multiplicative noise, float32, at least 0, 0 outside the disc."""
     n, size, _ = signal.shape
-    rows = _wrapped_gaussian(size, known.NOISE_WIDTH * size / 2)
-    spread = known.NOISE_SPREAD * rng.standard_normal((n, 1, 1), dtype=np.float32)
-    grain = rng.standard_normal((n, size, size), dtype=np.float32)
-    noise = rows @ grain @ rows.T
+    grains = noise_grains(size)
+    spread = known.NOISE_SPREAD * rng.standard_normal((n, 1), dtype=np.float32)
+    noise = rng.standard_normal((n, len(grains)), dtype=np.float32) @ grains
     noise *= known.NOISE_SD * np.exp(spread)
-    noise += 1
-    noise *= signal
-    np.maximum(noise, 0, out=noise)
-    return noise * disc_mask(size)
+    maps = np.zeros_like(signal)
+    disc = disc_mask(size)
+    maps[:, disc] = np.maximum(signal[:, disc] * (1 + noise), 0)
+    return maps
+
+
+@lru_cache(maxsize=8)
+def noise_grains(size: int) -> np.ndarray:
+    """What a grain of noise at each place of the ventricle's wall does to the disc's pixels.
+
+    A tomograph blurs noise equally in all directions of space, not of the polar map: seen there,
+    grains are drawn out along the circumference. Grains lie on a half ellipsoid; each spreads as a
+    Gaussian of the distance in space.
+
+    Returns
+    -------
+    (grains, pixels) float32: independent grains of SD 1 give noise of SD 1 at every pixel.
+    """
+    radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
+    pixels = _on_the_wall(radius, np.radians(angle))
+    rings = np.arange(0, 1.25 * known.WALL_LENGTH, known.NOISE_WIDTH_MM) / known.WALL_LENGTH
+    grains = []
+    for ring in rings:
+        around = _on_the_wall(np.array([ring]), np.zeros(1))[0, 0]
+        n = max(1, round(2 * np.pi * around / known.NOISE_WIDTH_MM))
+        grains.append(_on_the_wall(np.full(n, ring), 2 * np.pi * np.arange(n) / n))
+    distance = cdist(np.concatenate(grains), pixels)
+    spread = np.exp(-(distance**2) / (2 * known.NOISE_WIDTH_MM**2))
+    return (spread / np.sqrt((spread**2).sum(axis=0))).astype(np.float32)
+
+
+def _on_the_wall(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Places (n, 3) in mm of a polar map's points: a half ellipsoid, a tube beyond its base."""
+    depth = np.minimum(radius, 1)
+    around = known.WALL_RADIUS * np.sqrt(1 - (1 - depth) ** 2)
+    return np.stack(
+        [around * np.cos(angle), around * np.sin(angle), radius * known.WALL_LENGTH], axis=1
+    )
 
 
 def _misregister(signal: np.ndarray, loss: np.ndarray, canvas: Canvas) -> None:
@@ -119,11 +154,4 @@ def _move(
         step = half * np.array([np.sin(direction[k]), np.cos(direction[k])])
         there, back = (shift(signal[k], way * step, order=1, mode="nearest") for way in (1, -1))
         signal[k] = (there + back) / 2
-
-
-def _wrapped_gaussian(size: int, width: float) -> np.ndarray:
-    """Circulant matrix (size, size) that makes white noise smooth and keeps its variance."""
-    distance = np.abs(np.arange(size)[:, None] - np.arange(size))
-    rows = np.exp(-(np.minimum(distance, size - distance) ** 2) / (2 * width**2))
-    return (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))).astype(np.float32)
 
