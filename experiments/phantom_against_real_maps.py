@@ -173,11 +173,14 @@ def draw_groups(ottawa: Path, cohort: pn.Cohort, path: Path) -> dict[str, float]
             wanted = pd.Series([v in diseased for v in vessels.columns], index=vessels.columns)
             ours = scaled[(vessels == wanted).all(axis=1).to_numpy()].mean(axis=0)
             for ax, values, whose in (
-                (axes[2 * row, column], theirs, "Ottawa"), (axes[2 * row + 1, column], ours, "phantom"),
-            ):  # fmt: skip
+                (axes[2 * row, column], theirs, "Ottawa"),
+                (axes[2 * row + 1, column], ours, "phantom"),
+            ):
                 ax.imshow(
-                    np.where(DISC, values / values[DISC].max(), np.nan), cmap="inferno",
-                    vmin=0.3, vmax=1,
+                    np.where(DISC, values / values[DISC].max(), np.nan),
+                    cmap="inferno",
+                    vmin=0.3,
+                    vmax=1,
                 )
                 ax.axis("off")
                 ax.set_title(f"{whose}, {map_type}\n{GROUP_NAMES[group]}", fontsize=8)
@@ -227,15 +230,16 @@ def tell_apart(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
            zip(LAGS[1:7], autocorrelation(left).T[1:7], strict=True)},
         **{f"harmonic {k + 1}": h for k, h in enumerate(harmonics.T / harmonics.sum(axis=1))},
     }  # fmt: skip
+    segments = pn.segment_means(both / both.max(axis=(1, 2))[:, None, None])
     numbers = {}
     for name, values in (
-        ("17 segments, scaled to maximum", pn.segment_means(both / both.max(axis=(1, 2))[:, None, None])),
+        ("17 segments, scaled to maximum", segments),
         ("variation beside the mean map", np.stack(list(described.values()), axis=1)),
-    ):  # fmt: skip
+    ):
         scores, n_scored, importance = np.zeros(len(label)), 0, np.zeros(values.shape[1])
-        for fit, test in RepeatedStratifiedKFold(
-            n_splits=5, n_repeats=4, random_state=SEED
-        ).split(values, label):
+        for fit, test in RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=SEED).split(
+            values, label
+        ):
             forest = RandomForestClassifier(300, random_state=SEED).fit(values[fit], label[fit])
             scores[test] += forest.predict_proba(values[test])[:, 1]
             importance += forest.feature_importances_

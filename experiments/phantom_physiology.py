@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def physiology_table(n_patients: int, size: int) -> pd.DataFrame:
-    """One row a quantity: published, simulated, lowest and highest accepted, n, whether it holds."""
+    """One row a quantity: published, simulated, accepted range, n, whether it holds."""
     cohort = pn.make_phantom_cohort(n_patients, seed=SEED, size=size)
     without = pn.make_phantom_cohort(n_patients, seed=SEED, size=size, sex_in_pattern=False)
     studies = _studies(cohort)
@@ -205,7 +205,9 @@ def _pattern(cohort: pn.Cohort, studies: pd.DataFrame) -> pd.DataFrame:
         normal = (segments / mean)[is_normal].mean(axis=0)
         worst = np.abs(normal - NORMAL[map_type]).max()
         n = int(is_normal.sum())
-        rows.append(_row(f"{map_type}, normal segments, largest difference", "0", worst, 0, 0.05, n))
+        rows.append(
+            _row(f"{map_type}, normal segments, largest difference", "0", worst, 0, 0.05, n)
+        )
         rows.append(_row(f"{map_type}, CV of the 17 segments", "0.11",
                          normal.std(ddof=1) / normal.mean(), 0.09, 0.13, n))  # fmt: skip
         rows.append(_row(f"{map_type}, lowest segment", "17", 1 + normal.argmin(), 17, 17, n))

@@ -1,7 +1,7 @@
 """Can a network win on the phantom by what is not physiology? Two tables.
 
 1. Noise alone: the same patients, every signal replaced by the mean map. Frozen VGG16 features
-   (blocks 1 to 3; mean and SD over the map, and means by AHA segment) with ridge must find no trait.
+   (blocks 1 to 3; mean and SD over the map, and means by AHA segment) with ridge find no trait.
 2. Ceiling for sex: the same features, and boosted trees on segments, of rest, stress, reserve
    and all of them, on many patients.
 """
@@ -113,15 +113,21 @@ def sex_ceiling(trunk: keras.Model, n: int) -> pd.DataFrame:
     rows, scores, segments = [], [], []
     for map_type in pn.MAP_TYPES:
         values = features(trunk, cohort, map_type)
-        reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)).fit(values[fit], sex[fit])
+        reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)).fit(
+            values[fit], sex[fit]
+        )
         scores.append(reader.decision_function(values))
-        rows.append(_row(f"sex from {map_type}, VGG16 + ridge", sex[test], scores[-1][test], 0, 0.9))
+        rows.append(
+            _row(f"sex from {map_type}, VGG16 + ridge", sex[test], scores[-1][test], 0, 0.9)
+        )
         segments.append(cohort.segment_means(map_type))
         del values
     every = np.concatenate(segments, axis=1)
     trees = HistGradientBoostingClassifier(random_state=SEED).fit(every[fit], sex[fit])
     scores.append(trees.decision_function(every))
-    rows.append(_row("sex from 3 x 17 segments, boosted trees", sex[test], scores[-1][test], 0, 0.9))
+    rows.append(
+        _row("sex from 3 x 17 segments, boosted trees", sex[test], scores[-1][test], 0, 0.9)
+    )
     every = np.stack(scores, axis=1)
     together = LogisticRegression().fit(every[stack_on], sex[stack_on]).decision_function(every)
     rows.append(_row("sex from all of these together", sex[test], together[test], 0, 0.9))

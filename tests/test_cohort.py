@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.cohort import stack
+from polarnet.cohort import join_cohorts, stack, write_cohorts
 from polarnet.folders import new_folder
 
 
@@ -137,7 +137,8 @@ def test_a_shortened_table_is_refused(phantom, tmp_path):
     folder = phantom.save(tmp_path / "cohort")
     lines = (folder / "cohort.csv").read_text().splitlines()
     (folder / "cohort.csv").write_text("\n".join(lines[:-1]))
-    with pytest.raises(ValueError, match=r"lacks S000129 \(128 rows, 129 studies\)"):
+    n = len(phantom)
+    with pytest.raises(ValueError, match=rf"lacks S000{n} \({n - 1} rows, {n} studies\)"):
         pn.read_cohort(folder)
 
 
@@ -244,3 +245,33 @@ def test_stack_reads_like_an_array(phantom):
     np.testing.assert_array_equal(stack_ * 2 + 1, whole * 2 + 1)
     assert float(np.mean(stack_)) == float(whole.mean())
     assert (stack_.shape, stack_.dtype, len(stack_)) == (whole.shape, whole.dtype, len(whole))
+
+
+def test_cohorts_joined_in_memory_and_on_disk_are_the_same(phantom, tmp_path):
+    parts = [phantom.select(np.arange(len(phantom)) % 2 == k) for k in (0, 1)]
+    joined, written = join_cohorts(parts), write_cohorts(parts, tmp_path / "joined")
+    assert list(joined.patients.index) == [study for p in parts for study in p.patients.index]
+    for cohort in (joined, written):
+        assert np.array_equal(cohort.maps["reserve"][: len(parts[0])], parts[0].maps["reserve"])
+        pd.testing.assert_frame_equal(cohort.traits, pd.concat([p.traits for p in parts]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unit": "percent"}, "two kinds cannot be one cohort: unit mL/min/g and percent"),
+        ({"size": 20}, r"rest \(16, 16\) and \(20, 20\)"),
+        ({}, "study_id given twice: S0"),
+    ],
+)
+def test_cohorts_that_do_not_fit_are_not_joined(make_cohort, tmp_path, change, message):
+    parts = [make_cohort(), make_cohort(**change)]
+    for join in (join_cohorts, lambda parts: write_cohorts(parts, tmp_path / "joined")):
+        with pytest.raises(ValueError, match=message):
+            join(parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_cannot_be_joined():
+    with pytest.raises(ValueError, match="no studies"):
+        join_cohorts([])

@@ -106,11 +106,8 @@ class Cohort:
 
     def _masked(self) -> dict[str, np.ndarray | MapStack]:
         """Measured maps in float32, 0 outside the disc; maps on disk are left as they are."""
-        disc = disc_mask(self.size)
         return {
-            map_type: stack
-            if isinstance(stack, MapStack | np.memmap)
-            else np.where(disc, stack, 0).astype(np.float32)
+            map_type: stack if isinstance(stack, MapStack | np.memmap) else _cut_out(stack)
             for map_type, stack in self._measured().items()
         }
 
@@ -292,6 +289,14 @@ def _select(stack: np.ndarray | MapStack, rows: np.ndarray) -> np.ndarray | MapS
     if isinstance(stack, MapStack):
         return stack.select(rows)
     return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
+
+
+def _cut_out(stack: np.ndarray) -> np.ndarray:
+    """A stack in float32, 0 outside the disc; no copy of one that is so already."""
+    disc = disc_mask(stack.shape[-1])
+    if stack.dtype == np.float32 and not stack[:, ~disc].any():
+        return stack
+    return np.where(disc, stack, 0).astype(np.float32)
 
 
 def _reserve(stress: np.ndarray | MapStack, rest: np.ndarray | MapStack) -> MapStack:

@@ -46,15 +46,17 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
     Raises
     ------
     FileExistsError: the folder exists and is not empty.
-    ValueError: pieces differ in map types, size or facts, or a study_id occurs twice.
+    ValueError: there is no piece, pieces differ in map types, size or facts, or a study_id
+        occurs twice.
     """
     with new_folder(folder) as partial, ExitStack() as open_files:
         stacks: dict[str, _StackWriter] = {}
         tables = []
-        for maps, piece_table, facts in of_one_kind(pieces):
+        for maps, piece_table, of_piece in of_one_kind(pieces):
+            facts, size = of_piece, next(iter(maps.values())).shape[-1]
             for map_type, values in maps.items():
                 if map_type not in stacks:
-                    writer = _StackWriter(partial / f"{map_type}.npy", values.shape[-1])
+                    writer = _StackWriter(partial / f"{map_type}.npy", size)
                     stacks[map_type] = open_files.enter_context(writer)
                 stacks[map_type].append(values)
             tables.append(piece_table)
@@ -63,7 +65,7 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
             raise ValueError("Not a sound cohort: " + "; ".join(problems))
         table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
         description = {
-            "format": FORMAT, "n_studies": len(table), "size": values.shape[-1], **facts,
+            "format": FORMAT, "n_studies": len(table), "size": size, **facts,
             "files": {stack.path.name: stack.finish() for stack in stacks.values()},
             # In the order of the maps, because people sort tables.
             "study_ids": [str(study) for study in table.index],
@@ -74,7 +76,7 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
 
 
 def of_one_kind(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The pieces, as long as each has the map types, size and facts of the first."""
+    """The pieces, as long as there is one and each has the first one's map types, size, facts."""
     first = None
     for maps, table, facts in pieces:
         kind = {m: values.shape[1:] for m, values in maps.items()} | dict(facts)
@@ -83,6 +85,8 @@ def of_one_kind(pieces: Iterable[Piece]) -> Iterator[Piece]:
             told = ", ".join(f"{name} {first.get(name)} and {kind.get(name)}" for name in unlike)
             raise ValueError(f"Studies of two kinds cannot be one cohort: {told}.")
         yield maps, table, facts
+    if first is None:
+        raise ValueError("There are no studies to put together.")
 
 
 def read_folder(

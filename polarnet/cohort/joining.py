@@ -24,8 +24,6 @@ def join_cohorts(parts: Iterable[Cohort]) -> Cohort:
     ValueError: there is no part, parts differ, or a study occurs twice.
     """
     pieces = list(of_one_kind(chain.from_iterable(part.pieces() for part in parts)))
-    if not pieces:
-        raise ValueError("There is no cohort to join.")
     maps, _, facts = pieces[0]
     stacks = {m: np.concatenate([piece[0][m] for piece in pieces]) for m in maps}
     table = pd.concat([table for _, table, _ in pieces])

@@ -94,7 +94,10 @@ def draw_flow(
     )
     for trait, factor in known.STRESS_FACTOR.items():
         log_stress = log_stress + np.log(factor) * studies[trait].to_numpy()
-    return {"rest": known.REST_MBF * np.exp(log_rest), "stress": known.STRESS_MBF * np.exp(log_stress)}
+    return {
+        "rest": known.REST_MBF * np.exp(log_rest),
+        "stress": known.STRESS_MBF * np.exp(log_stress),
+    }
 
 
 def _correlated_pair(rng: np.random.Generator, n: int) -> np.ndarray:

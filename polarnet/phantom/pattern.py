@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.special import eval_jacobi
 
-from polarnet.anatomy import disc_mask, disc_mean, polar_coordinates, segment_basis, segment_means
+from polarnet.anatomy import disc_mask, disc_mean, segment_basis, segment_means
 from polarnet.phantom import physiology as known
 
 RING_MIDDLES: Final = (0.375, 0.625, 0.875)
@@ -28,8 +28,6 @@ class Canvas:
         Side of the map, and rows that the larger raster has on each side of it.
     templates
         "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
-    blurred_mean
-        The same after the mean blur, (size, size): what a group of normal maps shows.
     segments
         (17, wide * wide), smooth; their weighted sum has given AHA segment means.
     departures
@@ -44,7 +42,6 @@ class Canvas:
     size: int
     margin: int
     templates: dict[str, np.ndarray]
-    blurred_mean: dict[str, np.ndarray]
     segments: np.ndarray
     departures: np.ndarray
     basal: np.ndarray
@@ -90,18 +87,14 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
         size=size,
         margin=margin,
         templates={},
-        blurred_mean={},
-        segments=segments.reshape(17, -1).astype(np.float32),
-        departures=_departures(np.minimum(radius, 1), angle).astype(np.float32),
-        basal=(loss * np.clip((radius - start) / (1 - start), 0, 1)).astype(np.float32),
+        segments=segments.reshape(17, -1),
+        departures=_departures(np.minimum(radius, 1), angle),
+        basal=loss * np.clip((radius - start) / (1 - start), 0, 1),
         blur=_gaussian_rows(size, wide, margin, known.BLUR_WIDTH * size / 2),
     )
     for map_type, values in _segment_values(tracer, septal_reserve).items():
         mean_map = _template(map_type, values, canvas, radius, angle)
-        canvas.templates[map_type] = _before_blur(mean_map, canvas).astype(np.float32)
-        canvas.blurred_mean[map_type] = np.where(
-            disc_mask(size), canvas.inner(mean_map), 0
-        ).astype(np.float32)
+        canvas.templates[map_type] = _before_blur(mean_map, canvas)
     return canvas
 
 
@@ -163,7 +156,7 @@ def _gaussian_rows(size: int, wide: int, margin: int, width: float) -> np.ndarra
     """Matrix (size, wide) whose rows are Gaussians of SD `width` pixels with sum 1."""
     distance = np.arange(wide) - (np.arange(size) + margin)[:, None]
     rows = np.exp(-(distance**2) / (2 * width**2))
-    return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+    return rows / rows.sum(axis=1, keepdims=True)
 
 
 def _before_blur(mean_map: np.ndarray, canvas: Canvas) -> np.ndarray:

@@ -118,9 +118,11 @@ STRESS_PATTERN: Final = (
 mitre/BayesGrad (Ottawa); reading error about 0.02. The apex is lowest, as in 93 % of N-13 studies
 of Steffen et al., doi 10.1007/s12350-018-1397-2, whatever the thickness of its wall."""
 
-PROFILE_RADII: Final = (.05, .15, .25, .35, .45, .55, .65, .75, .85, .95, 1.05, 1.15)  # fmt: skip
-REST_PROFILE: Final = (.70, .76, .86, .95, 1.03, 1.10, 1.13, 1.11, 1.01, .85, .63, .47)  # fmt: skip
-STRESS_PROFILE: Final = (.73, .79, .90, .99, 1.07, 1.13, 1.14, 1.10, .99, .81, .55, .37)  # fmt: skip
+# fmt: off
+PROFILE_RADII: Final = (.05, .15, .25, .35, .45, .55, .65, .75, .85, .95, 1.05, 1.15)
+REST_PROFILE: Final = (.70, .76, .86, .95, 1.03, 1.10, 1.13, 1.11, 1.01, .85, .63, .47)
+STRESS_PROFILE: Final = (.73, .79, .90, .99, 1.07, 1.13, 1.14, 1.10, .99, .81, .55, .37)
+# fmt: on
 """Mean over the angle at these shares of the disc radius, same maps."""
 
 REST_LAST_RING: Final = (.90, .70, .69, .87, .97, .98)  # fmt: skip
@@ -184,7 +186,7 @@ group means lose what the figures above show."""
 SCAR_SHARE: Final = {"LAD": 0.36, "RCA": 0.68, "LCx": 0.47}
 SCAR_RANGE: Final = (0.5, 1.0)
 """Share of patients with scar, and share of the stress defect that is fixed: our choice, so that
-rest flow in the cores is near the 0.88 to 0.95 (LAD), 0.78 (RCA), 0.87 (LCx) of the same figures."""
+rest flow in the cores is near 0.88 to 0.95 (LAD), 0.78 (RCA), 0.87 (LCx) of the same figures."""
 
 # === Measurement: drawn apart from everything a patient is ======================================
 NOISE_SD: Final = 0.07

@@ -37,7 +37,7 @@ def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 def draw_departures(rng: np.random.Generator, n: int, canvas: Canvas) -> np.ndarray:
     """Coefficients (n, k) of smooth departures from the normal pattern, SD 1 over the disc."""
-    return rng.standard_normal((n, len(canvas.departures)), dtype=np.float32)
+    return rng.standard_normal((n, len(canvas.departures)))
 
 
 def render_signal(
@@ -65,13 +65,13 @@ def render_signal(
         As from `draw_artefacts`.
     """
     n, wide = len(level), canvas.basal.shape[0]
-    small = small_ventricle.astype(np.float32)[:, None, None]
+    small = small_ventricle[:, None, None]
     share, per_sd = known.BLUR_SHARE
     blur_share = np.clip(share + per_sd * small, 0, 1)
 
     normal = canvas.templates[map_type] * (1 - small * canvas.basal)
-    signal = 1 + (departures.astype(np.float32) @ canvas.departures).reshape(n, wide, wide)
-    kept = 1 - (drops.astype(np.float32) @ canvas.segments).reshape(n, wide, wide)
+    signal = 1 + (departures @ canvas.departures).reshape(n, wide, wide)
+    kept = 1 - (drops @ canvas.segments).reshape(n, wide, wide)
     # Between a deep segment and a sound one the interpolation overshoots.
     signal *= np.clip(kept, LEAST_KEPT, 1, out=kept)
     signal *= normal
@@ -82,17 +82,17 @@ def render_signal(
     as_drawn = disc_mean(
         canvas.inner(normal) + blur_share * (canvas.blurred(normal) - canvas.inner(normal))
     )
-    return shown * (level / as_drawn).astype(np.float32)[:, None, None]
+    return shown * (level / as_drawn)[:, None, None]
 
 
 def add_noise(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Maps with correlated multiplicative noise, float32, at least 0, 0 outside the disc."""
+    """Maps with correlated multiplicative noise, at least 0, 0 outside the disc."""
     n, size, _ = signal.shape
     grains = noise_grains(size)
-    spread = known.NOISE_SPREAD * rng.standard_normal((n, 1), dtype=np.float32)
-    noise = rng.standard_normal((n, len(grains)), dtype=np.float32) @ grains
+    spread = known.NOISE_SPREAD * rng.standard_normal((n, 1))
+    noise = rng.standard_normal((n, len(grains))) @ grains
     noise *= known.NOISE_SD * np.exp(spread)
-    maps = np.zeros_like(signal)
+    maps = np.zeros(signal.shape)
     disc = disc_mask(size)
     maps[:, disc] = np.maximum(signal[:, disc] * (1 + noise), 0)
     return maps
@@ -108,7 +108,7 @@ def noise_grains(size: int) -> np.ndarray:
 
     Returns
     -------
-    (grains, pixels) float32: independent grains of SD 1 give noise of SD 1 at every pixel.
+    (grains, pixels): independent grains of SD 1 give noise of SD 1 at every pixel.
     """
     radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
     pixels = _on_the_wall(radius, np.radians(angle))
@@ -120,7 +120,7 @@ def noise_grains(size: int) -> np.ndarray:
         grains.append(_on_the_wall(np.full(n, ring), 2 * np.pi * np.arange(n) / n))
     distance = cdist(np.concatenate(grains), pixels)
     spread = np.exp(-(distance**2) / (2 * known.NOISE_WIDTH_MM**2))
-    return (spread / np.sqrt((spread**2).sum(axis=0))).astype(np.float32)
+    return spread / np.sqrt((spread**2).sum(axis=0))
 
 
 def _on_the_wall(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ def _misregister(signal: np.ndarray, loss: np.ndarray, canvas: Canvas) -> None:
     middle, width = known.MISREGISTRATION_AT
     away = (np.degrees(np.arctan2(y, x)) - middle + 180) % 360 - 180
     shape = np.exp(-0.5 * (away / width) ** 2) * np.clip(np.hypot(x, y) / 0.5, 0, 1)
-    signal[at] *= 1 - loss[at, None, None].astype(np.float32) * shape.astype(np.float32)
+    signal[at] *= 1 - loss[at, None, None] * shape
 
 
 def _move(
@@ -154,4 +154,3 @@ def _move(
         step = half * np.array([np.sin(direction[k]), np.cos(direction[k])])
         there, back = (shift(signal[k], way * step, order=1, mode="nearest") for way in (1, -1))
         signal[k] = (there + back) / 2
-

@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from polarnet.anatomy import disc_mean
 from polarnet.cohort import PHANTOM, Cohort, join_cohorts, write_cohorts
 from polarnet.phantom import physiology as known
 from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
-from polarnet.phantom.pattern import Canvas, make_canvas
 from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients
+from polarnet.phantom.pattern import Canvas, make_canvas
 from polarnet.phantom.rendering import (
     ARTEFACTS,
     add_noise,
@@ -23,6 +24,11 @@ from polarnet.phantom.rendering import (
 from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 _BLOCK: Final = 500  # patients simulated at once
+_LONG: Final = 5000  # patients from which on progress is shown
+_STEP: Final = 2**-14
+"""mL/min/g. Maps are rounded to it, and computed finer, so that another processor or number of
+threads gives the same bytes."""
+
 _CLINICAL: Final = ["age", "bmi", "known_cad", "hr_rest", "hr_stress", "sbp_rest", "sbp_stress"]
 _DECIMALS: Final = {"age": 1, "bmi": 1} | dict.fromkeys(_CLINICAL[2:], 0)
 _TRUTH: Final = [
@@ -101,7 +107,9 @@ def make_phantom_cohort(
 
     def blocks() -> Iterator[Cohort]:
         n_before = 0
-        for number, start in enumerate(range(0, n_patients, _BLOCK)):
+        starts = range(0, n_patients, _BLOCK)
+        bar = tqdm(starts, desc="Simulating", unit="block", disable=n_patients < _LONG)
+        for number, start in enumerate(bar):
             streams = _streams(seed, number)
             patients = _draw_patients(streams, min(_BLOCK, n_patients - start), sex_in_pattern)
             patients["patient_id"] = [f"P{seed}-{start + k + 1:06d}" for k in patients.index]
@@ -110,7 +118,8 @@ def make_phantom_cohort(
             studies.index = pd.Index(names, name="study_id")
             n_before += len(studies)
             maps = _draw_maps(streams, studies, canvas, noise_only)
-            yield _as_cohort(studies, {m: scale * stack for m, stack in maps.items()}, tracer)
+            stored = {m: (np.rint(scale * v / _STEP) * _STEP).astype("f4") for m, v in maps.items()}
+            yield _as_cohort(studies, stored, tracer)
 
     if out is None:
         return join_cohorts(blocks())
@@ -146,9 +155,7 @@ def _draw_patients(
     return patients
 
 
-def _draw_studies(
-    streams: dict[str, np.random.Generator], patients: pd.DataFrame
-) -> pd.DataFrame:
+def _draw_studies(streams: dict[str, np.random.Generator], patients: pd.DataFrame) -> pd.DataFrame:
     """One row a study: the patient's columns, the day's circulation and flow, artefacts."""
     n = len(patients)
     is_repeated = streams["repeats"].random(n) < known.SECOND_STUDY
