@@ -138,7 +138,7 @@ def test_a_shortened_table_is_refused(phantom, tmp_path):
     lines = (folder / "cohort.csv").read_text().splitlines()
     (folder / "cohort.csv").write_text("\n".join(lines[:-1]))
     n = len(phantom)
-    with pytest.raises(ValueError, match=rf"lacks S000{n} \({n - 1} rows, {n} studies\)"):
+    with pytest.raises(ValueError, match=rf"lacks S3-000{n} \({n - 1} rows, {n} studies\)"):
         pn.read_cohort(folder)
 
 
@@ -191,7 +191,7 @@ def test_an_edited_table_is_checked_again(phantom, tmp_path):
     table["sex"] = table["sex"].astype(object)
     table.loc[4, "sex"] = "f"
     table.to_csv(folder / "cohort.csv", index=False)
-    with pytest.raises(ValueError, match=r"sex must be 0, 1 or empty: S000005 \(f\)"):
+    with pytest.raises(ValueError, match=r"sex must be 0, 1 or empty: S3-000005 \(f\)"):
         pn.read_cohort(folder)
 
 
@@ -275,3 +275,28 @@ def test_cohorts_that_do_not_fit_are_not_joined(make_cohort, tmp_path, change, m
 def test_nothing_cannot_be_joined():
     with pytest.raises(ValueError, match="no studies"):
         join_cohorts([])
+
+
+def test_a_map_under_two_patients_is_found_across_parts(make_cohort, tmp_path):
+    def renamed(cohort, letter):
+        names = pd.Index([letter + study for study in cohort.patients.index], name="study_id")
+        tables = {t: getattr(cohort, t).set_axis(names) for t in ("traits", "clinical", "truth")}
+        maps = {m: np.asarray(cohort.maps[m]) for m in ("rest", "stress")}
+        patients = pd.Series(names, index=names)
+        return dataclasses.replace(cohort, maps=maps, patients=patients, **tables)
+
+    parts = [renamed(make_cohort(), letter) for letter in "AB"]
+    for join in (join_cohorts, lambda parts: write_cohorts(parts, tmp_path / "joined")):
+        with pytest.raises(ValueError, match="the same under two patients: AS0 and BS0"):
+            join(parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_fails_midway_leaves_nothing(make_cohort, tmp_path):
+    def parts():
+        yield make_cohort()
+        raise OSError("the second part cannot be read")
+
+    with pytest.raises(OSError, match="second part"):
+        write_cohorts(parts(), tmp_path / "joined")
+    assert list(tmp_path.iterdir()) == []

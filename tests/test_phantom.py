@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.phantom import patients, physiology
+from polarnet.phantom import patients, physiology, simulation
 
 ROOT = Path(__file__).parents[1]
 VESSELS = ["lad", "rca", "lcx"]
+DROPS = [f"drop_{k}" for k in range(1, 18)]
+ARTEFACTS = ["misregistration_rest", "motion_rest", "misregistration_stress", "motion_stress"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_every_published_quantity_is_met_within_its_tolerance():
     table = script.physiology_table(20_000, 32)
     text = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
     sys.stdout.write(f"Phantom, not patients.\n{text}\n")
-    assert len(table) >= 45
+    assert len(table) == 54
     assert table["holds"].all(), text
 
 
@@ -43,7 +45,7 @@ def test_every_constant_says_where_it_comes_from():
         elif isinstance(statement, ast.Expr):
             text = statement.value.value
             sourced = any(
-                word in text for word in ("ur choice", "doi", "et al.", "BayesGrad", "same", "Same")
+                word in text for word in ("ur choice", "doi", "et al.", "BayesGrad", "ame maps")
             )
             assert sourced, (waiting, text)
             waiting = []
@@ -58,11 +60,19 @@ def test_shared_segments_follow_the_published_losses():
     assert patients.ownership_share("LAD")[0] == 1
 
 
-def test_a_shared_segment_has_one_owner(large):
-    """Two vessels never both take it: with both diseased, no drop exceeds the deeper one."""
-    drops = large.truth[[f"drop_{k}" for k in range(1, 18)]].max(axis=1)
-    assert (drops <= large.truth[VESSELS].max(axis=1) + 1e-3).all()
-    assert (drops[large.truth[VESSELS].sum(axis=1) == 0] == 0).all()
+def test_a_shared_segment_has_one_owner():
+    owners = patients._draw_owners(np.random.default_rng(1), 500)
+    for (first, second), segments in physiology.SHARED_SEGMENTS.items():
+        at = np.array(segments) - 1
+        assert (owners[first][:, at] + owners[second][:, at] == 1).all()
+
+
+def test_every_diseased_vessel_has_a_defect_as_deep_as_it_says(large):
+    """In studies with one diseased vessel the deepest segment loses the depth of the core."""
+    drops = large.truth[DROPS].max(axis=1)
+    depth = large.truth[VESSELS].max(axis=1)
+    assert drops.tolist() == pytest.approx(depth.tolist(), abs=2e-4)
+    assert 0.25 < (depth > 0).mean() < 0.30
 
 
 def test_planted_drops_are_in_the_stress_maps_and_scars_at_rest(large):
@@ -79,18 +89,28 @@ def test_planted_drops_are_in_the_stress_maps_and_scars_at_rest(large):
         assert slope + intercept == pytest.approx(1, abs=0.05)
 
 
-def test_noise_artefacts_and_gaps_do_not_depend_on_the_signal():
-    """With the signal taken out, the same noise is left whatever sex does to the pattern."""
-    with_sex, without = (
-        pn.make_phantom_cohort(60, seed=2, size=16, noise_only=True, sex_in_pattern=sex)
-        for sex in (True, False)
-    )
+def test_noise_artefacts_gaps_and_order_are_the_same_whatever_the_traits(monkeypatch):
+    """Every trait, and who is diseased, turned round: without the signal, the same bytes."""
+    drawn = simulation.draw_patients
+
+    def turned_round(rng, n):
+        people = drawn(rng, n)
+        binary = ["sex", "diabetes", "hypertension", "dyslipidemia", "smoking", "diseased"]
+        return people.assign(**{trait: 1 - people[trait] for trait in binary})
+
+    def simulate(**switches):
+        return pn.make_phantom_cohort(60, seed=2, size=16, **switches)
+
+    as_drawn, full = simulate(noise_only=True), simulate()
+    monkeypatch.setattr(simulation, "draw_patients", turned_round)
+    turned = simulate(noise_only=True)
+    assert (as_drawn.traits["sex"] == 1 - turned.traits["sex"]).all()
     for map_type in ("rest", "stress"):
-        assert np.array_equal(with_sex.maps[map_type], without.maps[map_type])
-    full = pn.make_phantom_cohort(60, seed=2, size=16)
-    assert full.traits.isna().equals(with_sex.traits.isna())
-    artefacts = ["misregistration_rest", "motion_rest", "misregistration_stress", "motion_stress"]
-    assert full.truth[artefacts].equals(with_sex.truth[artefacts])
+        assert np.array_equal(as_drawn.maps[map_type], turned.maps[map_type])
+    for other in (as_drawn, turned):
+        assert full.traits.isna().equals(other.traits.isna())
+        assert full.truth[ARTEFACTS].equals(other.truth[ARTEFACTS])
+        assert full.patients.equals(other.patients)
 
 
 def test_noise_alone_tells_no_trait():
@@ -189,7 +209,9 @@ def test_tracer_and_septal_reserve_change_the_walls_they_name():
         ({"n_patients": 0}, "n_patients >= 1"),
         ({"size": 8}, "size >= 16"),
         ({"tracer": "Tc-99m"}, "No tracer 'Tc-99m'; use Rb-82 or N-13 ammonia"),
-        ({"scale": 0}, "scale must be above 0"),
+        ({"scale": 0}, "scale must lie between 0.5 and 2"),
+        ({"scale": np.inf}, "scale must lie between 0.5 and 2"),
+        ({"seed": None}, "seed must be a whole number"),
         ({"septal_reserve": 2}, "between -1 and 1"),
     ],
 )
@@ -198,7 +220,13 @@ def test_what_cannot_be_simulated_is_refused(arguments, message):
         pn.make_phantom_cohort(**{"n_patients": 5, "seed": 1} | arguments)
 
 
-def test_an_existing_folder_is_refused_before_anything_is_simulated(tmp_path):
+def test_a_large_scale_is_cut_at_what_a_cohort_takes():
+    cohort = pn.make_phantom_cohort(200, seed=9, size=16, scale=2)
+    assert cohort.maps["stress"].max() == 10
+
+
+def test_an_existing_folder_is_refused_before_anything_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulation, "draw_patients", None)
     (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
     with pytest.raises(FileExistsError):
         pn.make_phantom_cohort(5, seed=1, size=16, out=tmp_path)

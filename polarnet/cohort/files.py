@@ -72,7 +72,7 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
         }  # fmt: skip
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         # Last, because a folder without it is not a cohort.
-        (partial / "cohort.json").write_text(text, encoding="utf-8")
+        (partial / "cohort.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def of_one_kind(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -1,14 +1,15 @@
 """One cohort from several parts, in memory or straight to disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from polarnet.cohort.checks import map_digest
 from polarnet.cohort.cohort import Cohort, cohort_from_table, read_cohort
-from polarnet.cohort.files import of_one_kind, write_folder
+from polarnet.cohort.files import Piece, of_one_kind, write_folder
 
 
 def join_cohorts(parts: Iterable[Cohort]) -> Cohort:
@@ -17,11 +18,12 @@ def join_cohorts(parts: Iterable[Cohort]) -> Cohort:
     Parameters
     ----------
     parts
-        Cohorts with the same map types, size, columns, unit and provenance.
+        Cohorts with the same map types, size, columns, unit and provenance. Studies with the same
+        patient_id are taken for the same patient.
 
     Raises
     ------
-    ValueError: there is no part, parts differ, or a study occurs twice.
+    ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
     """
     pieces = list(of_one_kind(chain.from_iterable(part.pieces() for part in parts)))
     maps, _, facts = pieces[0]
@@ -45,7 +47,24 @@ def write_cohorts(parts: Iterable[Cohort], folder: str | Path) -> Cohort:
     Raises
     ------
     FileExistsError: the folder exists and is not empty.
-    ValueError: parts differ, or a study occurs twice.
+    ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
     """
-    write_folder(Path(folder), chain.from_iterable(part.pieces() for part in parts))
+    pieces = chain.from_iterable(part.pieces() for part in parts)
+    write_folder(Path(folder), _without_twins(pieces))
     return read_cohort(folder)
+
+
+def _without_twins(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, as long as no map comes up again under another patient."""
+    owners: dict[tuple[str, bytes], tuple[str, str]] = {}
+    for maps, table, facts in pieces:
+        for map_type, stack in maps.items():
+            for values, study, patient in zip(stack, table.index, table["patient_id"], strict=True):
+                key = map_type, map_digest(values)
+                first, owner = owners.setdefault(key, (str(study), str(patient)))
+                if owner != str(patient):
+                    raise ValueError(
+                        f"{map_type} is pixel for pixel the same under two patients: "
+                        f"{first} and {study}."
+                    )
+        yield maps, table, facts

@@ -33,12 +33,12 @@ def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 
     Returns
     -------
-    `hr_rest`, `hr_stress`, `sbp_rest`, `sbp_stress`, and `rpp`: resting rate-pressure product
-    as a share of what is expected at that age, sex and with those traits.
+    `hr_rest`, `hr_stress`, `sbp_rest`, `sbp_stress`, and `relative_rpp`: resting rate-pressure
+    product as a share of what is expected at that age, sex and with those traits.
     """
     n = len(studies)
-    hr_today = studies["hr"] * np.exp(known.HR_WITHIN_SD * rng.standard_normal(n))
-    sbp_today = studies["sbp"] * np.exp(known.SBP_WITHIN_SD * rng.standard_normal(n))
+    hr_today = studies["hr_factor"] * np.exp(known.HR_WITHIN_SD * rng.standard_normal(n))
+    sbp_today = studies["sbp_factor"] * np.exp(known.SBP_WITHIN_SD * rng.standard_normal(n))
     hr_rest = known.HR_REST * hr_today
     for trait, factor in known.HR_FACTOR.items():
         hr_rest = hr_rest * factor ** studies[trait]
@@ -50,13 +50,13 @@ def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.Data
             "hr_stress": hr_rest + rng.normal(*known.HR_RISE, n),
             "sbp_rest": sbp_rest,
             "sbp_stress": sbp_rest + rng.normal(*known.SBP_RISE, n),
-            "rpp": hr_today * sbp_today,
+            "relative_rpp": hr_today * sbp_today,
         }
     )
 
 
 def draw_flow(
-    studies: pd.DataFrame, rpp: pd.Series, rng: np.random.Generator
+    studies: pd.DataFrame, relative_rpp: pd.Series, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Mean MBF of each study as it would be without epicardial disease.
 
@@ -64,7 +64,7 @@ def draw_flow(
     ----------
     studies
         One row a study: traits, age in years, and the columns of `draw_levels`.
-    rpp
+    relative_rpp
         Resting rate-pressure product as a share of the expected one.
 
     Returns
@@ -77,7 +77,7 @@ def draw_flow(
     # that diabetes and smoking do not show in how much flow varies.
     other = _RPP_BETWEEN_SD * studies["other_drive"] + _RPP_WITHIN_SD * rng.standard_normal(n)
     is_uncoupled = (studies["diabetes"] == 1) | (studies["smoking"] == 1)
-    drive = np.where(is_uncoupled, other, np.log(rpp))
+    drive = np.where(is_uncoupled, other, np.log(relative_rpp))
 
     rest_today, stress_today = _correlated_pair(rng, n)
     log_rest = (
@@ -90,7 +90,7 @@ def draw_flow(
         known.STRESS_BETWEEN_SD * studies["stress_level"].to_numpy()
         + known.STRESS_WITHIN_SD * stress_today
         + np.log(known.WOMEN_TO_MEN_STRESS) * women
-        + np.log(known.STRESS_PER_DECADE) * decades(studies["age"], 65)
+        + np.log(known.STRESS_PER_DECADE) * decades(studies["age"], known.AGE_OF_LEVEL)
     )
     for trait, factor in known.STRESS_FACTOR.items():
         log_stress = log_stress + np.log(factor) * studies[trait].to_numpy()

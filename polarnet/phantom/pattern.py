@@ -29,7 +29,8 @@ class Canvas:
     templates
         "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
     segments
-        (17, wide * wide), smooth; their weighted sum has given AHA segment means.
+        (17, wide * wide), smooth; their weighted sum has given AHA segment means (within 0.02 at
+        16 pixels, 0.001 at 64).
     departures
         (k, wide * wide): Zernike polynomials, weighted so that k standard normal coefficients give
         a field of SD 1 over the disc.
@@ -68,8 +69,8 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
     tracer
         A key of `physiology.LATERAL_FACTOR`.
     septal_reserve
-        1: stress / rest by segment as in the Ottawa maps, whose septum has the higher reserve;
-        -1: the opposite sign; 0: the same pattern at rest and stress.
+        1: stress / rest of the septal segments as in the Ottawa maps, whose septum has the higher
+        reserve; -1: the inverse; 0: their shares of flow are the same at rest and stress.
     """
     margin = -(-size // 8)
     wide = size + 2 * margin
@@ -99,9 +100,10 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
 
 
 def _segment_values(tracer: str, septal_reserve: float) -> dict[str, np.ndarray]:
-    """Wanted means of the 17 segments at rest and stress, mean over the disc 1."""
-    rest = np.array(known.REST_PATTERN)
-    stress = rest * (np.array(known.STRESS_PATTERN) / rest) ** septal_reserve
+    """Wanted means of the 17 segments at rest and stress, relative to one another."""
+    rest, stress = np.array(known.REST_PATTERN), np.array(known.STRESS_PATTERN)
+    septum = np.array([2, 3, 8, 9, 14]) - 1
+    stress[septum] = rest[septum] * (stress[septum] / rest[septum]) ** septal_reserve
     lateral = np.ones(17)
     lateral[np.array([5, 6, 11, 12, 16]) - 1] = known.LATERAL_FACTOR[tracer]
     return {"rest": rest * lateral, "stress": stress * lateral}

@@ -1,7 +1,6 @@
 """From flow levels and planted findings to maps: signal first, then artefacts, blur and noise."""
 
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,6 @@ from polarnet.anatomy import disc_mask, disc_mean, polar_coordinates
 from polarnet.phantom import physiology as known
 from polarnet.phantom.pattern import Canvas
 
-LEAST_KEPT: Final = 0.1
-"""Share of flow that is left in the deepest defect: our choice."""
-
 ARTEFACTS = ("misregistration_rest", "misregistration_stress", "motion_rest", "motion_stress")
 
 
@@ -24,12 +20,13 @@ def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:
     Returns
     -------
     `misregistration_rest` and `_stress`: share of lateral flow lost; `motion_rest` and `_stress`:
-    distance of the two copies as a share of the disc radius; `motion_direction`: radians.
+    distance of the two copies as a share of the disc radius; `motion_direction`: radians,
+    counter-clockwise from the lateral wall.
     """
     sizes = {}
     for name in ARTEFACTS:
         is_motion = name.startswith("motion")
-        share = known.MOVED if is_motion else known.MISREGISTERED
+        share = known.MOTION_SHARE if is_motion else known.MISREGISTRATION_SHARE
         low, high = known.MOTION_RANGE if is_motion else known.MISREGISTRATION_RANGE
         sizes[name] = np.where(rng.random(n) < share, rng.uniform(low, high, n), 0.0)
     return pd.DataFrame(sizes | {"motion_direction": rng.uniform(0, 2 * np.pi, n)})
@@ -73,7 +70,7 @@ def render_signal(
     signal = 1 + (departures @ canvas.departures).reshape(n, wide, wide)
     kept = 1 - (drops @ canvas.segments).reshape(n, wide, wide)
     # Between a deep segment and a sound one the interpolation overshoots.
-    signal *= np.clip(kept, LEAST_KEPT, 1, out=kept)
+    signal *= np.clip(kept, known.LEAST_KEPT, 1, out=kept)
     signal *= normal
     _misregister(signal, artefacts[f"misregistration_{map_type}"].to_numpy(), canvas)
     _move(signal, artefacts[f"motion_{map_type}"].to_numpy(), artefacts, canvas)
@@ -112,7 +109,8 @@ def noise_grains(size: int) -> np.ndarray:
     """
     radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
     pixels = _on_the_wall(radius, np.radians(angle))
-    rings = np.arange(0, 1.25 * known.WALL_LENGTH, known.NOISE_WIDTH_MM) / known.WALL_LENGTH
+    beyond = known.WALL_BEYOND * known.WALL_LENGTH
+    rings = np.arange(0, beyond, known.NOISE_WIDTH_MM) / known.WALL_LENGTH
     grains = []
     for ring in rings:
         around = _on_the_wall(np.array([ring]), np.zeros(1))[0, 0]
@@ -140,7 +138,9 @@ def _misregister(signal: np.ndarray, loss: np.ndarray, canvas: Canvas) -> None:
     x, y = np.meshgrid(centre, -centre)
     middle, width = known.MISREGISTRATION_AT
     away = (np.degrees(np.arctan2(y, x)) - middle + 180) % 360 - 180
-    shape = np.exp(-0.5 * (away / width) ** 2) * np.clip(np.hypot(x, y) / 0.5, 0, 1)
+    shape = np.exp(-0.5 * (away / width) ** 2) * np.clip(
+        np.hypot(x, y) / known.MISREGISTRATION_FROM, 0, 1
+    )
     signal[at] *= 1 - loss[at, None, None] * shape
 
 

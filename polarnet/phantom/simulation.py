@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from polarnet.anatomy import disc_mean
 from polarnet.cohort import PHANTOM, Cohort, join_cohorts, write_cohorts
+from polarnet.cohort.checks import HIGHEST
 from polarnet.phantom import physiology as known
 from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
 from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients
@@ -32,7 +33,8 @@ threads gives the same bytes."""
 _CLINICAL: Final = ["age", "bmi", "known_cad", "hr_rest", "hr_stress", "sbp_rest", "sbp_stress"]
 _DECIMALS: Final = {"age": 1, "bmi": 1} | dict.fromkeys(_CLINICAL[2:], 0)
 _TRUTH: Final = [
-    *(vessel.lower() for vessel in VESSELS), "scar", *SEGMENT_DROPS, "small_ventricle", *ARTEFACTS,
+    *(vessel.lower() for vessel in VESSELS), "scar", *SEGMENT_DROPS, "uneven", "small_ventricle",
+    *ARTEFACTS, "motion_direction",
 ]  # fmt: skip
 
 
@@ -58,8 +60,8 @@ def make_phantom_cohort(
     n_patients
         At least 1; about 7 % of them get a second study.
     seed
-        Same arguments, same bytes. A larger phantom of the same seed begins with the smaller one,
-        in steps of 500 patients.
+        Whole number. Same arguments and versions, same bytes. A larger phantom of the same seed
+        begins with the smaller one, in steps of 500 patients.
     size
         Rows (and columns) of a map, at least 16.
     out
@@ -71,24 +73,24 @@ def make_phantom_cohort(
     sex_in_pattern
         Whether women's smaller ventricles show in the pattern, beside their level of flow.
     scale
-        Factor on all flow, as between two sites or two programs, which differ by up to 1.6 (Tahari
-        et al. 2013, PMC3849220).
+        Factor on all flow, 0.5 to 2, as between two sites or two programs, which differ by up to
+        1.6 (Tahari et al. 2013, PMC3849220). Flow is cut at 10 mL/min/g.
     noise_only
         Draw the same patients, but give every study the mean pattern and level with its noise and
-        artefacts: maps from which no trait can be read.
+        artefacts: maps from which no trait can be read, and no disease in `truth`.
 
     Returns
     -------
     Cohort in mL/min/g with the six traits. `clinical`: age (years), BMI (kg/m2), CAD on record,
     heart rate (beats/min) and systolic pressure (mmHg) at rest and stress. `truth`, in shares:
-    drop of stress flow in the core of each territory (`lad`, `rca`, `lcx`), the fixed part of it
-    (`scar`), the drop by segment (`drop_1` ...), artefacts of either map; `small_ventricle` in
-    SDs.
+    drop of stress flow in the core of each territory (`lad`, `rca`, `lcx`), the fixed part of all
+    of them (`scar`), the drop by segment (`drop_1` ...), artefacts of either map; `uneven` (1:
+    uneven stress flow of hypertension); `small_ventricle` in SDs.
 
     Raises
     ------
-    ValueError: `n_patients` or `size` is too small, `scale` is not positive, or `tracer` is none
-        of the two.
+    ValueError: `n_patients` or `size` is too small, `scale` or `septal_reserve` is out of range,
+        `seed` is no whole number, or `tracer` is none of the two.
     FileExistsError: `out` exists and is not empty.
 
     >>> cohort = make_phantom_cohort(20, seed=1, size=32)
@@ -99,8 +101,10 @@ def make_phantom_cohort(
         raise ValueError(f"Need n_patients >= 1 and size >= 16, got {n_patients} and {size}.")
     if tracer not in known.LATERAL_FACTOR:
         raise ValueError(f"No tracer '{tracer}'; use {' or '.join(known.LATERAL_FACTOR)}.")
-    if not scale > 0:
-        raise ValueError(f"scale must be above 0, got {scale}.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0 on, got {seed}.")
+    if not 0.5 <= scale <= 2:
+        raise ValueError(f"scale must lie between 0.5 and 2, got {scale}.")
     if not -1 <= septal_reserve <= 1:
         raise ValueError(f"septal_reserve must lie between -1 and 1, got {septal_reserve}.")
     canvas = make_canvas(size, tracer, septal_reserve)
@@ -114,12 +118,13 @@ def make_phantom_cohort(
             patients = _draw_patients(streams, min(_BLOCK, n_patients - start), sex_in_pattern)
             patients["patient_id"] = [f"P{seed}-{start + k + 1:06d}" for k in patients.index]
             studies = _draw_studies(streams, patients)
-            names = [f"S{n_before + k + 1:06d}" for k in studies.index]
+            if noise_only:
+                studies = _without_signal(studies)
+            names = [f"S{seed}-{n_before + k + 1:06d}" for k in studies.index]
             studies.index = pd.Index(names, name="study_id")
             n_before += len(studies)
-            maps = _draw_maps(streams, studies, canvas, noise_only)
-            stored = {m: (np.rint(scale * v / _STEP) * _STEP).astype("f4") for m, v in maps.items()}
-            yield _as_cohort(studies, stored, tracer)
+            maps = _draw_maps(streams, studies, canvas)
+            yield _as_cohort(studies, {m: _stored(scale * v) for m, v in maps.items()}, tracer)
 
     if out is None:
         return join_cohorts(blocks())
@@ -162,10 +167,11 @@ def _draw_studies(streams: dict[str, np.random.Generator], patients: pd.DataFram
     years = streams["repeats"].uniform(*known.SECOND_STUDY_AFTER, n)
     order = np.sort(np.r_[np.arange(n), np.flatnonzero(is_repeated)], kind="stable")
     studies = patients.iloc[order].reset_index(names="patient")
+    studies["anatomy"], studies["state"] = known.ANATOMY_SD, known.STATE_SD
     is_second = studies["patient"].duplicated()
     studies["age"] += np.where(is_second, years[order], 0)
     circulation = draw_circulation(studies, streams["today"])
-    flow = draw_flow(studies, circulation["rpp"], streams["today"])
+    flow = draw_flow(studies, circulation["relative_rpp"], streams["today"])
     artefacts = draw_artefacts(streams["artefacts"], len(studies))
     return pd.concat([studies, circulation, pd.DataFrame(flow), artefacts], axis=1)
 
@@ -174,17 +180,12 @@ def _draw_maps(
     streams: dict[str, np.random.Generator],
     studies: pd.DataFrame,
     canvas: Canvas,
-    noise_only: bool,
 ) -> dict[str, np.ndarray]:
     """Rest and stress maps (n, size, size), mL/min/g."""
     n = len(studies)
-    if noise_only:
-        as_mean = ("scar", "uneven", "small_ventricle", *SEGMENT_DROPS)
-        levels = {"rest": known.REST_MBF, "stress": known.STRESS_MBF}
-        studies = studies.assign(**levels, **dict.fromkeys(as_mean, 0.0))
     drops = studies[list(SEGMENT_DROPS)].to_numpy()
     anatomy = draw_departures(streams["shape"], studies["patient"].max() + 1, canvas)
-    anatomy = known.ANATOMY_SD * anatomy[studies["patient"]]
+    anatomy = anatomy[studies["patient"]] * studies["anatomy"].to_numpy()[:, None]
     uneven = known.HETEROGENEOUS_HYPERTENSION[1] * studies["uneven"].to_numpy()
     maps = {}
     for map_type, share, unevenness in (
@@ -192,18 +193,32 @@ def _draw_maps(
         ("stress", np.ones(n), uneven),
     ):
         own = draw_departures(streams["shape"], n, canvas)
-        own *= np.hypot(known.STATE_SD, unevenness)[:, None]
+        own *= np.hypot(studies["state"].to_numpy(), unevenness)[:, None]
         signal = render_signal(
             canvas,
             map_type,
             level=studies[map_type].to_numpy(),
             drops=drops * share[:, None],
-            departures=np.zeros_like(own) if noise_only else anatomy + own,
+            departures=anatomy + own,
             small_ventricle=studies["small_ventricle"].to_numpy(),
             artefacts=studies,
         )
         maps[map_type] = add_noise(signal, streams["noise"])
     return maps
+
+
+def _without_signal(studies: pd.DataFrame) -> pd.DataFrame:
+    """The same studies with nothing planted and the same flow in each."""
+    nothing = [*(vessel.lower() for vessel in VESSELS), "scar", *SEGMENT_DROPS]
+    levels = {"rest": known.REST_MBF, "stress": known.STRESS_MBF}
+    return studies.assign(
+        **levels, **dict.fromkeys([*nothing, "uneven", "small_ventricle", "anatomy", "state"], 0.0)
+    )
+
+
+def _stored(flow: np.ndarray) -> np.ndarray:
+    """Flow in mL/min/g as it is kept: rounded, cut at what a cohort takes for a wrong unit."""
+    return (np.rint(np.minimum(flow, HIGHEST["mL/min/g"]) / _STEP) * _STEP).astype(np.float32)
 
 
 def _as_cohort(studies: pd.DataFrame, maps: dict[str, np.ndarray], tracer: str) -> Cohort:
