@@ -105,13 +105,32 @@ def _parser() -> argparse.ArgumentParser:
         "polarnet import maps/ --clinical clinical.csv --unit mL/min/g --out cohort",
         commands.import_exports,
     )
-    command.add_argument("path", help="folder with S001_rest.csv, S001_stress.csv (or .npy), ...")
-    command.add_argument("--out", required=True, help="cohort folder to make")
-    command.add_argument("--clinical", help="CSV with study_id, patient_id and 0/1 columns")
-    command.add_argument("--unit", required=True, help="mL/min/g, or percent for relative counts")
-    command.add_argument("--traits", help="columns that are traits, A,B (default: all 0/1 columns)")
+    command.add_argument("path", help="folder with S001_rest.csv, S001_stress.csv, tables, ...")
+    command.add_argument("--out", help="cohort folder to make")
+    command.add_argument("--clinical", help="table (CSV, XLSX, SPSS, Stata), a row a study")
+    command.add_argument("--columns", help="column map (YAML): which column is what")
+    command.add_argument(
+        "--suggest-columns", metavar="YAML", help="write a first column map to edit, and stop"
+    )
+    command.add_argument("--unit", default="", help="mL/min/g, mL/min/100g, percent, ...")
+    command.add_argument(
+        "--profile", action="append",
+        help="how the files are written; repeat for several (default: square and aha17)",
+    )  # fmt: skip
+    command.add_argument("--preview", metavar="PNG", help="draw the first map, and stop")
+    command.add_argument(
+        "--traits", help="without --columns: A,B (default: all columns of 0 and 1)"
+    )
+    command.add_argument("--size", type=int, help="rows of the maps (default: as the files, or 64)")
     for name in ("tracer", "stress-agent", "software"):
         command.add_argument(f"--{name}", default="", help="of the whole cohort, where known")
+    command.add_argument("--key", help="key file of the pseudonyms (default: in your settings)")
+    command.add_argument("--keep-ids", action="store_true", help="ids are pseudonyms already")
+    command.add_argument("--link", metavar="CSV", help="write who is who: a private file")
+    command.add_argument(
+        "--strict", action="store_true", help="import nothing where anything is refused"
+    )
+    command.add_argument("--jobs", type=int, help="processes that read (default: all cores)")
 
     command = add(
         "train",

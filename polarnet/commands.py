@@ -27,32 +27,75 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def import_exports(arguments: argparse.Namespace) -> None:
-    """A folder of maps and a table become a cohort folder."""
+    """A folder of exports and a table become a cohort folder."""
+    from polarnet import readers
+
+    if arguments.suggest_columns:
+        _suggest_columns(arguments)
+        return
+    profiles = arguments.profile or readers.PROFILES
+    if arguments.preview:
+        from polarnet import report
+
+        found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles)
+        caption = (
+            f"{found.map_type}, {found.shape} read with profile {found.profile}"
+            + (f", written in {found.unit_text}" if found.unit_text else "")
+            + ". Are the walls where they belong?"
+        )
+        _wrote(report.write_preview(arguments.preview, found.values, map_type=found.map_type,
+                                    unit=found.unit, caption=caption))  # fmt: skip
+        return
+    if not arguments.out:
+        raise ValueError("--out is missing: name the cohort folder to make.")
+
     from polarnet.folders import check_vacant
-    from polarnet.readers import read_exports
-    from polarnet.traits import CODED_ONE_MEANS
+    from polarnet.report import draw_contact_sheet
 
     check_vacant(arguments.out)
-    cohort = read_exports(
+    cohort = readers.import_exports(
         arguments.path,
+        arguments.out,
         arguments.clinical,
+        columns=readers.load_column_map(arguments.columns) if arguments.columns else None,
         unit=arguments.unit,
+        profiles=profiles,
         traits=_names(arguments.traits) if arguments.traits else None,
+        size=arguments.size,
         tracer=arguments.tracer,
         stress_agent=arguments.stress_agent,
         software=arguments.software,
+        key=arguments.key,
+        keep_ids=arguments.keep_ids,
+        link=arguments.link,
+        strict=arguments.strict,
+        jobs=arguments.jobs or _usual_jobs(),
+        draw=draw_contact_sheet,
         tell=print,
+        show_progress=True,
     )
     print(cohort)
-    for trait, counts in cohort.trait_counts().iterrows():
-        means = CODED_ONE_MEANS.get(str(trait), "yes")
-        print(
-            f"{trait}: {counts['coded 1']} coded 1 means {means}; {counts['coded 0']} coded 0; "
-            f"{counts['not recorded']} not recorded"
-        )
     if guarded := cohort.count_guarded():
         print(f"reserve: rest flow too low to divide by in {guarded} pixels of all maps")
-    _wrote(cohort.save(arguments.out))
+    _wrote(*sorted(Path(arguments.out).iterdir()))
+
+
+def _suggest_columns(arguments: argparse.Namespace) -> None:
+    """A first column map, to be edited."""
+    from polarnet.folders import new_file
+    from polarnet.readers import suggest_columns
+
+    table = arguments.clinical or arguments.path
+    text = suggest_columns(table)
+    with new_file(arguments.suggest_columns) as partial:
+        partial.write_text(text, encoding="utf-8")
+    _wrote(arguments.suggest_columns)
+    print("Check every line of it, then import with --columns.")
+
+
+def _usual_jobs() -> int:
+    """Processes that read many files; one on Windows, where starting them goes wrong oftener."""
+    return 1 if sys.platform == "win32" else min(os.cpu_count() or 1, 8)
 
 
 def train(arguments: argparse.Namespace) -> None:

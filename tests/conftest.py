@@ -36,6 +36,15 @@ def spectf():
     return path
 
 
+@pytest.fixture
+def ottawa():
+    """Folder of two real Rb-82 studies, group means and vessel masks (mitre/BayesGrad)."""
+    path = SHARED / "data" / "ottawa_pet"
+    if not path.is_dir():
+        pytest.skip("real maps are not at hand")
+    return path
+
+
 @pytest.fixture(scope="session")
 def phantom():
     return pn.make_phantom_cohort(120, seed=3, size=32)

@@ -62,20 +62,51 @@ def test_the_four_commands_make_scores_and_a_table(export_folder, tmp_path, caps
 def test_import_says_what_one_means(export_folder, tmp_path, capsys):
     folder, table = export_folder
     cli.main(["import", str(folder), "--clinical", str(table), "--unit", "mL/min/g",
-              "--out", str(tmp_path / "cohort")])  # fmt: skip
+              "--keep-ids", "--out", str(tmp_path / "cohort")])  # fmt: skip
     said = capsys.readouterr().out
-    assert "sex: 3 coded 1 means female; 3 coded 0; 0 not recorded" in said
+    assert "sex: 3 coded 1 (female) mean sex = 1; 3 coded 0 mean 0; 0 not recorded" in said
     assert "impaired_mfr from: maps (6 studies)" in said
+    assert "12 maps and files: 12 read" in said
+    for name in ("cohort.csv", "import_report.csv", "contact_sheet.png"):
+        assert (tmp_path / "cohort" / name).is_file()
 
 
-def test_a_bad_import_names_the_thing_and_writes_nothing(export_folder, tmp_path, capsys):
+def test_a_strict_import_names_the_thing_and_writes_nothing(export_folder, tmp_path, capsys):
     folder, table = export_folder
     before = sorted(tmp_path.iterdir())
     (folder / "S3_stress.csv").unlink()
-    arguments = ["import", folder, "--clinical", table, "--unit", "percent"]
-    error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
-    assert "S3 (stress)" in error
+    arguments = ["import", folder, "--clinical", table, "--unit", "percent", "--keep-ids"]
+    error = _fails(capsys, *arguments, "--strict", "--out", tmp_path / "cohort")
+    assert "line 4: no stress map" in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_import_without_any_complete_study_is_one_line(export_folder, tmp_path, capsys):
+    folder, table = export_folder
+    arguments = ["import", folder, "--clinical", table, "--key", tmp_path / "key"]
+    error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
+    assert "All 12 files are refused; file 1 its unit is not known; state it by --unit" in error
+    assert "--out is missing" in _fails(capsys, *arguments)
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_a_preview_is_drawn_before_anything_is_imported(export_folder, tmp_path, capsys):
+    folder, _ = export_folder
+    picture = tmp_path / "first.png"
+    assert cli.main(["import", str(folder), "--unit", "percent", "--preview", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_first_column_map_can_be_used_as_it_is(export_folder, tmp_path, capsys):
+    folder, table = export_folder
+    columns = tmp_path / "columns.yaml"
+    assert cli.main(["import", str(folder), "--clinical", str(table),
+                     "--suggest-columns", str(columns)]) == 0  # fmt: skip
+    text = columns.read_text(encoding="utf-8").replace("# sex", "sex")
+    columns.write_text(text, encoding="utf-8")
+    assert cli.main(["import", str(folder), "--clinical", str(table), "--columns", str(columns),
+                     "--unit", "percent", "--key", str(tmp_path / "key"),
+                     "--out", str(tmp_path / "cohort")]) == 0, capsys.readouterr().err  # fmt: skip
 
 
 def test_bad_training_input_is_one_line(cohort_folder, tmp_path, capsys):

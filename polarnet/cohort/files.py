@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,9 @@ Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
 _BATCH: Final = 1024  # maps in memory at once
 
 
-def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
+def write_folder(
+    folder: Path, pieces: Iterable[Piece], beside: Callable[[Path], None] | None = None
+) -> None:
     """Write a cohort folder: whole, or not at all.
 
     Parameters
@@ -42,6 +44,8 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
         its measured maps by type, (n, size, size); its table, index study_id, with patient_id,
         traits, clinical columns and truth; and the facts of the cohort: unit, what else is
         stated, and which columns are what.
+    beside
+        Is given the folder, while it is made, to write further files into it.
 
     Raises
     ------
@@ -70,6 +74,8 @@ def write_folder(folder: Path, pieces: Iterable[Piece]) -> None:
             # In the order of the maps, because people sort tables.
             "study_ids": [str(study) for study in table.index],
         }  # fmt: skip
+        if beside:
+            beside(partial)
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         # Last, because a folder without it is not a cohort.
         (partial / "cohort.json").write_text(text, encoding="utf-8", newline="\n")

@@ -1,6 +1,6 @@
 """One cohort from several parts, in memory or straight to disk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -32,13 +32,20 @@ def join_cohorts(parts: Iterable[Cohort]) -> Cohort:
     return cohort_from_table(stacks, table, facts, pixels_checked=False)
 
 
-def write_cohorts(parts: Iterable[Cohort], folder: str | Path) -> Cohort:
+def write_cohorts(
+    parts: Iterable[Cohort],
+    folder: str | Path,
+    beside: Callable[[Path], None] | None = None,
+) -> Cohort:
     """Write the studies of several cohorts to one folder, with one part in memory at a time.
 
     Parameters
     ----------
     parts
         Cohorts with the same map types, size, columns, unit and provenance.
+
+    beside
+        Is given the folder, while it is made, to write further files into it.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def write_cohorts(parts: Iterable[Cohort], folder: str | Path) -> Cohort:
     ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
     """
     pieces = chain.from_iterable(part.pieces() for part in parts)
-    write_folder(Path(folder), _without_twins(pieces))
+    write_folder(Path(folder), _without_twins(pieces), beside)
     return read_cohort(folder)
 
 

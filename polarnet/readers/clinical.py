@@ -1,122 +1,219 @@
-"""The clinical table: which column is a trait, which is something else."""
+"""The clinical table: who the studies are of, their labels, and what else is known."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing, table_problems
-from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
-
-MFR_COLUMN: Final = "mfr"
-"""Column with the user's own flow reserve, which decides before the maps do."""
+from polarnet.cohort.checks import listing
+from polarnet.readers.columns import (
+    PROVENANCE,
+    ColumnMap,
+    TraitCoding,
+    apply_column_map,
+    describe_codings,
+    is_date,
+    names_a_person,
+    suggest_column_map,
+)
+from polarnet.readers.sheets import as_table, is_missing, is_number, read_sheet
+from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 _IDS: Final = ("study_id", "patient_id")
-
-_NOT_RECORDED: Final = ("", "NA", "N/A", "n/a", "NaN", "nan", "-")
-"""Cells that mean: not recorded."""
-
-_NAMES_A_PERSON: Final = re.compile(
-    r"name|birth|geburt|naissance|geboorte|(^|_)(dob|mrn|ssn|bsn)($|_)|hospital.?n|address|phone",
-    re.IGNORECASE,
-)
-"""Columns that are never taken over."""
 
 _MEANT_AS_TRAIT: Final = 0.8
 """A column with this share of 0 and 1 among its values is taken for a trait (our choice)."""
 
+_FEW: Final = 20
+"""Columns of text with more different values than this may identify people, and are left out."""
 
-def read_clinical(path: str | Path) -> pd.DataFrame:
-    """Read the CSV with study_id, patient_id and whatever else; one row a study.
 
-    Returns
-    -------
-    DataFrame, index study_id (text), cells as text or number, empty cells NaN.
+@dataclass(frozen=True, eq=False)
+class Clinical:
+    """A clinical table in the words of a cohort.
+
+    Attributes
+    ----------
+    table
+        Index study_id: traits (1.0, 0.0, NaN), mfr, clinical columns, provenance, split.
+    traits
+        Columns of it that are traits.
+    patients
+        study_id -> patient_id.
+    excluded
+        study_id -> reason, for those that are to be left out.
+    lines
+        study_id -> line of the file.
+    refused
+        Line and reason of rows that are no study.
+    name
+        Of the file; "" where there is none.
+    wants_mfr
+        Whether impaired flow reserve is one of the labels.
+    """
+
+    table: pd.DataFrame
+    traits: list[str]
+    patients: dict[str, str]
+    excluded: dict[str, str]
+    lines: dict[str, int]
+    refused: list[tuple[int, str]]
+    name: str
+    wants_mfr: bool
+
+    @property
+    def studies(self) -> list[str]:
+        """Study ids in the order of the table."""
+        return list(self.patients)
+
+
+def read_clinical(
+    path: str | Path,
+    columns: ColumnMap | None = None,
+    traits: Sequence[str] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Clinical:
+    """Read the clinical table, one row a study.
+
+    Parameters
+    ----------
+    path
+        CSV, TSV, XLSX, SPSS or Stata file.
+    columns
+        What its columns are. None: study_id and patient_id are called so, columns of 0 and 1 are
+        traits, mfr is the user's own flow reserve.
+    traits
+        Without `columns`: those that are traits.
+    tell
+        Receives one line for everything the user should know.
 
     Raises
     ------
     FileNotFoundError: no such file.
-    ValueError: it is not a CSV, lacks an id column, or names a study twice.
+    ValueError: the table or its columns are unsound; all offenders are listed.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No clinical table {path}.")
-    try:
-        # As text first: an id such as 001 or NA stays what it is.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} cannot be read as a UTF-8 CSV table ({error}).") from None
-    table = table.rename(columns=lambda name: str(name).strip())
-    table = table.apply(lambda column: column.str.strip())
-    for name in _IDS:
-        if name not in table:
-            raise ValueError(
-                f"{path.name} has no column {name}; it has {listing(table.columns)}. Rename yours "
-                "in the first line, and save with commas between the columns."
-            )
-    # A spreadsheet's empty lines are no studies.
-    is_empty = (table == "").all(axis=1)
-    nameless = (table["study_id"] == "") & ~is_empty
-    if nameless.any():
-        rows = np.flatnonzero(nameless) + 2
-        raise ValueError(f"{path.name}: no study_id in row {listing(rows)}.")
-    table = table[~is_empty].set_index("study_id")
-    return table.apply(_as_numbers).assign(patient_id=table["patient_id"])
+    if columns is not None and traits is not None:
+        raise ValueError("Traits are named either in the column map or by --traits, not in both.")
+    sheet = read_sheet(path)
+    if sheet.note:
+        tell(sheet.note)
+    table = as_table(sheet, path.name)
+    if columns is None:
+        columns = _default_columns(table, traits, path.name, tell)
+    mapped = apply_column_map(table, columns, path.name)
+    by_id = dict(zip(table[columns.study_id].str.strip(), table.index, strict=True))
+    excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
+    for line in describe_codings(mapped, columns):
+        trait = line.split(":", 1)[0]
+        means = f" ({CODED_ONE_MEANS[trait]})" if trait in CODED_ONE_MEANS else ""
+        tell(line.replace(" coded 1 mean ", f" coded 1{means} mean ", 1))
+    for reason in dict.fromkeys(excluded.values()):
+        tell(f"Excluded, {reason}: {sum(r == reason for r in excluded.values())} studies")
+    wants_mfr = (traits is None or IMPAIRED_MFR in traits) and (
+        IMPAIRED_MFR not in columns.traits or IMPAIRED_MFR in mapped.traits
+    )
+    return Clinical(
+        table=mapped.table.drop(columns="patient_id"),
+        traits=mapped.traits,
+        patients={str(s): str(p) for s, p in mapped.table["patient_id"].items()},
+        excluded=excluded,
+        lines={str(study): int(by_id.get(str(study), 0)) for study in mapped.table.index},
+        refused=mapped.refused,
+        name=path.name,
+        wants_mfr=wants_mfr,
+    )
 
 
-def _as_numbers(column: pd.Series) -> pd.Series:
-    """A column of numbers where all its recorded cells are numbers, else of text."""
-    is_recorded = ~column.isin(_NOT_RECORDED)
-    numbers = pd.to_numeric(column.where(is_recorded), errors="coerce")
-    return numbers if numbers.notna().equals(is_recorded) else column.where(is_recorded)
-
-
-def without_identity(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table without columns that name a person, and the names of those columns."""
-    naming = [name for name in table.columns if _NAMES_A_PERSON.search(str(name))]
-    return table.drop(columns=naming), naming
-
-
-def trait_columns(table: pd.DataFrame, named: Sequence[str] | None) -> list[str]:
-    """Columns that are traits: those named; else the paper's, and every other 0/1 column.
+def suggest_columns(path: str | Path) -> str:
+    """A first column map of a table, to be edited; never a cell that may identify a person.
 
     Raises
     ------
-    ValueError: a named column is absent.
+    FileNotFoundError: no such file.
+    ValueError: the table cannot be read.
     """
-    others = [name for name in table.columns if name not in ("patient_id", "split", MFR_COLUMN)]
-    if named is not None:
-        if absent := [name for name in named if name not in others]:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No clinical table {path}.")
+    return suggest_column_map(as_table(read_sheet(path), path.name))
+
+
+def without_table(studies: Sequence[str]) -> Clinical:
+    """Where there is no table: every study is a patient of its own, without labels."""
+    return Clinical(
+        table=pd.DataFrame(index=pd.Index(studies, name="study_id")),
+        traits=[],
+        patients={study: study for study in studies},
+        excluded={},
+        lines={},
+        refused=[],
+        name="",
+        wants_mfr=True,
+    )
+
+
+def _default_columns(
+    table: pd.DataFrame,
+    traits: Sequence[str] | None,
+    name: str,
+    tell: Callable[[str], None],
+) -> ColumnMap:
+    """The map of a table whose columns are called as the cohort calls them."""
+    for column in _IDS:
+        if column not in table:
             raise ValueError(
-                f"No column {listing(absent)} for a trait; there is {listing(others)}."
+                f"{name} has no column {column}. Call it so in the first line, or say by a column "
+                "map which columns are what: --suggest-columns writes a first one."
             )
-        return list(named)
-    if cased := [name for name in others if name not in TRAITS and name.lower() in TRAITS]:
-        raise ValueError(f"Write the trait columns in lower case: {listing(cased)}.")
-    return [name for name in others if name in TRAITS or _looks_binary(table[name])]
-
-
-def _looks_binary(column: pd.Series) -> bool:
-    """True where nearly all values are 0 or 1, so that the others must be slips."""
-    numbers = pd.to_numeric(column.dropna(), errors="coerce")
-    return len(numbers) > 0 and float(numbers.isin([0, 1]).mean()) >= _MEANT_AS_TRAIT
-
-
-def check_table(table: pd.DataFrame, traits: Sequence[str], name: str) -> None:
-    """Raise one ValueError with every id, label and flow reserve that is not sound."""
-    problems = table_problems(table[list(traits)], table["patient_id"])
-    if MFR_COLUMN in table and not pd.api.types.is_numeric_dtype(table[MFR_COLUMN]):
-        recorded = table[MFR_COLUMN].dropna()
-        odd = recorded[pd.to_numeric(recorded, errors="coerce").isna()]
-        pairs = [f"{study} ({value[:6]})" for study, value in odd.items()]
-        problems.append(f"{MFR_COLUMN} must be a number with a decimal point: {listing(pairs)}")
-    if problems:
-        raise ValueError(
-            f"{name}: {'; '.join(problems)}. Mend the table, or name the trait columns by --traits."
+    others = [column for column in table if column not in (*_IDS, "mfr", "split", *PROVENANCE)]
+    if traits is not None:
+        if absent := [trait for trait in traits if trait not in others and trait != IMPAIRED_MFR]:
+            raise ValueError(f"{name} has no column {listing(absent)} for a trait.")
+        labelled = [trait for trait in traits if trait in others]
+    else:
+        if cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
+            raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
+        labelled = [c for c in others if c in TRAITS or _looks_binary(table[c])]
+    left_out = [c for c in others if c not in labelled and names_a_person(c)]
+    telling = [c for c in others if c not in (*labelled, *left_out) and _may_identify(table[c])]
+    if left_out:
+        tell(f"Left out, because they may name a person: columns {listing(left_out)}")
+    if telling:
+        tell(f"Left out, because they hold dates or free text: columns {listing(telling)}")
+    kept = [c for c in others if c not in (*labelled, *left_out, *telling)]
+    try:
+        return ColumnMap(
+            study_id="study_id",
+            patient_id="patient_id",
+            mfr="mfr" if "mfr" in table else "",
+            split="split" if "split" in table else "",
+            traits={t: TraitCoding(column=t, one=("1",), zero=("0",)) for t in labelled},
+            clinical={column: column for column in kept},
+            provenance={column: column for column in PROVENANCE if column in table},
         )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}.") from None
+
+
+def _looks_binary(cells: pd.Series) -> bool:
+    """True where nearly all values are 0 or 1, so that the others must be slips."""
+    recorded = [cell for cell in cells if not is_missing(cell)]
+    binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
+    return bool(recorded) and binary / len(recorded) >= _MEANT_AS_TRAIT
+
+
+def _may_identify(cells: pd.Series) -> bool:
+    """Dates, and text that differs from study to study."""
+    recorded = [cell for cell in cells if not is_missing(cell)]
+    if any(map(is_date, recorded)):
+        return True
+    return not all(map(is_number, recorded)) and len(set(recorded)) > _FEW
 
 
 def impaired_mfr(
@@ -127,7 +224,7 @@ def impaired_mfr(
     Parameters
     ----------
     table
-        May have a column impaired_mfr (0/1) and a column mfr (a number without unit).
+        May have a column impaired_mfr (1.0, 0.0, NaN) and a column mfr (a number without unit).
     from_maps
         Global MFR computed from the maps, or None where there is none.
 
@@ -138,7 +235,7 @@ def impaired_mfr(
     """
     empty = pd.Series(np.nan, index=table.index)
     column = table[IMPAIRED_MFR].astype(float) if IMPAIRED_MFR in table else empty
-    number = table[MFR_COLUMN].astype(float) if MFR_COLUMN in table else empty
+    number = table["mfr"].astype(float) if "mfr" in table else empty
     computed = empty if from_maps is None else from_maps
     answers = pd.DataFrame(
         {

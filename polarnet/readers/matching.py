@@ -1,0 +1,193 @@
+"""Which map belongs to which study of the table, and which studies are complete."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from polarnet.cohort.checks import HIGHEST
+from polarnet.readers.reading import ReadFile, ReadMap
+from polarnet.traits import MAP_TYPES
+
+READ, WARNED, REFUSED = "read", "warned", "refused"
+
+_ENOUGH: Final = 0.5
+"""A map type is taken if at least this share of the studies has it (our choice)."""
+
+
+@dataclass
+class Verdict:
+    """What became of one map, one file without maps, or one row."""
+
+    status: str = READ
+    reasons: list[str] = field(default_factory=list)
+
+    def warn(self, reason: str) -> None:
+        """Note something that the user should know."""
+        self.reasons.append(reason)
+        self.status = WARNED if self.status == READ else self.status
+
+    def refuse(self, reason: str) -> None:
+        """Leave it out, and say why."""
+        self.reasons.append(reason)
+        self.status = REFUSED
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Complete studies, and what became of everything.
+
+    Attributes
+    ----------
+    studies
+        Study id of the table -> map type -> map, in the order of the table.
+    maps
+        Every map that was found, and its verdict.
+    unit
+        "mL/min/g" or "percent".
+    map_types
+        Of every study.
+    """
+
+    studies: dict[str, dict[str, ReadMap]]
+    maps: list[tuple[ReadMap, Verdict]]
+    unit: str
+    map_types: tuple[str, ...]
+
+
+def match_maps(
+    files: Sequence[ReadFile],
+    studies: Sequence[str],
+    patients: dict[str, str],
+    rows: dict[str, Verdict],
+    excluded: Collection[str] = (),
+) -> Matched:
+    """Put maps and studies together.
+
+    Parameters
+    ----------
+    files
+        As read.
+    studies
+        Study ids that the table has and that are not excluded, in its order.
+    patients
+        Study id -> patient id.
+    rows
+        Verdict of each of `studies`; completed here.
+    excluded
+        Study ids of the table that are to be left out.
+
+    Raises
+    ------
+    ValueError: no study is complete.
+    """
+    known = {study: study for study in studies}
+    folded = defaultdict(list)
+    for one in studies:
+        folded[one.casefold()].append(one)
+    maps = [(found, Verdict()) for file in files for found in file.maps]
+    unit = _usual_unit([found for found, _ in maps])
+    owned: dict[str, dict[str, list[tuple[ReadMap, Verdict]]]] = {s: {} for s in studies}
+    met = set()
+    for found, verdict in maps:
+        study = known.get(found.study)
+        if study is None and len(alike := folded[found.study.casefold()]) == 1:
+            study = alike[0]
+            verdict.warn("its study id is written in other case than in the table")
+        met.add(study)
+        if study is None:
+            is_excluded = found.study in excluded
+            verdict.refuse(
+                "its study is excluded" if is_excluded else "no row of the table has its study id"
+            )
+        elif found.unit not in ("", unit):
+            verdict.refuse(f"is in {found.unit}, the other maps in {unit}")
+        elif found.map_type != "reserve" and found.high > HIGHEST[unit]:
+            verdict.refuse(_too_high(found, unit))
+        else:
+            owned[study].setdefault(found.map_type, []).append((found, verdict))
+    _refuse_twins(owned, patients)
+    left: dict[str, dict[str, tuple[ReadMap, Verdict]]] = {}
+    for owner, by_type in owned.items():
+        for map_type, several in by_type.items():
+            _keep_one(map_type, several, rows[owner])
+        left[owner] = {m: kept[0] for m, some in by_type.items() if (kept := _not_refused(some))}
+    map_types = _common_types(left, unit)
+    complete: dict[str, dict[str, ReadMap]] = {}
+    for owner, of_study in left.items():
+        if lacking := [m for m in map_types if m not in of_study]:
+            none = f"no {' and no '.join(lacking)} map" if of_study else "no map"
+            none = "its maps are refused" if not of_study and owner in met else none
+            rows[owner].refuse(none)
+            for _, verdict in of_study.values():
+                verdict.refuse(f"its study has {none}")
+            continue
+        complete[owner] = {m: of_study[m][0] for m in map_types}
+        for map_type, (_, verdict) in of_study.items():
+            if map_type not in map_types:
+                verdict.warn(f"not needed: the cohort holds {' and '.join(map_types)}")
+    if not complete:
+        raise ValueError("No study has both a row in the table and its maps.")
+    return Matched(complete, maps, unit, map_types)
+
+
+def _usual_unit(maps: Sequence[ReadMap]) -> str:
+    """The unit of most maps; flow where none has one."""
+    units = Counter(found.unit for found in maps if found.unit)
+    return units.most_common(1)[0][0] if units else "mL/min/g"
+
+
+def _too_high(found: ReadMap, unit: str) -> str:
+    hint = " Is it in mL/min/100g? Then say so by --unit." if unit == "mL/min/g" else ""
+    return f"reaches {found.high:.4g} {unit}, above {HIGHEST[unit]:g}.{hint}"
+
+
+def _refuse_twins(
+    owned: dict[str, dict[str, list[tuple[ReadMap, Verdict]]]], patients: dict[str, str]
+) -> None:
+    """The same pixels under two patients: nobody can say whose they are."""
+    owners: dict[tuple[str, str], list[tuple[str, ReadMap, Verdict]]] = defaultdict(list)
+    for study, of_study in owned.items():
+        for map_type, several in of_study.items():
+            for found, verdict in several:
+                owners[map_type, found.digest].append((patients[study], found, verdict))
+    for same in owners.values():
+        if len({patient for patient, _, _ in same}) > 1:
+            numbers = sorted({found.file for _, found, _ in same})
+            for _, found, verdict in same:
+                others = [str(n) for n in numbers if n != found.file] or [str(found.file)]
+                verdict.refuse(
+                    f"pixel for pixel the same as under another patient (file {', '.join(others)})"
+                )
+
+
+def _not_refused(several: list[tuple[ReadMap, Verdict]]) -> list[tuple[ReadMap, Verdict]]:
+    return [(found, verdict) for found, verdict in several if verdict.status != REFUSED]
+
+
+def _keep_one(map_type: str, several: list[tuple[ReadMap, Verdict]], row: Verdict) -> None:
+    """One map of a type for a study: copies are left out, contradictions refused."""
+    left = _not_refused(several)
+    first = left[0][0] if left else None
+    if first is None or len(left) == 1:
+        return
+    if all(found.digest == first.digest for found, _ in left):
+        for _, verdict in left[1:]:
+            verdict.refuse(f"the same map as file {first.file}")
+        return
+    numbers = ", ".join(str(found.file) for found, _ in left)
+    for _, verdict in left:
+        verdict.refuse(f"{len(left)} different {map_type} maps of one study (files {numbers})")
+    row.warn(f"{len(left)} different {map_type} maps")
+
+
+def _common_types(
+    left: dict[str, dict[str, tuple[ReadMap, Verdict]]], unit: str
+) -> tuple[str, ...]:
+    """Map types that most studies have; reserve only where it cannot be computed."""
+    having = Counter(m for of_study in left.values() for m in of_study)
+    n = sum(bool(of_study) for of_study in left.values())
+    types = [m for m in MAP_TYPES if n and having[m] >= _ENOUGH * n]
+    if {"rest", "stress"} <= set(types) or unit == "percent":
+        types = [m for m in types if m != "reserve"]
+    return tuple(types or [m for m, _ in having.most_common(1)] or MAP_TYPES[:2])

@@ -1,0 +1,193 @@
+"""How one product writes its maps: geometry, unit and file names, as data."""
+
+import difflib
+import re
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from polarnet.traits import MAP_TYPES
+
+LAYOUTS: Final = ("square", "rings", "segments")
+
+_CHOICES: Final = {
+    "status": ("confirmed", "unconfirmed"),
+    "layout": LAYOUTS,
+    "anterior": ("top", "bottom", "left", "right"),
+    "septum": ("top", "bottom", "left", "right"),
+    "first_ring": ("apex", "base"),
+    "direction": ("counterclockwise", "clockwise"),
+    "rings_are": ("rows", "columns"),
+}
+_LARGEST_FILE: Final = 1_000_000  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How the maps of one product are to be read.
+
+    Attributes
+    ----------
+    name
+        Of the profile.
+    status
+        "unconfirmed" where no real export of the product was at hand.
+    layout
+        "square" (a picture), "rings" (rings x sectors, rows may differ in length) or "segments"
+        (a table of the 17 AHA segments).
+    unit
+        As in the files; "" where the files or the user must say it.
+    files
+        Regular expression of the whole file name without its ending, with groups `study` and,
+        where one file is one map, `map`.
+    map_words
+        Map type -> words for it in file names and headers, lower case.
+    sides
+        Square: accepted numbers of rows; () for any.
+    anterior, septum
+        Square: side of the picture where the wall lies.
+    disc_radius
+        Square: radius of the ventricle as a share of half the side.
+    rings, sectors
+        Rings: accepted shape; 0 for any.
+    first_ring
+        Rings: whether the first ring is the apex or the base.
+    first_sector_deg
+        Rings: middle of the first sector, in degrees counter-clockwise from the lateral wall (90 is
+        anterior) in our orientation.
+    direction
+        Rings: how sectors run, seen with anterior up and septum left.
+    rings_are
+        Rings: "rows" or "columns" of the file.
+    ring_ends
+        Rings: outer ends as shares of the radius, from the apex; () for rings of equal width.
+    manufacturer, software
+        Written into the cohort.
+    """
+
+    name: str
+    layout: str
+    status: str = "confirmed"
+    unit: str = ""
+    files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("rest", ("rest", "ruhe", "repos", "rust", "reposo")),
+        ("stress", ("stress", "belastung", "hyperemia", "hyperaemia", "estres")),
+        ("reserve", ("reserve", "mfr", "cfr", "mpr", "reserva")),
+    )
+    sides: tuple[int, ...] = ()
+    anterior: str = "top"
+    septum: str = "left"
+    disc_radius: float = 1.0
+    rings: int = 0
+    sectors: int = 0
+    first_ring: str = "apex"
+    first_sector_deg: float = 90.0
+    direction: str = "counterclockwise"
+    rings_are: str = "rows"
+    ring_ends: tuple[float, ...] = ()
+    manufacturer: str = ""
+    software: str = ""
+
+    def __post_init__(self) -> None:
+        for setting, choices in _CHOICES.items():
+            if getattr(self, setting) not in choices:
+                raise ValueError(
+                    f"Profile {self.name}: {setting} must be one of {', '.join(choices)}, but "
+                    f"'{getattr(self, setting)}' was given."
+                )
+        if ({self.anterior, self.septum} <= {"top", "bottom"}) or (
+            {self.anterior, self.septum} <= {"left", "right"}
+        ):
+            raise ValueError(
+                f"Profile {self.name}: anterior ({self.anterior}) and septum ({self.septum}) must "
+                "be neighbouring sides of the picture."
+            )
+        if not 0.1 <= self.disc_radius <= 1:
+            raise ValueError(
+                f"Profile {self.name}: disc_radius {self.disc_radius} must lie between 0.1 and 1."
+            )
+        ends = self.ring_ends
+        if ends and (list(ends) != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1):
+            raise ValueError(f"Profile {self.name}: ring_ends must rise from above 0 to 1.")
+        try:
+            groups = re.compile(self.files).groupindex
+        except re.error as error:
+            raise ValueError(f"Profile {self.name}: files is no pattern ({error}).") from None
+        if "study" not in groups:
+            raise ValueError(f"Profile {self.name}: files needs a group (?P<study>...).")
+
+    def map_type(self, word: str) -> str | None:
+        """Map type that a word of a file name or header stands for, or None."""
+        word = word.strip().casefold()
+        return next((m for m, words in self.map_words if word in words), None)
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with the package."""
+    return sorted(
+        path.name.removesuffix(".yaml")
+        for path in resources.files("polarnet.readers").joinpath("profiles").iterdir()
+        if path.name.endswith(".yaml")
+    )
+
+
+def load_profile(name: str | Path) -> Profile:
+    """A profile by its name, or of the user's own YAML file.
+
+    Raises
+    ------
+    ValueError: no such profile or file, an unknown setting (the nearest known one is named), or a
+        value that does not fit.
+    """
+    if str(name) in profile_names():
+        text = (
+            resources.files("polarnet.readers")
+            .joinpath("profiles", f"{name}.yaml")
+            .read_text(encoding="utf-8")
+        )
+        return _profile(str(name), text)
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(
+            f"No profile '{name}': neither a YAML file nor one of {', '.join(profile_names())}."
+        )
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError(f"{path.name} is too large for a profile.")
+    return _profile(path.stem, path.read_text(encoding="utf-8-sig"))
+
+
+def _profile(name: str, text: str) -> Profile:
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"Profile {name} is not readable YAML ({error}).") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"Profile {name} holds no settings.")
+    known = [field.name for field in fields(Profile)]
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(str(setting), known, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise ValueError(
+                f"Profile {name}: unknown setting '{setting}'{hint} Known: {', '.join(known)}."
+            )
+    settings = {"name": name} | {key: _as_tuple(value) for key, value in settings.items()}
+    if isinstance(words := settings.get("map_words"), dict):
+        if unknown := [word for word in words if word not in MAP_TYPES]:
+            raise ValueError(f"Profile {name}: map_words has unknown map types {unknown}.")
+        settings["map_words"] = tuple(
+            (map_type, tuple(str(w).casefold() for w in _as_tuple(found)))
+            for map_type, found in words.items()
+        )
+    try:
+        return Profile(**settings)
+    except TypeError as error:
+        raise ValueError(f"Profile {name}: {error}.") from None
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

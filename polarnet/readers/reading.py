@@ -1,0 +1,239 @@
+"""Every file of a folder read once: several at a time, and kept until the import is finished."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from polarnet import __version__
+from polarnet.anatomy import disc_mask
+from polarnet.cohort.checks import map_digest
+from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
+from polarnet.readers.profiles import Profile
+
+CHUNK: Final = 128
+"""Files read at once, and lost at most by an interruption (our choice)."""
+
+MANY: Final = 1000
+"""Files from which on several processes, and a bar that shows progress, pay (our choice)."""
+
+_IGNORED: Final = ("thumbs.db", "desktop.ini", ".ds_store")
+
+
+@dataclass(frozen=True)
+class ReadMap:
+    """A map that was read; its pixels wait in the store.
+
+    Attributes
+    ----------
+    file
+        Number of the file in the sorted list, from 1.
+    chunk, start, size
+        Where its size * size pixels are.
+    low, high
+        Over the disc, in `unit`.
+    digest
+        Fingerprint of the pixels.
+    """
+
+    file: int
+    study: str
+    map_type: str
+    unit: str
+    unit_text: str
+    shape: str
+    profile: str
+    low: float
+    high: float
+    digest: str
+    chunk: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file that was met: its maps, or why there are none."""
+
+    number: int
+    reason: str
+    maps: tuple[ReadMap, ...]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Folder where pixels wait."""
+
+    folder: Path
+
+    def pixels(self, found: ReadMap) -> np.ndarray:
+        """The map (size, size), float32."""
+        flat = np.load(self.folder / f"{found.chunk:06d}.npy", mmap_mode="r")
+        count = found.size * found.size
+        return np.array(flat[found.start : found.start + count]).reshape(found.size, found.size)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Files of a folder and of the folders in it, sorted; a single file stands for itself.
+
+    Raises
+    ------
+    FileNotFoundError: there is no such folder, or no file in it.
+    """
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No folder {folder}.")
+    files = sorted(
+        (
+            path
+            for path in folder.rglob("*")
+            if path.is_file() and path.name.casefold() not in _IGNORED
+        ),
+        key=lambda path: path.relative_to(folder).as_posix(),
+    )
+    if not files:
+        raise FileNotFoundError(f"{folder} is empty.")
+    return files
+
+
+def read_files(
+    files: Sequence[Path],
+    profiles: Sequence[Profile],
+    unit: str,
+    store: Store,
+    *,
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> list[ReadFile]:
+    """Read every file; what an interrupted import has read before is not read again.
+
+    Parameters
+    ----------
+    unit
+        As stated by the user, or "".
+    jobs
+        Processes; more than one only for many files.
+
+    Returns
+    -------
+    One entry a file, in order.
+    """
+    store.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    chunks = [
+        (number, start, list(files[start : start + CHUNK]))
+        for number, start in enumerate(range(0, len(files), CHUNK))
+    ]
+    arguments = [(store.folder, number, start, some, tuple(profiles), unit)
+                 for number, start, some in chunks]  # fmt: skip
+    results: list[ReadFile] = []
+    is_quick = len(files) < MANY
+    with tqdm(
+        total=len(files), desc="Reading", unit="file", disable=is_quick or not show_progress
+    ) as bar:
+        for part in _in_order(arguments, 1 if is_quick else jobs):
+            results += part
+            bar.update(len(part))
+    return results
+
+
+def _in_order(arguments: list[tuple], jobs: int) -> Iterator[list[ReadFile]]:
+    """Results of the chunks in order, in this process or in several."""
+    if jobs == 1:
+        yield from (_read_chunk(some) for some in arguments)
+        return
+    # Spawned, never forked: a fork copies the threads' locks of whatever is loaded here.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        try:
+            yield from pool.map(_read_chunk, arguments)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _read_chunk(arguments: tuple) -> list[ReadFile]:
+    """Read some files, or find what was read of them before."""
+    folder, number, start, files, profiles, unit = arguments
+    key = _key(files, profiles, unit)
+    note = folder / f"{number:06d}.json"
+    if (kept := _kept(note, key)) is not None:
+        return kept
+    pixels: list[np.ndarray] = []
+    results = []
+    place = 0
+    for position, path in enumerate(files):
+        file = start + position + 1
+        maps: list[ReadMap] = []
+        reason = ""
+        try:
+            if path.suffix.lower() not in MAP_FILES:
+                raise ValueError(f"{path.suffix or 'a file without ending'} is no export of maps")
+            for found in read_map_file(path, profiles, unit):
+                maps.append(_noted(found, file, number, place))
+                pixels.append(found.values.ravel())
+                place += found.values.size
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror or type(error).__name__})"
+        except ValueError as error:
+            # Messages of deeper readers begin with the file's name, which may be a person's.
+            reason = str(error).removeprefix(path.name).lstrip(": ").rstrip(".")
+        except MemoryError:
+            reason = "is too large for this machine's memory"
+        results.append(ReadFile(file, reason, tuple(maps)))
+    flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
+    partial = folder / f"{number:06d}.{os.getpid()}.partial"
+    with partial.open("wb") as stream:
+        np.save(stream, flat)
+    partial.replace(folder / f"{number:06d}.npy")
+    content = {"key": key, "files": [asdict(result) for result in results]}
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(note)
+    return results
+
+
+def _noted(found: FoundMap, file: int, chunk: int, place: int) -> ReadMap:
+    inside = found.values[disc_mask(len(found.values))]
+    return ReadMap(
+        file=file,
+        study=found.study,
+        map_type=found.map_type,
+        unit=found.unit,
+        unit_text=found.unit_text,
+        shape=found.shape,
+        profile=found.profile,
+        low=float(inside.min()),
+        high=float(inside.max()),
+        digest=map_digest(found.values).hex(),
+        chunk=chunk,
+        start=place,
+        size=len(found.values),
+    )
+
+
+def _key(files: Sequence[Path], profiles: Sequence[Profile], unit: str) -> str:
+    """Fingerprint of all that the result depends on, short of the files' content."""
+    facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return hashlib.sha256(repr((__version__, facts, profiles, unit)).encode()).hexdigest()
+
+
+def _kept(note: Path, key: str) -> list[ReadFile] | None:
+    """Results noted under the same key, or None."""
+    try:
+        content = json.loads(note.read_text(encoding="utf-8"))
+        if content["key"] != key or not note.with_suffix(".npy").is_file():
+            return None
+        return [
+            ReadFile(f["number"], f["reason"], tuple(ReadMap(**m) for m in f["maps"]))
+            for f in content["files"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

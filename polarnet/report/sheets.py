@@ -1,0 +1,82 @@
+"""Pictures to check an import by eye: a first map with its walls, and many small ones."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from polarnet.anatomy import disc_mask
+from polarnet.cohort import Cohort
+from polarnet.folders import new_file
+from polarnet.report.figures import COLOURS, LIMITS, plot_polar_map
+
+_COLUMNS = 10
+
+
+def write_preview(
+    path: str | Path, values: np.ndarray, *, map_type: str, unit: str, caption: str
+) -> Path:
+    """Draw one map with wall names, so that its orientation can be checked before an import.
+
+    Parameters
+    ----------
+    path
+        PNG to write; one from before is replaced.
+    values
+        Polar map of shape (size, size), anterior up, septum left.
+    map_type, unit
+        As for `plot_polar_map`; "" for a reserve.
+    caption
+        What is said below the picture.
+    """
+    figure, ax = plt.subplots(figsize=(5, 4.6))
+    plot_polar_map(values, ax=ax, map_type=map_type, unit=unit or "mL/min/g")
+    figure.text(0.5, 0.02, caption, ha="center", fontsize=7, wrap=True)
+    with new_file(path) as partial:
+        figure.savefig(partial, dpi=130, format="png")
+    plt.close(figure)
+    return Path(path)
+
+
+def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
+    """Draw the maps of some studies, small, a study a column, on one absolute scale.
+
+    Parameters
+    ----------
+    some
+        The studies to draw.
+    n_studies
+        Studies of the whole cohort.
+    path
+        PNG to write.
+    """
+    map_types = list(some.maps)
+    n_blocks = -(-len(some) // _COLUMNS)
+    n_rows = n_blocks * len(map_types)
+    figure, axes = plt.subplots(
+        n_rows, _COLUMNS, figsize=(_COLUMNS, 0.6 + 1.15 * n_rows), squeeze=False
+    )
+    disc = disc_mask(some.size)
+    for ax in axes.ravel():
+        ax.axis("off")
+    for study, study_id in enumerate(some.patients.index):
+        block, column = divmod(study, _COLUMNS)
+        for row, map_type in enumerate(map_types):
+            ax = axes[block * len(map_types) + row, column]
+            low, high = (0.0, 100.0) if some.unit == "percent" else LIMITS[map_type]
+            values = np.asarray(some.maps[map_type][study])
+            ax.imshow(np.where(disc, values, np.nan), cmap=COLOURS, vmin=low, vmax=high)
+            if row == 0:
+                ax.set_title(str(study_id), fontsize=5, pad=2)
+    shown = (
+        f"{len(some)} of {n_studies} studies" if len(some) < n_studies else f"{n_studies} studies"
+    )
+    phantom = "Phantom, not patients. " if some.is_phantom else ""
+    scale = "0-100 percent" if some.unit == "percent" else "0-4 mL/min/g, reserve 0-5"
+    figure.suptitle(
+        f"{phantom}{shown}; rows: {', '.join(map_types)}; scale {scale}; anterior up, septum left",
+        fontsize=7,
+    )
+    figure.tight_layout(rect=(0, 0, 1, 0.99), pad=0.3)
+    figure.savefig(path, dpi=110, format="png")
+    plt.close(figure)

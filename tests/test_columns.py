@@ -1,0 +1,535 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from polarnet.readers.columns import (
+    ColumnMap,
+    TraitCoding,
+    apply_column_map,
+    describe_codings,
+    is_date,
+    load_column_map,
+    names_a_person,
+    suggest_column_map,
+)
+
+CLINIC = """\
+Untersuchung;PatNr;Geschlecht;HbA1c;Raucher;Alter;Global MFR;Tracer;CABG;Gruppe;Befund
+U1;1;w;48;Ja;60;2,5;Rb-82;nein;train;o. B.
+U2;1; F ;47,9;ex;61;1,5;Rb-82;1.0;train;
+U3;2;m;k.A.;nein;99;-;;JA;val;Narbe
+U4;3;;;;71;3;N-13;;test;-
+"""
+
+MAP = """\
+study_id: Untersuchung
+patient_id: PatNr
+mfr: Global MFR
+traits:
+  sex: {column: Geschlecht, one: [w, F], zero: [m, M]}
+  diabetes: {column: HbA1c, rule: ">= 48"}
+  smoking: {column: Raucher, one: ja, zero: [nein, ex]}
+clinical:
+  age: Alter
+  finding: Befund
+provenance:
+  tracer: Tracer
+exclude:
+  prior bypass: {column: CABG, values: ["ja", 1]}
+  artefact: {column: Raucher, values: [nein]}
+split: Gruppe
+missing: ["k.A.", 99]
+decimal_comma: true
+"""
+
+
+def table_of(text):
+    """A table as `as_table` gives it, first line of the file first."""
+    header, *rows = [line.split(";") for line in text.splitlines()]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return pd.DataFrame(cells, columns=header, index=range(2, len(rows) + 2), dtype=str)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A column map out of YAML text."""
+
+    def load_text(text):
+        (tmp_path / "map.yaml").write_text(text, encoding="utf-8")
+        return load_column_map(tmp_path / "map.yaml")
+
+    return load_text
+
+
+def mapped(text=CLINIC, columns=None, **changes):
+    """The table of this text, mapped; the map has ids alone, but for the changes."""
+    columns = columns or ColumnMap(study_id="Untersuchung", patient_id="PatNr", **changes)
+    return apply_column_map(table_of(text), columns, "clinic.csv")
+
+
+def refusal(call, *arguments, **changes):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller compares the text)
+        call(*arguments, **changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# === The map's file ===
+
+
+def test_the_map_says_what_stands_in_the_file(load):
+    columns = load(MAP)
+    assert columns.study_id == "Untersuchung"
+    assert columns.traits["sex"] == TraitCoding("Geschlecht", one=("w", "F"), zero=("m", "M"))
+    assert columns.traits["smoking"].one == ("ja",)
+    assert columns.traits["diabetes"].rule == ">= 48"
+    assert columns.exclude["prior bypass"].values == ("ja", "1")
+    assert columns.missing == ("k.A.", "99")
+    assert columns.decimal_comma is True
+
+
+def test_ids_alone_are_a_map_and_sections_may_be_empty(load):
+    columns = load("study_id: a\npatient_id: 12\ntraits:\n  # sex: ?\nclinical:\n")
+    assert columns == ColumnMap(study_id="a", patient_id="12")
+
+
+def test_everything_that_is_wrong_with_a_map_is_told_at_once(load):
+    message = refusal(
+        load,
+        """
+study_id: a
+patiend_id: b
+traits:
+  sex: {colum: x, one: [w], zero: [m]}
+  smoking: {column: x, one: [ja]}
+  diabetes: {column: x, rule: "more than 3"}
+  hypertension: {column: x, one: [1], zero: [0, 1.0]}
+  dyslipidemia: x
+provenance: {trazer: t}
+exclude: {artefact: {column: c}}
+decimal_comma: "yes"
+""",
+    )
+    for text in (
+        "map.yaml: unknown key 'patiend_id'; did you mean 'patient_id'?",
+        "patient_id is missing",
+        "unknown key 'traits sex colum'; did you mean 'column'?",
+        "traits smoking: needs either one and zero",
+        "traits diabetes: rule 'more than 3' must be one of",
+        "traits hypertension: 1 stands in one and in zero",
+        "traits dyslipidemia must be like {column:",
+        "unknown key 'provenance trazer'; did you mean 'tracer'?",
+        "exclude artefact: values is missing",
+        "decimal_comma must be true or false",
+    ):
+        assert text in message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["traits: {smoking: {column: x, one: [yes], zero: [no]}}",
+     "traits: {smoking: {column: x, one: on, zero: 'no'}}",
+     "exclude: {bypass: {column: x, values: [True]}}", "missing: [off]", "split: no"],
+)  # fmt: skip
+def test_words_that_yaml_takes_for_true_or_false_need_quotes(load, line):
+    message = refusal(load, f"study_id: a\npatient_id: b\n{line}\n")
+    assert "put quotes around yes, no" in message
+    assert "needs either" not in message
+
+
+def test_words_in_quotes_stay_words(load):
+    columns = load(
+        "study_id: a\npatient_id: b\n"
+        "traits: {smoking: {column: x, one: ['yes', ja], zero: ['no', \"off\"]}}"
+    )
+    assert columns.traits["smoking"].zero == ("no", "off")
+
+
+@pytest.mark.parametrize(
+    "coding",
+    ["one: [a], zero: [b], rule: '> 1'", "one: [a], rule: '> 1'", "zero: [a]", "rule: '48'",
+     "rule: '>= 6,5'", "one: [ja], zero: [' JA ']", "one: [a], zero: ['']"],
+)  # fmt: skip
+def test_a_coding_is_values_or_a_rule_and_says_one_thing(load, coding):
+    message = refusal(load, f"study_id: a\npatient_id: b\ntraits: {{x: {{column: c, {coding}}}}}\n")
+    assert message.startswith("map.yaml: traits x: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [("traits: {a: {column: c, one: [1], zero: [0]}}\nclinical: {a: d}", "a is a trait and"),
+     ("clinical: {mfr: c, age: d}", "cannot be called mfr"),
+     ("traits: {Sex: {column: c, one: [1], zero: [0]}}", "lower case: Sex"),
+     ("traits: {a: {column: c, one: [1], zero: [0, 9]}}\nmissing: ['9,0']", "9 is coded, and in"),
+     ("clinical: {x: b}", "clinical x: b is the column of an id"),
+     ("clinical: {x: Nachname, y: d}", "clinical x: Nachname may name a person"),
+     ("clinical: {surname: c}", "clinical surname: c may name a person"),
+     ("provenance: {model: PatNr}", "provenance model: PatNr may name a person"),
+     ("exclude: {x: {column: Vorname, values: [a]}}", "exclude x: Vorname may name"),
+     ("study_id: c", "study_id given twice"), ("clinical: {age: c, age: d}", "age given twice"),
+     ("clinical: &x {age: c}\nmissing: *x", "aliases"), ("clinical: [age]", "clinical must hold"),
+     ("clinical: {age: 2020-01-01}", "a date where text should stand"),
+     ("missing: [[a]]", "a list where text"), ("missing: [2020-13-45]", "is not YAML"),
+     ("clinical: {1: c}", "1 names in clinical are no text")],
+)  # fmt: skip
+def test_a_map_that_cannot_be_is_refused(load, line, text):
+    assert text in refusal(load, f"study_id: a\npatient_id: b\n{line}\n")
+
+
+def test_files_that_are_no_map_are_refused(load, tmp_path):
+    assert "must hold lines like" in refusal(load, "- a\n")
+    assert "is not YAML" in refusal(load, "a: [\n")
+    assert "is not YAML" in refusal(load, "a: " + "[" * 5000)
+    assert "larger than 1 MB" in refusal(load, "#" * 2**20 + "\n")
+    with pytest.raises(FileNotFoundError, match="No column map"):
+        load_column_map(tmp_path / "none.yaml")
+
+
+def test_a_map_that_unfolds_without_end_is_refused_at_once(load):
+    """Ten lines, each ten times the one before: 10^10 cells."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 10)]
+    start = time.monotonic()
+    assert "aliases" in refusal(load, "\n".join([*lines, "missing: *a9"]))
+    assert time.monotonic() - start < 1
+
+
+# === Columns that name a person ===
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["Name", "Nachname", "Vorname", "Patientenname", "PATIENT NAME", "Surname", "first_name",
+     "nom", "Prénom", "nom de naissance", "Achternaam", "voornaam", "Apellidos", "nombre",
+     "Cognome", "Nome", "Geburtsdatum", "geb.", "Geb.-Dat.", "date_of_birth", "DOB",
+     "BirthYear", "Date de naissance", "geboortedatum", "Fecha de nacimiento", "data di nascita",
+     "Straße", "Strasse", "PLZ", "Wohnort", "address", "Adresse", "dirección", "postcode",
+     "Telefon", "telefoon", "teléfono", "phone", "Mobilnummer", "E-Mail", "Versichertennummer",
+     "AHV-Nr", "NHS number", "NHSNumber", "MRN", "ssn", "BSN", "Sozialversicherungsnr.",
+     "code postal", "Krankenhaus-Nr.", "hospital no", "hospital_number", "Fallnummer",
+     "Accession Number", "PatNr", "patient_id", "Initials", "passport"],
+)  # fmt: skip
+def test_columns_that_name_a_person_are_known(column):
+    assert names_a_person(column)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["genome", "hospital stay", "Hospital LOS", "Tracername", "ManufacturerModelName",
+     "Software name", "Gerätename", "nom du traceur", "sex assigned at birth", "birth weight",
+     "BMI", "age", "Alter", "EF rest", "initial MBF", "hypertension", "Raucher", "ornament",
+     "economic status", "capacity", "velocity", "pre-nominal", "ACE inhibitor", "PPI", "statin",
+     "national guideline", "Gebiet", "handedness", "mobility", "insurance type", "previous MI",
+     "dyslipidemia", "anomaly", "total calcium", "patient position", "number of vessels"],
+)  # fmt: skip
+def test_columns_that_name_no_person_are_left_alone(column):
+    assert not names_a_person(column)
+
+
+# === The map, applied ===
+
+
+def test_a_table_is_translated_as_the_map_says(load):
+    """By hand from CLINIC and MAP; 99 and k.A. are missing, 47,9 is below 48."""
+    result = mapped(columns=load(MAP))
+    nan = np.nan
+    expected = pd.DataFrame(
+        {
+            "patient_id": ["1", "1", "2", "3"],
+            "sex": [1, 1, 0, nan],
+            "diabetes": [1, 0, nan, nan],
+            "smoking": [1, 0, 0, nan],
+            "mfr": [2.5, 1.5, nan, 3],
+            "age": [60, 61, nan, 71],
+            "finding": ["o. B.", nan, "Narbe", nan],
+            "tracer": ["Rb-82", "Rb-82", "", "N-13"],
+            "split": ["train", "train", "val", "test"],
+        },
+        index=pd.Index(["U1", "U2", "U3", "U4"], name="study_id"),
+    )
+    pd.testing.assert_frame_equal(
+        result.table, expected, check_dtype=False, check_column_type=False, check_index_type=False
+    )
+    assert result.traits == ["sex", "diabetes", "smoking"]
+    assert result.table["mfr"].dtype == result.table["sex"].dtype == np.float64
+    assert result.excluded.to_dict() == {
+        "U1": "", "U2": "prior bypass", "U3": "prior bypass", "U4": "",
+    }  # fmt: skip
+    assert result.refused == []
+    assert repr(result) == "MappedTable(4 studies, 2 of them excluded, 0 rows refused)"
+
+
+def test_what_one_and_zero_mean_is_told_with_counts_of_what_is_kept(load):
+    """U2 and U3 are excluded; U1 and U4 are left."""
+    columns = load(MAP)
+    assert describe_codings(mapped(columns=columns), columns) == [
+        "sex: 1 coded 1 mean Geschlecht = w, F; 0 coded 0 mean m, M; 1 not recorded",
+        "diabetes: 1 coded 1 mean HbA1c >= 48; 0 coded 0 mean < 48; 1 not recorded",
+        "smoking: 1 coded 1 mean Raucher = ja; 0 coded 0 mean nein, ex; 1 not recorded",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "labels"),
+    [(">= 48", [1, 1, 0]), ("> 48", [1, 0, 0]), ("<48", [0, 0, 1]), ("<= 48.0", [0, 1, 1]),
+     ("== 48", [0, 1, 0]), (">= -1", [1, 1, 1])],
+)  # fmt: skip
+def test_rules_compare_as_they_read(rule, labels):
+    text = "Untersuchung;PatNr;x\na;1;49\nb;2;48\nc;3;47,5\n"
+    result = mapped(text, traits={"t": TraitCoding("x", rule=rule)})
+    assert result.table["t"].tolist() == labels
+
+
+def test_a_cell_means_the_same_in_capitals_with_zeros_or_with_a_comma():
+    text = "Untersuchung;PatNr;x;y\na;1;JÄ;1\nb;2;ja\u0308;1.0\nc;3;n;0,0\nd;4;N;2\n"
+    codings = {
+        "x": TraitCoding("x", one=("jä",), zero=("n",)),
+        "y": TraitCoding("y", one=("1.0",), zero=("0", "2,0")),
+    }
+    result = mapped(text, traits=codings)
+    assert result.table["x"].tolist() == [1, 1, 0, 0]
+    assert result.table["y"].tolist() == [1, 1, 0, 0]
+
+
+def test_an_empty_cell_is_never_zero():
+    text = "Untersuchung;PatNr;x\n" + "".join(
+        f"s{k};{k};{cell}\n" for k, cell in enumerate(["", "-", "n/a", "k.A.", "nein"])
+    )
+    result = mapped(text, traits={"x": TraitCoding("x", one=("ja",), zero=("nein",))})
+    assert result.table["x"].isna().tolist() == [True] * 4 + [False]
+
+
+def test_a_cell_that_is_coded_is_not_missing():
+    text = "Untersuchung;PatNr;x\na;1;-\nb;2;x\n"
+    result = mapped(text, traits={"x": TraitCoding("x", one=("x",), zero=("-",))})
+    assert result.table["x"].tolist() == [0, 1]
+
+
+def test_values_that_the_map_does_not_explain_are_told_per_column():
+    text = "Untersuchung;PatNr;x;y\n" + "".join(
+        f"s{k};{k};{x};{y}\n"
+        for k, (x, y) in enumerate(
+            [("d", "48"), ("d", "hoch"), ("unbekannt, fragen", "49"), ("ja", "")]
+        )
+    )
+    message = refusal(
+        mapped,
+        text,
+        traits={
+            "sex": TraitCoding("x", one=("ja",), zero=("nein",)),
+            "dm": TraitCoding("y", rule="> 48"),
+        },
+    )
+    assert message == (
+        "clinic.csv: x (sex) has cells that its coding does not explain: 'd' (2), "
+        "'unbekannt, f...' (1); y (dm) has cells that its coding does not explain: 'hoch' (1). "
+        "Mend the table or the column map."
+    )
+
+
+@pytest.mark.parametrize("n", [8, 9, 20, 21])
+def test_many_unexplained_values_are_counted_and_very_many_never_shown(n):
+    text = "Untersuchung;PatNr;x\n" + "".join(f"s{k};{k};Maier{k:02d}\n" for k in range(n))
+    message = refusal(mapped, text, traits={"x": TraitCoding("x", one=("a",), zero=("b",))})
+    assert message.count("Maier") == (8 if n <= 20 else 0)
+    assert ("and 1 more values" in message) == (n == 9)
+    assert ("21 different values" in message) == (n == 21)
+
+
+def test_rows_without_a_clear_id_are_refused_by_line_and_never_repeated():
+    ids = ["U1", "12-Mar", "", "Mar-12", "2026-12-03 00:00:00", "U2", "1,23E+11", "U2", "-",
+           "u1", "U3", "U4", "\u00dc", "U\u0308", "NA"]  # fmt: skip
+    patients = ["1"] * 10 + ["", "3. Mrz", "1", "1", "1"]
+    text = "Untersuchung;PatNr\n" + "".join(
+        f"{study};{patient}\n" for study, patient in zip(ids, patients, strict=True)
+    )
+    result = mapped(text)
+    assert result.table.index.tolist() == ["U1", "u1", "NA"]
+    reasons = dict(result.refused)
+    assert list(reasons) == [3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]
+    for line in (3, 5, 6):
+        assert reasons[line].startswith("study id is a date")
+    assert reasons[4] == reasons[10] == "no study id"
+    assert reasons[7] == "study id given twice, also in line 9"
+    assert reasons[9] == "study id given twice, also in line 7"
+    assert reasons[8].startswith("study id was rounded")
+    assert reasons[12] == "no patient id"
+    assert reasons[13].startswith("patient id is a date")
+    assert reasons[14] == "study id given twice, also in line 15"
+
+
+@pytest.mark.parametrize(
+    "cell", ["12-Mar", "Mar-12", "12. Mrz", "12-mrt", "12-mars", "août-12", "2026-12-03", "10:30",
+             "03.12.2026", "3/12/26", "3-12-2026", "May-2024", "12-Dec-2026"]
+)  # fmt: skip
+def test_what_a_spreadsheet_makes_of_ids_is_known(cell):
+    assert is_date(cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["MAR-12", "Mark-12", "2024-012", "2024-12", "S12-3", "1-2-3", "01-02-33", "12", "DEC3",
+             "Set-1", "1.5", "Mar-123", "12345-67-8"]
+)  # fmt: skip
+def test_ids_that_resemble_dates_stay_ids(cell):
+    assert not is_date(cell)
+
+
+def test_rows_that_are_refused_need_no_explanation():
+    result = mapped(
+        "Untersuchung;PatNr;x\na;1;ja\n;2;???\n",
+        traits={"x": TraitCoding("x", one=("ja",), zero=("nein",))},
+    )
+    assert result.table["x"].tolist() == [1]
+
+
+def test_all_columns_that_are_absent_are_named_with_their_nearest():
+    columns = ColumnMap(study_id="Untersuchng", patient_id="PatNr", clinical={"bmi": "xyz"})
+    message = refusal(mapped, CLINIC, columns)
+    assert message.startswith(
+        "clinic.csv has no column Untersuchng (study_id, did you mean Untersuchung?), "
+        "xyz (clinical bmi)."
+    )
+    assert "Raucher" not in message
+
+
+def test_a_flow_reserve_is_a_positive_number():
+    text = "Untersuchung;PatNr;m\na;1;2,5\nb;2;Maier\nc;3;-1\nd;4;inf\ne;5;0\n"
+    message = refusal(mapped, text, mfr="m")
+    assert "m (mfr) is no number in line 3, 5" in message
+    assert "m (mfr) is not above 0 in line 4, 6" in message
+    assert "Maier" not in message
+
+
+def test_points_and_commas_in_one_table_are_refused():
+    text = "Untersuchung;PatNr;m;a\na;1;2,5;1.5\n"
+    message = refusal(mapped, text, mfr="m", clinical={"a": "a"})
+    assert "1 numbers have a comma" in message
+    assert "decimal_comma in the column map" in message
+
+
+def test_numbers_in_the_other_way_never_become_text():
+    text = "Untersuchung;PatNr;m;a\na;1;2,5;1.5\nb;2;2;7\n"
+    message = refusal(mapped, text, mfr="m", clinical={"a": "a"}, decimal_comma=True)
+    assert "a (clinical a) is no finite number with a decimal comma in line 2" in message
+    assert "in line 3" in refusal(
+        mapped, "Untersuchung;PatNr;a\na;1;1\nb;2;inf\n", clinical={"a": "a"}
+    )
+
+
+def test_dates_are_not_taken_over():
+    text = "Untersuchung;PatNr;a\na;1;50\nb;2;1950-03-04\n"
+    message = refusal(mapped, text, clinical={"a": "a"})
+    assert "holds dates in line 3" in message
+    assert "1950" not in message
+
+
+# === A first map ===
+
+
+def test_a_table_without_doubt_gives_a_map_that_can_be_used_as_it_is(load):
+    table = table_of(
+        "Untersuchungs-Nr;PatNr;Geschlecht;Diabetes;Hypertonie;Raucher;Alter;BMI;MFR global;Tracer"
+        ";Stress-Agens;ACB-OP (Bypass);Artefakt\n"
+        "U1;1;w;ja;1;J;50;24;2,1;Rb-82;Regadenoson;nein;0\n"
+        "U2;2;m;nein;0;N;60;25;1,9;N-13;Adenosin;ja;1\n"
+    )
+    text = suggest_column_map(table)
+    assert "# " not in text.split("\n", 1)[1]
+    columns = load(text)
+    assert (columns.study_id, columns.patient_id) == ("Untersuchungs-Nr", "PatNr")
+    assert columns.mfr == "MFR global"
+    assert columns.traits == {
+        "sex": TraitCoding("Geschlecht", one=("w",), zero=("m",)),
+        "diabetes": TraitCoding("Diabetes", one=("ja",), zero=("nein",)),
+        "hypertension": TraitCoding("Hypertonie", one=("1",), zero=("0",)),
+        "smoking": TraitCoding("Raucher", one=("J",), zero=("N",)),
+    }
+    assert columns.clinical == {"age": "Alter", "bmi": "BMI"}
+    assert columns.provenance == {"tracer": "Tracer", "stress_agent": "Stress-Agens"}
+    assert {reason: e.values for reason, e in columns.exclude.items()} == {
+        "prior bypass": ("ja",), "artefact": ("1",),
+    }  # fmt: skip
+    assert len(apply_column_map(table, columns, "a").table) == 2
+
+
+@pytest.mark.parametrize(
+    ("headings", "yes", "no"),
+    [("study_id;patient_id;gender;smoker;age", "yes", "no"),
+     ("Étude;N° patient;Sexe;Tabagisme;Âge", "oui", "non"),
+     ("Onderzoek;Patiëntnummer;Geslacht;Roker;Leeftijd", "ja", "nee"),
+     ("Estudio;Paciente;Sexo;Fumador;Edad", "sí", "no")],
+)  # fmt: skip
+def test_headings_of_five_languages_are_understood(load, headings, yes, no):
+    study, patient, sex, smoking, age = headings.split(";")
+    columns = load(suggest_column_map(table_of(f"{headings}\na;1;f;{yes};50\nb;2;m;{no};60\n")))
+    assert (columns.study_id, columns.patient_id) == (study, patient)
+    assert columns.traits["sex"] == TraitCoding(sex, one=("f",), zero=("m",))
+    assert columns.traits["smoking"] == TraitCoding(smoking, one=(yes,), zero=(no,))
+    assert columns.clinical == {"age": age}
+
+
+@pytest.mark.parametrize(
+    ("cells", "question"),
+    [("1;2", '# sex: {column: Sex, one: ["1"], zero: ["2"]}    # 1 or 2?'),
+     ("0;1", '# sex: {column: Sex, one: ["0"], zero: ["1"]}    # 0 or 1?'),
+     ("h;m", "# sex: {column: Sex, one: [], zero: []}    # found: h, m"),
+     ("f;f", "# sex: {column: Sex, one: [], zero: []}    # found: f")],
+)  # fmt: skip
+def test_what_is_not_certain_is_a_question(load, cells, question):
+    first, second = cells.split(";")
+    text = suggest_column_map(table_of(f"study id;patient id;Sex\na;1;{first}\nb;2;{second}\n"))
+    assert question in text
+    assert load(text).traits == {}
+
+
+def test_words_beside_the_known_ones_make_another_column():
+    text = suggest_column_map(
+        table_of("study id;study date;patient id;Nichtraucher;MFR LAD;Patient name;CFR;CABG;ACB\n"
+                 "a;x;1;ja;2;Maier;2;ja;nein\nb;x;2;nein;2;Beier;2;nein;ja\n")
+    )  # fmt: skip
+    assert "study_id: study id\n" in text
+    assert "patient_id: patient id\n" in text
+    assert "mfr: CFR\n" in text
+    assert "smoking" not in text
+    assert text.count("# prior bypass") == 2
+    assert "# Not used: study date, Nichtraucher, MFR LAD\n" in text
+    assert "# Left out, may name a person: Patient name\n" in text
+
+
+def test_ids_that_occur_twice_or_are_not_there_are_questions():
+    text = suggest_column_map(table_of("study id;x\na;1\na;2\n"))
+    assert "# study_id: study id    # but some occur twice" in text
+    assert "# patient_id:    # which column" in text
+
+
+def test_cells_of_a_column_with_more_than_six_values_are_never_written():
+    rows = "".join(f"s{k};{k};w{k};{k};x{min(k, 5)}\n" for k in range(1, 8))
+    text = suggest_column_map(table_of("study id;patient id;Sex;HbA1c;Raucher\n" + rows))
+    assert "w1" not in text
+    assert "# sex: {column: Sex, one: [], zero: []}    # which values?" in text
+    assert '# diabetes: {column: HbA1c, rule: ">= 48"}' in text
+    assert "found: x1, x2, x3, x4, x5" in text
+    rows = "".join(f"s{k};{k};v{k % 7}\n" for k in range(20))
+    assert "v1" not in suggest_column_map(table_of("study id;patient id;Sex\n" + rows))
+
+
+def test_odd_headings_and_cells_cannot_break_out_of_their_line(load):
+    table = pd.DataFrame(
+        {"study id": ["a", "b"], "patient: id": ["1", "2"], "sex\nmissing: [x]": ["f", "m"],
+         "Raucher": ["yes", "no"], "Diabetes": ["x\u2028y: z", "#"]},
+        index=[2, 3], dtype=str,
+    )  # fmt: skip
+    columns = load(suggest_column_map(table))
+    assert columns.patient_id == "patient: id"
+    assert columns.traits["sex"].column == "sex\nmissing: [x]"
+    assert columns.traits["smoking"].one == ("yes",)
+    assert columns.missing == ()
+
+
+def test_a_table_without_headings_gives_no_map():
+    for text in ("Maier;1950-01-01;x\na;b;c\n", "Maier;1;2\na;b;c\n"):
+        message = refusal(suggest_column_map, table_of(text))
+        assert "not the names of columns" in message
+        assert "Maier" not in message
