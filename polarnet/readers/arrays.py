@@ -8,7 +8,8 @@ from typing import IO, Final
 import numpy as np
 import scipy.io
 
-from polarnet.readers.sheets import MAX_TEXT_BYTES
+_LARGEST_PLAIN: Final = 16 * 2**20
+"""Bytes of the largest text file taken in one go (our choice); larger ones go cell by cell."""
 
 MAX_ARRAY_BYTES: Final = 64 * 2**20
 """Largest array file, unpacked (our choice): a map of 512 x 512 has 2 MB."""
@@ -25,7 +26,7 @@ def read_plain_matrix(path: Path) -> np.ndarray | None:
     float64 array (rows, columns), or None: letters, an encoding other than ASCII, rows of
     different length, or separators that could also be decimal commas.
     """
-    if path.stat().st_size > MAX_TEXT_BYTES:
+    if path.stat().st_size > _LARGEST_PLAIN:
         return None
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
     if not data or _NOT_PLAIN.search(data):
