@@ -1,6 +1,9 @@
 """Maps rewritten as other programs would write them, and read back."""
 
+import sys
+
 import numpy as np
+import openpyxl
 import pytest
 
 import polarnet as pn
@@ -93,27 +96,95 @@ def test_ragged_rings_keep_the_segments_within_one_percent(real):
     assert difference(found, real) < 0.01
 
 
-@pytest.mark.realdata
-def test_segment_tables_in_four_dialects_keep_their_means(real, tmp_path):
-    table = pn.segment_means(real)
-    dialects = {
-        "S1_stress.csv": "segment,stress\n"
-        + "".join(f"{k},{v:.4f}\n" for k, v in enumerate(table, 1)),
-        "S2.csv": "Segment;Stress\n;ml/min/g\n"
-        + "".join(f"{k};{f'{v:.4f}'.replace('.', ',')}\n" for k, v in enumerate(table, 1)),
-        "S3.tsv": "AHA\tStress MBF (cc/min/g)\n"
-        + "".join(f"{name}\t{v:.4f}\n" for name, v in zip(pn.anatomy.SEGMENTS, table, strict=True))
-        + "LAD\t1\nLCX\t1\nRCA\t1\nGlobal\t1\n",
-        "all.csv": "study_id," + ",".join(f"stress_{k}" for k in range(1, 18)) + "\n"
-        "S4," + ",".join(f"{v:.4f}" for v in table) + "\n",
+def write_routes(folder, pictures):
+    """Rest and stress of one study as each product would write it: route -> (study, profile)."""
+    tables = {m: pn.segment_means(picture) for m, picture in pictures.items()}
+    mine = folder.parent / "imaginary.yaml"
+    mine.write_text(
+        "layout: square\nanterior: left\nseptum: top\n"
+        "files: 'Nr(?P<study>[0-9]+) (?P<map>[A-Z]+)'\nmap_words: {rest: [ruhe], stress: [last]}\n",
+        encoding="utf-8",
+    )
+    counts = [6, 12, 18, 24, *[36] * 18]
+    for m, picture in pictures.items():
+        word = {"rest": "RUHE", "stress": "LAST"}[m]
+        np.savetxt(folder / f"Nr7 {word}.csv", picture.T, delimiter=";", fmt="%.4f")
+        np.savetxt(
+            folder / f"pmod_{m}.tsv", ring_values(picture, 20, 36), delimiter="\t", fmt="%.4f"
+        )
+        rows = [
+            sampled(picture, (k + 0.5) / len(counts), 90 + np.arange(n) * 360 / n)
+            for k, n in enumerate(counts)
+        ]
+        ragged = "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows)
+        (folder / f"ragged_{m}.csv").write_text(ragged, encoding="utf-8")
+        one = "".join(f"{k},{v:.4f}\n" for k, v in enumerate(tables[m], 1))
+        (folder / f"point_{m}.csv").write_text(
+            f"segment,{m} (mL/min/g)\n{one}", encoding="utf-8-sig"
+        )
+    both = list(enumerate(zip(tables["rest"], tables["stress"], strict=True), 1))
+    comma = "".join(f"{k};{r:.4f};{s:.4f}\n" for k, (r, s) in both).replace(".", ",")
+    (folder / "comma.csv").write_text(
+        f"Segment;Ruhe;Belastung\n;ml/min/100g;ml/min/100g\n{_hundredfold(comma)}",
+        encoding="utf-16",
+    )
+    named = "".join(f"{pn.anatomy.SEGMENTS[k - 1]}\t{r:.4f}\t{s:.4f}\n" for k, (r, s) in both)
+    (folder / "named.txt").write_text(
+        f"AHA-Größe\tRest [cc/min/g]\tStress [cc/min/g]\n{named}LAD\t1\t2\nGlobal\t1\t2\n",
+        encoding="cp1252",
+    )
+    book = openpyxl.Workbook()
+    book.active.append(["study_id", *[f"{m} seg {k}" for m in tables for k in range(1, 18)]])
+    book.active.append(["row", *[float(v) for values in tables.values() for v in values]])
+    book.save(folder / "all.xlsx")
+    ragged_profile = folder.parent / "ragged.yaml"
+    ragged_profile.write_text("layout: rings\n", encoding="utf-8")
+    return {
+        "turned and mirrored picture": ("7", mine),
+        "20 x 36": ("pmod", "pmod-20x36"),
+        "ragged rings": ("ragged", ragged_profile),
+        "segments, point, UTF-8": ("point", "aha17"),
+        "segments, comma, UTF-16, mL/min/100g": ("comma", "aha17"),
+        "segments, tab, names, cp1252": ("named", "aha17"),
+        "segments, XLSX, a row a study": ("row", "aha17"),
     }
-    for number, (name, text) in enumerate(dialects.items(), 1):
-        path = tmp_path / name
-        encoding = "utf-16" if name == "S2.csv" else "utf-8-sig"
-        path.write_text(text, encoding=encoding)
-        (found,) = read_map_file(path, [load_profile("aha17")], "mL/min/g")
-        assert (found.study, found.map_type) == (f"S{number}", "stress")
-        assert difference(found.values, real) < 0.01
+
+
+def _hundredfold(text):
+    """Numbers with a decimal comma, times 100."""
+    rows = [row.split(";") for row in text.splitlines()]
+    return "\n".join(
+        ";".join(
+            [k, *[f"{100 * float(v.replace(',', '.')):.2f}".replace(".", ",") for v in values]]
+        )
+        for k, *values in rows
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("study", ["study773", "study4494"])
+def test_every_route_brings_the_segments_back_within_one_percent(ottawa, study, tmp_path):
+    """One table: route, largest difference of the 17 means at rest and stress in % of the mean."""
+    pictures = {
+        m: resampled(np.loadtxt(ottawa / f"{study}_{m}.csv", delimiter=","), 64, 0.8167)
+        for m in ("rest", "stress")
+    }
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    routes = write_routes(folder, pictures)
+    lines = []
+    for route, (name, profile) in routes.items():
+        # Alone: the same pixels under two patients would be refused.
+        alone = tmp_path / name
+        alone.mkdir()
+        for path in folder.glob(f"*{name}*") if name != "row" else [folder / "all.xlsx"]:
+            path.rename(alone / path.name)
+        cohort = pn.read_exports(alone, unit="mL/min/g", profiles=[profile], size=64, keep_ids=True)
+        row = list(cohort.patients.index).index(name)
+        errors = [difference(cohort.maps[m][row], pictures[m]) for m in pictures]
+        lines.append(f"{study}  {route:40} {100 * errors[0]:.2f} {100 * errors[1]:.2f}\n")
+        assert max(errors) < 0.01, (route, errors)
+    sys.stdout.writelines(lines)
 
 
 @pytest.mark.realdata

@@ -965,7 +965,7 @@ def _pair(values: Sequence[str], pairs: Iterable[tuple[str, str]]) -> tuple[str,
     """The cells that mean 1 and 0, where both occur and nothing else does."""
     by_key = {_key(value): value for value in values}
     for one, zero in pairs:
-        if len(values) == 2 and by_key.keys() == {_key(one), _key(zero)}:
+        if by_key.keys() == {_key(one), _key(zero)}:
             return by_key[_key(one)], by_key[_key(zero)]
     return None
 

@@ -28,6 +28,8 @@ ARRAY_FILES: Final = (".npy", ".npz", ".mat")
 TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
 MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES)
 
+_INFINITE: Final = ("inf", "infinity")
+
 SMALLEST, LARGEST = 8, 1024
 """Rows of a square map (our choice): 17 segments need 8, no workstation exports more than 1,024."""
 
@@ -139,7 +141,10 @@ def _matrix(sheet: Sheet) -> np.ndarray | list[np.ndarray]:
 def _is_nearly_matrix(sheet: Sheet) -> bool:
     """Whether a sheet was meant to be a matrix: many cells, hardly any of them words."""
     cells = [cell for row in sheet.rows for cell in row]
-    n_meant = sum(is_number(cell) or is_missing(cell) for cell in cells)
+    n_meant = sum(
+        is_number(cell) or is_missing(cell) or cell.casefold().lstrip("+-") in _INFINITE
+        for cell in cells
+    )
     return len(cells) >= SMALLEST**2 and n_meant > 0.9 * len(cells)
 
 

@@ -1,0 +1,181 @@
+"""All that is decided before maps are put together: what is read, matched, named and sized."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from polarnet.cohort.checks import listing
+from polarnet.readers.clinical import Clinical, read_clinical, without_table
+from polarnet.readers.columns import ColumnMap
+from polarnet.readers.geometry import RASTER
+from polarnet.readers.matching import REFUSED, Matched, Verdict, match_maps
+from polarnet.readers.profiles import load_profile
+from polarnet.readers.provenance import mixtures, provenance
+from polarnet.readers.pseudonyms import Pseudonyms, load_key
+from polarnet.readers.reading import ReadFile, Store, list_files, read_files
+from polarnet.readers.units import conversion
+
+PROFILES: Final = ("square", "aha17")
+"""Profiles in use where the user names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What an import will be.
+
+    Attributes
+    ----------
+    clinical, matched, files, rows
+        The table, the complete studies, what was read, and the verdict of every row.
+    store
+        Where pixels wait.
+    size
+        Rows of the cohort's maps.
+    names, patients
+        Study id of the table -> study and patient id in the cohort.
+    origin
+        Provenance, index study id of the table.
+    wants_mfr
+        Whether impaired flow reserve is one of the labels.
+    """
+
+    clinical: Clinical
+    matched: Matched
+    files: list[ReadFile]
+    rows: dict[str, Verdict]
+    store: Store
+    size: int
+    names: dict[str, str]
+    patients: dict[str, str]
+    origin: pd.DataFrame
+    wants_mfr: bool
+
+
+def make_plan(
+    folder: Path,
+    clinical: str | Path | None,
+    store: Store,
+    tell: Callable[[str], None],
+    *,
+    columns: ColumnMap | None = None,
+    unit: str = "",
+    profiles: Sequence[str | Path] = PROFILES,
+    traits: Sequence[str] | None = None,
+    size: int | None = None,
+    tracer: str = "",
+    stress_agent: str = "",
+    software: str = "",
+    key: str | Path | None = None,
+    keep_ids: bool = False,
+    link: str | Path | None = None,
+    strict: bool = False,
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> Plan:
+    """Read everything, and decide what becomes of it."""
+    if link and Path(link).exists():
+        raise FileExistsError(f"{link} exists; choose another file.")
+    if unit and not conversion(unit)[0]:
+        raise ValueError(f"'{unit}' is no unit of flow, nor percent.")
+    used = [load_profile(name) for name in profiles]
+    for profile in used:
+        if profile.status == "unconfirmed":
+            tell(
+                f"Profile {profile.name} is unconfirmed: no real export of that product was at "
+                "hand. Look at the preview before you trust it."
+            )
+    pseudonyms = None if keep_ids else _pseudonyms(key, tell)
+    table = read_clinical(clinical, columns, traits, tell) if clinical else None
+    files = list_files(folder)
+    read = read_files(files, used, unit, store, jobs=jobs, show_progress=show_progress)
+    if table is None:
+        table = without_table(list(dict.fromkeys(m.study for f in read for m in f.maps)))
+    rows = {study: Verdict() for study in table.studies}
+    for study, reason in table.excluded.items():
+        rows[study].refuse(f"excluded: {reason}")
+    eligible = [study for study in table.studies if study not in table.excluded]
+    try:
+        matched = match_maps(read, eligible, table.patients, rows, table.excluded)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error} {_why_nothing(read)}") from None
+    if strict:
+        _refuse_any(matched, read, rows, table, files if keep_ids else None)
+    stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
+    origin = provenance(table.table, matched, used, stated)
+    for line in mixtures(origin):
+        tell(line)
+    return Plan(
+        clinical=table,
+        matched=matched,
+        files=read,
+        rows=rows,
+        store=store,
+        size=size or _common_size(matched, tell),
+        names={s: pseudonyms.study(s) if pseudonyms else s for s in matched.studies},
+        patients={
+            s: pseudonyms.patient(table.patients[s]) if pseudonyms else table.patients[s]
+            for s in matched.studies
+        },
+        origin=origin,
+        wants_mfr=table.wants_mfr,
+    )
+
+
+def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudonyms:
+    pseudonyms, path, is_new = load_key(Path(key) if key else None)
+    made = "made just now; keep it" if is_new else "as before"
+    tell(f"Ids are replaced by pseudonyms; their key is {path} ({made}).")
+    return pseudonyms
+
+
+def _why_nothing(read: Sequence[ReadFile]) -> str:
+    """The commonest reason why files were refused, or why ids do not meet."""
+    refused = [file for file in read if file.reason]
+    if len(refused) == len(read):
+        return f"All {len(read)} files are refused; file {refused[0].number} {refused[0].reason}."
+    return (
+        f"{len(read) - len(refused)} of {len(read)} files hold maps. Do their study ids, in the "
+        "names of the files, stand in the table?"
+    )
+
+
+def _common_size(matched: Matched, tell: Callable[[str], None]) -> int:
+    """Rows of the cohort's maps: of the files where they agree."""
+    found = [m.size for maps in matched.studies.values() for m in maps.values()]
+    counts = {size: found.count(size) for size in sorted(set(found))}
+    if len(counts) == 1:
+        return found[0]
+    told = ", ".join(f"{size} x {size} ({n} maps)" for size, n in counts.items())
+    tell(f"Maps of several sizes are resampled to {RASTER} x {RASTER}: {told}")
+    return RASTER
+
+
+def _refuse_any(
+    matched: Matched,
+    read: Sequence[ReadFile],
+    rows: dict[str, Verdict],
+    table: Clinical,
+    files: Sequence[Path] | None,
+) -> None:
+    """One ValueError with everything that would be left out; files are named where allowed."""
+
+    def named(number: int) -> str:
+        return f"file {number}" if files is None else files[number - 1].name
+
+    problems = [f"{named(file.number)} {file.reason}" for file in read if file.reason]
+    problems += [
+        f"{named(found.file)}: {verdict.reasons[-1]}"
+        for found, verdict in matched.maps
+        if verdict.status == REFUSED
+    ]
+    problems += [f"line {line}: {reason}" for line, reason in table.refused]
+    problems += [
+        f"line {table.lines[study]}: {verdict.reasons[-1]}"
+        for study, verdict in rows.items()
+        if verdict.status == REFUSED
+    ]
+    if problems:
+        raise ValueError(f"Nothing was imported (strict): {listing(problems)}.")
