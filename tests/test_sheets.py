@@ -47,8 +47,16 @@ def test_the_separator_is_found(tmp_path, dialect):
     assert read_sheet(tmp_path / "a.csv").delimiter == delimiter
 
 
+def test_a_number_that_the_sample_cuts_is_no_text(tmp_path):
+    """The first 65,536 characters, from which the separator is guessed, end after a comma."""
+    start = "1,5;2;3\n1,5;2\n"
+    text = start + "0" * (65_536 - len(start) - 1) + ",5;1\n"
+    (tmp_path / "a.csv").write_text(text)
+    assert read_sheet(tmp_path / "a.csv").delimiter == ";"
+
+
 def test_cells_are_where_the_separators_put_them(tmp_path):
-    (tmp_path / "a.txt").write_text('sep=;\n a ;"b;c"\n1,5;"say ""hi"""\n')
+    (tmp_path / "a.txt").write_text('sep=;\n a ; "b;c"\n1,5;"say ""hi"""\n')
     sheet = read_sheet(tmp_path / "a.txt")
     assert sheet.rows == [["a", "b;c"], ["1,5", 'say "hi"']]
     assert sheet.row_numbers == [2, 3]
@@ -188,7 +196,7 @@ def refusal(path):
     return message
 
 
-FORMULAS = ["=1+1", "+A1", "@SUM(A1)", "-A1", '"\tx"', '"\rx"', " =x", "-2+3+cmd|x", "-1+f(A1)"]
+FORMULAS = ["=1+1", "+A1", "@SUM(A1)", "-A1", '"\tx"', '"\rx"', '" =x"', "-2+3+cmd|x", "-1+f(A1)"]
 NO_FORMULAS = ["-", "-3", "+1.5", "-.5", "-1.5e3", "a=b", "1-2", "-5 %", "x@y", '"\t2"']
 
 
@@ -245,6 +253,12 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content):
 def test_a_file_without_content_is_empty(tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     assert refusal(tmp_path / "a.csv") == "a.csv is empty."
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "sav", "dta"])
+def test_a_file_without_a_byte_is_empty(tmp_path, kind):
+    (tmp_path / f"a.{kind}").touch()
+    assert refusal(tmp_path / f"a.{kind}") == f"a.{kind} is empty."
 
 
 @pytest.mark.parametrize("text", ['a,b\n1,"x\n2,y\n', 'a,b\n1,"x"y\n'])

@@ -1,0 +1,296 @@
+"""The clinic's table in the words of a cohort: a column map applied."""
+
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.cohort.checks import listing
+from polarnet.readers.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
+from polarnet.readers.identity import ROUNDED, is_date
+from polarnet.readers.sheets import is_missing, is_number, parse_number, uses_decimal_comma
+
+_VALUES_SHOWN: Final = 8
+"""Unexplained values that a message repeats (our choice)."""
+
+_TELLING: Final = 20
+"""With more unexplained values than this, a column may identify people: none is repeated."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class MappedTable:
+    """A table in the words of a cohort.
+
+    Attributes
+    ----------
+    table
+        Index study_id (text); patient_id, one column a trait (1.0, 0.0, NaN), mfr (no unit),
+        clinical variables (numbers, or text and NaN), provenance and split (text, "" for not
+        recorded). Excluded studies are in it.
+    traits
+        Columns that are traits.
+    excluded
+        study_id -> first reason that applies, "" for none.
+    refused
+        Line of the file and reason of each row that cannot be used.
+    """
+
+    table: pd.DataFrame
+    traits: list[str]
+    excluded: pd.Series
+    refused: list[tuple[int, str]]
+
+    def __repr__(self) -> str:
+        n_excluded = int((self.excluded != "").sum())
+        return (
+            f"MappedTable({len(self.table)} studies, {n_excluded} of them excluded, "
+            f"{len(self.refused)} rows refused)"
+        )
+
+
+def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> MappedTable:
+    """Translate a table.
+
+    Parameters
+    ----------
+    table
+        Cells as text; the index is the line in the file (`as_table`).
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    ValueError: a column is absent; a cell is not explained by its trait's coding; a flow reserve
+        is no positive number; numbers have commas and points; or a clinical column holds dates.
+        All of it is listed, without what may identify a patient.
+    """
+    _check_columns(table, columns, name)
+    refused = _refused_rows(table, columns)
+    usable = table.drop(index=[line for line, _ in refused])
+    problems: list[str] = []
+    cells = _Cells(
+        table=usable,
+        missing=frozenset(map(cell_key, columns.missing)),
+        decimal_comma=_decimal_comma(usable, columns, problems),
+        problems=problems,
+    )
+    ids = [_id(cell) for cell in usable[columns.study_id]]
+    parts: dict[str, Any] = {"patient_id": [_id(cell) for cell in usable[columns.patient_id]]}
+    parts |= {trait: cells.trait(trait, coding) for trait, coding in columns.traits.items()}
+    parts |= {"mfr": cells.flow_reserve(columns.mfr)} if columns.mfr else {}
+    parts |= {name: cells.variable(name, column) for name, column in columns.clinical.items()}
+    parts |= {name: cells.text(column) for name, column in columns.provenance.items()}
+    parts |= {"split": cells.text(columns.split)} if columns.split else {}
+    if problems:
+        raise ValueError(f"{name}: {'; '.join(problems)}. Mend the table or the column map.")
+    index = pd.Index(ids, name="study_id", dtype=object)
+    return MappedTable(
+        table=pd.DataFrame(parts, index=index),
+        traits=list(columns.traits),
+        excluded=pd.Series(
+            cells.reasons(columns.exclude), index=index, dtype=object, name="excluded"
+        ),
+        refused=refused,
+    )
+
+
+def _check_columns(table: pd.DataFrame, columns: ColumnMap, name: str) -> None:
+    """Raise ValueError with every column that the map names and the table lacks."""
+    headings = {heading.casefold(): heading for heading in table.columns}
+    absent = []
+    for place, column in columns.columns().items():
+        if column not in table.columns:
+            # The nearest only: the first line of a table without headings is a patient's.
+            near = difflib.get_close_matches(column.casefold(), headings, n=1)
+            hint = f", did you mean {headings[near[0]]}?" if near else ""
+            absent.append(f"{column} ({place}{hint})")
+    if absent:
+        raise ValueError(
+            f"{name} has no column {listing(absent)}. Compare the column map with the first line "
+            "of the table."
+        )
+
+
+def _id(cell: str) -> str:
+    # One accented letter has two spellings in Unicode; macOS and Windows differ in theirs.
+    return unicodedata.normalize("NFC", cell.strip())
+
+
+def _refused_rows(table: pd.DataFrame, columns: ColumnMap) -> list[tuple[int, str]]:
+    """Lines that cannot be told to be a study of a patient, and why."""
+    reasons: dict[int, str] = {}
+    lines: dict[str, list[int]] = {}
+    rows = zip(table.index, table[columns.study_id], table[columns.patient_id], strict=True)
+    for line, study, patient in rows:
+        reason = _id_problem(study, "study id") or _id_problem(patient, "patient id")
+        if reason:
+            reasons[line] = reason
+        else:
+            lines.setdefault(_id(study), []).append(line)
+    for same in lines.values():
+        for line in same if len(same) > 1 else []:
+            others = [other for other in same if other != line]
+            reasons[line] = f"study id given twice, also in line {listing(others)}"
+    return sorted(reasons.items())
+
+
+def _id_problem(cell: str, what: str) -> str:
+    """Why a cell is no id; the text does not repeat it."""
+    if cell.strip() in ("", "-"):  # a study may well be called NA
+        return f"no {what}"
+    if is_date(cell):
+        return f"{what} is a date; spreadsheets make dates of ids, format the column as text"
+    if ROUNDED.fullmatch(cell.strip().casefold()):
+        return f"{what} was rounded by a spreadsheet; format the column as text"
+    return ""
+
+
+def _decimal_comma(table: pd.DataFrame, columns: ColumnMap, problems: list[str]) -> bool:
+    """As the map says, else as the columns of numbers are written."""
+    if columns.decimal_comma is not None:
+        return columns.decimal_comma
+    named = [coding.column for coding in columns.traits.values() if coding.rule]
+    named += [columns.mfr] if columns.mfr else []
+    named += columns.clinical.values()
+    try:
+        return uses_decimal_comma(cell for column in named for cell in table[column])
+    except ValueError as error:
+        problems.append(f"{error}, or say decimal_comma in the column map")
+        return False
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Columns of the usable rows, translated one by one; what cannot be is noted."""
+
+    table: pd.DataFrame
+    missing: frozenset[str | float]
+    decimal_comma: bool
+    problems: list[str]
+
+    def is_missing(self, cell: str) -> bool:
+        """By our words for it, or by the user's."""
+        return is_missing(cell) or cell_key(cell) in self.missing
+
+    def trait(self, name: str, coding: TraitCoding) -> list[float]:
+        """1.0, 0.0, or NaN for not recorded."""
+        meaning = {cell_key(cell): 1.0 for cell in coding.one}
+        meaning |= {cell_key(cell): 0.0 for cell in coding.zero}
+        labels = []
+        unexplained: Counter[str] = Counter()
+        for cell in self.table[coding.column]:
+            label = meaning.get(cell_key(cell), np.nan)
+            if np.isnan(label) and not self.is_missing(cell):
+                try:
+                    label = self.by_rule(cell, coding)
+                except ValueError:
+                    unexplained[cell] += 1
+            labels.append(label)
+        if unexplained:
+            self.problems.append(f"{coding.column} ({name}) has {_some_values(unexplained)}")
+        return labels
+
+    def by_rule(self, cell: str, coding: TraitCoding) -> float:
+        """1.0 or 0.0; ValueError where there is no rule, or no number."""
+        if not coding.rule:
+            raise ValueError
+        return float(coding.holds(parse_number(cell, self.decimal_comma)))
+
+    def flow_reserve(self, column: str) -> list[float]:
+        """The user's own MFR; positive, or NaN for not recorded."""
+        values, odd = self.numbers(column)
+        negative = [line for line, v in zip(self.table.index, values, strict=True) if v <= 0]
+        if odd:
+            self.problems.append(f"{column} (mfr) is no number in line {listing(odd)}")
+        if negative:
+            self.problems.append(f"{column} (mfr) is not above 0 in line {listing(negative)}")
+        return values
+
+    def numbers(self, column: str) -> tuple[list[float], list[int]]:
+        """Numbers of a column, NaN for not recorded, and the lines that hold something else."""
+        values, odd = [], []
+        for line, cell in self.table[column].items():
+            value = np.nan
+            if not self.is_missing(cell):
+                try:
+                    value = parse_number(cell, self.decimal_comma)
+                except ValueError:
+                    odd.append(line)
+            values.append(value)
+        return values, odd
+
+    def variable(self, name: str, column: str) -> list[Any]:
+        """Numbers where all recorded cells are numbers, else text and NaN."""
+        values, odd = self.numbers(column)
+        cells = self.table[column]
+        if dates := [line for line, cell in cells.items() if is_date(cell)]:
+            # A birth date in disguise, or a number that a spreadsheet took for one.
+            self.problems.append(
+                f"{column} (clinical {name}) holds dates in line {listing(dates)}; dates are not "
+                "taken over"
+            )
+        if not odd:
+            return values
+        if all(self.is_missing(cell) or _looks_numeric(cell) for cell in cells):
+            # As text it would silently be lost to every analysis.
+            usual = "comma" if self.decimal_comma else "point"
+            self.problems.append(
+                f"{column} (clinical {name}) is no finite number with a decimal {usual} in line "
+                f"{listing(odd)}"
+            )
+        return [np.nan if self.is_missing(cell) else cell for cell in cells]
+
+    def text(self, column: str) -> list[str]:
+        """Text, "" for not recorded."""
+        return ["" if self.is_missing(cell) else cell for cell in self.table[column]]
+
+    def reasons(self, exclude: Mapping[str, Exclusion]) -> list[str]:
+        """First reason to leave each study out, or ""."""
+        reasons = [""] * len(self.table)
+        for reason, exclusion in exclude.items():
+            values = set(map(cell_key, exclusion.values))
+            for row, cell in enumerate(self.table[exclusion.column]):
+                if not reasons[row] and cell_key(cell) in values:
+                    reasons[row] = reason
+        return reasons
+
+
+def _looks_numeric(cell: str) -> bool:
+    """True for a number, also an infinite one."""
+    return is_number(cell) or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
+
+
+def _some_values(unexplained: Counter[str]) -> str:
+    """Values that a coding does not explain, with counts, unless they may identify people."""
+    n_values, n_cells = len(unexplained), unexplained.total()
+    if n_values > _TELLING:
+        return (
+            f"{n_cells} cells that its coding does not explain, with {n_values} different values "
+            "(not shown, because so many may identify patients)"
+        )
+    shown = [
+        f"'{cell[:CELL_SHOWN]}{'...' if len(cell) > CELL_SHOWN else ''}' ({n})"
+        for cell, n in unexplained.most_common(_VALUES_SHOWN)
+    ]
+    more = f" and {n_values - _VALUES_SHOWN} more values" if n_values > _VALUES_SHOWN else ""
+    return f"cells that its coding does not explain: {', '.join(shown)}{more}"
+
+
+def describe_codings(mapped: MappedTable, columns: ColumnMap) -> list[str]:
+    """What 1 and 0 mean, one line a trait, with counts of the studies that are not excluded."""
+    kept = mapped.table[(mapped.excluded == "").to_numpy()]
+    lines = []
+    for trait, coding in columns.traits.items():
+        one, zero = coding.meaning()
+        n_one, n_zero = int((kept[trait] == 1).sum()), int((kept[trait] == 0).sum())
+        lines.append(
+            f"{trait}: {n_one} coded 1 mean {one}; {n_zero} coded 0 mean {zero}; "
+            f"{len(kept) - n_one - n_zero} not recorded"
+        )
+    return lines
