@@ -77,24 +77,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
-        _check_header(file)
-        file.seek(0)
-        return {"": np.load(file, allow_pickle=False)}
+        shape, is_fortran, dtype = _read_header(file)
+        values = np.fromfile(file, dtype, int(np.prod(shape, dtype=object)))
+        return {"": values.reshape(shape, order="F" if is_fortran else "C")}
 
 
-def _check_header(file: IO[bytes]) -> None:
-    """Refuse by its header an array that would not fit; nothing is allocated for it."""
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and type of an array that fits; nothing is allocated for one that does not."""
     version = np.lib.format.read_magic(file)
     read = (
         np.lib.format.read_array_header_1_0
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    shape, _, dtype = read(file)
+    shape, is_fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("has Python objects in it, which are never loaded")
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > MAX_ARRAY_BYTES:
         raise ValueError(f"has an array of {' x '.join(map(str, shape))}, too large for a map")
+    return shape, is_fortran, dtype
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -76,9 +76,9 @@ class Store:
 
     def pixels(self, found: ReadMap) -> np.ndarray:
         """The map (size, size), float32."""
-        flat = np.load(self.folder / f"{found.chunk:06d}.npy", mmap_mode="r")
-        count = found.size * found.size
-        return np.array(flat[found.start : found.start + count]).reshape(found.size, found.size)
+        path = self.folder / f"{found.chunk:06d}.f4"
+        flat = np.fromfile(path, "<f4", found.size * found.size, offset=4 * found.start)
+        return flat.reshape(found.size, found.size)
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -191,9 +191,8 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
         results.append(ReadFile(file, reason, tuple(maps)))
     flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
     partial = folder / f"{number:06d}.{os.getpid()}.partial"
-    with partial.open("wb") as stream:
-        np.save(stream, flat)
-    partial.replace(folder / f"{number:06d}.npy")
+    flat.astype("<f4").tofile(partial)
+    partial.replace(folder / f"{number:06d}.f4")
     content = {"key": key, "files": [asdict(result) for result in results]}
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(note)
@@ -229,7 +228,7 @@ def _kept(note: Path, key: str) -> list[ReadFile] | None:
     """Results noted under the same key, or None."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
-        if content["key"] != key or not note.with_suffix(".npy").is_file():
+        if content["key"] != key or not note.with_suffix(".f4").is_file():
             return None
         return [
             ReadFile(f["number"], f["reason"], tuple(ReadMap(**m) for m in f["maps"]))
