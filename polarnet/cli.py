@@ -72,6 +72,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="polarnet",
+        allow_abbrev=False,
         description="Multi-task VGG16 on PET perfusion polar maps. Research use only.",
         epilog="Example: polarnet demo --out demo",
     )
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, text: str, example: str, run: Any) -> argparse.ArgumentParser:
         command = choices.add_parser(
-            name, help=text, description=text, epilog=f"Example: {example}"
+            name, help=text, description=text, epilog=f"Example: {example}", allow_abbrev=False
         )
         command.set_defaults(run=run)
         return command

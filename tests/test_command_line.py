@@ -85,7 +85,7 @@ def test_an_import_without_any_complete_study_is_one_line(export_folder, tmp_pat
     folder, table = export_folder
     arguments = ["import", folder, "--clinical", table, "--key", tmp_path / "key"]
     error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
-    assert "All 12 files are refused; file 1 its unit is not known; state it by --unit" in error
+    assert "All 12 files are refused: file 1 its unit is not known; state it by --unit" in error
     assert "--out is missing" in _fails(capsys, *arguments)
     assert not (tmp_path / "cohort").exists()
 

@@ -153,7 +153,7 @@ def test_one_command_accounts_for_every_file_and_row(clinic, tmp_path, capsys):
     assert len(cohort) == N - 1 - 5
     expected = {
         ("refused", "Is it in mL/min/100g"): 10,
-        ("refused", "its study is excluded"): 2,
+        ("refused", "its study is excluded, or its row refused"): 2,
         ("warned", "other case than in the table"): 2,
         ("refused", "its name does not tell the map type"): 1,  # the copy
         ("refused", "is empty"): 1,

@@ -36,7 +36,7 @@ def test_same_seed_same_bytes(phantom, tiny, cache, tmp_path, mode):
 
 def test_fine_tuning_moves_the_last_block_only(phantom, tiny, cache, tmp_path):
     config = dataclasses.replace(
-        tiny, mode="finetuned", finetune_learning_rate=1e-3, finetune_epochs=2, patience=1, epochs=1
+        tiny, mode="finetuned", finetune_learning_rate=1e-4, finetune_epochs=3, patience=3, epochs=1
     )
     train, val, _ = pn.split_by_patient(phantom, seed=5)
     pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)

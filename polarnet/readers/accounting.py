@@ -31,7 +31,7 @@ def account(
     paths: Sequence[Path] | None,
     folder: Path,
 ) -> pd.DataFrame:
-    """One row for every map, every file without maps, and every row of the table.
+    """One row for every map, every problem of a file, and every row of the table.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def account(
         for found in maps.values()
     }
     lines: list[dict[str, Any]] = [
-        {"kind": "file", "number": file.number, "status": REFUSED, "reason": file.reason,
+        {"kind": "file", "number": file.number, "status": REFUSED, "reason": problem,
          "name": named(file.number)}
         for file in files
-        if not file.maps
+        for problem in file.problems
     ]  # fmt: skip
     for found, verdict in matched.maps:
         study = in_cohort.get((found.file, found.map_type, found.chunk, found.start))

@@ -1,6 +1,6 @@
 """The clinical table: who the studies are of, their labels, and what else is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,6 +47,10 @@ class Clinical:
         Of the file; "" where there is none.
     wants_mfr
         Whether impaired flow reserve is one of the labels.
+    columns
+        What its columns are.
+    unusable
+        Study ids of refused rows.
     """
 
     table: pd.DataFrame
@@ -57,6 +61,19 @@ class Clinical:
     refused: list[tuple[int, str]]
     name: str
     wants_mfr: bool
+    columns: ColumnMap | None = None
+    unusable: tuple[str, ...] = ()
+
+    def codings(self, studies: Collection[str]) -> list[str]:
+        """What 1 and 0 mean, with counts over these studies, one line a trait."""
+        if self.columns is None:
+            return []
+        lines = []
+        for line in describe_codings(self.table.loc[list(studies)], self.columns):
+            trait = line.split(":", 1)[0]
+            means = f" ({CODED_ONE_MEANS[trait]})" if trait in CODED_ONE_MEANS else ""
+            lines.append(line.replace(" coded 1 mean ", f" coded 1{means} mean ", 1))
+        return lines
 
     @property
     def studies(self) -> list[str]:
@@ -103,12 +120,11 @@ def read_clinical(
     mapped = apply_column_map(table, columns, path.name)
     by_id = dict(zip(table[columns.study_id].str.strip(), table.index, strict=True))
     excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
-    for line in describe_codings(mapped, columns):
-        trait = line.split(":", 1)[0]
-        means = f" ({CODED_ONE_MEANS[trait]})" if trait in CODED_ONE_MEANS else ""
-        tell(line.replace(" coded 1 mean ", f" coded 1{means} mean ", 1))
-    for reason in dict.fromkeys(excluded.values()):
-        tell(f"Excluded, {reason}: {sum(r == reason for r in excluded.values())} studies")
+    for reason, exclusion in columns.exclude.items():
+        n = sum(r == reason for r in excluded.values())
+        found = sorted({cell for cell in table[exclusion.column] if cell})
+        shown = f"; {exclusion.column} holds {listing(found)}" if len(found) <= 4 and not n else ""
+        tell(f"Excluded, {reason}: {n} studies{shown}")
     wants_mfr = (traits is None or IMPAIRED_MFR in traits) and (
         IMPAIRED_MFR not in columns.traits or IMPAIRED_MFR in mapped.traits
     )
@@ -121,6 +137,10 @@ def read_clinical(
         refused=mapped.refused,
         name=path.name,
         wants_mfr=wants_mfr,
+        columns=columns,
+        unusable=tuple(
+            str(table.loc[line, columns.study_id]).strip() for line, _ in mapped.refused
+        ),
     )
 
 

@@ -282,9 +282,8 @@ def _some_values(unexplained: Counter[str]) -> str:
     return f"cells that its coding does not explain: {', '.join(shown)}{more}"
 
 
-def describe_codings(mapped: MappedTable, columns: ColumnMap) -> list[str]:
-    """What 1 and 0 mean, one line a trait, with counts of the studies that are not excluded."""
-    kept = mapped.table[(mapped.excluded == "").to_numpy()]
+def describe_codings(kept: pd.DataFrame, columns: ColumnMap) -> list[str]:
+    """What 1 and 0 mean, one line a trait, with counts over the studies of a mapped table."""
     lines = []
     for trait, coding in columns.traits.items():
         one, zero = coding.meaning()

@@ -1,6 +1,7 @@
 """From a folder of exports and a clinical table to a cohort, with an account of everything met."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -117,15 +118,22 @@ def import_exports(
     tell = tell or (lambda line: None)
     folder, out = Path(folder), Path(out)
     check_vacant(out)
+    link = settings.get("link")
+    if link and (out.resolve() in Path(link).resolve().parents or not Path(link).parent.is_dir()):
+        raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
     store = Store(_waiting_place(out))
-    plan = make_plan(folder, clinical, store, tell, show_progress=show_progress, **settings)
-    files = list_files(folder)
+    try:
+        plan = make_plan(folder, clinical, store, tell, show_progress=show_progress, **settings)
+    except Exception:
+        # What waits there names studies; only an interrupted import will come back for it.
+        shutil.rmtree(store.folder, ignore_errors=True)
+        raise
     keep_ids = bool(settings.get("keep_ids"))
     reports: list[pd.DataFrame] = []
 
     def beside(partial: Path) -> None:
         report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
-                         files if keep_ids else None, folder)  # fmt: skip
+                         plan.paths if keep_ids else None, folder)  # fmt: skip
         report.to_csv(partial / "import_report.csv", index=False, lineterminator="\n")
         reports.append(report)
         if draw:
@@ -134,8 +142,8 @@ def import_exports(
             draw(_cohort(plan, studies, []), len(plan.names), partial / "contact_sheet.png")
 
     cohort = write_cohorts(_parts(plan, tell), out, beside)
-    if link := settings.get("link"):
-        _write_link(Path(link), plan, files, folder)
+    if link:
+        _write_link(Path(link), plan, folder)
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
     shutil.rmtree(store.folder, ignore_errors=True)
     for line in summary(reports[0]):
@@ -156,11 +164,12 @@ def preview_exports(
     first_reason = ""
     for number, path in enumerate(list_files(Path(folder)), start=1):
         try:
-            if found := read_map_file(path, used, unit):
-                return found[0]
+            found, problems = read_map_file(path, used, unit)
         except (ValueError, OSError) as error:
-            reason = str(error).removeprefix(path.name).lstrip(": ")
-            first_reason = first_reason or f"file {number} {reason}"
+            found, problems = [], [str(error).removeprefix(path.name).lstrip(": ")]
+        if found:
+            return found[0]
+        first_reason = first_reason or f"file {number} {problems[0]}"
     raise ValueError(f"{folder}: no map can be read: {first_reason}.")
 
 
@@ -223,7 +232,7 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     )
 
 
-def _write_link(path: Path, plan: Plan, files: Sequence[Path], folder: Path) -> None:
+def _write_link(path: Path, plan: Plan, folder: Path) -> None:
     """The private table of who is who."""
     rows = [
         {
@@ -237,11 +246,12 @@ def _write_link(path: Path, plan: Plan, files: Sequence[Path], folder: Path) -> 
     ]
     numbered = [
         {"files": number, "file_name": str(path.relative_to(folder)) if path != folder else path}
-        for number, path in enumerate(files, start=1)
+        for number, path in enumerate(plan.paths, start=1)
     ]
-    pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)]).to_csv(
-        path, index=False, lineterminator="\n"
-    )
+    table = pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)])
+    # For its owner alone, from the first byte on.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        table.to_csv(file, index=False, lineterminator="\n")
 
 
 def _waiting_place(out: Path) -> Path:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import disc_mask
+from polarnet.anatomy import disc_mask, polar_coordinates
+from polarnet.cohort.stack import RESERVE_RANGE
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc
 from polarnet.readers.profiles import Profile
@@ -27,6 +28,15 @@ from polarnet.traits import MAP_TYPES
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")
 TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
 MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES)
+
+_LEAST_FLOW: Final = 0.1
+"""mL/min/g, below which no ventricle's mean lies (our choice; scars have 0.25 to 0.4)."""
+
+_LEAST_PERCENT: Final = 10.0
+"""A map of relative counts that reaches no more than this is none (our choice)."""
+
+_EMPTY_EDGE: Final = 0.5
+"""Share of the mean, below which the edge is taken to lie outside the ventricle (our choice)."""
 
 _INFINITE: Final = ("inf", "infinity")
 
@@ -54,6 +64,8 @@ class FoundMap:
         Of the numbers in the file, for people to read: "48 x 48", "20 rings", "17 segments".
     profile
         Name of the profile that the file was read with.
+    note
+        What the user should know of it, "" for nothing.
     """
 
     study: str
@@ -63,6 +75,7 @@ class FoundMap:
     unit_text: str
     shape: str
     profile: str
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +86,13 @@ class _Numbers:
     study: str = ""
     map_type: str = ""
     unit: str = ""
+    problem: str = ""
+    note: str = ""
 
 
-def read_map_file(path: Path, profiles: Sequence[Profile], unit: str) -> list[FoundMap]:
+def read_map_file(
+    path: Path, profiles: Sequence[Profile], unit: str, study_heading: str = ""
+) -> tuple[list[FoundMap], list[str]]:
     """Every polar map of a file.
 
     Parameters
@@ -84,23 +101,35 @@ def read_map_file(path: Path, profiles: Sequence[Profile], unit: str) -> list[Fo
         Tried in order; the first whose geometry fits is used.
     unit
         As stated by the user; "" where file or profile say it.
+    study_heading
+        Of the column with the study, in tables with a row a study.
+
+    Returns
+    -------
+    The maps, and why others in the file cannot be used.
 
     Raises
     ------
-    ValueError: the file holds no map, one that no profile fits, or one whose study, map type or
-        unit is not known; the message does not repeat the name of the file.
+    ValueError: the file as a whole holds no map; no message repeats the name of the file.
     """
-    numbers = _read_numbers(path, profiles)
     found: list[FoundMap] = []
-    for n in numbers:
-        profile = _fitting(n, profiles)
-        study, map_type = _named(path, n, profile)
-        values, shape = _as_map(n.values, profile)
-        found.append(_in_unit(values, shape, study, map_type, n.unit, unit, profile))
-    return found
+    problems: list[str] = []
+    for numbers in _read_numbers(path, profiles, study_heading):
+        try:
+            if numbers.problem:
+                raise ValueError(numbers.problem)
+            profile = _fitting(numbers, profiles)
+            study, map_type = _named(path, numbers, profile)
+            values, shape = _as_map(numbers.values, profile)
+            one = _in_unit(values, shape, study, map_type, numbers.unit, unit, profile)
+            notes = "; ".join(note for note in (one.note, numbers.note) if note)
+            found.append(replace(one, note=notes))
+        except ValueError as error:
+            problems.append(str(error).rstrip("."))
+    return found, problems
 
 
-def _read_numbers(path: Path, profiles: Sequence[Profile]) -> list[_Numbers]:
+def _read_numbers(path: Path, profiles: Sequence[Profile], study_heading: str) -> list[_Numbers]:
     """Arrays of the file, each with what the file itself says of it."""
     kind = path.suffix.lower()
     if kind in ARRAY_FILES:
@@ -115,15 +144,17 @@ def _read_numbers(path: Path, profiles: Sequence[Profile]) -> list[_Numbers]:
         return [_Numbers(plain)]
     sheet = read_sheet(path)
     if all(is_number(cell) for row in sheet.rows for cell in row):
-        return [_Numbers(_matrix(sheet))]
+        return [_Numbers(_matrix(sheet), note=sheet.note)]
     tables = [p for p in profiles if p.layout == "segments"]
     if not tables:
         raise ValueError(_odd_cell(sheet))
     try:
-        segments = read_segments(sheet, tables[0])
+        segments = read_segments(sheet, tables[0], study_heading)
     except ValueError as error:
         raise ValueError(_odd_cell(sheet) if _is_nearly_matrix(sheet) else str(error)) from None
-    return [_Numbers(s.values, s.study, s.map_type, s.unit) for s in segments]
+    return [
+        _Numbers(s.values, s.study, s.map_type, s.unit, s.problem, sheet.note) for s in segments
+    ]
 
 
 def _map_word(name: str, profiles: Sequence[Profile]) -> str:
@@ -213,6 +244,8 @@ def _named(path: Path, numbers: _Numbers, profile: Profile) -> tuple[str, str]:
     match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
     groups = match.groupdict() if match else {}
     in_name = profile.map_type(groups.get("map") or "")
+    if map_type and in_name and not study and map_type != in_name:
+        raise ValueError(f"its name says {in_name}, its content {map_type}")
     if not map_type:
         if in_name is None:
             words = ", ".join(MAP_TYPES)
@@ -229,8 +262,6 @@ def _as_map(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[np
     """Polar map in our orientation, and the shape it came from."""
     if profile.layout == "segments":
         values = in_order(np.asarray(values))
-        if lacking := [str(k + 1) for k in np.flatnonzero(~np.isfinite(values))]:
-            raise ValueError(f"has no value for segment {', '.join(lacking)}")
         if (values < 0).any():
             raise ValueError("has negative values")
         return segments_to_disc(values), "17 segments"
@@ -257,15 +288,49 @@ def _in_unit(
         raise ValueError("has NaN or infinite values inside the disc")
     if (inside < 0).any():
         raise ValueError(f"has negative values inside the disc (lowest {inside.min():.3g})")
-    if map_type == "reserve":
-        unit, factor, text = "", 1.0, ""
-    else:
-        text = in_file or profile.unit or stated
+    unit, factor, text = "", 1.0, ""
+    notes = []
+    if map_type != "reserve":
+        # What the file itself says is nearest to the numbers; then the user, then the product.
+        text = in_file or stated or profile.unit
         unit, factor = conversion(text)
         if not unit:
             raise ValueError("its unit is not known; state it by --unit")
         if stated and conversion(stated)[0] != unit:
             raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
+        if stated and conversion(stated) != conversion(text):
+            notes.append(f"the file says {text}, which was used instead of {stated} (--unit)")
+    values = factor * values
+    notes.append(_check_range(values, unit, map_type))
+    if profile.layout == "square" and _edge(values) < _EMPTY_EDGE:
+        notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
     return FoundMap(
-        study, map_type, (factor * values).astype(np.float32), unit, text, shape, profile.name
+        study=study,
+        map_type=map_type,
+        values=values.astype(np.float32),
+        unit=unit,
+        unit_text=text,
+        shape=shape,
+        profile=profile.name,
+        note="; ".join(filter(None, notes)),
     )
+
+
+def _check_range(values: np.ndarray, unit: str, map_type: str) -> str:
+    """Raise where the numbers cannot be what they are said to be; a note where it is unlikely."""
+    inside = values[disc_mask(len(values))]
+    mean, highest = inside.mean(), inside.max()
+    if map_type == "reserve" and mean > RESERVE_RANGE[1]:
+        raise ValueError(f"its mean is {mean:.3g}, far too high for a flow reserve")
+    if unit == "mL/min/g" and mean < _LEAST_FLOW:
+        raise ValueError(f"its mean is {mean:.2g} mL/min/g: is it in that unit already?")
+    if unit == "percent" and highest <= _LEAST_PERCENT:
+        return f"reaches {highest:.3g} percent only: is it flow in mL/min/g?"
+    return ""
+
+
+def _edge(values: np.ndarray) -> float:
+    """Mean of the outermost tenth of the radius as a share of the mean of the disc."""
+    disc = disc_mask(len(values))
+    outer = disc & (polar_coordinates(len(values))[0] > 0.9)
+    return float(values[outer].mean() / max(values[disc].mean(), 1e-9))

@@ -81,25 +81,31 @@ def match_maps(
     ------
     ValueError: no study is complete.
     """
-    known = {study: study for study in studies}
+    # Rows that are left out count too: their maps are not those of a namesake.
+    eligible = set(studies)
+    everyone = dict.fromkeys((*studies, *excluded))
     folded = defaultdict(list)
-    for one in studies:
+    for one in everyone:
         folded[one.casefold()].append(one)
+    numbers = {one.lstrip("0") for one in everyone if one.isdigit()}
     maps = [(found, Verdict()) for file in files for found in file.maps]
     unit = _usual_unit([found for found, _ in maps])
     owned: dict[str, dict[str, list[tuple[ReadMap, Verdict]]]] = {s: {} for s in studies}
     met = set()
     for found, verdict in maps:
-        study = known.get(found.study)
+        study = found.study if found.study in everyone else None
         if study is None and len(alike := folded[found.study.casefold()]) == 1:
             study = alike[0]
             verdict.warn("its study id is written in other case than in the table")
         met.add(study)
+        if found.note:
+            verdict.warn(found.note)
         if study is None:
-            is_excluded = found.study in excluded
-            verdict.refuse(
-                "its study is excluded" if is_excluded else "no row of the table has its study id"
-            )
+            lost = found.study.isdigit() and found.study.lstrip("0") in numbers
+            hint = "; one differs by leading zeros alone: format the ids as text" if lost else ""
+            verdict.refuse(f"no row of the table has its study id{hint}")
+        elif study not in eligible:
+            verdict.refuse("its study is excluded, or its row refused")
         elif found.unit not in ("", unit):
             verdict.refuse(f"is in {found.unit}, the other maps in {unit}")
         elif found.map_type != "reserve" and found.high > HIGHEST[unit]:
@@ -107,6 +113,8 @@ def match_maps(
         else:
             owned[study].setdefault(found.map_type, []).append((found, verdict))
     _refuse_twins(owned, patients)
+    for by_type in owned.values():
+        _refuse_contradictions(by_type)
     left: dict[str, dict[str, tuple[ReadMap, Verdict]]] = {}
     for owner, by_type in owned.items():
         for map_type, several in by_type.items():
@@ -159,6 +167,18 @@ def _refuse_twins(
                 verdict.refuse(
                     f"pixel for pixel the same as under another patient (file {', '.join(others)})"
                 )
+
+
+def _refuse_contradictions(by_type: dict[str, list[tuple[ReadMap, Verdict]]]) -> None:
+    """Maps of one study that cannot be of one study."""
+    maps = [pair for several in by_type.values() for pair in _not_refused(several)]
+    digests = {m: {found.digest for found, _ in several} for m, several in by_type.items()}
+    if digests.get("rest", set()) & digests.get("stress", set()):
+        for _, verdict in maps:
+            verdict.refuse("rest and stress of its study are the same map")
+    elif len({found.folder for found, _ in maps}) > 1:
+        for _, verdict in maps:
+            verdict.warn("maps of its study lie in different folders: are they of one patient?")
 
 
 def _not_refused(several: list[tuple[ReadMap, Verdict]]) -> list[tuple[ReadMap, Verdict]]:

@@ -1,5 +1,6 @@
 """All that is decided before maps are put together: what is read, matched, named and sized."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Plan:
     ----------
     clinical, matched, files, rows
         The table, the complete studies, what was read, and the verdict of every row.
+    paths
+        The files, in the order of their numbers.
     store
         Where pixels wait.
     size
@@ -46,6 +49,7 @@ class Plan:
     matched: Matched
     files: list[ReadFile]
     rows: dict[str, Verdict]
+    paths: list[Path]
     store: Store
     size: int
     names: dict[str, str]
@@ -88,30 +92,40 @@ def make_plan(
                 "hand. Look at the preview before you trust it."
             )
     pseudonyms = None if keep_ids else _pseudonyms(key, tell)
+    if not clinical and (columns is not None or traits is not None):
+        raise ValueError("Traits and a column map need a clinical table: name it by --clinical.")
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
-    files = list_files(folder)
-    read = read_files(files, used, unit, store, jobs=jobs, show_progress=show_progress)
+    given = [Path(path).resolve() for path in (clinical, key, *profiles) if path]
+    files = [path for path in list_files(folder) if path.resolve() not in given]
+    read = read_files(
+        files, used, unit, store, jobs=jobs, show_progress=show_progress,
+        study_heading=columns.study_id if columns else "",
+    )  # fmt: skip
     if table is None:
+        tell("No clinical table: every study is taken for a patient of its own, without labels.")
         table = without_table(list(dict.fromkeys(m.study for f in read for m in f.maps)))
     rows = {study: Verdict() for study in table.studies}
     for study, reason in table.excluded.items():
         rows[study].refuse(f"excluded: {reason}")
     eligible = [study for study in table.studies if study not in table.excluded]
     try:
-        matched = match_maps(read, eligible, table.patients, rows, table.excluded)
+        matched = match_maps(
+            read, eligible, table.patients, rows, (*table.excluded, *table.unusable)
+        )
     except ValueError as error:
-        raise ValueError(f"{folder}: {error} {_why_nothing(read)}") from None
+        raise ValueError(f"{folder}: {error} {_why_nothing(read, table.name)}") from None
     if strict:
         _refuse_any(matched, read, rows, table, files if keep_ids else None)
     stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
     origin = provenance(table.table, matched, used, stated)
-    for line in mixtures(origin):
+    for line in (*table.codings(matched.studies), *mixtures(origin), _profiles_used(matched)):
         tell(line)
     return Plan(
         clinical=table,
         matched=matched,
         files=read,
         rows=rows,
+        paths=files,
         store=store,
         size=size or _common_size(matched, tell),
         names={s: pseudonyms.study(s) if pseudonyms else s for s in matched.studies},
@@ -131,15 +145,23 @@ def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudony
     return pseudonyms
 
 
-def _why_nothing(read: Sequence[ReadFile]) -> str:
-    """The commonest reason why files were refused, or why ids do not meet."""
-    refused = [file for file in read if file.reason]
-    if len(refused) == len(read):
-        return f"All {len(read)} files are refused; file {refused[0].number} {refused[0].reason}."
-    return (
-        f"{len(read) - len(refused)} of {len(read)} files hold maps. Do their study ids, in the "
-        "names of the files, stand in the table?"
-    )
+def _why_nothing(read: Sequence[ReadFile], table: str) -> str:
+    """The commonest reasons why files were refused, or why ids do not meet."""
+    first: dict[str, int] = {}
+    for file in read:
+        for problem in file.problems:
+            first.setdefault(problem, file.number)
+    told = "; ".join(f"file {number} {problem}" for problem, number in list(first.items())[:3])
+    if not any(file.maps for file in read):
+        return f"All {len(read)} files are refused: {told}."
+    hint = f" Do the study ids in the files stand in {table}?" if table else ""
+    return f"{sum(bool(f.maps) for f in read)} of {len(read)} files hold maps.{hint} {told}".strip()
+
+
+def _profiles_used(matched: Matched) -> str:
+    """How many maps were read with each profile."""
+    counts = Counter(m.profile for maps in matched.studies.values() for m in maps.values())
+    return "Read with profile " + ", ".join(f"{name}: {n} maps" for name, n in counts.items())
 
 
 def _common_size(matched: Matched, tell: Callable[[str], None]) -> int:
@@ -165,7 +187,7 @@ def _refuse_any(
     def named(number: int) -> str:
         return f"file {number}" if files is None else files[number - 1].name
 
-    problems = [f"{named(file.number)} {file.reason}" for file in read if file.reason]
+    problems = [f"{named(f.number)} {problem}" for f in read for problem in f.problems]
     problems += [
         f"{named(found.file)}: {verdict.reasons[-1]}"
         for found, verdict in matched.maps

@@ -25,6 +25,12 @@ CHUNK: Final = 128
 MANY: Final = 1000
 """Files from which on several processes, and a bar that shows progress, pay (our choice)."""
 
+_OTHER_ENDINGS: Final = (
+    ".pdf", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".doc", ".docx", ".xls", ".json",
+    ".xml", ".zip", ".html", ".sav", ".dta", ".nii", ".gz", ".log", ".md",
+)  # fmt: skip
+"""Endings that a message may repeat."""
+
 _IGNORED: Final = ("thumbs.db", "desktop.ini", ".ds_store")
 
 
@@ -42,6 +48,10 @@ class ReadMap:
         Over the disc, in `unit`.
     digest
         Fingerprint of the pixels.
+    note
+        What the user should know, "" for nothing.
+    folder
+        Fingerprint of the folder that the file lies in.
     """
 
     file: int
@@ -57,14 +67,16 @@ class ReadMap:
     chunk: int
     start: int
     size: int
+    note: str
+    folder: str
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file that was met: its maps, or why there are none."""
+    """A file that was met: its maps, and why there are no others."""
 
     number: int
-    reason: str
+    problems: tuple[str, ...]
     maps: tuple[ReadMap, ...]
 
 
@@ -111,6 +123,7 @@ def read_files(
     unit: str,
     store: Store,
     *,
+    study_heading: str = "",
     jobs: int = 1,
     show_progress: bool = False,
 ) -> list[ReadFile]:
@@ -120,6 +133,8 @@ def read_files(
     ----------
     unit
         As stated by the user, or "".
+    study_heading
+        Of the column with the study, in tables with a row a study.
     jobs
         Processes; more than one only for many files.
 
@@ -132,7 +147,7 @@ def read_files(
         (number, start, list(files[start : start + CHUNK]))
         for number, start in enumerate(range(0, len(files), CHUNK))
     ]
-    arguments = [(store.folder, number, start, some, tuple(profiles), unit)
+    arguments = [(store.folder, number, start, some, tuple(profiles), unit, study_heading)
                  for number, start, some in chunks]  # fmt: skip
     results: list[ReadFile] = []
     is_quick = len(files) < MANY
@@ -162,8 +177,8 @@ def _in_order(arguments: list[tuple], jobs: int) -> Iterator[list[ReadFile]]:
 
 def _read_chunk(arguments: tuple) -> list[ReadFile]:
     """Read some files, or find what was read of them before."""
-    folder, number, start, files, profiles, unit = arguments
-    key = _key(files, profiles, unit)
+    folder, number, start, files, profiles, unit, study_heading = arguments
+    key = _key(files, profiles, unit, study_heading)
     note = folder / f"{number:06d}.json"
     if (kept := _kept(note, key)) is not None:
         return kept
@@ -173,22 +188,12 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     for position, path in enumerate(files):
         file = start + position + 1
         maps: list[ReadMap] = []
-        reason = ""
-        try:
-            if path.suffix.lower() not in MAP_FILES:
-                raise ValueError(f"{path.suffix or 'a file without ending'} is no export of maps")
-            for found in read_map_file(path, profiles, unit):
-                maps.append(_noted(found, file, number, place))
-                pixels.append(found.values.ravel())
-                place += found.values.size
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror or type(error).__name__})"
-        except ValueError as error:
-            # Messages of deeper readers begin with the file's name, which may be a person's.
-            reason = str(error).removeprefix(path.name).lstrip(": ").rstrip(".")
-        except MemoryError:
-            reason = "is too large for this machine's memory"
-        results.append(ReadFile(file, reason, tuple(maps)))
+        found_maps, problems = _read_one(path, profiles, unit, study_heading)
+        for found in found_maps:
+            maps.append(_noted(found, file, number, place, path))
+            pixels.append(found.values.ravel())
+            place += found.values.size
+        results.append(ReadFile(file, tuple(problems), tuple(maps)))
     flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
     partial = folder / f"{number:06d}.{os.getpid()}.partial"
     flat.astype("<f4").tofile(partial)
@@ -199,7 +204,30 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     return results
 
 
-def _noted(found: FoundMap, file: int, chunk: int, place: int) -> ReadMap:
+def _read_one(
+    path: Path, profiles: Sequence[Profile], unit: str, study_heading: str
+) -> tuple[list[FoundMap], list[str]]:
+    """Maps of a file and what is wrong with it; whatever happens, the other files are read."""
+    ending = path.suffix.lower()
+    if ending not in MAP_FILES:
+        # Any other ending may be part of a name.
+        what = ending if ending in _OTHER_ENDINGS else "a file of this ending"
+        return [], [f"{what} is no export of maps"]
+    try:
+        return read_map_file(path, profiles, unit, study_heading)
+    except OSError as error:
+        return [], [f"cannot be read ({error.strerror or type(error).__name__})"]
+    except ValueError as error:
+        # Messages of deeper readers begin with the file's name, which may be a person's.
+        return [], [str(error).removeprefix(path.name).lstrip(": ").rstrip(".")]
+    except MemoryError:
+        return [], ["is too large for this machine's memory"]
+    except Exception as error:
+        # A damaged file may trip any library in any way; it must not end the import.
+        return [], [f"cannot be read ({type(error).__name__})"]
+
+
+def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> ReadMap:
     inside = found.values[disc_mask(len(found.values))]
     return ReadMap(
         file=file,
@@ -215,13 +243,17 @@ def _noted(found: FoundMap, file: int, chunk: int, place: int) -> ReadMap:
         chunk=chunk,
         start=place,
         size=len(found.values),
+        note=found.note,
+        folder=hashlib.sha256(str(path.parent).encode()).hexdigest()[:16],
     )
 
 
-def _key(files: Sequence[Path], profiles: Sequence[Profile], unit: str) -> str:
+def _key(files: Sequence[Path], profiles: Sequence[Profile], unit: str, study_heading: str) -> str:
     """Fingerprint of all that the result depends on, short of the files' content."""
     facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return hashlib.sha256(repr((__version__, facts, profiles, unit)).encode()).hexdigest()
+    return hashlib.sha256(
+        repr((__version__, facts, profiles, unit, study_heading)).encode()
+    ).hexdigest()
 
 
 def _kept(note: Path, key: str) -> list[ReadFile] | None:
@@ -231,7 +263,7 @@ def _kept(note: Path, key: str) -> list[ReadFile] | None:
         if content["key"] != key or not note.with_suffix(".f4").is_file():
             return None
         return [
-            ReadFile(f["number"], f["reason"], tuple(ReadMap(**m) for m in f["maps"]))
+            ReadFile(f["number"], tuple(f["problems"]), tuple(ReadMap(**m) for m in f["maps"]))
             for f in content["files"]
         ]
     except (OSError, ValueError, KeyError, TypeError):
