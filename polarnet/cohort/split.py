@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 
 from polarnet.cohort.checks import listing
 from polarnet.cohort.cohort import Cohort
@@ -61,6 +60,9 @@ def fold_by_patient(cohort: Cohort, k: int = 5, *, seed: int) -> Iterator[tuple[
     patients, labels = _patient_labels(cohort)
     if len(patients) < k:
         raise ValueError(f"{len(patients)} patients cannot be put into {k} folds.")
+    # It loads scikit-learn, which reading and saving a cohort do without.
+    from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+
     folds = MultilabelStratifiedKFold(n_splits=k, shuffle=True, random_state=seed)
     for _, rows in folds.split(labels, labels):
         held_out = cohort.patients.isin(patients[rows]).to_numpy()
@@ -82,6 +84,8 @@ def _drawn_split(cohort: Cohort, val: float, test: float, seed: int) -> np.ndarr
     patients, labels = _patient_labels(cohort)
     if min(val, test, 1 - val - test) * len(patients) < 1:
         raise ValueError(f"{len(patients)} patients are too few to be split by {val} and {test}.")
+    from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+
     part = pd.Series("train", index=patients)
     rows = np.arange(len(patients))
     for name, share in (("test", test), ("val", val / (1 - test))):

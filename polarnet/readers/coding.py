@@ -142,7 +142,8 @@ def _refused_rows(table: pd.DataFrame, columns: ColumnMap) -> list[tuple[int, st
 
 def _id_problem(cell: str, what: str) -> str:
     """Why a cell is no id; the text does not repeat it."""
-    if cell.strip() in ("", "-"):  # a study may well be called NA
+    # A study may well be called NA; that two patients are called n/a is not believed.
+    if cell.strip() in ("", "-") or (what == "patient id" and is_missing(cell)):
         return f"no {what}"
     if is_date(cell):
         return f"{what} is a date; spreadsheets make dates of ids, format the column as text"
