@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from polarnet.readers import sheets
+from polarnet.readers.apart import read_apart
 from polarnet.readers.sheets import (
     as_table,
     is_missing,
@@ -347,7 +348,9 @@ def test_compressed_spss_files_are_refused(tmp_path):
 def test_a_reader_that_crashes_takes_nobody_with_it(tmp_path, monkeypatch):
     """As readstat 1.1.9 does on some damaged files: a signal, not an error."""
     (tmp_path / "a.sav").write_bytes(b"$FL2")
-    monkeypatch.setattr(sheets, "_SAV_TASK", "import os; os.abort()")
+    monkeypatch.setattr(
+        sheets, "read_apart", lambda module, function, path: read_apart("os", "abort", path)
+    )
     assert "a.sav is damaged" in refusal(tmp_path / "a.sav")
 
 

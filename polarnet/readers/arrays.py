@@ -1,12 +1,16 @@
 """What arrays does a file of numbers hold: .csv, .npy, .npz and .mat, fast where it is plain."""
 
 import re
+import sys
 import zipfile
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import scipy.io
+
+from polarnet.readers.apart import read_apart
 
 _LARGEST_PLAIN: Final = 16 * 2**20
 """Bytes of the largest text file taken in one go (our choice); larger ones go cell by cell."""
@@ -113,12 +117,22 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         start = file.read(128)
     if start[:10] == b"MATLAB 7.3" or start[:8] == b"\x89HDF\r\n\x1a\n":
         raise ValueError("has the format of MATLAB 7.3; save it by save(..., '-v7')")
-    listed = scipy.io.whosmat(str(path))
+    with np.load(BytesIO(read_apart(__name__, "_print_mat", path)), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _print_mat() -> None:
+    """The other process: write the numeric arrays of a .mat file as .npz to standard output."""
+    path = sys.argv[1]
+    listed = scipy.io.whosmat(path)
     numeric = [
         name
         for name, shape, kind in listed
         if kind in ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32")
         and int(np.prod(shape, dtype=object)) * 8 <= MAX_ARRAY_BYTES
     ]
-    found = scipy.io.loadmat(str(path), variable_names=numeric) if numeric else {}
-    return {name: np.asarray(found[name]) for name in numeric}
+    found = scipy.io.loadmat(path, variable_names=numeric) if numeric else {}
+    archive = BytesIO()
+    named: dict[str, Any] = {name: np.asarray(found[name]) for name in numeric}
+    np.savez(archive, **named)
+    sys.stdout.buffer.write(archive.getvalue())

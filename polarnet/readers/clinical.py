@@ -22,7 +22,8 @@ _MEANT_AS_TRAIT: Final = 0.8
 """A column with this share of 0 and 1 among its values is taken for a trait (our choice)."""
 
 _FEW: Final = 20
-"""Columns of text with more different values than this may identify people, and are left out."""
+"""Columns of text with more different values than this may identify people, and are left out (our
+choice)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +228,11 @@ def _may_identify(cells: pd.Series) -> bool:
     recorded = [cell for cell in cells if not is_missing(cell)]
     if any(map(is_date, recorded)):
         return True
-    return not all(map(is_number, recorded)) and len(set(recorded)) > _FEW
+    if not all(map(is_number, recorded)):
+        return len(set(recorded)) > _FEW or any(len(cell.split()) > 3 for cell in recorded)
+    # Long whole numbers that never repeat are those of a hospital, not a measurement.
+    is_long = all(cell.isdigit() and len(cell) >= 5 for cell in recorded)
+    return len(recorded) > 1 and is_long and len(set(recorded)) == len(recorded)
 
 
 def impaired_mfr(

@@ -17,7 +17,10 @@ PROVENANCE: Final = (
 )  # fmt: skip
 """What a table may say of each study's origin."""
 
-_RESERVED: Final = ("study_id", "patient_id", "mfr", "split", *PROVENANCE)
+_RESERVED: Final = (
+    "study_id", "patient_id", "mfr", "split", "profile", "unit_in_file", "impaired_mfr_source",
+    *PROVENANCE,
+)  # fmt: skip
 """Names that a trait or clinical variable cannot have in the cohort."""
 
 _RULE: Final = re.compile(r"(>=|<=|==|>|<)\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)

@@ -49,7 +49,8 @@ _PERSON: Final = re.compile(
     | seguridad\ social | social\ security | codice\ fiscale | tessera\ sanitaria
     | historia\ clinica | passport\w* | national\ id | iban | \w*insurance\ (no|nr|number|id)
     | hospital\ ?(no|nr|num|number|id|nummer) | (fall|aufnahme|krankenhaus)\ ?(nr|nummer)
-    | accession\w* | pat(ient(en)?)?s?\ ?(id|nr|no|num|number|nummer)
+    | accession\w* | pid | uid | kis | cpr | yob | jahrgang | chart | case\ (id|no|number)
+    | record\ (id|no|number) | pat(ient(en)?)?s?\ ?(id|nr|no|num|number|nummer)
     )\b
     """,
     re.VERBOSE,

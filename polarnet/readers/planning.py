@@ -82,6 +82,8 @@ def make_plan(
     """Read everything, and decide what becomes of it."""
     if link and Path(link).exists():
         raise FileExistsError(f"{link} exists; choose another file.")
+    if size is not None and not 16 <= size <= 1024:
+        raise ValueError(f"A size of {size} rows must lie between 16 and 1024.")
     if unit and not conversion(unit)[0]:
         raise ValueError(f"'{unit}' is no unit of flow, nor percent.")
     used = [load_profile(name) for name in profiles]

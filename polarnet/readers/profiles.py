@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 
 LAYOUTS: Final = ("square", "rings", "segments")
@@ -93,6 +94,7 @@ class Profile:
     software: str = ""
 
     def __post_init__(self) -> None:
+        self._check_types()
         for setting, choices in _CHOICES.items():
             if getattr(self, setting) not in choices:
                 raise ValueError(
@@ -119,6 +121,34 @@ class Profile:
             raise ValueError(f"Profile {self.name}: files is no pattern ({error}).") from None
         if "study" not in groups:
             raise ValueError(f"Profile {self.name}: files needs a group (?P<study>...).")
+
+    def _check_types(self) -> None:
+        numbers = ("disc_radius", "first_sector_deg", "rings", "sectors")
+        for setting in numbers:
+            value = getattr(self, setting)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"Profile {self.name}: {setting} must be a number.")
+        if self.rings < 0 or self.sectors < 0:
+            raise ValueError(f"Profile {self.name}: rings and sectors cannot be negative.")
+        for setting in ("sides", "ring_ends"):
+            values = getattr(self, setting)
+            if not isinstance(values, tuple) or not all(isinstance(v, int | float) for v in values):
+                raise ValueError(f"Profile {self.name}: {setting} must be a list of numbers.")
+        texts = ("name", "unit", "files", "manufacturer", "software", *_CHOICES)
+        for setting in texts:
+            if not isinstance(getattr(self, setting), str):
+                raise ValueError(f"Profile {self.name}: {setting} must be text.")
+        try:
+            conversion(self.unit)
+        except ValueError as error:
+            raise ValueError(f"Profile {self.name}: {error}.") from None
+        owners: dict[str, str] = {}
+        for map_type, words in self.map_words:
+            for word in words:
+                if owners.setdefault(word, map_type) != map_type:
+                    raise ValueError(
+                        f"Profile {self.name}: '{word}' stands for {owners[word]} and {map_type}."
+                    )
 
     def map_type(self, word: str) -> str | None:
         """Map type that a word of a file name or header stands for, or None."""
@@ -157,7 +187,10 @@ def load_profile(name: str | Path) -> Profile:
         )
     if path.stat().st_size > _LARGEST_FILE:
         raise ValueError(f"{path.name} is too large for a profile.")
-    return _profile(path.stem, path.read_text(encoding="utf-8-sig"))
+    try:
+        return _profile(path.stem, path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not UTF-8 text. Save it as UTF-8.") from None
 
 
 def _profile(name: str, text: str) -> Profile:
@@ -176,17 +209,27 @@ def _profile(name: str, text: str) -> Profile:
                 f"Profile {name}: unknown setting '{setting}'{hint} Known: {', '.join(known)}."
             )
     settings = {"name": name} | {key: _as_tuple(value) for key, value in settings.items()}
-    if isinstance(words := settings.get("map_words"), dict):
+    for listed in ("sides", "ring_ends"):
+        if isinstance(settings.get(listed), int | float):
+            settings[listed] = (settings[listed],)
+    if "map_words" in settings:
+        words = settings["map_words"]
+        if not isinstance(words, dict):
+            raise ValueError(f"Profile {name}: map_words must hold lines like 'rest: [ruhe]'.")
         if unknown := [word for word in words if word not in MAP_TYPES]:
             raise ValueError(f"Profile {name}: map_words has unknown map types {unknown}.")
         settings["map_words"] = tuple(
-            (map_type, tuple(str(w).casefold() for w in _as_tuple(found)))
+            (map_type, tuple(str(w).casefold() for w in _as_list(found)))
             for map_type, found in words.items()
         )
     try:
         return Profile(**settings)
     except TypeError as error:
         raise ValueError(f"Profile {name}: {error}.") from None
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _as_tuple(value: Any) -> Any:

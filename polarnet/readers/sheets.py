@@ -4,9 +4,7 @@ import codecs
 import csv
 import json
 import math
-import os
 import re
-import subprocess
 import sys
 import warnings
 import zipfile
@@ -22,6 +20,8 @@ from typing import Any, Final
 from xml.parsers import expat
 
 import pandas as pd
+
+from polarnet.readers.apart import read_apart
 
 _MB: Final = 2**20
 
@@ -48,9 +48,6 @@ MAX_WORKBOOK_CELLS: Final = 2_000_000
 
 MAX_ELEMENTS: Final = 2 * MAX_WORKBOOK_CELLS
 """Most XML elements in a workbook: a cell, and its value."""
-
-SAV_SECONDS: Final = 120
-"""Time for reading an SPSS file (our choice)."""
 
 _DATES: Final = (date, time, timedelta)
 
@@ -610,23 +607,14 @@ def _read_sav(path: Path) -> Sheet:
     Some damaged files end the process that reads them, without an error that could be caught.
     """
     _library("pyreadstat", path, "spss")
-    command = [sys.executable, "-P", "-c", _SAV_TASK, str(path)]
-    # The same packages as here, and none from the folder that we happen to be in.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        answer = subprocess.run(
-            command, env=environment, capture_output=True, timeout=SAV_SECONDS, check=True
-        )
-        content = json.loads(answer.stdout)
-    except (subprocess.SubprocessError, OSError, ValueError):
+        content = json.loads(read_apart(__name__, "_print_sav", path))
+    except ValueError:
         raise _damaged(path) from None
     if "error" in content:
         raise ValueError(content["error"])
     dates = frozenset((row, column) for row, column in content["dates"])
     return Sheet(content["rows"], dates, "", content["row_numbers"])
-
-
-_SAV_TASK: Final = f"from {__name__} import _print_sav; _print_sav()"
 
 
 def _print_sav() -> None:
