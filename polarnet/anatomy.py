@@ -71,6 +71,32 @@ def disc_mask(size: int) -> np.ndarray:
     return mask
 
 
+def nearest_inside(
+    radius: np.ndarray, angle: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel of a map at each place, or, beyond the basal edge, the nearest one inside it.
+
+    Parameters
+    ----------
+    radius, angle
+        As from `polar_coordinates`, of any raster; the radius may exceed 1.
+    size
+        Rows (and columns) of the map.
+
+    Returns
+    -------
+    Rows and columns, integer arrays of the shape of `radius`.
+
+    >>> row, column = nearest_inside(np.array([2.0]), np.array([0.0]), 64)
+    >>> int(row[0]), int(column[0])
+    (32, 63)
+    """
+    inside = np.minimum(radius, 1 - 1.5 / size)
+    row = ((1 - inside * np.sin(np.radians(angle))) * size / 2).astype(int)
+    column = ((inside * np.cos(np.radians(angle)) + 1) * size / 2).astype(int)
+    return row, column
+
+
 @lru_cache(maxsize=16)
 def segment_map(size: int) -> np.ndarray:
     """AHA segment of every pixel.

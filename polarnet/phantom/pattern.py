@@ -11,7 +11,13 @@ from typing import Final
 import numpy as np
 from scipy.special import eval_jacobi
 
-from polarnet.anatomy import disc_mask, disc_mean, segment_basis, segment_means
+from polarnet.anatomy import (
+    disc_mask,
+    disc_mean,
+    nearest_inside,
+    segment_basis,
+    segment_means,
+)
 from polarnet.phantom import physiology as known
 
 RING_MIDDLES: Final = (0.375, 0.625, 0.875)
@@ -26,6 +32,8 @@ class Canvas:
     ----------
     size, margin
         Side of the map, and rows that the larger raster has on each side of it.
+    radius, angle
+        Of the pixels of the larger raster, as in `anatomy.polar_coordinates`.
     templates
         "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
     segments
@@ -42,6 +50,8 @@ class Canvas:
 
     size: int
     margin: int
+    radius: np.ndarray
+    angle: np.ndarray
     templates: dict[str, np.ndarray]
     segments: np.ndarray
     departures: np.ndarray
@@ -77,16 +87,16 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
     centre = (np.arange(wide) + 0.5 - wide / 2) / (size / 2)
     x, y = np.meshgrid(centre, -centre)
     radius, angle = np.hypot(x, y), np.degrees(np.arctan2(y, x)) % 360
-    # Beyond the edge, shapes go on as they are at the edge: the nearest pixel inside the disc.
-    inside = np.minimum(radius, 1 - 1.5 / size)
-    column = ((inside * np.cos(np.radians(angle)) + 1) * size / 2).astype(int)
-    row = ((1 - inside * np.sin(np.radians(angle))) * size / 2).astype(int)
+    # Beyond the edge, shapes go on as they are at the edge.
+    row, column = nearest_inside(radius, angle, size)
     segments = segment_basis(size)[:, row, column]
 
     start, loss = known.BASAL_LOSS
     canvas = Canvas(
         size=size,
         margin=margin,
+        radius=radius,
+        angle=angle,
         templates={},
         segments=segments.reshape(17, -1),
         departures=_departures(np.minimum(radius, 1), angle),
@@ -94,7 +104,7 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
         blur=_gaussian_rows(size, wide, margin, known.BLUR_WIDTH * size / 2),
     )
     for map_type, values in _segment_values(tracer, septal_reserve).items():
-        mean_map = _template(map_type, values, canvas, radius, angle)
+        mean_map = _template(map_type, values, canvas)
         canvas.templates[map_type] = _before_blur(mean_map, canvas)
     return canvas
 
@@ -109,10 +119,9 @@ def _segment_values(tracer: str, septal_reserve: float) -> dict[str, np.ndarray]
     return {"rest": rest * lateral, "stress": stress * lateral}
 
 
-def _template(
-    map_type: str, values: np.ndarray, canvas: Canvas, radius: np.ndarray, angle: np.ndarray
-) -> np.ndarray:
+def _template(map_type: str, values: np.ndarray, canvas: Canvas) -> np.ndarray:
     """Normal map on the larger raster: radial profile, walls by ring, exact segment means."""
+    radius, angle = canvas.radius, canvas.angle
     profile, last_ring = {
         "rest": (known.REST_PROFILE, known.REST_LAST_RING),
         "stress": (known.STRESS_PROFILE, known.STRESS_LAST_RING),

@@ -133,13 +133,10 @@ def _on_the_wall(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
 def _misregister(signal: np.ndarray, loss: np.ndarray, canvas: Canvas) -> None:
     """Take flow from the lateral wall of the maps concerned, in place."""
     at = np.flatnonzero(loss)
-    wide = signal.shape[-1]
-    centre = (np.arange(wide) + 0.5 - wide / 2) / (canvas.size / 2)
-    x, y = np.meshgrid(centre, -centre)
     middle, width = known.MISREGISTRATION_AT
-    away = (np.degrees(np.arctan2(y, x)) - middle + 180) % 360 - 180
+    away = (canvas.angle - middle + 180) % 360 - 180
     shape = np.exp(-0.5 * (away / width) ** 2) * np.clip(
-        np.hypot(x, y) / known.MISREGISTRATION_FROM, 0, 1
+        canvas.radius / known.MISREGISTRATION_FROM, 0, 1
     )
     signal[at] *= 1 - loss[at, None, None] * shape
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from polarnet.anatomy import (
     disc_mask,
+    nearest_inside,
     polar_coordinates,
     segment_basis,
     segment_map,
@@ -55,11 +56,9 @@ def resampled(picture: np.ndarray, size: int, disc_radius: float = 1.0) -> np.nd
 def disc_resampled(values: np.ndarray, size: int) -> np.ndarray:
     """A polar map, 0 outside its disc, on another raster; the 0 does not bleed into the edge."""
     side = len(values)
-    radius, angle = polar_coordinates(side)
-    inside = np.minimum(radius, 1 - 1.5 / side)
-    column = ((1 + inside * np.cos(np.radians(angle))) * side / 2).astype(int)
-    row = ((1 - inside * np.sin(np.radians(angle))) * side / 2).astype(int)
-    filled = np.where(disc_mask(side), values, values[row, column])
+    filled = np.where(
+        disc_mask(side), values, values[nearest_inside(*polar_coordinates(side), side)]
+    )
     return np.where(disc_mask(size), resampled(filled, size), 0)
 
 

@@ -135,7 +135,9 @@ def match_maps(
             if map_type not in map_types:
                 verdict.warn(f"not needed: the cohort holds {' and '.join(map_types)}")
     if not complete:
-        raise ValueError("No study has both a row in the table and its maps.")
+        refusals = Counter(v.reasons[-1] for _, v in maps if v.status == REFUSED)
+        told = f" Most often: {refusals.most_common(1)[0][0]}." if refusals else ""
+        raise ValueError(f"No study has all its maps.{told}")
     return Matched(complete, maps, unit, map_types)
 
 

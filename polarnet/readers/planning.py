@@ -148,7 +148,7 @@ def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudony
 
 
 def _why_nothing(read: Sequence[ReadFile], table: str) -> str:
-    """The commonest reasons why files were refused, or why ids do not meet."""
+    """The first three reasons why files were refused, or why ids do not meet."""
     first: dict[str, int] = {}
     for file in read:
         for problem in file.problems:
