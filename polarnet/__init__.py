@@ -30,10 +30,11 @@ _HOMES = {
     "delong_test": "evaluation",
     "evaluate": "evaluation",
     "baseline_scores": "evaluation",
-    "plot_polar_map": "report",
-    "plot_bullseye": "report",
-    "plot_roc": "report",
-    "write_report": "report",
+    # By file: a picture of a map needs no statistics.
+    "plot_polar_map": "report.maps",
+    "plot_bullseye": "report.maps",
+    "plot_roc": "report.curves",
+    "write_report": "report.page",
     "run_experiment": "experiment",
 }
 _MODULES = ("anatomy",)

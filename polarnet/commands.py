@@ -35,7 +35,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
         return
     profiles = arguments.profile or readers.PROFILES
     if arguments.preview:
-        from polarnet import report
+        from polarnet.report.sheets import write_preview
 
         found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles)
         caption = (
@@ -43,14 +43,14 @@ def import_exports(arguments: argparse.Namespace) -> None:
             + (f", written in {found.unit_text}" if found.unit_text else "")
             + ". Are the walls where they belong?"
         )
-        _wrote(report.write_preview(arguments.preview, found.values, map_type=found.map_type,
-                                    unit=found.unit, caption=caption))  # fmt: skip
+        _wrote(write_preview(arguments.preview, found.values, map_type=found.map_type,
+                             unit=found.unit, caption=caption))  # fmt: skip
         return
     if not arguments.out:
         raise ValueError("--out is missing: name the cohort folder to make.")
 
     from polarnet.folders import check_vacant
-    from polarnet.report import draw_contact_sheet
+    from polarnet.report.sheets import draw_contact_sheet
 
     check_vacant(arguments.out)
     cohort = readers.import_exports(

@@ -10,7 +10,7 @@ from polarnet.config import ExperimentConfig, load_config
 from polarnet.experiment import run_experiment
 from polarnet.network.weights import weights_at_hand
 from polarnet.phantom import make_phantom_cohort
-from polarnet.report import write_report
+from polarnet.report.page import write_report
 from polarnet.traits import MAP_TYPES
 
 N_PATIENTS: Final = 600

@@ -515,6 +515,16 @@ def test_cells_of_a_column_with_more_than_six_values_are_never_written():
     assert "v1" not in suggest_column_map(table_of("study id;patient id;Sex\n" + rows))
 
 
+@pytest.mark.parametrize(
+    "heading", ["Family history of diabetes", "Diabetes Familienanamnese", "FH diabetes",
+                "Diabetes medication", "Antidiabetic drug", "Diabetes-Therapie"],
+)  # fmt: skip
+def test_a_family_or_a_drug_is_not_suggested_as_the_diagnosis(heading):
+    """Only the patient's own diagnosis is; were it the trait, sick relatives would be labels."""
+    text = suggest_column_map(table_of(f"study id;patient id;{heading}\na;1;yes\nb;2;no\n"))
+    assert f"# Not used: {heading}" in text or f'# Not used: "{heading}"' in text
+
+
 def test_odd_headings_and_cells_cannot_break_out_of_their_line(load):
     table = pd.DataFrame(
         {"study id": ["a", "b"], "patient: id": ["1", "2"], "sex\nmissing: [x]": ["f", "m"],

@@ -287,6 +287,42 @@ def test_an_unknown_unit_is_refused(export_folder):
         read(*export_folder, unit="ml")
 
 
+def test_where_nothing_is_imported_every_file_and_row_is_accounted_for(export_folder, tmp_path):
+    """One broken file and rows of other studies: no cohort, and a report beside it."""
+    folder, table = export_folder
+    table.write_text("study_id,patient_id,sex\nX1,P1,1\nX2,P2,0\n", encoding="utf-8")
+    (folder / "Mustermann_rest.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    out = tmp_path / "cohort"
+    with pytest.raises(ValueError, match=r"Every file and row is accounted for in .*cohort_import"):
+        import_exports(folder, out, table, unit="percent", key=tmp_path / "key")
+    assert not out.exists()
+    report = pd.read_csv(tmp_path / "cohort_import_report.csv", keep_default_na=False)
+    assert (report["status"] == "refused").all()
+    assert report[report["kind"] == "file"]["number"].tolist() == list(range(1, 14))
+    assert report[report["kind"] == "row"]["number"].tolist() == [2, 3]
+    assert "Mustermann" not in report.to_csv()
+
+
+@pytest.mark.parametrize(
+    ("ids", "lines"), [(["P1", "p1"], "2, 3"), (["0815", "815"], "2, 3"), (["P01", "P1"], "")]
+)
+def test_patients_that_may_be_one_are_told_by_line(export_folder, ids, lines):
+    """Capitals and leading zeros are lost in spreadsheets; a patient in two splits would leak."""
+    folder, table = export_folder
+    frame = pd.read_csv(table)
+    frame["patient_id"] = [*ids, "P3", "P4", "P5", "P6"]
+    frame.to_csv(table, index=False)
+    said = []
+    read(folder, table, unit="percent", tell=said.append)
+    assert any(f"Patient ids in line {lines} differ" in line for line in said) == bool(lines)
+
+
+def test_a_map_of_zeros_is_refused(export_folder):
+    folder, table = export_folder
+    np.savetxt(folder / "S1_rest.csv", np.zeros((16, 16)), delimiter=",", fmt="%.1f")
+    assert "S1" not in read(folder, table, unit="percent").patients.index
+
+
 @pytest.mark.realdata
 def test_real_maps_are_where_their_regions_say(spectf):
     """Segment means follow the 22 region values that the maps were drawn from (roi_layout.csv)."""

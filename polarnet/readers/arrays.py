@@ -1,14 +1,13 @@
 """What arrays does a file of numbers hold: .csv, .npy, .npz and .mat, fast where it is plain."""
 
-import re
 import sys
 import zipfile
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
-import scipy.io
 
 from polarnet.readers.apart import read_apart
 
@@ -18,7 +17,12 @@ _LARGEST_PLAIN: Final = 16 * 2**20
 MAX_ARRAY_BYTES: Final = 64 * 2**20
 """Largest array file, unpacked (our choice): a map of 512 x 512 has 2 MB."""
 
-_NOT_PLAIN: Final = re.compile(rb"[^0-9eE+\-.,;\t \r\n]")
+_HEADER_BYTES: Final = 64 * 1024
+"""Most that the header of an array may have; NumPy itself refuses longer ones than 10,000."""
+
+_PLAIN: Final = b"0123456789eE+-.,;\t \r\n"
+"""All that a text file of numbers holds."""
+
 _DELIMITERS: Final = (b"\t", b";", b",")
 
 
@@ -33,7 +37,7 @@ def read_plain_matrix(path: Path) -> np.ndarray | None:
     if path.stat().st_size > _LARGEST_PLAIN:
         return None
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
-    if not data or _NOT_PLAIN.search(data):
+    if not data or data.translate(None, _PLAIN):
         return None
     delimiter = next((d for d in _DELIMITERS if d in data), b" ")
     if delimiter != b"," and b"," in data:
@@ -45,11 +49,12 @@ def read_plain_matrix(path: Path) -> np.ndarray | None:
     if len(counts) != 1:
         return None
     # A cell for every separator: an empty one is no number.
+    cells = delimiter.join(line for line in lines if line).split(delimiter)
     try:
-        values = np.array([line.split(delimiter) for line in lines if line], dtype=np.float64)
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
-    return values if np.isfinite(values).all() else None
+    return values.reshape(-1, counts.pop() + 1) if np.isfinite(values).all() else None
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -81,13 +86,36 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
-        shape, is_fortran, dtype = _read_header(file)
-        values = np.fromfile(file, dtype, int(np.prod(shape, dtype=object)))
-        return {"": values.reshape(shape, order="F" if is_fortran else "C")}
+        data = file.read(MAX_ARRAY_BYTES + _HEADER_BYTES)
+    shape, is_fortran, dtype, start = _read_header(data[:_HEADER_BYTES])
+    values = np.frombuffer(data, dtype, int(np.prod(shape, dtype=object)), start)
+    return {"": values.reshape(shape, order="F" if is_fortran else "C")}
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of an array that fits; nothing is allocated for one that does not."""
+def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, order and type of an array that fits, and where in the file it begins."""
+    shape, is_fortran, dtype, start = _parse_header(data[: _header_end(data)])
+    if dtype.hasobject:
+        raise ValueError("has Python objects in it, which are never loaded")
+    if int(np.prod(shape, dtype=object)) * dtype.itemsize > MAX_ARRAY_BYTES:
+        raise ValueError(f"has an array of {' x '.join(map(str, shape))}, too large for a map")
+    return shape, is_fortran, dtype, start
+
+
+def _header_end(data: bytes) -> int:
+    """Byte where the header ends: its length stands behind magic word and version."""
+    version, _ = np.lib.format.read_magic(BytesIO(data))
+    length = slice(8, 10) if version == 1 else slice(8, 12)
+    return length.stop + int.from_bytes(data[length], "little")
+
+
+@lru_cache(maxsize=64)
+def _parse_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """NumPy's own reading of a header, which takes longer than reading the map.
+
+    Kept, because the files of one export have the same header.
+    """
+    file = BytesIO(header)
     version = np.lib.format.read_magic(file)
     read = (
         np.lib.format.read_array_header_1_0
@@ -95,11 +123,7 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         else np.lib.format.read_array_header_2_0
     )
     shape, is_fortran, dtype = read(file)
-    if dtype.hasobject:
-        raise ValueError("has Python objects in it, which are never loaded")
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize > MAX_ARRAY_BYTES:
-        raise ValueError(f"has an array of {' x '.join(map(str, shape))}, too large for a map")
-    return shape, is_fortran, dtype
+    return shape, is_fortran, dtype, file.tell()
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -123,6 +147,8 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
 
 def _print_mat() -> None:
     """The other process: write the numeric arrays of a .mat file as .npz to standard output."""
+    import scipy.io  # no other reader needs it, and it takes a quarter of a second
+
     path = sys.argv[1]
     listed = scipy.io.whosmat(path)
     numeric = [

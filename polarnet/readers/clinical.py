@@ -1,6 +1,6 @@
 """The clinical table: who the studies are of, their labels, and what else is known."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -119,13 +119,17 @@ def read_clinical(
     if columns is None:
         columns = _default_columns(table, traits, path.name, tell)
     mapped = apply_column_map(table, columns, path.name)
-    by_id = dict(zip(table[columns.study_id].str.strip(), table.index, strict=True))
     excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
     for reason, exclusion in columns.exclude.items():
         n = sum(r == reason for r in excluded.values())
         found = sorted({cell for cell in table[exclusion.column] if cell})
         shown = f"; {exclusion.column} holds {listing(found)}" if len(found) <= 4 and not n else ""
         tell(f"Excluded, {reason}: {n} studies{shown}")
+    if alike := _lines_of_alike_patients(mapped.table["patient_id"], mapped.lines):
+        tell(
+            f"Patient ids in line {listing(alike)} differ from another one by capitals or leading "
+            "zeros alone. If that is one patient, write the id in one way: it counts as two now."
+        )
     wants_mfr = (traits is None or IMPAIRED_MFR in traits) and (
         IMPAIRED_MFR not in columns.traits or IMPAIRED_MFR in mapped.traits
     )
@@ -134,7 +138,7 @@ def read_clinical(
         traits=mapped.traits,
         patients={str(s): str(p) for s, p in mapped.table["patient_id"].items()},
         excluded=excluded,
-        lines={str(study): int(by_id.get(str(study), 0)) for study in mapped.table.index},
+        lines=mapped.lines,
         refused=mapped.refused,
         name=path.name,
         wants_mfr=wants_mfr,
@@ -143,6 +147,23 @@ def read_clinical(
             str(table.loc[line, columns.study_id]).strip() for line, _ in mapped.refused
         ),
     )
+
+
+def _lines_of_alike_patients(patients: pd.Series, lines: Mapping[str, int]) -> list[int]:
+    """Lines of patient ids of which there is another spelling."""
+    spellings: dict[str, set[str]] = {}
+    for patient in patients:
+        spellings.setdefault(_folded(patient), set()).add(patient)
+    return sorted(
+        lines[str(study)]
+        for study, patient in patients.items()
+        if len(spellings[_folded(patient)]) > 1
+    )
+
+
+def _folded(id: str) -> str:
+    """What is left of an id when a spreadsheet took its zeros, or somebody its capitals."""
+    return id.lstrip("0").casefold() if id.isdigit() else id.casefold()
 
 
 def suggest_columns(path: str | Path) -> str:

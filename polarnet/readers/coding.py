@@ -37,6 +37,8 @@ class MappedTable:
         Columns that are traits.
     excluded
         study_id -> first reason that applies, "" for none.
+    lines
+        study_id -> line of the file.
     refused
         Line of the file and reason of each row that cannot be used.
     """
@@ -44,6 +46,7 @@ class MappedTable:
     table: pd.DataFrame
     traits: list[str]
     excluded: pd.Series
+    lines: dict[str, int]
     refused: list[tuple[int, str]]
 
     def __repr__(self) -> str:
@@ -96,6 +99,7 @@ def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> Mapp
         excluded=pd.Series(
             cells.reasons(columns.exclude), index=index, dtype=object, name="excluded"
         ),
+        lines=dict(zip(ids, map(int, usable.index), strict=True)),
         refused=refused,
     )
 

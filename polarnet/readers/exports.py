@@ -15,13 +15,13 @@ from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, join_cohorts, write_cohorts
 from polarnet.cohort.checks import listing
-from polarnet.folders import check_vacant
+from polarnet.folders import check_vacant, new_file
 from polarnet.readers.accounting import account, summary
 from polarnet.readers.clinical import impaired_mfr
 from polarnet.readers.columns import PROVENANCE
 from polarnet.readers.geometry import disc_resampled
 from polarnet.readers.mapfiles import FoundMap, read_map_file
-from polarnet.readers.planning import PROFILES, Plan, make_plan
+from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
 from polarnet.readers.profiles import load_profile
 from polarnet.readers.provenance import of_cohort
 from polarnet.readers.reading import Store, list_files
@@ -113,7 +113,9 @@ def import_exports(
     ------
     FileExistsError: `out` is not empty.
     FileNotFoundError: folder or table is not there.
-    ValueError: no study is complete; the table or its column map is unsound; or `strict`.
+    ValueError: no study is complete, or `strict` and something is refused (what became of every
+        file and row is then in `OUT_import_report.csv` beside `out`); or the table or its column
+        map is unsound.
     """
     tell = tell or (lambda line: None)
     folder, out = Path(folder), Path(out)
@@ -124,6 +126,12 @@ def import_exports(
     store = Store(_waiting_place(out))
     try:
         plan = make_plan(folder, clinical, store, tell, show_progress=show_progress, **settings)
+    except NothingImported as error:
+        shutil.rmtree(store.folder, ignore_errors=True)
+        path = out.with_name(f"{out.name}_import_report.csv")
+        with new_file(path) as partial:
+            _write_report(error.report, partial)
+        raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
     except Exception:
         # What waits there names studies; only an interrupted import will come back for it.
         shutil.rmtree(store.folder, ignore_errors=True)
@@ -134,7 +142,7 @@ def import_exports(
     def beside(partial: Path) -> None:
         report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
                          plan.paths if keep_ids else None, folder)  # fmt: skip
-        report.to_csv(partial / "import_report.csv", index=False, lineterminator="\n")
+        _write_report(report, partial / "import_report.csv")
         reports.append(report)
         if draw:
             some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
@@ -196,9 +204,9 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     matched, size = plan.matched, plan.size
     maps = {}
     for map_type in matched.map_types:
-        stack = [plan.store.pixels(matched.studies[study][map_type]) for study in studies]
+        stack = plan.store.pixels([matched.studies[study][map_type] for study in studies])
         stack = [m if len(m) == size else disc_resampled(m, size) for m in stack]
-        maps[map_type] = np.stack(stack).astype(np.float32)
+        maps[map_type] = np.stack(stack).astype(np.float32, copy=False)
     index = pd.Index([plan.names[study] for study in studies], name="study_id")
     table = plan.clinical.table.loc[studies].set_axis(index)
     labelled = [trait for trait in plan.clinical.traits if trait != IMPAIRED_MFR]
@@ -214,6 +222,8 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
         tracer=stated["tracer"],
         stress_agent=stated["stress_agent"],
         software=stated["software"],
+        # Finite, not negative, not too high and of one patient: as read, and as matched.
+        pixels_checked=True,
     )
     if not plan.wants_mfr:
         return cohort
@@ -230,6 +240,10 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     return replace(
         cohort, traits=traits, clinical=cohort.clinical.assign(impaired_mfr_source=source)
     )
+
+
+def _write_report(report: pd.DataFrame, path: Path) -> None:
+    report.to_csv(path, index=False, lineterminator="\n")
 
 
 def _write_link(path: Path, plan: Plan, folder: Path) -> None:

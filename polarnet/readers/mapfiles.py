@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,8 @@ class FoundMap:
         Of the numbers in the file, for people to read: "48 x 48", "20 rings", "17 segments".
     profile
         Name of the profile that the file was read with.
+    low, high
+        Over the disc, in `unit`.
     note
         What the user should know of it, "" for nothing.
     """
@@ -71,6 +74,8 @@ class FoundMap:
     study: str
     map_type: str
     values: np.ndarray
+    low: float
+    high: float
     unit: str
     unit_text: str
     shape: str
@@ -284,10 +289,14 @@ def _in_unit(
 ) -> FoundMap:
     """The map in a cohort's unit; sound, or refused."""
     inside = values[disc_mask(len(values))]
-    if not np.isfinite(inside).all():
+    lowest, highest, mean = float(inside.min()), float(inside.max()), float(inside.mean())
+    # A NaN anywhere makes all three NaN.
+    if not np.isfinite([lowest, highest, mean]).all():
         raise ValueError("has NaN or infinite values inside the disc")
-    if (inside < 0).any():
-        raise ValueError(f"has negative values inside the disc (lowest {inside.min():.3g})")
+    if lowest < 0:
+        raise ValueError(f"has negative values inside the disc (lowest {lowest:.3g})")
+    if highest == 0:
+        raise ValueError("is empty: 0 everywhere inside the disc")
     unit, factor, text = "", 1.0, ""
     notes = []
     if map_type != "reserve":
@@ -300,14 +309,16 @@ def _in_unit(
             raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
         if stated and conversion(stated) != conversion(text):
             notes.append(f"the file says {text}, which was used instead of {stated} (--unit)")
-    values = factor * values
-    notes.append(_check_range(values, unit, map_type))
-    if profile.layout == "square" and _edge(values) < _EMPTY_EDGE:
+    lowest, highest, mean = factor * lowest, factor * highest, factor * mean
+    notes.append(_check_range(mean, highest, unit, map_type))
+    if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
         notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
     return FoundMap(
         study=study,
         map_type=map_type,
-        values=values.astype(np.float32),
+        values=(factor * values).astype(np.float32),
+        low=lowest,
+        high=highest,
         unit=unit,
         unit_text=text,
         shape=shape,
@@ -316,10 +327,8 @@ def _in_unit(
     )
 
 
-def _check_range(values: np.ndarray, unit: str, map_type: str) -> str:
+def _check_range(mean: float, highest: float, unit: str, map_type: str) -> str:
     """Raise where the numbers cannot be what they are said to be; a note where it is unlikely."""
-    inside = values[disc_mask(len(values))]
-    mean, highest = inside.mean(), inside.max()
     if map_type == "reserve" and mean > RESERVE_RANGE[1]:
         raise ValueError(f"its mean is {mean:.3g}, far too high for a flow reserve")
     if unit == "mL/min/g" and mean < _LEAST_FLOW:
@@ -330,7 +339,10 @@ def _check_range(values: np.ndarray, unit: str, map_type: str) -> str:
 
 
 def _edge(values: np.ndarray) -> float:
-    """Mean of the outermost tenth of the radius as a share of the mean of the disc."""
-    disc = disc_mask(len(values))
-    outer = disc & (polar_coordinates(len(values))[0] > 0.9)
-    return float(values[outer].mean() / max(values[disc].mean(), 1e-9))
+    """Mean of the outermost tenth of the radius."""
+    return float(values[_outermost(len(values))].mean())
+
+
+@lru_cache(maxsize=16)
+def _outermost(size: int) -> np.ndarray:
+    return disc_mask(size) & (polar_coordinates(size)[0] > 0.9)

@@ -77,9 +77,9 @@ def match_maps(
     excluded
         Study ids of the table that are to be left out.
 
-    Raises
-    ------
-    ValueError: no study is complete.
+    Returns
+    -------
+    What belongs together; without studies where none is complete.
     """
     # Rows that are left out count too: their maps are not those of a namesake.
     eligible = set(studies)
@@ -134,10 +134,6 @@ def match_maps(
         for map_type, (_, verdict) in of_study.items():
             if map_type not in map_types:
                 verdict.warn(f"not needed: the cohort holds {' and '.join(map_types)}")
-    if not complete:
-        refusals = Counter(v.reasons[-1] for _, v in maps if v.status == REFUSED)
-        told = f" Most often: {refusals.most_common(1)[0][0]}." if refusals else ""
-        raise ValueError(f"No study has all its maps.{told}")
     return Matched(complete, maps, unit, map_types)
 
 

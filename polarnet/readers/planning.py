@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort.checks import listing
+from polarnet.readers.accounting import account
 from polarnet.readers.clinical import Clinical, read_clinical, without_table
 from polarnet.readers.columns import ColumnMap
 from polarnet.readers.geometry import RASTER
@@ -21,6 +22,14 @@ from polarnet.readers.units import conversion
 
 PROFILES: Final = ("square", "aha17")
 """Profiles in use where the user names none."""
+
+
+class NothingImported(ValueError):
+    """Why there is no cohort, and what became of every file and row (`report`)."""
+
+    def __init__(self, message: str, report: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +88,13 @@ def make_plan(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Plan:
-    """Read everything, and decide what becomes of it."""
+    """Read everything, and decide what becomes of it.
+
+    Raises
+    ------
+    NothingImported: no study is complete; or `strict`, and something is refused.
+    ValueError: the table, its column map or a profile is unsound.
+    """
     if link and Path(link).exists():
         raise FileExistsError(f"{link} exists; choose another file.")
     if size is not None and not 16 <= size <= 1024:
@@ -97,8 +112,8 @@ def make_plan(
     if not clinical and (columns is not None or traits is not None):
         raise ValueError("Traits and a column map need a clinical table: name it by --clinical.")
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
-    given = [Path(path).resolve() for path in (clinical, key, *profiles) if path]
-    files = [path for path in list_files(folder) if path.resolve() not in given]
+    given = {Path(path).name: Path(path) for path in (clinical, key, *profiles) if path}
+    files = [path for path in list_files(folder) if not _is_same(path, given.get(path.name))]
     read = read_files(
         files, used, unit, store, jobs=jobs, show_progress=show_progress,
         study_heading=columns.study_id if columns else "",
@@ -110,14 +125,16 @@ def make_plan(
     for study, reason in table.excluded.items():
         rows[study].refuse(f"excluded: {reason}")
     eligible = [study for study in table.studies if study not in table.excluded]
-    try:
-        matched = match_maps(
-            read, eligible, table.patients, rows, (*table.excluded, *table.unusable)
-        )
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error} {_why_nothing(read, table.name)}") from None
-    if strict:
-        _refuse_any(matched, read, rows, table, files if keep_ids else None)
+    matched = match_maps(read, eligible, table.patients, rows, (*table.excluded, *table.unusable))
+    problem = ""
+    if not matched.studies:
+        problem = f"{folder}: No study has all its maps. {_why_nothing(matched, read, table.name)}"
+    elif strict:
+        problem = _whatever_is_refused(matched, read, rows, table, files if keep_ids else None)
+    if problem:
+        named = files if keep_ids else None
+        report = account(matched, read, rows, table, {}, named, folder)
+        raise NothingImported(problem, report)
     stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
     origin = provenance(table.table, matched, used, stated)
     for line in (*table.codings(matched.studies), *mixtures(origin), _profiles_used(matched)):
@@ -140,6 +157,11 @@ def make_plan(
     )
 
 
+def _is_same(path: Path, given: Path | None) -> bool:
+    """Whether a file of the folder is one that was named for another purpose."""
+    return given is not None and path.resolve() == given.resolve()
+
+
 def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudonyms:
     pseudonyms, path, is_new = load_key(Path(key) if key else None)
     made = "made just now; keep it" if is_new else "as before"
@@ -147,8 +169,10 @@ def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudony
     return pseudonyms
 
 
-def _why_nothing(read: Sequence[ReadFile], table: str) -> str:
-    """The first three reasons why files were refused, or why ids do not meet."""
+def _why_nothing(matched: Matched, read: Sequence[ReadFile], table: str) -> str:
+    """The commonest reason of maps, and the first three of files; or that ids do not meet."""
+    refusals = Counter(v.reasons[-1] for _, v in matched.maps if v.status == REFUSED)
+    often = f"Most often: {refusals.most_common(1)[0][0]}. " if refusals else ""
     first: dict[str, int] = {}
     for file in read:
         for problem in file.problems:
@@ -157,7 +181,8 @@ def _why_nothing(read: Sequence[ReadFile], table: str) -> str:
     if not any(file.maps for file in read):
         return f"All {len(read)} files are refused: {told}."
     hint = f" Do the study ids in the files stand in {table}?" if table else ""
-    return f"{sum(bool(f.maps) for f in read)} of {len(read)} files hold maps.{hint} {told}".strip()
+    n_holding = sum(bool(file.maps) for file in read)
+    return f"{often}{n_holding} of {len(read)} files hold maps.{hint} {told}".strip()
 
 
 def _profiles_used(matched: Matched) -> str:
@@ -177,14 +202,14 @@ def _common_size(matched: Matched, tell: Callable[[str], None]) -> int:
     return RASTER
 
 
-def _refuse_any(
+def _whatever_is_refused(
     matched: Matched,
     read: Sequence[ReadFile],
     rows: dict[str, Verdict],
     table: Clinical,
     files: Sequence[Path] | None,
-) -> None:
-    """One ValueError with everything that would be left out; files are named where allowed."""
+) -> str:
+    """Everything that would be left out in one line, "" for nothing; files named where allowed."""
 
     def named(number: int) -> str:
         return f"file {number}" if files is None else files[number - 1].name
@@ -201,5 +226,4 @@ def _refuse_any(
         for study, verdict in rows.items()
         if verdict.status == REFUSED
     ]
-    if problems:
-        raise ValueError(f"Nothing was imported (strict): {listing(problems)}.")
+    return f"Nothing was imported (strict): {listing(problems)}." if problems else ""

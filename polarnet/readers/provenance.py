@@ -41,7 +41,7 @@ def provenance(
     studies = list(matched.studies)
     columns: dict[str, list[str]] = {}
     for name in PROVENANCE:
-        cells = table[name] if name in table else pd.Series("", index=table.index)
+        cells = dict(table[name]) if name in table else dict.fromkeys(studies, "")
         columns[name] = [
             str(cells[study])
             or stated.get(name, "")

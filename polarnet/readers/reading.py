@@ -6,15 +6,16 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from polarnet import __version__
-from polarnet.anatomy import disc_mask
 from polarnet.cohort.checks import map_digest
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
 from polarnet.readers.profiles import Profile
@@ -86,11 +87,18 @@ class Store:
 
     folder: Path
 
-    def pixels(self, found: ReadMap) -> np.ndarray:
-        """The map (size, size), float32."""
-        path = self.folder / f"{found.chunk:06d}.f4"
-        flat = np.fromfile(path, "<f4", found.size * found.size, offset=4 * found.start)
-        return flat.reshape(found.size, found.size)
+    def pixels(self, maps: Sequence[ReadMap]) -> list[np.ndarray]:
+        """The maps, each (size, size), float32; every chunk is opened once."""
+        pictures: dict[int, np.ndarray] = {}
+        in_place = sorted(range(len(maps)), key=lambda k: (maps[k].chunk, maps[k].start))
+        for chunk, places in groupby(in_place, key=lambda k: maps[k].chunk):
+            with (self.folder / f"{chunk:06d}.f4").open("rb") as file:
+                for place in places:
+                    size = maps[place].size
+                    file.seek(4 * maps[place].start)
+                    flat = np.frombuffer(file.read(4 * size * size), "<f4")
+                    pictures[place] = flat.reshape(size, size)
+        return [pictures[place] for place in range(len(maps))]
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -104,17 +112,20 @@ def list_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}.")
-    files = sorted(
-        (
-            path
-            for path in folder.rglob("*")
-            if path.is_file() and path.name.casefold() not in _IGNORED
-        ),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
+    files = sorted(_files_below(folder), key=Path.as_posix)
     if not files:
         raise FileNotFoundError(f"{folder} is empty.")
     return files
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Files of a folder, and of those in it; links to folders are not followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(Path(entry.path))
+            elif entry.is_file() and entry.name.casefold() not in _IGNORED:
+                yield Path(entry.path)
 
 
 def read_files(
@@ -198,7 +209,7 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     partial = folder / f"{number:06d}.{os.getpid()}.partial"
     flat.astype("<f4").tofile(partial)
     partial.replace(folder / f"{number:06d}.f4")
-    content = {"key": key, "files": [asdict(result) for result in results]}
+    content = {"key": key, "files": [_as_json(result) for result in results]}
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(note)
     return results
@@ -228,7 +239,6 @@ def _read_one(
 
 
 def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> ReadMap:
-    inside = found.values[disc_mask(len(found.values))]
     return ReadMap(
         file=file,
         study=found.study,
@@ -237,20 +247,30 @@ def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> Re
         unit_text=found.unit_text,
         shape=found.shape,
         profile=found.profile,
-        low=float(inside.min()),
-        high=float(inside.max()),
+        low=found.low,
+        high=found.high,
         digest=map_digest(found.values).hex(),
         chunk=chunk,
         start=place,
         size=len(found.values),
         note=found.note,
-        folder=hashlib.sha256(str(path.parent).encode()).hexdigest()[:16],
+        folder=_folder_digest(path.parent),
     )
+
+
+@lru_cache(maxsize=16)
+def _folder_digest(folder: Path) -> str:
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
+def _as_json(result: ReadFile) -> dict[str, Any]:
+    return vars(result) | {"maps": [vars(found) for found in result.maps]}
 
 
 def _key(files: Sequence[Path], profiles: Sequence[Profile], unit: str, study_heading: str) -> str:
     """Fingerprint of all that the result depends on, short of the files' content."""
-    facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    stats = [path.stat() for path in files]
+    facts = [(str(p), s.st_size, s.st_mtime_ns) for p, s in zip(files, stats, strict=True)]
     return hashlib.sha256(
         repr((__version__, facts, profiles, unit, study_heading)).encode()
     ).hexdigest()

@@ -51,6 +51,12 @@ _UNLIKELY: Final = {
 }
 """Words beside them that mean something else."""
 
+_NOT_OF_THE_PATIENT: Final = (
+    r"\bfam(il\w*)?\b|\bfh\b|heredit\w*|erblich\w*|\banti\w*|medi[ck]\w*|therap\w*|treat\w*|drug"
+    r"|behand\w*|traitement|tratamiento"
+)
+"""Words beside a trait's that make it one of the family, or a drug: neither is the diagnosis."""
+
 _YES_NO: Final = (
     ("ja", "nein"), ("ja", "nee"), ("yes", "no"), ("oui", "non"), ("si", "no"), ("sí", "no"),
     ("j", "n"), ("y", "n"), ("o", "n"), ("true", "false"), ("wahr", "falsch"), ("1", "0"),
@@ -116,7 +122,9 @@ def _candidates(headings: Sequence[str]) -> dict[str, list[str]]:
     for heading in headings:
         words = header_words(heading)
         for what, pattern in _HEADINGS.items():
-            is_likely = what not in _UNLIKELY or not re.search(_UNLIKELY[what], words)
+            unlikely = [_UNLIKELY[what]] if what in _UNLIKELY else []
+            unlikely += [_NOT_OF_THE_PATIENT] if what in TRAITS else []
+            is_likely = not any(re.search(other, words) for other in unlikely)
             # Hospital numbers may be ids, because ids are replaced; names never are.
             is_id = what.endswith("_id") and not re.search(r"name|naam|nom\b|nombre", words)
             is_allowed = is_id or not names_a_person(heading)

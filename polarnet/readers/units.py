@@ -1,6 +1,7 @@
 """Units as exports write them, and what a value in them is worth."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 TISSUE_DENSITY: Final = 1.05
@@ -20,6 +21,7 @@ _PERCENT: Final = ("%", "percent", "prozent", "%max", "%ofmax", "%ofmaximum", "p
 _NONE: Final = ("", "1", "-", "none", "ratio", "x", "unitless")
 
 
+@lru_cache(maxsize=256)
 def conversion(text: str) -> tuple[str, float]:
     """Unit of a cohort and the factor that turns values of a written unit into it.
 

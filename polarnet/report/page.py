@@ -17,7 +17,8 @@ from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.table import FIRST_STUDIES
 from polarnet.folders import new_file
-from polarnet.report.figures import plot_polar_map, plot_roc
+from polarnet.report.curves import plot_roc
+from polarnet.report.maps import plot_polar_map
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from polarnet.anatomy import disc_mask
 from polarnet.cohort import Cohort
 from polarnet.folders import new_file
-from polarnet.report.figures import COLOURS, LIMITS, plot_polar_map
+from polarnet.report.maps import COLOURS, LIMITS, plot_polar_map
 
 _COLUMNS = 10
 
@@ -51,11 +51,12 @@ def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
         PNG to write.
     """
     map_types = list(some.maps)
-    n_rows = -(-len(some) // _COLUMNS) * len(map_types)
     step = some.size + 4
+    label = some.size // 4
+    block_rows = len(map_types) * step + label
     # One picture of all maps: hundreds of axes take matplotlib many seconds.
-    mosaic = np.full((n_rows * step + 4, _COLUMNS * step + 4), np.nan)
-    height = 0.6 + 1.1 * n_rows
+    mosaic = np.full((-(-len(some) // _COLUMNS) * block_rows, _COLUMNS * step), np.nan)
+    height = 0.35 + _COLUMNS * len(mosaic) / mosaic.shape[1]
     figure = plt.figure(figsize=(_COLUMNS, height))
     ax = figure.add_axes((0, 0, 1, 1 - 0.35 / height))
     disc = disc_mask(some.size)
@@ -64,11 +65,11 @@ def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
         for row, map_type in enumerate(map_types):
             low, high = (0.0, 100.0) if some.unit == "percent" else LIMITS[map_type]
             scaled = np.clip((np.asarray(some.maps[map_type][study]) - low) / (high - low), 0, 1)
-            top, left = (block * len(map_types) + row) * step + 4, column * step + 4
+            top, left = block * block_rows + label + row * step, column * step + 2
             mosaic[top : top + some.size, left : left + some.size] = np.where(disc, scaled, np.nan)
-        ax.text(column * step + step / 2, block * len(map_types) * step + 3, str(study_id),
-                fontsize=5, ha="center", va="center")  # fmt: skip
-    ax.imshow(mosaic, cmap=COLOURS, vmin=0, vmax=1)
+        ax.text((column + 0.5) * step, block * block_rows + label / 2, str(study_id),
+                fontsize=6, ha="center", va="center")  # fmt: skip
+    ax.imshow(mosaic, cmap=COLOURS, vmin=0, vmax=1, interpolation="nearest")
     ax.axis("off")
     phantom = "Phantom, not patients. " if some.is_phantom else ""
     scale = "0-100 percent" if some.unit == "percent" else "0-4 mL/min/g, reserve 0-5"
@@ -77,5 +78,6 @@ def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
         f"scale {scale}; anterior up, septum left",
         fontsize=7, y=1 - 0.1 / height,
     )  # fmt: skip
-    figure.savefig(path, dpi=110, format="png")
+    # Thrice as fast as the usual compression, for a file that is a tenth larger.
+    figure.savefig(path, dpi=110, format="png", pil_kwargs={"compress_level": 1})
     plt.close(figure)
