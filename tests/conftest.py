@@ -1,17 +1,21 @@
 """Shared pieces: a small phantom, tiny settings, real data where it is at hand."""
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import matplotlib as mpl
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 import polarnet as pn
 from polarnet.config import resolve_config
+from polarnet.readers.tablefiles import read_sheet
 
 mpl.use("Agg")
 
@@ -124,3 +128,49 @@ def export_folder(tmp_path):
     table = tmp_path / "clinical.csv"
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder, table
+
+
+@pytest.fixture
+def refusal():
+    """Reads a table file that is refused, and gives what was said, which is one line."""
+
+    def refuse(path):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller compares the text)
+            read_sheet(path)
+        message = str(caught.value)
+        assert message.startswith(path.name)
+        assert "\n" not in message
+        return message
+
+    return refuse
+
+
+@pytest.fixture
+def save_workbook():
+    """Saves rows as the only worksheet of a workbook."""
+
+    def save(path, *rows):
+        workbook = openpyxl.Workbook()
+        for row in rows:
+            workbook.active.append(row)
+        workbook.save(path)
+
+    return save
+
+
+@pytest.fixture
+def rewritten():
+    """Changes one part of a workbook's zip file."""
+
+    def rewrite(path, part, change):
+        content = io.BytesIO(path.read_bytes())
+        with (
+            zipfile.ZipFile(content) as old,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+        ):
+            for entry in old.infolist():
+                data = old.read(entry)
+                is_part = entry.filename.endswith(part)
+                new.writestr(entry.filename, change(data) if is_part else data)
+
+    return rewrite

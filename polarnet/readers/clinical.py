@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
+from polarnet.readers.cells import is_missing, is_number
 from polarnet.readers.coding import apply_column_map, describe_codings
 from polarnet.readers.columns import PROVENANCE, ColumnMap, TraitCoding
 from polarnet.readers.identity import is_date, names_a_person
-from polarnet.readers.sheets import as_table, is_missing, is_number, read_sheet
+from polarnet.readers.sheets import as_table
 from polarnet.readers.suggestion import suggest_column_map
+from polarnet.readers.tablefiles import read_sheet
 from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 _IDS: Final = ("study_id", "patient_id")

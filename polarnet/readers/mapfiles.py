@@ -12,17 +12,12 @@ import numpy as np
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort.stack import RESERVE_RANGE
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.cells import is_missing, is_number, parse_number, uses_decimal_comma
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments import in_order, read_segments
-from polarnet.readers.sheets import (
-    Sheet,
-    is_missing,
-    is_number,
-    parse_number,
-    read_sheet,
-    uses_decimal_comma,
-)
+from polarnet.readers.sheets import Sheet
+from polarnet.readers.tablefiles import read_sheet
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 

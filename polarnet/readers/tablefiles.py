@@ -1,0 +1,58 @@
+"""Which reader reads this table file: text, XLSX, SPSS or Stata?"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from polarnet.readers import limits
+from polarnet.readers.sheets import Sheet
+from polarnet.readers.statfiles import read_spss, read_stata
+from polarnet.readers.textfiles import read_text
+from polarnet.readers.workbooks import read_workbook
+
+_READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
+    ".csv": read_text,
+    ".tsv": read_text,
+    ".txt": read_text,
+    ".xlsx": read_workbook,
+    ".sav": read_spss,
+    ".dta": read_stata,
+}
+
+
+def read_sheet(path: str | Path) -> Sheet:
+    """Read a table file, whatever it is, as text.
+
+    Parameters
+    ----------
+    path
+        `.csv`, `.tsv` or `.txt` (separator and encoding are found: UTF-8, UTF-16 with byte order
+        mark, or Windows-1252), `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in
+        place of the values that have one, the names of the variables as first row).
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: the file is of another kind, damaged, encrypted, empty or too large; has cells
+        that a spreadsheet would compute; or a package that reads it is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No table {path}.")
+    kind = path.suffix.lower()
+    if kind not in _READERS:
+        raise ValueError(
+            f"{path.name}: tables are read from {', '.join(_READERS)}. "
+            "Open it in the program that wrote it and save it as .xlsx or .csv."
+        )
+    is_text = _READERS[kind] is read_text
+    limit = limits.MAX_TEXT_BYTES if is_text else limits.MAX_WORKBOOK_BYTES
+    size = path.stat().st_size
+    if size > limit:
+        raise ValueError(
+            f"{path.name} has {size / limits.MB:,.0f} MB, more than the "
+            f"{limit / limits.MB:.0f} MB that a {kind} table may have. Is it the right file?"
+        )
+    if size == 0:
+        raise ValueError(f"{path.name} is empty.")
+    return _READERS[kind](path)
