@@ -118,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         "--profile", action="append",
         help="how the files are written; repeat for several (default: square and aha17)",
     )  # fmt: skip
+    command.add_argument(
+        "--scale", metavar="LOW,HIGH", help="values at the ends of the colour bar of screens"
+    )
+    command.add_argument(
+        "--series", metavar="CSV", help="columns series, map: which DICOM series is rest, stress"
+    )
     command.add_argument("--preview", metavar="PNG", help="draw the first map, and stop")
     command.add_argument(
         "--traits", help="without --columns: A,B (default: all columns of 0 and 1)"

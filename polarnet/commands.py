@@ -34,10 +34,12 @@ def import_exports(arguments: argparse.Namespace) -> None:
         _suggest_columns(arguments)
         return
     profiles = arguments.profile or readers.PROFILES
+    scale = _scale(arguments.scale) if arguments.scale else None
     if arguments.preview:
-        from polarnet.report.sheets import write_preview
+        from polarnet.report.previews import write_preview
 
-        found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles)
+        found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles,
+                                        scale=scale, series=arguments.series)  # fmt: skip
         caption = (
             f"{found.map_type}, {found.shape} read with profile {found.profile}"
             + (f", written in {found.unit_text}" if found.unit_text else "")
@@ -50,7 +52,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
         raise ValueError("--out is missing: name the cohort folder to make.")
 
     from polarnet.folders import check_vacant
-    from polarnet.report.sheets import draw_contact_sheet
+    from polarnet.report.previews import draw_contact_sheet
 
     check_vacant(arguments.out)
     cohort = readers.import_exports(
@@ -61,6 +63,8 @@ def import_exports(arguments: argparse.Namespace) -> None:
         unit=arguments.unit,
         profiles=profiles,
         traits=_names(arguments.traits) if arguments.traits else None,
+        scale=scale,
+        series=arguments.series,
         size=arguments.size,
         tracer=arguments.tracer,
         stress_agent=arguments.stress_agent,
@@ -91,6 +95,15 @@ def _suggest_columns(arguments: argparse.Namespace) -> None:
         partial.write_text(text, encoding="utf-8")
     _wrote(arguments.suggest_columns)
     print("Check every line of it, then import with --columns.")
+
+
+def _scale(text: str) -> tuple[float, float]:
+    """Values at the ends of a colour bar."""
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f"--scale {text}: give two numbers, LOW,HIGH, as 0,4.") from None
+    return low, high
 
 
 def _usual_jobs() -> int:
@@ -162,7 +175,7 @@ def predict(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Scores and labels become a table."""
     from polarnet import evaluation
-    from polarnet.cohort import read_cohort
+    from polarnet.cohort import RECOVERED, read_cohort
     from polarnet.evaluation.table import read_scores
     from polarnet.folders import new_file
 
@@ -170,6 +183,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     table = evaluation.evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
     if cohort.is_phantom:
         print("Phantom, not patients.")
+    if cohort.is_recovered:
+        print(f"Maps are {RECOVERED}, not exported as numbers.")
     _print_table(table[["trait", *_SHOWN]])
     print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5.")
     print("p_adjusted: Benjamini-Hochberg over the traits of this table.")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from polarnet.cohort import PHANTOM, Cohort
+from polarnet.cohort import PHANTOM, RECOVERED, Cohort
 from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
 from polarnet.traits import MAP_TYPES
@@ -103,6 +103,8 @@ def check_test(train: Cohort, val: Cohort, test: Cohort, config: ExperimentConfi
 def difference(config: ExperimentConfig, cohort: Cohort) -> str:
     """One line on what should make a reader of the scores careful, or nothing."""
     notes = []
+    if cohort.is_recovered:
+        notes.append(f"numbers {RECOVERED} of screens")
     if config.software == PHANTOM:
         notes.append("trained on a phantom, not on patients")
     for name in STATED:

@@ -15,7 +15,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.config import resolve_config
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.files import read_sheet
 
 mpl.use("Agg")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polarnet.readers.coding import apply_column_map, describe_codings
-from polarnet.readers.columnfile import load_column_map
-from polarnet.readers.columns import ColumnMap, TraitCoding
+from polarnet.readers.clinic.coding import apply_column_map, describe_codings
+from polarnet.readers.clinic.columnfile import load_column_map
+from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
+from polarnet.readers.clinic.suggestion import suggest_column_map
 from polarnet.readers.identity import is_date, names_a_person
-from polarnet.readers.suggestion import suggest_column_map
 
 CLINIC = """\
 Untersuchung;PatNr;Geschlecht;HbA1c;Raucher;Alter;Global MFR;Tracer;CABG;Gruppe;Befund

@@ -16,6 +16,7 @@ from polarnet.readers.geometry import (
 )
 from polarnet.readers.mapfiles import read_map_file
 from polarnet.readers.profiles import Profile, load_profile, profile_names
+from polarnet.readers.sources import Reading
 
 SIDE = 48
 
@@ -199,7 +200,8 @@ def test_flowquant_maps_have_their_published_flow_reserve(ottawa, study, mfr):
     """2.34 and 1.73: means over the vessel mask of the source; see the data's own notes."""
     profile = load_profile("flowquant-48")
     (stress,), (rest,) = (
-        read_map_file(ottawa / f"{study}_{m}.csv", [profile], "")[0] for m in ("stress", "rest")
+        read_map_file(ottawa / f"{study}_{m}.csv", Reading((profile,)))[0]
+        for m in ("stress", "rest")
     )
     disc = pn.anatomy.disc_mask(SIDE)
     found = stress.values[disc].mean() / rest.values[disc].mean()
@@ -209,7 +211,7 @@ def test_flowquant_maps_have_their_published_flow_reserve(ottawa, study, mfr):
 @pytest.mark.realdata
 def test_scar_of_the_right_coronary_artery_is_where_it_belongs(ottawa):
     profile = load_profile("flowquant-48")
-    (stress,), _ = read_map_file(ottawa / "study773_stress.csv", [profile], "")
+    (stress,), _ = read_map_file(ottawa / "study773_stress.csv", Reading((profile,)))
     segments = pn.segment_means(stress.values)
     territories = {
         vessel: segments[np.array(numbers) - 1].mean()
@@ -261,7 +263,7 @@ def test_every_profile_of_the_package_loads():
     ("text", "message"),
     [
         ("layout: square\nanteriour: top", "unknown setting 'anteriour'; did you mean 'anterior'"),
-        ("layout: round", "layout must be one of square, rings, segments, but 'round'"),
+        ("layout: round", "layout must be one of square, rings, segments, screen, but 'round'"),
         ("layout: square\nanterior: top\nseptum: bottom", "must be neighbouring sides"),
         ("layout: square\ndisc_radius: 19.6", "disc_radius 19.6 must lie between 0.1 and 1"),
         ("layout: square\nfiles: '(?P<map>.+)'", r"needs a group \(\?P<study>"),

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from polarnet.readers import limits
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.files import read_sheet
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -82,7 +82,7 @@ def hostile_workbooks(tmp_path, save_workbook, rewritten):
 
 MEASURED = """
 import json, pathlib, sys, time
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.files import read_sheet
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     start, message = time.process_time(), "was read"
     try:

@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pandas as pd
 
-from polarnet.readers import statfiles
 from polarnet.readers.apart import read_apart
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables import statfiles
+from polarnet.readers.tables.files import read_sheet
 
 
 def test_spss_and_stata_give_labels_where_there_are_any(tmp_path):
@@ -45,6 +47,6 @@ def test_a_reader_that_crashes_takes_nobody_with_it(tmp_path, monkeypatch, refus
     """As readstat 1.1.9 does on some damaged files: a signal, not an error."""
     (tmp_path / "a.sav").write_bytes(b"$FL2")
     monkeypatch.setattr(
-        statfiles, "read_apart", lambda module, function, path: read_apart("os", "abort", path)
+        statfiles, "read_apart", lambda function, path, seconds: read_apart(os.abort)
     )
-    assert "a.sav is damaged" in refusal(tmp_path / "a.sav")
+    assert "a.sav ends the program that reads it" in refusal(tmp_path / "a.sav")

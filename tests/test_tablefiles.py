@@ -1,6 +1,6 @@
 import pytest
 
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.files import read_sheet
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "sav", "dta"])

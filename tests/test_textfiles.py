@@ -1,6 +1,6 @@
 import pytest
 
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.files import read_sheet
 
 DIALECTS = {
     "comma": ("a,b\n1.5,x\n", ","),

@@ -3,7 +3,7 @@ import zipfile
 
 import openpyxl
 
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.files import read_sheet
 
 
 def test_a_workbook_gives_numbers_as_they_are_meant_and_marks_dates(tmp_path, save_workbook):

@@ -19,6 +19,9 @@ from polarnet.traits import MAP_TYPES
 PHANTOM = "polarnet phantom"
 """Software named by studies that were simulated."""
 
+RECOVERED = "recovered-from-colour"
+"""Part of the software of studies whose numbers were read from the colours of a screen."""
+
 _STATED = ("unit", "tracer", "stress_agent", "software")
 _TABLES = ("traits", "clinical", "truth")
 _BATCH = 1024  # maps in memory at once where a whole cohort is gone through
@@ -126,6 +129,7 @@ class Cohort:
 
     def __repr__(self) -> str:
         kind = "Phantom cohort (not patients)" if self.is_phantom else "Cohort"
+        kind += f" ({RECOVERED})" if self.is_recovered else ""
         return (
             f"{kind}: {len(self)} studies of {self.patients.nunique()} patients; "
             f"{', '.join(self.maps)}, {self.size} x {self.size}, {self.unit}; "
@@ -144,6 +148,11 @@ class Cohort:
     def is_phantom(self) -> bool:
         """True where the studies were simulated."""
         return self.software == PHANTOM
+
+    @property
+    def is_recovered(self) -> bool:
+        """True where the numbers of any study were read from the colours of a screen."""
+        return RECOVERED in self.software
 
     def trait_counts(self) -> pd.DataFrame:
         """Studies coded 1, coded 0 and not recorded, one row a trait."""

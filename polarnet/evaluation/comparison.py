@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import log_loss
 
-from polarnet.cohort import PHANTOM, Cohort
+from polarnet.cohort import RECOVERED, Cohort
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import evaluate, first_studies, is_reportable
 from polarnet.traits import IMPAIRED_MFR
@@ -43,7 +43,8 @@ def compare(
     tables = []
     for model, (of_val, of_test) in scores.items():
         table = evaluate(of_test, test.traits, test.patients)
-        table.insert(0, "data", PHANTOM_LABEL if test.software == PHANTOM else "cohort")
+        kind = RECOVERED if test.is_recovered else "cohort"
+        table.insert(0, "data", PHANTOM_LABEL if test.is_phantom else kind)
         table.insert(1, "map_type", map_type)
         table.insert(3, "model", model)
         table["val_log_loss"] = [_log_loss(val.traits[t], of_val[t]) for t in table["trait"]]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from polarnet.readers.clinical import Clinical
+from polarnet.readers.clinic.clinical import Clinical
 from polarnet.readers.matching import READ, REFUSED, Matched, Verdict
 from polarnet.readers.reading import ReadFile
 

@@ -1,6 +1,5 @@
 """What arrays does a file of numbers hold: .csv, .npy, .npz and .mat, fast where it is plain."""
 
-import sys
 import zipfile
 from functools import lru_cache
 from io import BytesIO
@@ -141,15 +140,14 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         start = file.read(128)
     if start[:10] == b"MATLAB 7.3" or start[:8] == b"\x89HDF\r\n\x1a\n":
         raise ValueError("has the format of MATLAB 7.3; save it by save(..., '-v7')")
-    with np.load(BytesIO(read_apart(__name__, "_print_mat", path)), allow_pickle=False) as archive:
+    with np.load(BytesIO(read_apart(_mat_as_npz, path)), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
-def _print_mat() -> None:
-    """The other process: write the numeric arrays of a .mat file as .npz to standard output."""
+def _mat_as_npz(path: Path) -> bytes:
+    """In the other process: the numeric arrays of a .mat file as .npz."""
     import scipy.io  # no other reader needs it, and it takes a quarter of a second
 
-    path = sys.argv[1]
     listed = scipy.io.whosmat(path)
     numeric = [
         name
@@ -161,4 +159,4 @@ def _print_mat() -> None:
     archive = BytesIO()
     named: dict[str, Any] = {name: np.asarray(found[name]) for name in numeric}
     np.savez(archive, **named)
-    sys.stdout.buffer.write(archive.getvalue())
+    return archive.getvalue()

@@ -17,14 +17,16 @@ from polarnet.cohort import Cohort, join_cohorts, write_cohorts
 from polarnet.cohort.checks import listing
 from polarnet.folders import check_vacant, new_file
 from polarnet.readers.accounting import account, summary
-from polarnet.readers.clinical import impaired_mfr
-from polarnet.readers.columns import PROVENANCE
+from polarnet.readers.clinic.clinical import impaired_mfr
+from polarnet.readers.clinic.columns import PROVENANCE
+from polarnet.readers.dicom.series import read_series_table
 from polarnet.readers.geometry import disc_resampled
 from polarnet.readers.mapfiles import FoundMap, read_map_file
 from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
-from polarnet.readers.profiles import load_profile
+from polarnet.readers.profiles import load_profiles
 from polarnet.readers.provenance import of_cohort
 from polarnet.readers.reading import Store, list_files
+from polarnet.readers.sources import Reading
 from polarnet.traits import IMPAIRED_MFR
 
 _PART: Final = 500  # studies put together at once
@@ -70,7 +72,8 @@ def import_exports(
     Parameters
     ----------
     folder
-        Searched with the folders in it: CSV, TSV, XLSX, .npy, .npz and .mat files.
+        Searched with the folders in it: CSV, TSV, XLSX, .npy, .npz and .mat files, DICOM, and, with
+        a scale, screen shots (PNG, JPEG).
     out
         Cohort folder to make.
     clinical
@@ -88,6 +91,11 @@ def import_exports(
         Names or YAML files, tried in order. Default: square matrices and segment tables.
     traits
         Columns that are traits, where there is no column map.
+    scale
+        Values at the low and the high end of the colour bar of screens; without it, or a profile
+        that states it, no screen is read.
+    series
+        Table (CSV, XLSX) with columns `series` and `map`: which DICOM series is rest, which stress.
     size
         Rows of the cohort's maps; default: of the files where they agree, else 64.
     tracer, stress_agent, software
@@ -160,7 +168,12 @@ def import_exports(
 
 
 def preview_exports(
-    folder: str | Path, *, unit: str = "", profiles: Sequence[str | Path] = PROFILES
+    folder: str | Path,
+    *,
+    unit: str = "",
+    profiles: Sequence[str | Path] = PROFILES,
+    scale: tuple[float, float] | None = None,
+    series: str | Path | None = None,
 ) -> FoundMap:
     """The first map of a folder that can be read, to look at its orientation.
 
@@ -168,11 +181,15 @@ def preview_exports(
     ------
     ValueError: no file can be read; says why the first could not.
     """
-    used = [load_profile(name) for name in profiles]
+    reading = Reading(
+        profiles=load_profiles(profiles, scale),
+        unit=unit,
+        series=read_series_table(series) if series else {},
+    )
     first_reason = ""
     for number, path in enumerate(list_files(Path(folder)), start=1):
         try:
-            found, problems = read_map_file(path, used, unit)
+            found, problems = read_map_file(path, reading)
         except (ValueError, OSError) as error:
             found, problems = [], [str(error).removeprefix(path.name).lstrip(": ")]
         if found:

@@ -1,8 +1,7 @@
 """Which polar maps does one export file hold: numbers, geometry, unit, study and map type."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -10,20 +9,25 @@ from typing import Final
 import numpy as np
 
 from polarnet.anatomy import disc_mask, polar_coordinates
+from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
-from polarnet.readers.arrays import read_arrays, read_plain_matrix
-from polarnet.readers.cells import is_missing, is_number, parse_number, uses_decimal_comma
-from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc
+from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
+from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments import in_order, read_segments
-from polarnet.readers.sheets import Sheet
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.segments import in_order
+from polarnet.readers.sources import (
+    ARRAY_FILES,
+    PICTURE_FILES,
+    SMALLEST,
+    TABLE_FILES,
+    Reading,
+    name_tells,
+    read_numbers,
+)
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 
-ARRAY_FILES: Final = (".npy", ".npz", ".mat")
-TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
-MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES)
+MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES, *PICTURE_FILES)
 
 _LEAST_FLOW: Final = 0.1
 """mL/min/g, below which no ventricle's mean lies (our choice; scars have 0.25 to 0.4)."""
@@ -34,10 +38,15 @@ _LEAST_PERCENT: Final = 10.0
 _EMPTY_EDGE: Final = 0.5
 """Share of the mean, below which the edge is taken to lie outside the ventricle (our choice)."""
 
-_INFINITE: Final = ("inf", "infinity")
+_EMPTY_DISC: Final = 0.5
+"""Share of pixels without value, from which a DICOM image is no map (our choice): in a slice of the
+chest the heart fills less; of FlowQuant's picture read as if it filled it, a third is empty."""
 
-SMALLEST, LARGEST = 8, 1024
-"""Rows of a square map (our choice): 17 segments need 8, no workstation exports more than 1,024."""
+_CORNERS: Final = 1.25
+"""Share of half the side, beyond which no product draws flow (our choice; FlowQuant ends at 1)."""
+
+LARGEST: Final = 1024
+"""Rows of a square map (our choice): no workstation exports more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +56,7 @@ class FoundMap:
     Attributes
     ----------
     study
-        Id as the file or its name gives it.
+        Id as the file or its name gives it; "" for a DICOM file, which has `ids`.
     map_type
         "rest", "stress" or "reserve".
     values
@@ -62,6 +71,8 @@ class FoundMap:
         Name of the profile that the file was read with.
     low, high
         Over the disc, in `unit`.
+    ids, origin, source
+        As of `Numbers`.
     note
         What the user should know of it, "" for nothing.
     """
@@ -75,34 +86,14 @@ class FoundMap:
     unit_text: str
     shape: str
     profile: str
-    note: str = ""
+    ids: Mapping[str, str]
+    origin: Mapping[str, str]
+    source: str
+    note: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Numbers:
-    """Numbers before they are a map; what the file does not say is ""."""
-
-    values: np.ndarray | list[np.ndarray]
-    study: str = ""
-    map_type: str = ""
-    unit: str = ""
-    problem: str = ""
-    note: str = ""
-
-
-def read_map_file(
-    path: Path, profiles: Sequence[Profile], unit: str, study_heading: str = ""
-) -> tuple[list[FoundMap], list[str]]:
+def read_map_file(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
     """Every polar map of a file.
-
-    Parameters
-    ----------
-    profiles
-        Tried in order; the first whose geometry fits is used.
-    unit
-        As stated by the user; "" where file or profile say it.
-    study_heading
-        Of the column with the study, in tables with a row a study.
 
     Returns
     -------
@@ -114,84 +105,22 @@ def read_map_file(
     """
     found: list[FoundMap] = []
     problems: list[str] = []
-    for numbers in _read_numbers(path, profiles, study_heading):
+    for numbers in read_numbers(path, reading):
         try:
             if numbers.problem:
                 raise ValueError(numbers.problem)
-            profile = _fitting(numbers, profiles)
+            profile = _fitting(numbers, reading.profiles)
             study, map_type = _named(path, numbers, profile)
-            values, shape = _as_map(numbers.values, profile)
-            one = _in_unit(values, shape, study, map_type, numbers.unit, unit, profile)
-            notes = "; ".join(note for note in (one.note, numbers.note) if note)
-            found.append(replace(one, note=notes))
+            found.append(_as_map(numbers, study, map_type, reading.unit, profile))
         except ValueError as error:
             problems.append(str(error).rstrip("."))
     return found, problems
 
 
-def _read_numbers(path: Path, profiles: Sequence[Profile], study_heading: str) -> list[_Numbers]:
-    """Arrays of the file, each with what the file itself says of it."""
-    kind = path.suffix.lower()
-    if kind in ARRAY_FILES:
-        arrays = read_arrays(path)
-        words = {name: _map_word(name, profiles) for name in arrays}
-        if len(arrays) > 1 and not all(words.values()):
-            if not any(words.values()):
-                raise ValueError(f"holds {len(arrays)} arrays, none named rest, stress or reserve")
-            arrays = {name: values for name, values in arrays.items() if words[name]}
-        return [_Numbers(values, map_type=words[name]) for name, values in arrays.items()]
-    if kind != ".xlsx" and (plain := read_plain_matrix(path)) is not None:
-        return [_Numbers(plain)]
-    sheet = read_sheet(path)
-    if all(is_number(cell) for row in sheet.rows for cell in row):
-        return [_Numbers(_matrix(sheet), note=sheet.note)]
-    tables = [p for p in profiles if p.layout == "segments"]
-    if not tables:
-        raise ValueError(_odd_cell(sheet))
-    try:
-        segments = read_segments(sheet, tables[0], study_heading)
-    except ValueError as error:
-        raise ValueError(_odd_cell(sheet) if _is_nearly_matrix(sheet) else str(error)) from None
-    return [
-        _Numbers(s.values, s.study, s.map_type, s.unit, s.problem, sheet.note) for s in segments
-    ]
-
-
-def _map_word(name: str, profiles: Sequence[Profile]) -> str:
-    """Map type that an array's name stands for in one of the profiles, or ""."""
-    return next((m for profile in profiles if (m := profile.map_type(name))), "")
-
-
-def _matrix(sheet: Sheet) -> np.ndarray | list[np.ndarray]:
-    """Numbers of a sheet: an array, or a list where its rows differ in length."""
-    decimal_comma = uses_decimal_comma(cell for row in sheet.rows for cell in row)
-    rows = [np.array([parse_number(cell, decimal_comma) for cell in row]) for row in sheet.rows]
-    return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
-
-
-def _is_nearly_matrix(sheet: Sheet) -> bool:
-    """Whether a sheet was meant to be a matrix: many cells, hardly any of them words."""
-    cells = [cell for row in sheet.rows for cell in row]
-    n_meant = sum(
-        is_number(cell) or is_missing(cell) or cell.casefold().lstrip("+-") in _INFINITE
-        for cell in cells
-    )
-    return len(cells) >= SMALLEST**2 and n_meant > 0.9 * len(cells)
-
-
-def _odd_cell(sheet: Sheet) -> str:
-    """Where the first cell is that is no number."""
-    for row, number in zip(sheet.rows, sheet.row_numbers, strict=True):
-        for column, cell in enumerate(row, start=1):
-            if not is_number(cell):
-                return f"row {number} column {column} is not a number"
-    return "holds no matrix of numbers"
-
-
-def _fitting(numbers: _Numbers, profiles: Sequence[Profile]) -> Profile:
+def _fitting(numbers: Numbers, profiles: Sequence[Profile]) -> Profile:
     """First profile whose geometry the numbers have."""
     for profile in profiles:
-        if _fits(numbers.values, profile):
+        if _fits(numbers, profile):
             return profile
     shape = _shape(numbers.values)
     choices = ", ".join(f"{p.name} ({p.layout})" for p in profiles)
@@ -202,7 +131,10 @@ def _fitting(numbers: _Numbers, profiles: Sequence[Profile]) -> Profile:
     )
 
 
-def _fits(values: np.ndarray | list[np.ndarray], profile: Profile) -> bool:
+def _fits(numbers: Numbers, profile: Profile) -> bool:
+    values = numbers.values
+    if numbers.source == RECOVERED or profile.layout == "screen":
+        return numbers.source == RECOVERED and profile.layout == "screen"
     if isinstance(values, list):
         return (
             profile.layout == "rings"
@@ -236,53 +168,43 @@ def _shape(values: np.ndarray | list[np.ndarray]) -> str:
     return " x ".join(map(str, values.shape)) + (" values" if values.ndim == 1 else "")
 
 
-def _named(path: Path, numbers: _Numbers, profile: Profile) -> tuple[str, str]:
+def _named(path: Path, numbers: Numbers, profile: Profile) -> tuple[str, str]:
     """Study and map type: from the file where it says so, else from its name."""
     study, map_type = numbers.study, numbers.map_type
-    if study and map_type:
+    if (study and map_type) or numbers.ids:
         return study, map_type
-    match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
-    groups = match.groupdict() if match else {}
-    in_name = profile.map_type(groups.get("map") or "")
-    if map_type and in_name and not study and map_type != in_name:
-        raise ValueError(f"its name says {in_name}, its content {map_type}")
+    study_in_name, type_in_name = name_tells(path, profile)
+    if map_type and type_in_name and not study and map_type != type_in_name:
+        raise ValueError(f"its name says {type_in_name}, its content {map_type}")
+    map_type = map_type or type_in_name
     if not map_type:
-        if in_name is None:
-            words = ", ".join(MAP_TYPES)
-            raise ValueError(
-                f"its name does not tell the map type ({words}); it should be like S001_rest"
-            )
-        map_type = in_name
-    if not study:
-        study = groups["study"] if in_name else path.stem
-    return study.strip(), map_type
+        words = ", ".join(MAP_TYPES)
+        raise ValueError(
+            f"its name does not tell the map type ({words}); it should be like S001_rest"
+        )
+    return (study or study_in_name or path.stem).strip(), map_type
 
 
-def _as_map(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[np.ndarray, str]:
+def _on_disc(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[np.ndarray, str]:
     """Polar map in our orientation, and the shape it came from."""
     if profile.layout == "segments":
         values = in_order(np.asarray(values))
         if (values < 0).any():
             raise ValueError("has negative values")
         return segments_to_disc(values), "17 segments"
-    if profile.layout == "square":
+    if profile.layout in ("square", "screen"):
         picture = np.asarray(values)
-        return square_to_disc(picture, profile), _shape(picture)
+        is_square = profile.layout == "square"
+        disc = square_to_disc(picture, profile) if is_square else upright(picture, profile)
+        return disc, _shape(picture) if is_square else "screen"
     if not isinstance(values, list):
         values = list(values if profile.rings_are == "rows" else values.T)
     return rings_to_disc(values, profile), f"{len(values)} rings"
 
 
-def _in_unit(
-    values: np.ndarray,
-    shape: str,
-    study: str,
-    map_type: str,
-    in_file: str,
-    stated: str,
-    profile: Profile,
-) -> FoundMap:
-    """The map in a cohort's unit; sound, or refused."""
+def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: Profile) -> FoundMap:
+    """The map in our orientation and a cohort's unit; sound, or refused."""
+    values, shape = _on_disc(numbers.values, profile)
     inside = values[disc_mask(len(values))]
     lowest, highest, mean = float(inside.min()), float(inside.max()), float(inside.mean())
     # A NaN anywhere makes all three NaN.
@@ -292,20 +214,11 @@ def _in_unit(
         raise ValueError(f"has negative values inside the disc (lowest {lowest:.3g})")
     if highest == 0:
         raise ValueError("is empty: 0 everywhere inside the disc")
-    unit, factor, text = "", 1.0, ""
-    notes = []
-    if map_type != "reserve":
-        # What the file itself says is nearest to the numbers; then the user, then the product.
-        text = in_file or stated or profile.unit
-        unit, factor = conversion(text)
-        if not unit:
-            raise ValueError("its unit is not known; state it by --unit")
-        if stated and conversion(stated)[0] != unit:
-            raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
-        if stated and conversion(stated) != conversion(text):
-            notes.append(f"the file says {text}, which was used instead of {stated} (--unit)")
+    unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
-    notes.append(_check_range(mean, highest, unit, map_type))
+    notes = [note, _check_range(mean, highest, unit, map_type)]
+    if numbers.source == "DICOM":
+        _check_picture(numbers.values, inside, profile)
     if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
         notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
     return FoundMap(
@@ -316,10 +229,44 @@ def _in_unit(
         high=highest,
         unit=unit,
         unit_text=text,
-        shape=shape,
+        shape=f"{shape}, {numbers.source}" if numbers.source else shape,
         profile=profile.name,
-        note="; ".join(filter(None, notes)),
+        ids=numbers.ids,
+        origin=numbers.origin,
+        source=numbers.source,
+        note="; ".join(filter(None, (*notes, numbers.note))),
     )
+
+
+def _unit(
+    in_file: str, map_type: str, stated: str, profile: Profile
+) -> tuple[str, float, str, str]:
+    """Unit of the cohort, the factor to it, the unit as written, and what is to be said of it."""
+    if map_type == "reserve":
+        return "", 1.0, "", ""
+    # What the file itself says is nearest to the numbers; then the user, then the product.
+    text = in_file or stated or profile.unit
+    unit, factor = conversion(text)
+    if not unit:
+        raise ValueError("its unit is not known; state it by --unit")
+    if stated and conversion(stated)[0] != unit:
+        raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
+    is_other = bool(stated) and conversion(stated) != (unit, factor)
+    note = f"the file says {text}, which was used instead of {stated} (--unit)" if is_other else ""
+    return unit, factor, text, note
+
+
+def _check_picture(
+    values: np.ndarray | list[np.ndarray], inside: np.ndarray, profile: Profile
+) -> None:
+    """Raise where a DICOM image with the right numbers is a slice or a projection, and no map."""
+    if (inside == 0).mean() > _EMPTY_DISC:
+        raise ValueError("is empty in most of its disc: a slice, not a polar map?")
+    picture = np.asarray(values)
+    if profile.layout == "square":
+        corners = picture[polar_coordinates(len(picture))[0] > _CORNERS]
+        if len(corners) and np.ptp(corners) > 0:
+            raise ValueError("has a picture in its corners, where a polar map has none")
 
 
 def _check_range(mean: float, highest: float, unit: str, map_type: str) -> str:

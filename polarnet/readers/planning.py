@@ -10,14 +10,17 @@ import pandas as pd
 
 from polarnet.cohort.checks import listing
 from polarnet.readers.accounting import account
-from polarnet.readers.clinical import Clinical, read_clinical, without_table
-from polarnet.readers.columns import ColumnMap
+from polarnet.readers.clinic.clinical import Clinical, read_clinical, without_table
+from polarnet.readers.clinic.columns import ColumnMap
+from polarnet.readers.dicom.series import read_series_table
+from polarnet.readers.dicom.studies import tied_to_table
 from polarnet.readers.geometry import RASTER
 from polarnet.readers.matching import REFUSED, Matched, Verdict, match_maps
-from polarnet.readers.profiles import load_profile
+from polarnet.readers.profiles import load_profiles
 from polarnet.readers.provenance import mixtures, provenance
 from polarnet.readers.pseudonyms import Pseudonyms, load_key
 from polarnet.readers.reading import ReadFile, Store, list_files, read_files
+from polarnet.readers.sources import Reading
 from polarnet.readers.units import conversion
 
 PROFILES: Final = ("square", "aha17")
@@ -85,6 +88,8 @@ def make_plan(
     keep_ids: bool = False,
     link: str | Path | None = None,
     strict: bool = False,
+    scale: tuple[float, float] | None = None,
+    series: str | Path | None = None,
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Plan:
@@ -101,7 +106,7 @@ def make_plan(
         raise ValueError(f"A size of {size} rows must lie between 16 and 1024.")
     if unit and not conversion(unit)[0]:
         raise ValueError(f"'{unit}' is no unit of flow, nor percent.")
-    used = [load_profile(name) for name in profiles]
+    used = load_profiles(profiles, scale)
     for profile in used:
         if profile.status == "unconfirmed":
             tell(
@@ -112,15 +117,26 @@ def make_plan(
     if not clinical and (columns is not None or traits is not None):
         raise ValueError("Traits and a column map need a clinical table: name it by --clinical.")
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
-    given = {Path(path).name: Path(path) for path in (clinical, key, *profiles) if path}
+    named = (clinical, key, series, link, *profiles)
+    given = {Path(path).name: Path(path) for path in named if path}
     files = [path for path in list_files(folder) if not _is_same(path, given.get(path.name))]
-    read = read_files(
-        files, used, unit, store, jobs=jobs, show_progress=show_progress,
+    reading = Reading(
+        profiles=used,
+        unit=unit,
         study_heading=columns.study_id if columns else "",
-    )  # fmt: skip
+        series=read_series_table(series) if series else {},
+    )
+    read = read_files(files, reading, store, jobs=jobs, show_progress=show_progress)
+    everyone = table.patients | dict.fromkeys(table.unusable, "") if table else {}
+    read, how = tied_to_table(read, everyone)
+    if how:
+        tell(how)
     if table is None:
-        tell("No clinical table: every study is taken for a patient of its own, without labels.")
-        table = without_table(list(dict.fromkeys(m.study for f in read for m in f.maps)))
+        tell("No clinical table: every study is without labels, and of a patient of its own "
+             "unless its files name the patient.")  # fmt: skip
+        table = without_table(
+            {m.study: m.ids.get("patient_id") or m.study for f in read for m in f.maps}
+        )
     rows = {study: Verdict() for study in table.studies}
     for study, reason in table.excluded.items():
         rows[study].refuse(f"excluded: {reason}")
@@ -132,8 +148,8 @@ def make_plan(
     elif strict:
         problem = _whatever_is_refused(matched, read, rows, table, files if keep_ids else None)
     if problem:
-        named = files if keep_ids else None
-        report = account(matched, read, rows, table, {}, named, folder)
+        shown = files if keep_ids else None
+        report = account(matched, read, rows, table, {}, shown, folder)
         raise NothingImported(problem, report)
     stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
     origin = provenance(table.table, matched, used, stated)

@@ -1,8 +1,10 @@
 """How one product writes its maps: geometry, unit and file names, as data."""
 
 import difflib
+import math
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,7 @@ import yaml
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 
-LAYOUTS: Final = ("square", "rings", "segments")
+LAYOUTS: Final = ("square", "rings", "segments", "screen")
 
 _CHOICES: Final = {
     "status": ("confirmed", "unconfirmed"),
@@ -37,19 +39,19 @@ class Profile:
     status
         "unconfirmed" where no real export of the product was at hand.
     layout
-        "square" (a picture), "rings" (rings x sectors, rows may differ in length) or "segments"
-        (a table of the 17 AHA segments).
+        "square" (a matrix as the map is drawn), "rings" (rings x sectors, rows may differ in
+        length), "segments" (a table of the 17 AHA segments) or "screen" (a screen shot in colour).
     unit
         As in the files; "" where the files or the user must say it.
     files
         Regular expression of the whole file name without its ending, with groups `study` and,
         where one file is one map, `map`.
     map_words
-        Map type -> words for it in file names and headers, lower case.
+        Map type -> words for it in file names, headers and descriptions of a series, lower case.
     sides
         Square: accepted numbers of rows; () for any.
     anterior, septum
-        Square: side of the picture where the wall lies.
+        Square and screen: side of the picture where the wall lies.
     disc_radius
         Square: radius of the ventricle as a share of half the side.
     rings, sectors
@@ -65,6 +67,12 @@ class Profile:
         Rings: "rows" or "columns" of the file.
     ring_ends
         Rings: outer ends as shares of the radius, from the apex; () for rings of equal width.
+    scale
+        Screen: map type -> values at the low and the high end of the colour bar.
+    disc
+        Screen: row, column and radius of the ventricle in pixels; () where it is to be found.
+    bar
+        Screen: top, left, bottom and right of the colour bar in pixels; () where it is to be found.
     manufacturer, software
         Written into the cohort.
     """
@@ -90,6 +98,9 @@ class Profile:
     direction: str = "counterclockwise"
     rings_are: str = "rows"
     ring_ends: tuple[float, ...] = ()
+    scale: tuple[tuple[str, tuple[float, float]], ...] = ()
+    disc: tuple[float, float, float] | tuple[()] = ()
+    bar: tuple[int, int, int, int] | tuple[()] = ()
     manufacturer: str = ""
     software: str = ""
 
@@ -130,10 +141,21 @@ class Profile:
                 raise ValueError(f"Profile {self.name}: {setting} must be a number.")
         if self.rings < 0 or self.sectors < 0:
             raise ValueError(f"Profile {self.name}: rings and sectors cannot be negative.")
-        for setting in ("sides", "ring_ends"):
+        for setting in ("sides", "ring_ends", "disc", "bar"):
             values = getattr(self, setting)
             if not isinstance(values, tuple) or not all(isinstance(v, int | float) for v in values):
                 raise ValueError(f"Profile {self.name}: {setting} must be a list of numbers.")
+        if len(self.disc) not in (0, 3) or len(self.bar) not in (0, 4):
+            raise ValueError(
+                f"Profile {self.name}: disc needs row, column and radius, bar needs top, left, "
+                "bottom and right."
+            )
+        for map_type, (low, high) in self.scale:
+            if not math.isfinite(low) or not math.isfinite(high) or not 0 <= low < high:
+                raise ValueError(
+                    f"Profile {self.name}: scale of {map_type} must rise from 0 or more, but "
+                    f"{low:g} to {high:g} was given."
+                )
         texts = ("name", "unit", "files", "manufacturer", "software", *_CHOICES)
         for setting in texts:
             if not isinstance(getattr(self, setting), str):
@@ -193,6 +215,29 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path.name} is not UTF-8 text. Save it as UTF-8.") from None
 
 
+def load_profiles(
+    names: Sequence[str | Path], scale: tuple[float, float] | None = None
+) -> tuple[Profile, ...]:
+    """Profiles in the order given; with a scale, that of screens too.
+
+    Parameters
+    ----------
+    scale
+        Values at the low and the high end of the colour bar of every screen, or None.
+
+    Raises
+    ------
+    ValueError: as `load_profile`; or the scale does not rise from 0 or more.
+    """
+    profiles = [load_profile(name) for name in names]
+    if scale is not None:
+        if not any(profile.layout == "screen" for profile in profiles):
+            profiles.append(load_profile("screen"))
+        stated = tuple((map_type, scale) for map_type in MAP_TYPES)
+        profiles = [replace(p, scale=stated) if p.layout == "screen" else p for p in profiles]
+    return tuple(profiles)
+
+
 def _profile(name: str, text: str) -> Profile:
     try:
         settings = yaml.safe_load(text)
@@ -213,19 +258,35 @@ def _profile(name: str, text: str) -> Profile:
         if isinstance(settings.get(listed), int | float):
             settings[listed] = (settings[listed],)
     if "map_words" in settings:
-        words = settings["map_words"]
-        if not isinstance(words, dict):
-            raise ValueError(f"Profile {name}: map_words must hold lines like 'rest: [ruhe]'.")
-        if unknown := [word for word in words if word not in MAP_TYPES]:
-            raise ValueError(f"Profile {name}: map_words has unknown map types {unknown}.")
+        words = _by_map_type(name, settings, "map_words", "rest: [ruhe]")
         settings["map_words"] = tuple(
             (map_type, tuple(str(w).casefold() for w in _as_list(found)))
             for map_type, found in words.items()
         )
+    if "scale" in settings:
+        scales = _by_map_type(name, settings, "scale", "stress: [0, 4]")
+        if not all(_is_pair(ends) for ends in scales.values()):
+            raise ValueError(f"Profile {name}: scale must hold lines like 'stress: [0, 4]'.")
+        settings["scale"] = tuple((map_type, tuple(ends)) for map_type, ends in scales.items())
     try:
         return Profile(**settings)
     except TypeError as error:
         raise ValueError(f"Profile {name}: {error}.") from None
+
+
+def _by_map_type(name: str, settings: dict[str, Any], setting: str, example: str) -> dict[str, Any]:
+    """A setting that has a line for each map type."""
+    found = settings[setting]
+    if not isinstance(found, dict):
+        raise ValueError(f"Profile {name}: {setting} must hold lines like '{example}'.")
+    if unknown := [map_type for map_type in found if map_type not in MAP_TYPES]:
+        raise ValueError(f"Profile {name}: {setting} has unknown map types {unknown}.")
+    return found
+
+
+def _is_pair(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) == 2
+    return is_list and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -5,7 +5,8 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.readers.columns import PROVENANCE
+from polarnet.cohort import RECOVERED
+from polarnet.readers.clinic.columns import PROVENANCE
 from polarnet.readers.matching import Matched
 from polarnet.readers.profiles import Profile
 
@@ -28,7 +29,7 @@ def provenance(
     table
         Index study_id; its columns of provenance win over all else.
     profiles
-        In use; what they say counts where nobody else says it.
+        In use; what they say counts where neither the user nor the file says it.
     stated
         By the user, for the whole cohort.
 
@@ -46,17 +47,26 @@ def provenance(
             str(cells[study])
             or stated.get(name, "")
             or _joined(
-                getattr(by_name[found.profile], name, "")
+                found.origin.get(name, "") or getattr(by_name[found.profile], name, "")
                 for found in matched.studies[study].values()
             )
             for study in studies
         ]
+    # Last, so that nothing anybody states can hide it.
+    columns["software"] = [
+        ", ".join(filter(None, (software, RECOVERED if _is_recovered(matched, study) else "")))
+        for software, study in zip(columns["software"], studies, strict=True)
+    ]
     known = {name: values for name, values in columns.items() if any(values)}
     known["profile"] = [_joined(m.profile for m in matched.studies[s].values()) for s in studies]
     known["unit_in_file"] = [
         _joined(m.unit_text for m in matched.studies[s].values()) for s in studies
     ]
     return pd.DataFrame(known, index=pd.Index(studies, name="study_id"))
+
+
+def _is_recovered(matched: Matched, study: str) -> bool:
+    return any(found.source == RECOVERED for found in matched.studies[study].values())
 
 
 def of_cohort(origin: pd.DataFrame) -> dict[str, str]:

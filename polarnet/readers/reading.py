@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from polarnet import __version__
 from polarnet.cohort.checks import map_digest
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
-from polarnet.readers.profiles import Profile
+from polarnet.readers.sources import Reading, is_dicom
 
 CHUNK: Final = 128
 """Files read at once, and lost at most by an interruption (our choice)."""
@@ -27,7 +27,7 @@ MANY: Final = 1000
 """Files from which on several processes, and a bar that shows progress, pay (our choice)."""
 
 _OTHER_ENDINGS: Final = (
-    ".pdf", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".doc", ".docx", ".xls", ".json",
+    ".pdf", ".dcm", ".ima", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".xls", ".json",
     ".xml", ".zip", ".html", ".sav", ".dta", ".nii", ".gz", ".log", ".md",
 )  # fmt: skip
 """Endings that a message may repeat."""
@@ -49,6 +49,8 @@ class ReadMap:
         Over the disc, in `unit`.
     digest
         Fingerprint of the pixels.
+    ids, origin, source
+        As of `Numbers`.
     note
         What the user should know, "" for nothing.
     folder
@@ -68,6 +70,9 @@ class ReadMap:
     chunk: int
     start: int
     size: int
+    ids: dict[str, str]
+    origin: dict[str, str]
+    source: str
     note: str
     folder: str
 
@@ -130,11 +135,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def read_files(
     files: Sequence[Path],
-    profiles: Sequence[Profile],
-    unit: str,
+    reading: Reading,
     store: Store,
     *,
-    study_heading: str = "",
     jobs: int = 1,
     show_progress: bool = False,
 ) -> list[ReadFile]:
@@ -142,10 +145,6 @@ def read_files(
 
     Parameters
     ----------
-    unit
-        As stated by the user, or "".
-    study_heading
-        Of the column with the study, in tables with a row a study.
     jobs
         Processes; more than one only for many files.
 
@@ -158,8 +157,7 @@ def read_files(
         (number, start, list(files[start : start + CHUNK]))
         for number, start in enumerate(range(0, len(files), CHUNK))
     ]
-    arguments = [(store.folder, number, start, some, tuple(profiles), unit, study_heading)
-                 for number, start, some in chunks]  # fmt: skip
+    arguments = [(store.folder, number, start, some, reading) for number, start, some in chunks]
     results: list[ReadFile] = []
     is_quick = len(files) < MANY
     with tqdm(
@@ -188,8 +186,8 @@ def _in_order(arguments: list[tuple], jobs: int) -> Iterator[list[ReadFile]]:
 
 def _read_chunk(arguments: tuple) -> list[ReadFile]:
     """Read some files, or find what was read of them before."""
-    folder, number, start, files, profiles, unit, study_heading = arguments
-    key = _key(files, profiles, unit, study_heading)
+    folder, number, start, files, reading = arguments
+    key = _key(files, reading)
     note = folder / f"{number:06d}.json"
     if (kept := _kept(note, key)) is not None:
         return kept
@@ -199,7 +197,7 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     for position, path in enumerate(files):
         file = start + position + 1
         maps: list[ReadMap] = []
-        found_maps, problems = _read_one(path, profiles, unit, study_heading)
+        found_maps, problems = _read_one(path, reading)
         for found in found_maps:
             maps.append(_noted(found, file, number, place, path))
             pixels.append(found.values.ravel())
@@ -215,17 +213,17 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     return results
 
 
-def _read_one(
-    path: Path, profiles: Sequence[Profile], unit: str, study_heading: str
-) -> tuple[list[FoundMap], list[str]]:
+def _read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
     """Maps of a file and what is wrong with it; whatever happens, the other files are read."""
     ending = path.suffix.lower()
-    if ending not in MAP_FILES:
-        # Any other ending may be part of a name.
-        what = ending if ending in _OTHER_ENDINGS else "a file of this ending"
-        return [], [f"{what} is no export of maps"]
     try:
-        return read_map_file(path, profiles, unit, study_heading)
+        if ending not in MAP_FILES and not is_dicom(path):
+            if ending in (".dcm", ".ima"):
+                return [], ["has the ending of DICOM and does not begin like it (no preamble)"]
+            # Any other ending may be part of a name.
+            what = ending if ending in _OTHER_ENDINGS else "a file of this ending"
+            return [], [f"{what} is no export of maps"]
+        return read_map_file(path, reading)
     except OSError as error:
         return [], [f"cannot be read ({error.strerror or type(error).__name__})"]
     except ValueError as error:
@@ -253,6 +251,9 @@ def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> Re
         chunk=chunk,
         start=place,
         size=len(found.values),
+        ids=dict(found.ids),
+        origin=dict(found.origin),
+        source=found.source,
         note=found.note,
         folder=_folder_digest(path.parent),
     )
@@ -267,13 +268,11 @@ def _as_json(result: ReadFile) -> dict[str, Any]:
     return vars(result) | {"maps": [vars(found) for found in result.maps]}
 
 
-def _key(files: Sequence[Path], profiles: Sequence[Profile], unit: str, study_heading: str) -> str:
+def _key(files: Sequence[Path], reading: Reading) -> str:
     """Fingerprint of all that the result depends on, short of the files' content."""
     stats = [path.stat() for path in files]
     facts = [(str(p), s.st_size, s.st_mtime_ns) for p, s in zip(files, stats, strict=True)]
-    return hashlib.sha256(
-        repr((__version__, facts, profiles, unit, study_heading)).encode()
-    ).hexdigest()
+    return hashlib.sha256(repr((__version__, facts, reading)).encode()).hexdigest()
 
 
 def _kept(note: Path, key: str) -> list[ReadFile] | None:

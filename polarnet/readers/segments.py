@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from polarnet.anatomy import SEGMENTS
-from polarnet.readers.cells import is_missing, parse_number, uses_decimal_comma
 from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
-from polarnet.readers.sheets import Sheet
+from polarnet.readers.tables.cells import is_missing, parse_number, uses_decimal_comma
+from polarnet.readers.tables.sheets import Sheet
 from polarnet.readers.units import conversion, is_unit, unit_within
 
 _NUMBERED: Final = re.compile(r"^(?:aha|seg(?:ment)?|s)?[ _.-]*0?(\d{1,2})(?:\.0)?$", re.IGNORECASE)

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from polarnet import __version__
-from polarnet.cohort import PHANTOM, Cohort, Study
+from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.table import FIRST_STUDIES
@@ -68,6 +68,7 @@ def write_report(
         .render(
             version=__version__,
             is_phantom=is_phantom,
+            is_recovered=any(RECOVERED in config.software for config in configs),
             is_untrained=any(config.weights is None for config in configs),
             notes=list(notes),
             runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],

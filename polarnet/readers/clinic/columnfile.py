@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.columns import PROVENANCE, ColumnMap, Exclusion, TraitCoding
+from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, Exclusion, TraitCoding
 
 MAX_MAP_BYTES: Final = 2**20
 """Largest column map (our choice; one of a hundred columns has 10 kB)."""

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.cells import is_missing, is_number
-from polarnet.readers.coding import apply_column_map, describe_codings
-from polarnet.readers.columns import PROVENANCE, ColumnMap, TraitCoding
+from polarnet.readers.clinic.coding import apply_column_map, describe_codings
+from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
+from polarnet.readers.clinic.suggestion import suggest_column_map
 from polarnet.readers.identity import is_date, names_a_person
-from polarnet.readers.sheets import as_table
-from polarnet.readers.suggestion import suggest_column_map
-from polarnet.readers.tablefiles import read_sheet
+from polarnet.readers.tables.cells import is_missing, is_number
+from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables.sheets import as_table
 from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 _IDS: Final = ("study_id", "patient_id")
@@ -182,12 +182,12 @@ def suggest_columns(path: str | Path) -> str:
     return suggest_column_map(as_table(read_sheet(path), path.name))
 
 
-def without_table(studies: Sequence[str]) -> Clinical:
-    """Where there is no table: every study is a patient of its own, without labels."""
+def without_table(patients: dict[str, str]) -> Clinical:
+    """Where there is no table: studies without labels, by study_id -> patient_id."""
     return Clinical(
-        table=pd.DataFrame(index=pd.Index(studies, name="study_id")),
+        table=pd.DataFrame(index=pd.Index(list(patients), name="study_id")),
         traits=[],
-        patients={study: study for study in studies},
+        patients=patients,
         excluded={},
         lines={},
         refused=[],

@@ -1,6 +1,7 @@
 """What cells does an XLSX workbook hold, and is it safe to unpack?"""
 
 import csv
+import lzma
 import warnings
 import zipfile
 import zlib
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from polarnet.readers import limits
-from polarnet.readers.libraries import damaged, import_library
-from polarnet.readers.sheets import Sheet, sheet_of_rows
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.libraries import damaged, import_library
+from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
 
 
 def read_workbook(path: Path) -> Sheet:
@@ -92,7 +93,7 @@ def _check_zip(path: Path) -> None:
                     f"{path.name} holds another file inside. Copy the table into a new workbook."
                 )
             _check_xml(path.name, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError):
         raise damaged(path) from None
 
 

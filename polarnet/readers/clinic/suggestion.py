@@ -9,9 +9,9 @@ from typing import Final
 import pandas as pd
 import yaml
 
-from polarnet.readers.cells import is_missing, is_number
-from polarnet.readers.columns import cell_key
+from polarnet.readers.clinic.columns import cell_key
 from polarnet.readers.identity import header_words, is_date, names_a_person
+from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.traits import TRAITS
 
 _SUGGESTED: Final = 6

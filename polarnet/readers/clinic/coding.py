@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.cells import is_missing, is_number, parse_number, uses_decimal_comma
-from polarnet.readers.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
 from polarnet.readers.identity import ROUNDED, is_date
+from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
 
 _VALUES_SHOWN: Final = 8
 """Unexplained values that a message repeats (our choice)."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from polarnet.readers import limits
-from polarnet.readers.cells import is_number
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.cells import is_number
 
 _DATES: Final = (date, time, timedelta)
 

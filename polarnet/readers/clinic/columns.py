@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.cells import is_number
 from polarnet.readers.identity import names_a_person
+from polarnet.readers.tables.cells import is_number
 from polarnet.traits import TRAITS
 
 PROVENANCE: Final = (

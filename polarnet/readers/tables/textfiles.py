@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from polarnet.readers import limits
-from polarnet.readers.cells import is_number
-from polarnet.readers.sheets import Sheet, sheet_of_rows
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.cells import is_number
+from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
 
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Characters that no table in a text file has."""
@@ -50,7 +50,8 @@ def _decoded(path: Path) -> tuple[str, str]:
             break
         sample = text[: 64 * 1024]
         # A line that is cut has fewer separators than it should have.
-        return encoding, sample if len(sample) == len(text) else sample[: sample.rfind("\n")]
+        end = max(sample.rfind("\n"), sample.rfind("\r"))
+        return encoding, sample if len(sample) == len(text) else sample[:end]
     raise ValueError(
         f"{path.name} is not a text file. Save the table as CSV in UTF-8, and workbooks as .xlsx."
     )

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from polarnet.readers import limits
-from polarnet.readers.sheets import Sheet
-from polarnet.readers.statfiles import read_spss, read_stata
-from polarnet.readers.textfiles import read_text
-from polarnet.readers.workbooks import read_workbook
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.tables.statfiles import read_spss, read_stata
+from polarnet.readers.tables.textfiles import read_text
+from polarnet.readers.tables.workbooks import read_workbook
 
 _READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
     ".csv": read_text,

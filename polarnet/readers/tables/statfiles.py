@@ -1,23 +1,25 @@
 """What cells does a file of a statistics program hold, SPSS or Stata?"""
 
 import json
-import sys
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
-from polarnet.readers import limits
 from polarnet.readers.apart import read_apart
-from polarnet.readers.libraries import damaged, import_library
-from polarnet.readers.sheets import Sheet, sheet_of_rows
+from polarnet.readers.tables import limits
+from polarnet.readers.tables.libraries import damaged, import_library
+from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
+
+SECONDS: Final = 60.0
+"""Longest time for one of these files (our choice): five million cells take half of it."""
 
 
 def read_spss(path: Path) -> Sheet:
-    """Cells of an SPSS file, read by a process of its own.
-
-    Some damaged files end the process that reads them, without an error that could be caught.
+    """Cells of an SPSS file.
 
     Raises
     ------
@@ -25,28 +27,39 @@ def read_spss(path: Path) -> Sheet:
         rows make no sheet.
     """
     import_library("pyreadstat", path, "spss")
+    return _read_apart(_spss_as_json, path)
+
+
+def read_stata(path: Path) -> Sheet:
+    """Cells of a Stata file.
+
+    Raises
+    ------
+    ValueError: the file is damaged or too large, or its rows make no sheet.
+    """
+    return _read_apart(_stata_as_json, path)
+
+
+def _read_apart(function: Callable[[Path], bytes], path: Path) -> Sheet:
+    """The sheet that a function of the process apart makes: damaged files end their readers."""
     try:
-        content = json.loads(read_apart(__name__, "_print_sav", path))
-    except ValueError:
-        raise damaged(path) from None
-    if "error" in content:
-        raise ValueError(content["error"])
+        content = json.loads(read_apart(function, path, seconds=SECONDS))
+    except ValueError as error:
+        ours = str(error).startswith(path.name)
+        told = "" if ours else f"{path.name} "
+        hint = "" if ours else ". Open it in the program that wrote it and save it again."
+        raise ValueError(f"{told}{error}{hint}") from None
     dates = frozenset((row, column) for row, column in content["dates"])
     return Sheet(content["rows"], dates, "", content["row_numbers"])
 
 
-def _print_sav() -> None:
-    """The other process: write a sheet, or why there is none, to standard output."""
-    try:
-        sheet = _sav_sheet(Path(sys.argv[1]))
-        content = {"rows": sheet.rows, "dates": [*sheet.dates], "row_numbers": sheet.row_numbers}
-    except ValueError as error:
-        content = {"error": str(error)}
-    sys.stdout.write(json.dumps(content))
+def _as_json(sheet: Sheet) -> bytes:
+    content = {"rows": sheet.rows, "dates": [*sheet.dates], "row_numbers": sheet.row_numbers}
+    return json.dumps(content).encode()
 
 
-def _sav_sheet(path: Path) -> Sheet:
-    """Cells of an SPSS file that does no harm."""
+def _spss_as_json(path: Path) -> bytes:
+    """In the process apart: cells of an SPSS file."""
     pyreadstat = import_module("pyreadstat")
     with path.open("rb") as file:
         if file.read(4) == b"$FL3":
@@ -66,16 +79,11 @@ def _sav_sheet(path: Path) -> Sheet:
         )
     except Exception:  # as above
         raise damaged(path) from None
-    return _frame_sheet(path.name, frame)
+    return _as_json(_frame_sheet(path.name, frame))
 
 
-def read_stata(path: Path) -> Sheet:
-    """Cells of a Stata file.
-
-    Raises
-    ------
-    ValueError: the file is damaged or too large, or its rows make no sheet.
-    """
+def _stata_as_json(path: Path) -> bytes:
+    """In the process apart: cells of a Stata file."""
     with warnings.catch_warnings():
         # pandas warns of values without label; they stay what they are.
         warnings.simplefilter("ignore")
@@ -83,7 +91,7 @@ def read_stata(path: Path) -> Sheet:
             frame = pd.read_stata(path, order_categoricals=False)
         except Exception:  # ValueError, struct.error, KeyError, UnicodeDecodeError, ...
             raise damaged(path) from None
-    return _frame_sheet(path.name, frame)
+    return _as_json(_frame_sheet(path.name, frame))
 
 
 def _frame_sheet(name: str, frame: pd.DataFrame) -> Sheet:

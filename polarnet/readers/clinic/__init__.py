@@ -1,0 +1,1 @@
+"""The clinic's table in the words of a cohort."""

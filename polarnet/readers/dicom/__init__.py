@@ -1,0 +1,1 @@
+"""DICOM images: what they say, and the numbers that they stand for."""

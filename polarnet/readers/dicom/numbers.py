@@ -1,0 +1,169 @@
+"""Which numbers, in which unit, do the stored pixels of a DICOM image stand for?
+
+In this order: a Real World Value Mapping with a unit of flow; Units of a PT image with its
+rescaling; rescaling with the unit that the user states. Never by Image Type, for which there is no
+value that means polar map.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from polarnet.readers.dicom.file import finite
+from polarnet.readers.units import conversion
+
+_PT_UNITS: Final = {"MLMING": "ml/min/g", "MLMINML": "ml/min/ml", "PCNT": "percent", "NONE": "1"}
+"""Units (0054,1001) that a polar map may have (PS3.3, C.8.9.1.1.3)."""
+
+_COUNTS: Final = ("CNTS", "PROPCNTS", "CPS", "PROPCPS", "BQML")
+"""Units of pictures of activity: a polar map only where the user says that they are percent."""
+
+_FLOW_RESERVE: Final = (("122217", "DCM"),)
+"""Coronary Flow reserve (CID 3620)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameNumbers:
+    """Numbers of one frame.
+
+    Attributes
+    ----------
+    values
+        (rows, columns) float64; NaN where a stored value stands for nothing.
+    unit
+        As in the file; "1" for numbers without unit; "" where the user must say.
+    route
+        "mapping", "units" or "rescale": what said so.
+    is_reserve
+        Whether a code says that it is flow reserve.
+    words
+        What the frame says of itself, to tell rest from stress.
+    """
+
+    values: np.ndarray
+    unit: str
+    route: str
+    is_reserve: bool
+    words: str
+
+
+def numbers_of_frame(header: Dataset, stored: np.ndarray, frame: int, stated: str) -> FrameNumbers:
+    """Numbers of one frame.
+
+    Parameters
+    ----------
+    stored
+        Stored values of that frame, (rows, columns).
+    frame
+        From 0.
+    stated
+        Unit as stated by the user, or "".
+
+    Raises
+    ------
+    ValueError: there is no way to numbers with a unit, or there are several.
+    """
+    mappings = of_frame(header, frame, "RealWorldValueMappingSequence")
+    with_unit = [m for m in mappings if _unit_of(m) == "1" or _is_known(_unit_of(m))]
+    if len({(_unit_of(m), str(m.get("LUTLabel", ""))) for m in with_unit}) > 1:
+        flows = [m for m in with_unit if _unit_of(m) != "1"]
+        with_unit = flows if len(flows) == 1 else with_unit
+        if len(with_unit) > 1:
+            raise ValueError("has several real world value mappings: which one is meant?")
+    if with_unit:
+        mapping = with_unit[0]
+        return FrameNumbers(
+            values=_mapped(mapping, stored),
+            unit=_unit_of(mapping),
+            route="mapping",
+            is_reserve=_is_reserve(mapping),
+            words=f"{mapping.get('LUTLabel', '')} {mapping.get('LUTExplanation', '')}",
+        )
+    unit = str(header.get("Units", "") or "").strip().upper()
+    if unit in _PT_UNITS:
+        return FrameNumbers(_rescaled(header, stored, frame), _PT_UNITS[unit], "units", False, "")
+    if mappings:
+        units = ", ".join(sorted({_unit_of(m)[:20] for m in mappings}))
+        raise ValueError(f"maps its values to {units}, which is no unit of flow")
+    if unit and not (stated and conversion(stated)[0] == "percent" and unit in _COUNTS):
+        raise ValueError(f"has the unit {unit[:12]}, which is no unit of flow")
+    if not stated:
+        raise ValueError("says no unit of flow; if it is a polar map, state it by --unit")
+    return FrameNumbers(_rescaled(header, stored, frame), "", "rescale", False, "")
+
+
+def of_frame(header: Dataset, frame: int, keyword: str) -> list[Dataset]:
+    """Items of a sequence that count for a frame: its own, those of all frames, of the image."""
+    own = list(header.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
+    shared = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
+    return next((list(found) for g in (*own, *shared, header) if (found := g.get(keyword))), [])
+
+
+def _unit_of(mapping: Dataset) -> str:
+    codes = mapping.get("MeasurementUnitsCodeSequence")
+    return str(codes[0].get("CodeValue", "") or "").strip() if codes else ""
+
+
+def _is_known(unit: str) -> bool:
+    """Whether a code is a unit that a cohort can have."""
+    try:
+        return bool(conversion(unit)[0])
+    except ValueError:
+        return False
+
+
+def _is_reserve(mapping: Dataset) -> bool:
+    for item in mapping.get("QuantityDefinitionSequence") or ():
+        for concept in item.get("ConceptCodeSequence") or ():
+            code = str(concept.get("CodeValue", "")), str(concept.get("CodingSchemeDesignator", ""))
+            if code in _FLOW_RESERVE:
+                return True
+    return False
+
+
+def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
+    """Stored, not rescaled, values through a mapping (PS3.3, C.7.6.16.2.11.1)."""
+    first, last = (
+        _either(mapping, f"RealWorldValue{end}ValueMapped",
+                f"DoubleFloatRealWorldValue{end}ValueMapped")
+        for end in ("First", "Last")
+    )  # fmt: skip
+    if last < first:
+        raise ValueError("has a real world value mapping of no values")
+    if (table := mapping.get("RealWorldValueLUTData")) is not None:
+        entries = np.atleast_1d(np.asarray(table, float))
+        if stored.dtype.kind not in "iu" or len(entries) != last - first + 1:
+            raise ValueError("has a real world value table of another length than it says")
+        place = np.clip(stored.astype(np.int64) - int(first), 0, len(entries) - 1)
+        values = entries[place]
+    else:
+        slope = _slope(mapping.get("RealWorldValueSlope"), "slope of real world values")
+        intercept = finite(mapping.get("RealWorldValueIntercept"), "intercept of real world values")
+        values = slope * stored.astype(float) + intercept
+    return np.where((stored >= first) & (stored <= last), values, np.nan)
+
+
+def _either(mapping: Dataset, keyword: str, other: str) -> float:
+    value = mapping.get(keyword)
+    return finite(mapping.get(other) if value is None else value, "range of real world values")
+
+
+def _rescaled(header: Dataset, stored: np.ndarray, frame: int) -> np.ndarray:
+    """Stored values through Rescale Slope and Intercept."""
+    groups = of_frame(header, frame, "PixelValueTransformationSequence")
+    place = groups[0] if groups else header
+    slope: Any = place.get("RescaleSlope")
+    if slope is None:
+        raise ValueError("has no rescale slope, so nothing says what its values are")
+    intercept = finite(place.get("RescaleIntercept", 0), "rescale intercept")
+    return _slope(slope, "rescale slope") * stored.astype(float) + intercept
+
+
+def _slope(value: Any, what: str) -> float:
+    """A slope above 0: 0 makes every map flat, and a negative one turns it round."""
+    slope = finite(value, what)
+    if slope <= 0:
+        raise ValueError(f"has a {what} of {slope:g}, expected more than 0")
+    return slope

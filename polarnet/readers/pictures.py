@@ -1,0 +1,139 @@
+"""Which maps does a DICOM image, or a picture of a screen, show? Runs in the process apart."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut
+
+from polarnet.cohort import RECOVERED
+from polarnet.readers.dicom.facts import identity, map_type_of, origin, series_keys
+from polarnet.readers.dicom.file import (
+    MAPS,
+    MAX_BYTES,
+    MAX_VALUES,
+    frame_shape,
+    read_frames,
+    read_header,
+)
+from polarnet.readers.dicom.numbers import numbers_of_frame
+from polarnet.readers.numbers import Asked, Numbers, packed
+from polarnet.readers.screens import recover_map
+
+MOST_FRAMES: Final = 8
+"""More frames than this are slices or beats (our choice): a study has three maps."""
+
+
+def read_dicom(path: Path, asked: Asked) -> bytes:
+    """Maps of a DICOM file, packed.
+
+    Raises
+    ------
+    ValueError: it holds none; says why.
+    """
+    header = read_header(path)
+    n_frames, *_, n_samples = frame_shape(header)
+    kind = MAPS[str(header.get("SOPClassUID"))]
+    is_screen = n_samples == 3 or header.get("PhotometricInterpretation") == "PALETTE COLOR"
+    if n_frames > 1 and (is_screen or kind in ("NM", "PT", "Secondary Capture")):
+        raise ValueError(f"is a volume or a film of {n_frames} frames, not a polar map")
+    if n_frames > MOST_FRAMES:
+        raise ValueError(f"is a volume of {n_frames} frames, not a polar map")
+    if is_screen and not asked.scale:
+        raise ValueError(NO_SCALE)
+    stored = read_frames(path, header)
+    ids, source = identity(header), origin(header)
+    listed = next((asked.series[k] for k in series_keys(header) if k in asked.series), "")
+    if is_screen:
+        picture = stored[0]
+        if n_samples == 1:
+            picture = _eight_bits(apply_color_lut(picture, header))
+        map_type = listed or map_type_of(header, 0, "", False, asked.words)
+        if not map_type:
+            raise ValueError(_undecided(header))
+        return packed([replace(_recovered(picture, map_type, asked), ids=ids, origin=source)])
+    several = []
+    for frame in range(n_frames):
+        found = numbers_of_frame(header, stored[frame], frame, asked.unit)
+        map_type = (listed if n_frames == 1 else "") or map_type_of(
+            header, frame, found.words, found.is_reserve, asked.words
+        )
+        if found.unit == "1" and map_type in ("rest", "stress"):
+            raise ValueError(f"is described as {map_type}, but its numbers have no unit")
+        if map_type == "reserve" and found.unit not in ("", "1"):
+            raise ValueError(f"is described as reserve, but its numbers are {found.unit}")
+        if not map_type and n_frames == 1:
+            raise ValueError(_undecided(header))
+        several.append(
+            Numbers(
+                found.values,
+                map_type=map_type,
+                unit="" if found.unit == "1" else found.unit,
+                ids=ids,
+                origin=source,
+                source="DICOM",
+            )
+        )
+    types = [numbers.map_type for numbers in several]
+    if n_frames > 1 and (len(set(types)) < n_frames or "" in types):
+        raise ValueError(f"is a volume of {n_frames} frames, or does not say which is rest")
+    return packed(several)
+
+
+def read_picture(path: Path, map_type: str, asked: Asked) -> bytes:
+    """The map on a screen shot (PNG or JPEG), packed.
+
+    Raises
+    ------
+    ValueError: the picture is damaged or too large, or no map can be recovered from it.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"has more than {MAX_BYTES // 2**20} MB, too large for a screen")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                width, height = image.size
+                if 3 * width * height > MAX_VALUES:
+                    raise ValueError(f"has {width} x {height} pixels, too large for a screen")
+                if getattr(image, "n_frames", 1) > 1:
+                    raise ValueError("is a film, not a screen")
+                picture = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError, Warning) as error:
+        raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
+    return packed([_recovered(picture, map_type, asked)])
+
+
+NO_SCALE: Final = (
+    "is a screen: numbers can be recovered from its colours only where you state what the ends of "
+    "its colour bar mean, by --scale LOW,HIGH"
+)
+
+
+def _recovered(picture: np.ndarray, map_type: str, asked: Asked) -> Numbers:
+    """The map on a screen; nothing else of the picture is kept, because it may name people."""
+    if map_type not in asked.scale:
+        raise ValueError(f"no scale is stated for {map_type} screens")
+    low, high = asked.scale[map_type]
+    found = recover_map(picture, low=low, high=high, disc=asked.disc, bar=asked.bar)
+    note = f"{RECOVERED}; {100 * found.filled:.1f} % of it was covered and is filled"
+    notes = "; ".join(part for part in (note, found.note) if part)
+    return Numbers(found.values, map_type=map_type, note=notes, source=RECOVERED)
+
+
+def _undecided(header: Dataset) -> str:
+    number = str(header.get("SeriesNumber") or "none").strip()
+    shown = number if number.isdigit() and len(number) <= 6 else "none"
+    return (
+        f"does not say whether it is rest, stress or reserve (series number {shown}): list its "
+        "series in a table, by --series"
+    )
+
+
+def _eight_bits(colours: np.ndarray) -> np.ndarray:
+    """Colours of a palette as 0 to 255; palettes have 8 or 16 bits."""
+    return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Tables of any program as rows of text."""

@@ -1,0 +1,62 @@
+"""Whatever a file does to the process that reads it, the import goes on."""
+
+import ctypes
+import os
+import sys
+import time
+
+import pytest
+
+from polarnet.readers import apart
+from polarnet.readers.apart import read_apart
+
+
+def test_an_answer_comes_back_and_the_process_is_kept():
+    assert read_apart(bytes.fromhex, "00ff") == b"\x00\xff"
+    first = apart._others[0].pid
+    assert read_apart(bytes, 3) == bytes(3)
+    assert apart._others[0].pid == first
+
+
+def test_a_process_that_ends_is_one_error_and_is_replaced():
+    with pytest.raises(ValueError, match="ends the program that reads it"):
+        read_apart(os.abort)
+    with pytest.raises(ValueError, match="ends the program that reads it"):
+        read_apart(ctypes.string_at, 0)
+    assert read_apart(bytes, 1) == b"\x00"
+
+
+def test_a_process_that_ended_unasked_is_replaced_in_silence():
+    read_apart(bytes, 1)
+    apart._others[0].kill()
+    apart._others[0].wait()
+    assert read_apart(bytes, 1) == b"\x00"
+
+
+def test_a_process_that_waits_for_ever_is_ended():
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="took longer than 1 seconds"):
+        read_apart(time.sleep, 60, seconds=1)
+    assert time.monotonic() - start < 30
+    assert read_apart(bytes, 1) == b"\x00"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits memory so")
+def test_a_process_that_wants_too_much_memory_is_refused():
+    with pytest.raises(ValueError, match="needs more than 1 GB of memory"):
+        read_apart(bytes, 2 * 2**30)
+    assert read_apart(bytes, 1) == b"\x00"
+
+
+def test_an_error_of_ours_keeps_its_text_and_any_other_only_its_kind():
+    """Texts of libraries may repeat what stands in the file."""
+    with pytest.raises(ValueError, match="non-hexadecimal number found"):
+        read_apart(bytes.fromhex, "Mustermann")
+    with pytest.raises(ValueError, match=r"^cannot be read \(KeyError\)$"):
+        read_apart({}.__getitem__, "Mustermann")
+
+
+def test_what_a_library_prints_does_not_come_between_the_answers():
+    with pytest.raises(ValueError, match=r"cannot be read \(TypeError\)"):
+        read_apart(print, "noise")  # its answer, None, is no bytes
+    assert read_apart(bytes, 1) == b"\x00"
