@@ -155,7 +155,7 @@ def test_one_command_accounts_for_every_file_and_row(clinic, tmp_path, capsys):
         ("refused", "Is it in mL/min/100g"): 10,
         ("refused", "its study is excluded, or its row refused"): 2,
         ("warned", "other case than in the table"): 2,
-        ("refused", "its name does not tell the map type"): 1,  # the copy
+        ("refused", "no row of the table has its study id"): 1,  # the copy
         ("refused", "is empty"): 1,
         ("refused", "row 1 column 32 is not a number"): 1,
         ("refused", "is not a readable .npy file"): 1,

@@ -1,5 +1,6 @@
 """What arrays does a file of numbers hold: .csv, .npy, .npz and .mat, fast where it is plain."""
 
+import warnings
 import zipfile
 from functools import lru_cache
 from io import BytesIO
@@ -121,7 +122,10 @@ def _parse_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    shape, is_fortran, dtype = read(file)
+    with warnings.catch_warnings():
+        # NumPy warns of headers that Python 2 wrote, which it reads all the same.
+        warnings.simplefilter("ignore")
+        shape, is_fortran, dtype = read(file)
     return shape, is_fortran, dtype, file.tell()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,9 @@ from polarnet.readers.provenance import of_cohort
 from polarnet.readers.reading import Store, list_files
 from polarnet.readers.sources import Reading
 from polarnet.traits import IMPAIRED_MFR
+
+_KEPT_SECONDS: Final = 7 * 24 * 3600
+"""How long what was read waits for an interrupted import to be run again (our choice)."""
 
 _PART: Final = 500  # studies put together at once
 
@@ -288,4 +292,9 @@ def _write_link(path: Path, plan: Plan, folder: Path) -> None:
 def _waiting_place(out: Path) -> Path:
     """Where what was read waits until the import is finished: in the user's own cache."""
     name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    return user_cache_path("polarnet", appauthor=False) / "import" / name
+    places = user_cache_path("polarnet", appauthor=False) / "import"
+    for place in places.iterdir() if places.is_dir() else ():
+        # It holds study ids; nobody comes back for one that was left behind long ago.
+        if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(place, ignore_errors=True)
+    return places / name

@@ -11,6 +11,7 @@ import numpy as np
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
+from polarnet.readers.filenames import name_tells
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
@@ -21,7 +22,6 @@ from polarnet.readers.sources import (
     SMALLEST,
     TABLE_FILES,
     Reading,
-    name_tells,
     read_numbers,
 )
 from polarnet.readers.units import conversion
@@ -214,11 +214,11 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
         raise ValueError(f"has negative values inside the disc (lowest {lowest:.3g})")
     if highest == 0:
         raise ValueError("is empty: 0 everywhere inside the disc")
+    if numbers.source == "DICOM":
+        _check_picture(numbers.values, inside, profile)
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
     notes = [note, _check_range(mean, highest, unit, map_type)]
-    if numbers.source == "DICOM":
-        _check_picture(numbers.values, inside, profile)
     if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
         notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
     return FoundMap(

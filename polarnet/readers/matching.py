@@ -15,6 +15,10 @@ _ENOUGH: Final = 0.5
 """A map type is taken if at least this share of the studies has it (our choice)."""
 
 
+_SHOWN: Final = 5
+"""Files that a reason names; the rest are counted."""
+
+
 @dataclass
 class Verdict:
     """What became of one map, one file without maps, or one row."""
@@ -161,9 +165,11 @@ def _refuse_twins(
         if len({patient for patient, _, _ in same}) > 1:
             numbers = sorted({found.file for _, found, _ in same})
             for _, found, verdict in same:
-                others = [str(n) for n in numbers if n != found.file] or [str(found.file)]
+                others = [n for n in numbers if n != found.file] or [found.file]
+                told = ", ".join(map(str, others[:_SHOWN]))
+                more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
                 verdict.refuse(
-                    f"pixel for pixel the same as under another patient (file {', '.join(others)})"
+                    f"pixel for pixel the same as under another patient (file {told}{more})"
                 )
 
 

@@ -188,7 +188,7 @@ def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudony
 def _why_nothing(matched: Matched, read: Sequence[ReadFile], table: str) -> str:
     """The commonest reason of maps, and the first three of files; or that ids do not meet."""
     refusals = Counter(v.reasons[-1] for _, v in matched.maps if v.status == REFUSED)
-    often = f"Most often: {refusals.most_common(1)[0][0]}. " if refusals else ""
+    often = f"Most often: {refusals.most_common(1)[0][0].rstrip('.')}. " if refusals else ""
     first: dict[str, int] = {}
     for file in read:
         for problem in file.problems:

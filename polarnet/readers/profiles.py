@@ -178,6 +178,11 @@ class Profile:
         return next((m for m, words in self.map_words if word in words), None)
 
 
+def default_of(setting: str) -> Any:
+    """What a setting is where a profile does not say it."""
+    return next(field.default for field in fields(Profile) if field.name == setting)
+
+
 def profile_names() -> list[str]:
     """Names of the profiles that come with the package."""
     return sorted(

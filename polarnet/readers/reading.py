@@ -20,11 +20,14 @@ from polarnet.cohort.checks import map_digest
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
 from polarnet.readers.sources import Reading, is_dicom
 
-CHUNK: Final = 128
+CHUNK: Final = 64
 """Files read at once, and lost at most by an interruption (our choice)."""
 
 MANY: Final = 1000
-"""Files from which on several processes, and a bar that shows progress, pay (our choice)."""
+"""Files from which on several processes pay (our choice)."""
+
+_PATIENCE: Final = 2.0
+"""Seconds after which a bar shows progress (our choice)."""
 
 _OTHER_ENDINGS: Final = (
     ".pdf", ".dcm", ".ima", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".xls", ".json",
@@ -129,8 +132,13 @@ def _files_below(folder: Path) -> Iterator[Path]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _files_below(Path(entry.path))
-            elif entry.is_file() and entry.name.casefold() not in _IGNORED:
+            elif entry.is_file() and not _is_of_the_system(entry.name):
                 yield Path(entry.path)
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Whether a file is one that no person exported: of macOS, of Windows, of an open workbook."""
+    return name.casefold() in _IGNORED or name.startswith(("._", "~$"))
 
 
 def read_files(
@@ -159,11 +167,10 @@ def read_files(
     ]
     arguments = [(store.folder, number, start, some, reading) for number, start, some in chunks]
     results: list[ReadFile] = []
-    is_quick = len(files) < MANY
     with tqdm(
-        total=len(files), desc="Reading", unit="file", disable=is_quick or not show_progress
+        total=len(files), desc="Reading", unit="file", disable=not show_progress, delay=_PATIENCE
     ) as bar:
-        for part in _in_order(arguments, 1 if is_quick else jobs):
+        for part in _in_order(arguments, jobs if len(files) >= MANY else 1):
             results += part
             bar.update(len(part))
     return results
@@ -218,6 +225,8 @@ def _read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
     ending = path.suffix.lower()
     try:
         if ending not in MAP_FILES and not is_dicom(path):
+            if ending in (".xls", ".xlsb", ".xlsm", ".ods"):
+                return [], [f"{ending} workbooks are not read: save it as .xlsx"]
             if ending in (".dcm", ".ima"):
                 return [], ["has the ending of DICOM and does not begin like it (no preamble)"]
             # Any other ending may be part of a name.

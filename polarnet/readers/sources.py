@@ -1,6 +1,5 @@
 """Which numbers does one export file hold, whatever its format?"""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.filenames import name_tells
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments import read_segments
@@ -94,14 +94,6 @@ def _asked(reading: Reading) -> Asked:
         disc=screen.disc or None if screen else None,
         bar=screen.bar or None if screen else None,
     )
-
-
-def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
-    """Study and map type in the name of a file, "" for what it does not tell."""
-    match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
-    groups = match.groupdict() if match else {}
-    map_type = profile.map_type(groups.get("map") or "") or ""
-    return (groups["study"] if map_type else ""), map_type
 
 
 def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[Numbers]:

@@ -78,13 +78,16 @@ def origin(header: Dataset) -> dict[str, str]:
             "RadiopharmaceuticalInformationSequence",
             ("RadiopharmaceuticalCodeSequence", "RadionuclideCodeSequence"),
             _TRACERS,
+            "Radiopharmaceutical",
         ),
         "stress_agent": _first_code(
             header,
             "InterventionDrugInformationSequence",
             ("InterventionDrugCodeSequence",),
             _AGENTS,
-        ),
+            "InterventionDrugName",
+        )
+        or _first_code(header, "InterventionSequence", ("InterventionDrugCodeSequence",), _AGENTS),
     }
     return {name: text for name, text in facts.items() if text}
 
@@ -114,7 +117,10 @@ def map_type_of(
     if is_reserve:
         return "reserve"
     coded = _coded_state(header, frame)
-    own = _in_words([words], known)
+    labels = [
+        _text(item.get("FrameLabel")) for item in of_frame(header, frame, "FrameContentSequence")
+    ]
+    own = _in_words([words, *labels], known)
     told = own or _in_words([_text(header.get(keyword)) for keyword in _TEXTS], known)
     if len(own) > 1 or (len(told) > 1 and not coded):
         raise ValueError(f"is described as {' and '.join(sorted(told))} at once")
@@ -131,9 +137,17 @@ def _coded_state(header: Dataset, frame: int) -> str:
         state
         for place in _STATE_PLACES
         for item in of_frame(header, frame, place)
-        if (state := _state_within(item))
+        if _is_of(item, frame) and (state := _state_within(item))
     }
     return states.pop() if len(states) == 1 else ""
+
+
+def _is_of(item: Dataset, frame: int) -> bool:
+    """Whether an item of the acquisition context is about a frame, or about all of them."""
+    # The second is the older one, now retired (PS3.3, C.7.6.14).
+    numbers = item.get("ReferencedFrameNumber", item.get("ReferencedFrameNumbers"))
+    several = hasattr(numbers, "__iter__") and not isinstance(numbers, str)
+    return numbers is None or str(frame + 1) in map(str, numbers if several else [numbers])
 
 
 def _state_within(item: Dataset) -> str:
@@ -157,13 +171,18 @@ def _in_words(texts: Iterable[str], known: Mapping[str, Iterable[str]]) -> set[s
 
 
 def _first_code(
-    header: Dataset, sequence: str, keywords: Sequence[str], names: Sequence[tuple[str, Code]]
+    header: Dataset,
+    sequence: str,
+    keywords: Sequence[str],
+    names: Sequence[tuple[str, Code]],
+    text: str = "",
 ) -> str:
-    """Our word for the first code within the first item of a sequence, or the code's own."""
+    """Our word for the first code within the first item of a sequence, or its own, or its text."""
     for item in list(header.get(sequence) or ())[:1]:
         for keyword in keywords:
             for code in item.get(keyword) or ():
                 return _named(code, names) or _text(code.get("CodeMeaning"))
+        return _text(item.get(text)) if text else ""
     return ""
 
 

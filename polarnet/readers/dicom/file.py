@@ -4,6 +4,7 @@ import math
 import struct
 import warnings
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ _DEFLATED: Final = (
 _FAILURES: Final = (
     InvalidDicomError, AttributeError, ValueError, NotImplementedError, RuntimeError, TypeError,
     KeyError, IndexError, EOFError, OSError, OverflowError, ArithmeticError, zlib.error,
-    struct.error, RecursionError, AssertionError,
+    struct.error, RecursionError, AssertionError, Warning,
 )  # fmt: skip
 """What pydicom 3.0.2 and its decoders were seen to raise on damaged files, and their like."""
 
@@ -62,7 +63,7 @@ def read_header(path: Path) -> Dataset:
             raise ValueError("has a deflated transfer syntax; export it without compression")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True)
+            header = pydicom.dcmread(_in_memory(path), stop_before_pixels=True)
             kind = str(header.get("SOPClassUID", "") or meta.get("MediaStorageSOPClassUID", ""))
     except _FAILURES as error:
         raise _refused(error, "is a damaged DICOM file") from None
@@ -85,12 +86,12 @@ def read_frames(path: Path, header: Dataset) -> np.ndarray:
     n_frames, n_rows, n_columns, n_samples = frame_shape(header)
     try:
         with warnings.catch_warnings():
-            # A picture larger than the header says, or than Pillow thinks good, is an error.
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", category=RuntimeWarning)
-            warnings.filterwarnings("error", message=".*decompression bomb.*")
-            dataset = pydicom.dcmread(path)
+            dataset = pydicom.dcmread(_in_memory(path))
             _check_pixels(dataset, n_frames * n_rows * n_columns * n_samples)
+            # Where pixels are damaged, decoders warn at best, and hand out what they have.
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", message=".*Number of Frames.*")
             values = dataset.pixel_array
     except _FAILURES as error:
         name = UID(str(header.file_meta.get("TransferSyntaxUID", ""))).name
@@ -107,6 +108,11 @@ def read_frames(path: Path, header: Dataset) -> np.ndarray:
     if values.size != math.prod(shape):
         raise ValueError("has pixels of another size than its header says")
     return values.reshape(shape)
+
+
+def _in_memory(path: Path) -> BytesIO:
+    """The file in memory: where an element says that it has 4 GB, no more than there is is read."""
+    return BytesIO(path.read_bytes())
 
 
 def frame_shape(header: Dataset) -> tuple[int, int, int, int]:
@@ -126,8 +132,10 @@ def finite(value: Any, what: str) -> float:
     ------
     ValueError: it is none, or not finite.
     """
+    text = str(value).strip()
     try:
-        number = float(str(value).strip())
+        # Python would read 1_0 as 10.
+        number = math.nan if "_" in text else float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

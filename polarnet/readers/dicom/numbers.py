@@ -65,7 +65,7 @@ def numbers_of_frame(header: Dataset, stored: np.ndarray, frame: int, stated: st
     ------
     ValueError: there is no way to numbers with a unit, or there are several.
     """
-    mappings = of_frame(header, frame, "RealWorldValueMappingSequence")
+    mappings = _mappings(header, frame)
     with_unit = [m for m in mappings if _unit_of(m) == "1" or _is_known(_unit_of(m))]
     if len({(_unit_of(m), str(m.get("LUTLabel", ""))) for m in with_unit}) > 1:
         flows = [m for m in with_unit if _unit_of(m) != "1"]
@@ -92,6 +92,14 @@ def numbers_of_frame(header: Dataset, stored: np.ndarray, frame: int, stated: st
     if not stated:
         raise ValueError("says no unit of flow; if it is a polar map, state it by --unit")
     return FrameNumbers(_rescaled(header, stored, frame), "", "rescale", False, "")
+
+
+def _mappings(header: Dataset, frame: int) -> list[Dataset]:
+    """Mappings of a frame; of NM images, older editions have them one level deeper."""
+    deeper = header.get("ReferencedImageRealWorldValueMappingSequence") or []
+    return of_frame(header, frame, "RealWorldValueMappingSequence") or [
+        mapping for item in deeper for mapping in item.get("RealWorldValueMappingSequence") or ()
+    ]
 
 
 def of_frame(header: Dataset, frame: int, keyword: str) -> list[Dataset]:
@@ -142,6 +150,10 @@ def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
         slope = _slope(mapping.get("RealWorldValueSlope"), "slope of real world values")
         intercept = finite(mapping.get("RealWorldValueIntercept"), "intercept of real world values")
         values = slope * stored.astype(float) + intercept
+    if stored.dtype.kind == "f":
+        # Written as a double, the last value may lie a step below the same pixel in single.
+        steps = np.nextafter(np.array([first, last], stored.dtype), [-np.inf, np.inf])
+        first, last = float(steps[0]), float(steps[1])
     return np.where((stored >= first) & (stored <= last), values, np.nan)
 
 

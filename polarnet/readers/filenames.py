@@ -1,0 +1,67 @@
+"""What does the name of a file tell: whose map, and is it rest, stress or reserve?"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from polarnet.readers.profiles import Profile, default_of
+
+_OF_THE_KIND: Final = (
+    "mbf", "flow", "fluss", "map", "maps", "karte", "polar", "polarmap", "polarmaps", "bullseye",
+    "pet", "abs", "matrix", "export",
+)  # fmt: skip
+"""Words of a name that are neither the study nor the map type."""
+
+_DAY: Final = r"(?:19|20)\d{2}[-.]?[01]\d[-.]?[0-3]\d"
+"""A day, which an export may add to a name, and which is no part of an id."""
+
+
+def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
+    """Study and map type in the name of a file, "" for what it does not tell.
+
+    By the profile's own pattern, where it has one. Else the only word for a map type tells it,
+    wherever it stands, and what is left is the study; a folder may be named for either.
+
+    Raises
+    ------
+    ValueError: the name has words for several map types.
+    """
+    if match := re.fullmatch(profile.files, path.stem, re.IGNORECASE):
+        groups = match.groupdict()
+        if map_type := profile.map_type(groups.get("map") or ""):
+            _, other = _without_words(groups["study"], profile)
+            if other not in ("", map_type):
+                raise ValueError(f"its name says {other} and {map_type} at once")
+            return groups["study"].strip(), map_type
+    if profile.files != default_of("files"):
+        return "", ""
+    left, in_name = _without_words(path.stem, profile)
+    if not in_name:
+        return path.stem, profile.map_type(path.parent.name) or ""
+    return left or path.parent.name, in_name
+
+
+def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
+    """What is left of a name without its word for a map type, and that type, "" for none."""
+    found = {}
+    left = stem
+    for map_type, words in profile.map_words:
+        shorter = _removed(left, words)
+        if shorter != left:
+            found[map_type] = left = shorter
+    if len(found) > 1:
+        raise ValueError(f"its name says {' and '.join(found)} at once")
+    if not found:
+        return stem, ""
+    left = _removed(re.sub(rf"(?<!\d){_DAY}(?!\d)", " ", left), _OF_THE_KIND)
+    return left.strip(" _.-"), next(iter(found))
+
+
+def _removed(text: str, words: Sequence[str]) -> str:
+    """A name without these words: apart from other letters, or set off by a capital."""
+    one_of = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    capital = "|".join(re.escape(w.capitalize()) for w in sorted(words, key=len, reverse=True))
+    apart = re.sub(rf"(?<![^\W\d_])(?:{one_of})(?![^\W\d_])", " ", text, flags=re.IGNORECASE)
+    set_off = re.sub(rf"(?<=[a-z\d])(?:{capital})(?![a-z])", " ", apart)
+    return re.sub(r"[\s_-]* [\s_-]*", " ", set_off) if set_off != text else text
