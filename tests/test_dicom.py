@@ -20,6 +20,7 @@ from hostile_dicom import spoilt_files
 
 import polarnet as pn
 from polarnet import cli
+from polarnet.readers import import_exports
 from polarnet.readers.geometry import segments_to_disc
 from polarnet.readers.mapfiles import read_map_file
 from polarnet.readers.profiles import load_profiles
@@ -245,6 +246,19 @@ def test_files_find_their_row_by_one_attribute(archive, tmp_path, study_id, pati
     assert cohort.clinical["tracer"].tolist() == ["Rb-82", "Rb-82"]
     assert cohort.clinical["stress_agent"].tolist() == ["A2A agonist"] * 2
     assert cohort.clinical["software_version"].tolist() == ["4.2.1"] * 2
+
+
+def test_a_file_of_another_patient_than_its_row_is_warned_of(archive, tmp_path):
+    """Patient ids are those of the table in study 1, so that of study 2 should be too."""
+    (tmp_path / "clinic.csv").write_text(
+        "study_id,patient_id,sex\nACC-1,HOSP-1,1\nACC-2,HOSP-9,0\n"
+    )
+    key, out = tmp_path / "key", tmp_path / "cohort"
+    import_exports(archive, out, tmp_path / "clinic.csv", key=key)
+    report = pd.read_csv(out / "import_report.csv", keep_default_na=False)
+    doubted = report["reason"].str.contains("names another patient than the row")
+    assert report["status"][doubted].tolist() == ["warned", "warned"]
+    assert report["number"][doubted].tolist() == [3, 4]
 
 
 def test_without_a_table_files_name_study_and_patient(archive):

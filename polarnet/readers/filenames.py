@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from polarnet.readers.profiles import Profile, default_of
+from polarnet.traits import MAP_TYPES
+
+NO_MAP_TYPE: Final = (
+    f"its name does not tell the map type ({', '.join(MAP_TYPES)}); it should be like S001_rest"
+)
 
 _OF_THE_KIND: Final = (
     "mbf", "flow", "fluss", "map", "maps", "karte", "polar", "polarmap", "polarmaps", "bullseye",

@@ -11,7 +11,7 @@ import numpy as np
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
-from polarnet.readers.filenames import name_tells
+from polarnet.readers.filenames import NO_MAP_TYPE, name_tells
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
@@ -25,7 +25,6 @@ from polarnet.readers.sources import (
     read_numbers,
 )
 from polarnet.readers.units import conversion
-from polarnet.traits import MAP_TYPES
 
 MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES, *PICTURE_FILES)
 
@@ -178,10 +177,7 @@ def _named(path: Path, numbers: Numbers, profile: Profile) -> tuple[str, str]:
         raise ValueError(f"its name says {type_in_name}, its content {map_type}")
     map_type = map_type or type_in_name
     if not map_type:
-        words = ", ".join(MAP_TYPES)
-        raise ValueError(
-            f"its name does not tell the map type ({words}); it should be like S001_rest"
-        )
+        raise ValueError(NO_MAP_TYPE)
     return (study or study_in_name or path.stem).strip(), map_type
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
-from polarnet.readers.filenames import name_tells
+from polarnet.readers.filenames import NO_MAP_TYPE, name_tells
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments import read_segments
@@ -75,7 +75,10 @@ def read_numbers(path: Path, reading: Reading) -> list[Numbers]:
         if not asked.scale:
             raise ValueError(NO_SCALE)
         screen = next(p for p in reading.profiles if p.layout == "screen")
-        return unpacked(read_apart(read_picture, path, name_tells(path, screen)[1], asked))
+        _, map_type = name_tells(path, screen)
+        if not map_type:
+            raise ValueError(NO_MAP_TYPE)
+        return unpacked(read_apart(read_picture, path, map_type, asked))
     return unpacked(read_apart(read_dicom, path, asked))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from polarnet.readers.reading import ReadFile
+from polarnet.readers.reading import ReadFile, ReadMap
 
 _TOLD: Final = {
     ("accession", "study"): "accession number = study id",
@@ -44,8 +44,9 @@ def tied_to_table(
             if patients
             else ""
         )
+    named = [_named(file, rows[way], way[0]) for file in files]
     told = f"DICOM files belong to rows by {_TOLD[way]}: {n_met[way]} of {len(maps)} maps"
-    return [_named(file, rows[way], way[0]) for file in files], told
+    return _with_doubts(named, patients), told
 
 
 def _rows(way: tuple[str, str], patients: Mapping[str, str]) -> dict[str, str]:
@@ -56,6 +57,27 @@ def _rows(way: tuple[str, str], patients: Mapping[str, str]) -> dict[str, str]:
     for study, patient in patients.items():
         single.setdefault(_folded(patient), []).append(study)
     return {patient: studies[0] for patient, studies in single.items() if len(studies) == 1}
+
+
+def _with_doubts(files: Sequence[ReadFile], patients: Mapping[str, str]) -> list[ReadFile]:
+    """The files; where ids of patients are those of the table, maps of another one say so."""
+    agreeing = {
+        found.study
+        for file in files
+        for found in file.maps
+        if found.ids and _folded(found.ids["patient_id"]) == _folded(patients.get(found.study, ""))
+    }
+    if not agreeing:
+        return list(files)
+
+    def doubted(found: ReadMap) -> ReadMap:
+        patient = patients.get(found.study, "") if found.ids else ""
+        if not patient or _folded(found.ids["patient_id"]) == _folded(patient):
+            return found
+        doubt = "its file names another patient than the row of its study: is it the right one?"
+        return replace(found, note="; ".join(filter(None, (found.note, doubt))))
+
+    return [replace(file, maps=tuple(map(doubted, file.maps))) for file in files]
 
 
 def _folded(id: str) -> str:
