@@ -12,13 +12,13 @@ from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
+from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments import in_order
+from polarnet.readers.segmentcells import in_order
 from polarnet.readers.sources import (
     ARRAY_FILES,
     PICTURE_FILES,
-    SMALLEST,
     TABLE_FILES,
     Reading,
     name_tells,

@@ -82,9 +82,45 @@ class Profile:
     status: str = "confirmed"
     unit: str = ""
     files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
-    map_words: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("rest", ("rest", "ruhe", "repos", "rust", "reposo")),
-        ("stress", ("stress", "belastung", "hyperemia", "hyperaemia", "estres")),
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = (  # fmt: skip
+        (
+            "rest",
+            (
+                "rest",
+                "resting",
+                "rst",
+                "baseline",
+                "ruhe",
+                "repos",
+                "rust",
+                "reposo",
+                "rmbf",
+                "restmbf",
+                "mbfrest",
+                "restflow",
+            ),
+        ),
+        (
+            "stress",
+            (
+                "stress",
+                "str",
+                "peak",
+                "hyperemia",
+                "hyperaemia",
+                "hyperemic",
+                "hyperaemic",
+                "adenosine",
+                "regadenoson",
+                "dipyridamole",
+                "belastung",
+                "estres",
+                "smbf",
+                "stressmbf",
+                "mbfstress",
+                "stressflow",
+            ),
+        ),
         ("reserve", ("reserve", "mfr", "cfr", "mpr", "reserva")),
     )
     sides: tuple[int, ...] = ()

@@ -6,25 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.headings import is_headed
+from polarnet.readers.matrices import (
+    SEARCHED,
+    is_nearly_matrix,
+    odd_cell,
+    read_matrix,
+    without_counts,
+)
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments import read_segments
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
 from polarnet.readers.tables.files import read_sheet
-from polarnet.readers.tables.sheets import Sheet
 
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")
 TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
 PICTURE_FILES: Final = (".png", ".jpg", ".jpeg")
-
-SMALLEST: Final = 8
-"""Rows of the smallest square map (our choice): 17 segments need as many."""
-
-_INFINITE: Final = ("inf", "infinity")
 
 
 @dataclass(frozen=True)
@@ -123,41 +122,24 @@ def _map_word(name: str, profiles: Sequence[Profile]) -> str:
 def _from_table(path: Path, reading: Reading) -> list[Numbers]:
     """A matrix, or a table of segments."""
     if path.suffix.lower() != ".xlsx" and (plain := read_plain_matrix(path)) is not None:
-        return [Numbers(plain)]
+        values, note = without_counts(plain)
+        return [Numbers(values, note=note)]
     sheet = read_sheet(path)
-    if all(is_number(cell) for row in sheet.rows for cell in row):
-        return [Numbers(_matrix(sheet), note=sheet.note)]
     tables = [p for p in reading.profiles if p.layout == "segments"]
+    if (matrix := read_matrix(sheet, (tables or reading.profiles)[0])) is not None:
+        return [matrix]
     if not tables:
-        raise ValueError(_odd_cell(sheet))
+        raise ValueError(odd_cell(sheet))
     try:
         segments = read_segments(sheet, tables[0], reading.study_heading)
     except ValueError as error:
-        raise ValueError(_odd_cell(sheet) if _is_nearly_matrix(sheet) else str(error)) from None
-    return [Numbers(s.values, s.study, s.map_type, s.unit, s.problem, sheet.note) for s in segments]
-
-
-def _matrix(sheet: Sheet) -> np.ndarray | list[np.ndarray]:
-    """Numbers of a sheet: an array, or a list where its rows differ in length."""
-    decimal_comma = uses_decimal_comma(cell for row in sheet.rows for cell in row)
-    rows = [np.array([parse_number(cell, decimal_comma) for cell in row]) for row in sheet.rows]
-    return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
-
-
-def _is_nearly_matrix(sheet: Sheet) -> bool:
-    """Whether a sheet was meant to be a matrix: many cells, hardly any of them words."""
-    cells = [cell for row in sheet.rows for cell in row]
-    n_meant = sum(
-        is_number(cell) or is_missing(cell) or cell.casefold().lstrip("+-") in _INFINITE
-        for cell in cells
-    )
-    return len(cells) >= SMALLEST**2 and n_meant > 0.9 * len(cells)
-
-
-def _odd_cell(sheet: Sheet) -> str:
-    """Where the first cell is that is no number."""
-    for row, number in zip(sheet.rows, sheet.row_numbers, strict=True):
-        for column, cell in enumerate(row, start=1):
-            if not is_number(cell):
-                return f"row {number} column {column} is not a number"
-    return "holds no matrix of numbers"
+        # A matrix with a word in it; a table with headings has a reason of its own.
+        is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
+        raise ValueError(odd_cell(sheet) if is_matrix else str(error)) from None
+    return [
+        Numbers(
+            s.values, s.study, s.map_type, s.unit, s.problem,
+            "; ".join(filter(None, (sheet.note, s.note))),
+        )
+        for s in segments
+    ]  # fmt: skip
