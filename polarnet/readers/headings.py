@@ -1,4 +1,4 @@
-"""What does the heading of a column promise: which map, which segment, which quantity, what unit?"""
+"""What does the heading of a column promise: which map, segment, quantity and unit?"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -80,6 +80,10 @@ class Heading:
     is_bare: bool = False
 
 
+_LONGEST_SHOWN: Final = 60
+"""Characters of a heading that a message repeats (our choice)."""
+
+
 @lru_cache(maxsize=4096)
 def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     """What a heading says.
@@ -118,15 +122,15 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
         problem = f"names several maps in one column: {', '.join(sorted(map_types))}"
     is_known = all(w in known or w in _OTHER or w in _NEUTRAL or w in _SEGMENT for w in words)
     return Heading(
-        next(iter(map_types), "") if not problem else "",
-        segment,
-        unit,
-        others[0] if others else "",
-        any(word in _FLOW or word.endswith("mbf") for word in words),
-        bool(words) and set(words) <= _SEGMENT and not map_types,
-        problem,
-        bool(words) and is_known and len(text) <= 60,
-        not words,
+        map_type="" if problem else next(iter(map_types), ""),
+        segment=segment,
+        unit=unit,
+        other=others[0] if others else "",
+        is_flow=any(word in _FLOW or word.endswith("mbf") for word in words),
+        is_label=bool(words) and set(words) <= _SEGMENT and not map_types,
+        problem=problem,
+        is_plain=bool(words) and is_known and len(text) <= _LONGEST_SHOWN,
+        is_bare=not words,
     )
 
 

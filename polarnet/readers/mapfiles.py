@@ -179,9 +179,9 @@ def _named(path: Path, numbers: Numbers, profile: Profile) -> tuple[str, str]:
     map_type = map_type or type_in_name
     if not map_type:
         words = ", ".join(MAP_TYPES)
-        raise ValueError(
-            f"its name does not tell the map type ({words}); it should be like S001_rest"
-        )
+        in_rows = f"its rows do not say which map they are ({words}): call the columns rest_1 to "
+        in_name = f"its name does not tell the map type ({words}); it should be like S001_rest"
+        raise ValueError(f"{in_rows}rest_17, or add a column 'map'" if study else in_name)
     return (study or study_in_name or path.stem).strip(), map_type
 
 
@@ -217,6 +217,8 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
     notes = [note, _check_range(mean, highest, unit, map_type)]
+    if np.isclose(lowest, highest):
+        notes.append("all its values are the same")
     if numbers.source == "DICOM":
         _check_picture(numbers.values, inside, profile)
     if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
@@ -243,12 +245,15 @@ def _unit(
 ) -> tuple[str, float, str, str]:
     """Unit of the cohort, the factor to it, the unit as written, and what is to be said of it."""
     if map_type == "reserve":
+        if conversion(in_file)[0] == "percent":
+            raise ValueError("its unit is percent, and a flow reserve has none")
         return "", 1.0, "", ""
     # What the file itself says is nearest to the numbers; then the user, then the product.
     text = in_file or stated or profile.unit
     unit, factor = conversion(text)
     if not unit:
-        raise ValueError("its unit is not known; state it by --unit")
+        met = f"its unit '{text}' is none of flow" if text else "its unit is not known"
+        raise ValueError(f"{met}; state it by --unit")
     if stated and conversion(stated)[0] != unit:
         raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
     is_other = bool(stated) and conversion(stated) != (unit, factor)

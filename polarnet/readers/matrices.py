@@ -1,5 +1,6 @@
 """Which matrix of numbers does a text file or worksheet hold, whatever stands around it?"""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -34,7 +35,8 @@ def read_matrix(sheet: Sheet, profile: Profile) -> Numbers | None:
     """
     start = _first_row(sheet)
     rows = [list(row) for row in sheet.rows[start:]]
-    if is_headed(sheet.rows[:start], profile):
+    above = sheet.rows[:start]
+    if is_headed(above, profile) or any(_names_columns(row, len(rows[0])) for row in above):
         return None
     corner = rows[0][0] if rows else ""
     if corner and not is_number(corner) and _is_count(rows[0][1:]):
@@ -45,7 +47,7 @@ def read_matrix(sheet: Sheet, profile: Profile) -> Numbers | None:
     n_missing = sum(is_missing(cell) for row in rows for cell in row)
     if n_missing > n_cells / 2 or (start and (len(rows) < SMALLEST or len(rows[0]) < SMALLEST)):
         return None
-    said = [cell for row in sheet.rows[:start] if is_title(row, profile) for cell in row]
+    said = [cell for row in above if is_title(row, profile) for cell in row]
     headings = [read_heading(cell, profile) for cell in said if cell.strip()]
     if other := next((h.other for h in headings if h.other), ""):
         raise ValueError(f"is a matrix of {other}, which is no flow")
@@ -92,14 +94,14 @@ def is_nearly_matrix(sheet: Sheet) -> bool:
 
 
 def odd_cell(sheet: Sheet) -> str:
-    """Where the first cell is that is no number."""
+    """Where the first cell is that is no number, "" for nowhere."""
     start = _first_row(sheet)
     rows = zip(sheet.rows[start:], sheet.row_numbers[start:], strict=True)
     for row, number in rows:
         for column, cell in enumerate(row, start=1):
             if not is_number(cell):
                 return f"row {number} column {column} is not a number"
-    return "holds no matrix of numbers"
+    return ""
 
 
 def _first_row(sheet: Sheet) -> int:
@@ -111,6 +113,13 @@ def _first_row(sheet: Sheet) -> int:
     return 0
 
 
+def _names_columns(row: Sequence[str], width: int) -> bool:
+    """Whether a row names most columns: a table of something else; c0, c1, c2 are no names."""
+    filled = [cell for cell in row if cell]
+    is_running = all(re.fullmatch(r"[^\W\d]{0,6}[ _.]?\d+", cell) for cell in filled[1:])
+    return len(filled) > width / 2 and not is_running
+
+
 def _values(
     rows: Sequence[Sequence[str]], numbers: Sequence[int], decimal_comma: bool
 ) -> np.ndarray | list[np.ndarray]:
@@ -119,7 +128,7 @@ def _values(
     width = max(map(len, found))
     if not any(np.isnan(row).any() for row in found):
         return np.stack(found) if len({len(row) for row in found}) == 1 else found
-    # Outside the disc cells are empty, and a sheet drops those at the end of rows, and rows of them.
+    # Outside the disc cells are empty; a sheet drops those at the end of rows, and rows of them.
     places = [number - numbers[0] for number in numbers]
     n_rows = places[-1] + 1 if places[-1] < width else len(found)
     places = places if n_rows > len(found) else list(range(len(found)))

@@ -25,6 +25,17 @@ _CHOICES: Final = {
     "direction": ("counterclockwise", "clockwise"),
     "rings_are": ("rows", "columns"),
 }
+_MAP_WORDS: Final = tuple(
+    (words[0], tuple(words))
+    for words in (
+        "rest resting rst baseline ruhe repos rust reposo rmbf restmbf mbfrest".split(),
+        "stress str peak hyperemia hyperaemia hyperemic hyperaemic adenosine regadenoson "
+        "dipyridamole belastung estres smbf stressmbf mbfstress".split(),
+        "reserve mfr cfr mpr reserva".split(),
+    )
+)
+"""Map type -> words for it, where a profile has none of its own."""
+
 _LARGEST_FILE: Final = 1_000_000  # bytes
 
 
@@ -82,46 +93,8 @@ class Profile:
     status: str = "confirmed"
     unit: str = ""
     files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
-    map_words: tuple[tuple[str, tuple[str, ...]], ...] = (  # fmt: skip
-        (
-            "rest",
-            (
-                "rest",
-                "resting",
-                "rst",
-                "baseline",
-                "ruhe",
-                "repos",
-                "rust",
-                "reposo",
-                "rmbf",
-                "restmbf",
-                "mbfrest",
-                "restflow",
-            ),
-        ),
-        (
-            "stress",
-            (
-                "stress",
-                "str",
-                "peak",
-                "hyperemia",
-                "hyperaemia",
-                "hyperemic",
-                "hyperaemic",
-                "adenosine",
-                "regadenoson",
-                "dipyridamole",
-                "belastung",
-                "estres",
-                "smbf",
-                "stressmbf",
-                "mbfstress",
-                "stressflow",
-            ),
-        ),
-        ("reserve", ("reserve", "mfr", "cfr", "mpr", "reserva")),
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
+        (m, tuple(words.split())) for m, words in _WORDS.items()
     )
     sides: tuple[int, ...] = ()
     anterior: str = "top"
@@ -170,8 +143,7 @@ class Profile:
             raise ValueError(f"Profile {self.name}: files needs a group (?P<study>...).")
 
     def _check_types(self) -> None:
-        numbers = ("disc_radius", "first_sector_deg", "rings", "sectors")
-        for setting in numbers:
+        for setting in ("disc_radius", "first_sector_deg", "rings", "sectors"):
             value = getattr(self, setting)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"Profile {self.name}: {setting} must be a number.")
@@ -192,8 +164,7 @@ class Profile:
                     f"Profile {self.name}: scale of {map_type} must rise from 0 or more, but "
                     f"{low:g} to {high:g} was given."
                 )
-        texts = ("name", "unit", "files", "manufacturer", "software", *_CHOICES)
-        for setting in texts:
+        for setting in ("name", "unit", "files", "manufacturer", "software", *_CHOICES):
             if not isinstance(getattr(self, setting), str):
                 raise ValueError(f"Profile {self.name}: {setting} must be text.")
         try:

@@ -16,6 +16,9 @@ WRONG_COUNT: Final = {
 }
 """Divisions that are recognised, and refused because a 17-segment map cannot be made of them."""
 
+SMALLEST_DIVISION: Final = 16
+"""Values of the smallest division of the ventricle."""
+
 SHOWN: Final = 5
 """Segments or columns that a message names; the rest are counted."""
 

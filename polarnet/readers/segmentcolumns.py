@@ -23,6 +23,9 @@ _SEARCHED: Final = 40
 _LEAST_LABELS: Final = 10
 """Labels in one column that make it the column of the segments (our choice)."""
 
+_FEWEST_LABELS: Final = 3
+"""Labels below which a table is none of segments (our choice), whatever is missing."""
+
 
 def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     """Maps of a table with a row a segment.
@@ -36,9 +39,15 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     first = labels.index(next(k for k in labels if k is not None))
     above = sheet.rows[max(0, first - _SEARCHED) : first]
     rows = {k: row for k, row in zip(labels, sheet.rows, strict=True) if k is not None}
-    if len(rows) < sum(k is not None for k in labels):
-        raise ValueError(_why_twice(above, labels))
+    numbers = [k for k in labels if k is not None]
+    if len(rows) < len(numbers) and any(_says_segment(c) for row in above for c in row[1:]):
+        raise ValueError(_LONG)
     check_segments(rows)
+    if len(rows) < len(numbers):
+        twice = next(k for k in numbers if numbers.count(k) > 1)
+        raise ValueError(
+            f"has segment {twice} twice. Two tables in one file? Save each in a file of its own"
+        )
     n_columns = max(map(len, rows.values()))
     cells = {k: [*row, *[""] * (n_columns - len(row))] for k, row in rows.items()}
     columns = {p: [cells[k][p] for k in range(1, 18)] for p in range(width, n_columns)}
@@ -75,7 +84,7 @@ def _labels(sheet: Sheet) -> tuple[list[int | None], int]:
         return joined, 2
     if any(_says_segment(cell) for row in sheet.rows[:_SEARCHED] for cell in row[1:]):
         raise ValueError(_LONG)
-    if not any(labels):
+    if len({k for k in labels if k}) < _FEWEST_LABELS:
         raise ValueError("is neither a matrix of numbers nor a table of AHA segments")
     return labels, 1
 
@@ -88,14 +97,6 @@ _LONG: Final = (
 
 def _says_segment(cell: str) -> bool:
     return cell.strip().casefold() in ("segment", "seg", "aha segment", "segment_id", "segment no")
-
-
-def _why_twice(above: Sequence[Sequence[str]], labels: Sequence[int | None]) -> str:
-    if any(_says_segment(cell) for row in above for cell in row[1:]):
-        return _LONG
-    numbers = [k for k in labels if k is not None]
-    twice = next(k for k in numbers if numbers.count(k) > 1)
-    return f"has segment {twice} twice. Two tables in one file? Save each in a file of its own"
 
 
 def _headings(

@@ -8,7 +8,7 @@ from typing import Final
 
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
-from polarnet.readers.headings import is_headed
+from polarnet.readers.headings import Heading, is_headed, read_heading
 from polarnet.readers.matrices import (
     SEARCHED,
     is_nearly_matrix,
@@ -18,6 +18,7 @@ from polarnet.readers.matrices import (
 )
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentcells import SMALLEST_DIVISION
 from polarnet.readers.segments import read_segments
 from polarnet.readers.tables.files import read_sheet
 
@@ -106,17 +107,40 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
 def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[Numbers]:
     """Arrays that are named after a map, or the only one."""
     arrays = read_arrays(path)
-    words = {name: _map_word(name, profiles) for name in arrays}
-    if len(arrays) > 1 and not all(words.values()):
-        if not any(words.values()):
-            raise ValueError(f"holds {len(arrays)} arrays, none named rest, stress or reserve")
-        arrays = {name: values for name, values in arrays.items() if words[name]}
-    return [Numbers(values, map_type=words[name]) for name, values in arrays.items()]
+    # Pixel sizes, angles and limits stand beside the maps.
+    arrays = {n: a for n, a in arrays.items() if a.size >= SMALLEST_DIVISION} or arrays
+    headings = {name: _array_heading(name, profiles) for name in arrays}
+    usable = {name: h for name, h in headings.items() if not h.other and not h.problem}
+    if not usable:
+        other = next((h.other for h in headings.values() if h.other), "several maps at once")
+        raise ValueError(f"holds arrays of {other}, and none of flow")
+    named = {name: h.map_type for name, h in usable.items() if h.map_type}
+    if not named:
+        if len(usable) > 1:
+            raise ValueError(f"holds {len(usable)} arrays, none named rest, stress or reserve")
+        named = dict.fromkeys(usable, "")
+    found = []
+    for map_type in dict.fromkeys(named.values()):
+        names = [name for name, named_type in named.items() if named_type == map_type]
+        flows = [name for name in names if usable[name].is_flow] if len(names) > 1 else names
+        if len(flows) != 1:
+            raise ValueError(f"holds {len(names)} arrays for {map_type}, and one is needed")
+        values = arrays[flows[0]]
+        problem = ""
+        if values.ndim > 2:
+            shape = " x ".join(map(str, values.shape))
+            problem = (
+                f"is a stack of {shape}, whose order is not known: save each map as an array of "
+                "its own, named rest, stress or reserve"
+            )
+        found.append(Numbers(values, map_type=map_type, problem=problem))
+    return found
 
 
-def _map_word(name: str, profiles: Sequence[Profile]) -> str:
-    """Map type that an array's name stands for in one of the profiles, or ""."""
-    return next((m for profile in profiles if (m := profile.map_type(name))), "")
+def _array_heading(name: str, profiles: Sequence[Profile]) -> Heading:
+    """What an array's name says by the words of the profiles: "MBF_rest", "result.stress"."""
+    headings = [read_heading(name.replace(".", " "), profile) for profile in profiles]
+    return next((h for h in headings if h.map_type), headings[0])
 
 
 def _from_table(path: Path, reading: Reading) -> list[Numbers]:
@@ -129,13 +153,13 @@ def _from_table(path: Path, reading: Reading) -> list[Numbers]:
     if (matrix := read_matrix(sheet, (tables or reading.profiles)[0])) is not None:
         return [matrix]
     if not tables:
-        raise ValueError(odd_cell(sheet))
+        raise ValueError(odd_cell(sheet) or "holds no matrix of numbers")
     try:
         segments = read_segments(sheet, tables[0], reading.study_heading)
     except ValueError as error:
         # A matrix with a word in it; a table with headings has a reason of its own.
         is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
-        raise ValueError(odd_cell(sheet) if is_matrix else str(error)) from None
+        raise ValueError((is_matrix and odd_cell(sheet)) or str(error)) from None
     return [
         Numbers(
             s.values, s.study, s.map_type, s.unit, s.problem,
