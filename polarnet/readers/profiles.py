@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 
@@ -25,17 +26,6 @@ _CHOICES: Final = {
     "direction": ("counterclockwise", "clockwise"),
     "rings_are": ("rows", "columns"),
 }
-_MAP_WORDS: Final = tuple(
-    (words[0], tuple(words))
-    for words in (
-        "rest resting rst baseline ruhe repos rust reposo rmbf restmbf mbfrest".split(),
-        "stress str peak hyperemia hyperaemia hyperemic hyperaemic adenosine regadenoson "
-        "dipyridamole belastung estres smbf stressmbf mbfstress".split(),
-        "reserve mfr cfr mpr reserva".split(),
-    )
-)
-"""Map type -> words for it, where a profile has none of its own."""
-
 _LARGEST_FILE: Final = 1_000_000  # bytes
 
 
@@ -93,9 +83,7 @@ class Profile:
     status: str = "confirmed"
     unit: str = ""
     files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
-    map_words: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
-        (m, tuple(words.split())) for m, words in _WORDS.items()
-    )
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = MAP_WORDS
     sides: tuple[int, ...] = ()
     anterior: str = "top"
     septum: str = "left"
