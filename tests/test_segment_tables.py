@@ -101,6 +101,8 @@ def test_a_row_a_study_of_scores_is_refused_by_name(tmp_path):
         (["Segment,Rest [Bq/cc]"], "Bq/cc"),
         (["Segment,Rest", ",kBq/ml"], "kBq/ml"),
         (["Segment,Rest (mm)"], "mm"),
+        (["Segment,Rest (%ID/g)"], "%ID/g"),
+        (["Segment,Rest (a.u.)"], "a.u."),
     ],
 )
 def test_an_unknown_unit_is_quoted_whatever_the_user_states(tmp_path, head, unit):
@@ -118,6 +120,25 @@ def test_units_of_a_wide_table_that_are_not_known_are_quoted(tmp_path):
     row = ",".join(map(str, REST))
     path.write_text(f"study_id,{head}\n{',kBq/ml' * 17}\nU1,{row}\n", encoding="utf-8")
     assert "unit 'kBq/ml' is not known" in refusal(path)
+
+
+def test_a_heading_that_is_a_unit_too_does_not_hide_the_others(tmp_path):
+    path = table(tmp_path / "a.csv", ["Segment,Rest,SUV"], REST, STRESS)
+    assert maps_of(path) == {"rest": REST}
+
+
+def test_one_spoilt_cell_never_makes_a_map_vanish(tmp_path):
+    spoilt = [["failed"] * 17, [""] * 17, [*REST[:16], "failed"]]
+    for column in spoilt:
+        path = table(tmp_path / "a.csv", ["Segment,Rest,Stress"], column, STRESS)
+        found, problems = read_map_file(path, READING)
+        assert [m.map_type for m in found] == ["stress"]
+        assert len(problems) == 1
+
+
+def test_segment_mbf_is_a_heading_of_flow(tmp_path):
+    path = table(tmp_path / "a_rest.csv", ["Segment,Segment MBF"], REST)
+    assert list(maps_of(path).values()) == [REST]
 
 
 def test_what_was_injected_is_no_unit(tmp_path):

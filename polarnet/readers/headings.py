@@ -8,7 +8,7 @@ from typing import Final
 
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import segment_of
-from polarnet.readers.units import looks_like_unit, unit_within, without_doses
+from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within, without_doses
 
 ENOUGH: Final = 10
 """Numbered columns that make a table one with a row a study; fewer than 17 are an error."""
@@ -184,11 +184,8 @@ def _heads_table(headings: Sequence[Heading]) -> bool:
 def is_unit_row(cells: Sequence[str]) -> bool:
     """Whether a row holds the units of the columns, known here or not."""
     filled = [cell for cell in cells if cell.strip()]
-    return bool(filled) and any(map(looks_like_unit, filled)) and all(map(_no_number, filled))
-
-
-def _no_number(cell: str) -> bool:
-    return not re.fullmatch(r"[+-]?[\d.,]+", cell.strip())
+    are_units = all(looks_like_unit(cell) or says_no_unit(cell) for cell in filled)
+    return are_units and any(map(looks_like_unit, filled))
 
 
 def _words(text: str) -> tuple[list[str], list[str]]:

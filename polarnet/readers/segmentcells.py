@@ -23,6 +23,7 @@ SHOWN: Final = 5
 """Segments or columns that a message names; the rest are counted."""
 
 _WITH_UNIT: Final = re.compile(r"([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([^\d\s].*)", re.IGNORECASE)
+_BEGINS: Final = re.compile(r"[<>≤≥~]?\s*[+-]?[.,]?\d")
 _SPREAD: Final = re.compile(r"±|\+/-|\+-")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
@@ -145,9 +146,9 @@ def unused(columns: Mapping[int, str]) -> str:
 
 
 def has_numbers(cells: Iterable[str]) -> bool:
-    """Whether the cells are numbers, empty ones aside."""
+    """Whether most cells are meant to be numbers, empty ones aside."""
     filled = [cell for cell in cells if not is_missing(cell)]
-    return bool(filled) and all(re.search(r"\d", cell) for cell in filled)
+    return 2 * sum(bool(_BEGINS.match(cell)) for cell in filled) > len(filled)
 
 
 def _number_and_unit(cell: str) -> tuple[str, str]:

@@ -51,14 +51,15 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     n_columns = max(map(len, rows.values()))
     cells = {k: [*row, *[""] * (n_columns - len(row))] for k, row in rows.items()}
     columns = {p: [cells[k][p] for k in range(1, 18)] for p in range(width, n_columns)}
-    texts, units = _headings(above, n_columns, profile)
+    texts, own, units = _headings(above, n_columns, profile)
     if width == 2 and read_heading(texts[1], profile).map_type:
         raise ValueError("has names of segments in two columns, and headings for one: add one")
     headings = {
         place: read_heading(texts[place], profile)
         for place, column in columns.items()
-        if has_numbers(column) and not _is_label(texts[place], column, profile)
+        if not _is_label(own[place], column, profile)
     }
+    headings = _filled(headings, columns)
     chosen = _chosen(headings)
     note = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
     decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
@@ -68,6 +69,16 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
         values, unit, problem = read_cells(columns[place], said, decimal_comma)
         found.append(SegmentValues("", map_type, values, unit, problem, note))
     return found
+
+
+def _filled(
+    headings: Mapping[int, Heading], columns: Mapping[int, Sequence[str]]
+) -> dict[int, Heading]:
+    """Columns of numbers; one of a map stays, whatever it holds, where no other is of it."""
+    numeric = {place: h for place, h in headings.items() if has_numbers(columns[place])}
+    maps = {h.map_type for h in numeric.values() if not h.other}
+    spoilt = {p: h for p, h in headings.items() if h.map_type and h.map_type not in maps}
+    return dict(sorted((numeric | {p: h for p, h in spoilt.items() if not h.other}).items()))
 
 
 def _labels(sheet: Sheet) -> tuple[list[int | None], int]:
@@ -101,18 +112,16 @@ def _says_segment(cell: str) -> bool:
 
 def _headings(
     above: Sequence[Sequence[str]], n_columns: int, profile: Profile
-) -> tuple[list[str], list[str]]:
-    """Heading and unit of every column, from the rows above the first segment."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Whole heading, lowest heading and unit of every column, from the rows above."""
     rows = [[*row, *[""] * n_columns][:n_columns] for row in above]
     units = [""] * n_columns
-    if rows and is_unit_row(rows[-1][1:]):
+    if rows and is_unit_row(rows[-1][1:]) and not read_heading(rows[-1][0], profile).is_label:
         units = rows.pop()
     # Facts about patient and scanner stand higher up, and a level such as "Basal" below.
     while rows and not _is_header(rows[-1], profile):
         rows.pop()
     lower = rows.pop() if rows else [""] * n_columns
-    if rows and is_unit_row(rows[-1][1:]) and any(units):
-        rows.pop()
     upper = rows[-1] if rows and is_title(rows[-1], profile) else [""] * n_columns
     is_one_title = sum(map(bool, upper)) == 1
     names_maps = any(read_heading(cell, profile).map_type for cell in lower)
@@ -125,7 +134,7 @@ def _headings(
         is_other = own.map_type and (title.map_type or title.problem)
         is_page = is_one_title and names_maps and title.map_type
         texts.append(below if is_other or is_page else f"{below} {over}".strip())
-    return texts, units
+    return texts, lower, units
 
 
 def _is_header(row: Sequence[str], profile: Profile) -> bool:
@@ -136,12 +145,12 @@ def _is_header(row: Sequence[str], profile: Profile) -> bool:
     )
 
 
-def _is_label(text: str, column: Sequence[str], profile: Profile) -> bool:
+def _is_label(heading: str, column: Sequence[str], profile: Profile) -> bool:
     """Whether a column repeats the segments, as tables side by side do."""
-    lower = text.split()[0] if text else ""
-    if not read_heading(lower, profile).is_label:
+    if not read_heading(heading, profile).is_label:
         return False
-    if [segment_of(cell) for cell in column] != list(range(1, 18)):
+    numbers = [segment_of(cell) for cell in column]
+    if None not in numbers and numbers != list(range(1, 18)):
         raise ValueError("has two columns of segments, which do not run alike")
     return True
 

@@ -26,6 +26,11 @@ _PARTS: Final = re.compile(
 )
 """What the units of other quantities are made of."""
 
+_PER: Final = re.compile(
+    r"^%|/\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)\b|^(arb\w*|a)\.?\s*u(nits?)?\.?$"
+)
+"""What shares, rates and arbitrary units are written with, whatever stands above the line."""
+
 _DOSE: Final = re.compile(r"\d+([.,]\d+)?\s*(m?ci|[mg]bq|m?g|[µμu]g|mcg|mm|ms|min)\b.*")
 """An amount, which is no unit of the numbers below: "Rest (10 mCi)"."""
 
@@ -71,6 +76,11 @@ def is_unit(text: str) -> bool:
         return False
 
 
+def says_no_unit(text: str) -> bool:
+    """Whether a cell says that its column has no unit, as that of a reserve."""
+    return _plain(text) in _NONE
+
+
 def looks_like_unit(text: str) -> bool:
     """Whether a text is made of parts of units, known here or not; no person's name is.
 
@@ -80,6 +90,8 @@ def looks_like_unit(text: str) -> bool:
     text = text.strip().strip("[]()").casefold()
     if len(text) < 2 - (text == "%") or text.isdigit() or _DOSE.fullmatch(text):
         return False
+    if _PER.search(text):
+        return True
     parts = [part for part in re.split(r"[\s/·*.()^]+|⁻¹", text) if part]
     return is_unit(text) or (bool(parts) and all(_PARTS.fullmatch(part) for part in parts))
 
