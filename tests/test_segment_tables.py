@@ -127,6 +127,11 @@ def test_a_heading_that_is_a_unit_too_does_not_hide_the_others(tmp_path):
     assert maps_of(path) == {"rest": REST}
 
 
+def test_headings_with_units_are_no_row_of_units(tmp_path):
+    path = table(tmp_path / "a.csv", ["AHA-Größe,Rest [cc/min/g],Stress cc/min/g"], REST, STRESS)
+    assert maps_of(path) == {"rest": REST, "stress": STRESS}
+
+
 def test_one_spoilt_cell_never_makes_a_map_vanish(tmp_path):
     spoilt = [["failed"] * 17, [""] * 17, [*REST[:16], "failed"]]
     for column in spoilt:

@@ -27,7 +27,8 @@ _PARTS: Final = re.compile(
 """What the units of other quantities are made of."""
 
 _PER: Final = re.compile(
-    r"^%|/\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)\b|^(arb\w*|a)\.?\s*u(nits?)?\.?$"
+    r"%\s?(id|inj\w*|of)\b.*|[^/\[(]{1,5}/(.*/)?\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)"
+    r"|(arb\w*|a)\.?\s*u(nits?)?\.?"
 )
 """What shares, rates and arbitrary units are written with, whatever stands above the line."""
 
@@ -90,7 +91,7 @@ def looks_like_unit(text: str) -> bool:
     text = text.strip().strip("[]()").casefold()
     if len(text) < 2 - (text == "%") or text.isdigit() or _DOSE.fullmatch(text):
         return False
-    if _PER.search(text):
+    if _PER.fullmatch(text):
         return True
     parts = [part for part in re.split(r"[\s/·*.()^]+|⁻¹", text) if part]
     return is_unit(text) or (bool(parts) and all(_PARTS.fullmatch(part) for part in parts))
