@@ -57,8 +57,9 @@ def test_a_title_that_speaks_against_the_map_refuses_it(tmp_path, title, message
 
 
 def test_a_table_of_patients_is_no_matrix(tmp_path):
-    names = "age,mass,pulse,a,b,c,d,e,f,g,h,i,k,l,m,n"
-    assert "is neither a matrix" in refusal(written(tmp_path / "S1_rest.csv", names))
+    items = ",".join(f"J{k // 2}{k % 2}" for k in range(SIDE))
+    for names in ("age,mass,pulse,a,b,c,d,e,f,g,h,i,k,l,m,n", items):
+        assert "is neither a matrix" in refusal(written(tmp_path / "S1_rest.csv", names))
 
 
 @pytest.mark.parametrize("empty", ["", "nan", "NaN"])

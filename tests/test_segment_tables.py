@@ -87,6 +87,13 @@ def test_scores_beside_flow_are_named_and_left_out(tmp_path):
     assert notes_of(path)["stress"] == "not used: 'Stress Score'"
 
 
+def test_beside_scores_a_column_must_say_that_it_is_flow(tmp_path):
+    path = table(tmp_path / "S1_rest.csv", ["Segment,Score,Pressure"], OTHERS, REST)
+    assert "has columns of score, and none of flow" in refusal(path)
+    path = table(tmp_path / "S1_rest.csv", ["Segment,Score,MBF"], OTHERS, REST)
+    assert list(maps_of(path).values()) == [REST]
+
+
 def test_a_row_a_study_of_scores_is_refused_by_name(tmp_path):
     path = tmp_path / "S1_stress.csv"
     head = ",".join(f"SSS{k}" for k in range(1, 18))

@@ -116,7 +116,10 @@ def _first_row(sheet: Sheet) -> int:
 def _names_columns(row: Sequence[str], width: int) -> bool:
     """Whether a row names most columns: a table of something else; c0, c1, c2 are no names."""
     filled = [cell for cell in row if cell]
-    is_running = all(re.fullmatch(r"[^\W\d]{0,6}[ _.]?\d+", cell) for cell in filled[1:])
+    running = [re.fullmatch(r"[^\W\d]{0,6}[ _.]?(\d{1,4})", cell) for cell in filled]
+    # The first may stand over the names of rows.
+    counted = [match[1] for match in running[not running[0] :] if match] if filled else []
+    is_running = len(counted) >= len(filled) - 1 and _is_count(counted)
     return len(filled) > width / 2 and not is_running
 
 

@@ -164,7 +164,8 @@ def _chosen(headings: Mapping[int, Heading]) -> dict[int, str]:
     unnamed = named.pop("", [])
     if named:
         return {_only(places, usable, m): m for m, places in named.items()}
-    if len(unnamed) > 1:
+    if len(unnamed) > 1 or len(usable) < len(headings):
+        # Beside scores or a spread, a column must say that it is flow.
         unnamed = [p for p in unnamed if usable[p].is_flow]
     if len(unnamed) == 1 and not any(h.problem for h in headings.values()):
         return {unnamed[0]: ""}
