@@ -20,6 +20,14 @@ MAX_ARRAY_BYTES: Final = 64 * 2**20
 _HEADER_BYTES: Final = 64 * 1024
 """Most that the header of an array may have; NumPy itself refuses longer ones than 10,000."""
 
+_REAL: Final = (
+    "double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32",
+)  # fmt: skip
+"""Kinds of MATLAB array that may be maps."""
+
+_DEEPEST: Final = 5
+"""Structures within structures that are looked into (our choice)."""
+
 _PLAIN: Final = b"0123456789eE+-.,;\t \r\n"
 """All that a text file of numbers holds."""
 
@@ -152,15 +160,33 @@ def _mat_as_npz(path: Path) -> bytes:
     """In the other process: the numeric arrays of a .mat file as .npz."""
     import scipy.io  # no other reader needs it, and it takes a quarter of a second
 
-    listed = scipy.io.whosmat(path)
-    numeric = [
-        name
-        for name, shape, kind in listed
-        if kind in ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+    fits = {
+        name: kind
+        for name, shape, kind in scipy.io.whosmat(path)
+        if (kind in _REAL or kind == "struct")
         and int(np.prod(shape, dtype=object)) * 8 <= MAX_ARRAY_BYTES
-    ]
-    found = scipy.io.loadmat(path, variable_names=numeric) if numeric else {}
+    }
+    found = (
+        scipy.io.loadmat(path, variable_names=list(fits), struct_as_record=False) if fits else {}
+    )
+    named: dict[str, Any] = {}
+    for name, kind in fits.items():
+        named |= _within(name, found[name]) if kind == "struct" else {name: found[name]}
+    if sum(values.nbytes for values in named.values()) > MAX_ARRAY_BYTES:
+        raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB unpacked")
     archive = BytesIO()
-    named: dict[str, Any] = {name: np.asarray(found[name]) for name in numeric}
     np.savez(archive, **named)
     return archive.getvalue()
+
+
+def _within(name: str, values: Any, depth: int = 0) -> dict[str, np.ndarray]:
+    """Numeric arrays within a structure, and within those in it, by "outer.inner"."""
+    if not isinstance(values, np.ndarray):
+        return {}
+    if values.dtype.hasobject and values.size == 1 and depth < _DEEPEST:
+        values = values.item()
+        found: dict[str, np.ndarray] = {}
+        for field in getattr(values, "_fieldnames", []):
+            found |= _within(f"{name}.{field}", getattr(values, field), depth + 1)
+        return found
+    return {name: values} if values.dtype.kind in "fiu" and values.size else {}

@@ -12,6 +12,11 @@ NO_MAP_TYPE: Final = (
     f"its name does not tell the map type ({', '.join(MAP_TYPES)}); it should be like S001_rest"
 )
 
+ROWS_WITHOUT_MAP_TYPE: Final = (
+    f"its rows do not say which map they are ({', '.join(MAP_TYPES)}): call the columns rest_1 to "
+    "rest_17, or add a column 'map'"
+)
+
 _OF_THE_KIND: Final = (
     "mbf", "flow", "fluss", "map", "maps", "karte", "polar", "polarmap", "polarmaps", "bullseye",
     "pet", "abs", "matrix", "export",

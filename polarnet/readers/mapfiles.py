@@ -11,15 +11,15 @@ import numpy as np
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
-from polarnet.readers.filenames import NO_MAP_TYPE, name_tells
+from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
+from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments import in_order
+from polarnet.readers.segmentcells import in_order
 from polarnet.readers.sources import (
     ARRAY_FILES,
     PICTURE_FILES,
-    SMALLEST,
     TABLE_FILES,
     Reading,
     read_numbers,
@@ -177,7 +177,7 @@ def _named(path: Path, numbers: Numbers, profile: Profile) -> tuple[str, str]:
         raise ValueError(f"its name says {type_in_name}, its content {map_type}")
     map_type = map_type or type_in_name
     if not map_type:
-        raise ValueError(NO_MAP_TYPE)
+        raise ValueError(ROWS_WITHOUT_MAP_TYPE if study else NO_MAP_TYPE)
     return (study or study_in_name or path.stem).strip(), map_type
 
 
@@ -215,6 +215,8 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
     notes = [note, _check_range(mean, highest, unit, map_type)]
+    if np.isclose(lowest, highest):
+        notes.append("all its values are the same")
     if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
         notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
     return FoundMap(
@@ -239,12 +241,15 @@ def _unit(
 ) -> tuple[str, float, str, str]:
     """Unit of the cohort, the factor to it, the unit as written, and what is to be said of it."""
     if map_type == "reserve":
+        if conversion(in_file)[0] == "percent":
+            raise ValueError("its unit is percent, and a flow reserve has none")
         return "", 1.0, "", ""
     # What the file itself says is nearest to the numbers; then the user, then the product.
     text = in_file or stated or profile.unit
     unit, factor = conversion(text)
     if not unit:
-        raise ValueError("its unit is not known; state it by --unit")
+        met = f"its unit '{text}' is none of flow" if text else "its unit is not known"
+        raise ValueError(f"{met}; state it by --unit")
     if stated and conversion(stated)[0] != unit:
         raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
     is_other = bool(stated) and conversion(stated) != (unit, factor)

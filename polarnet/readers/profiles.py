@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
 
@@ -82,11 +83,7 @@ class Profile:
     status: str = "confirmed"
     unit: str = ""
     files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
-    map_words: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("rest", ("rest", "ruhe", "repos", "rust", "reposo")),
-        ("stress", ("stress", "belastung", "hyperemia", "hyperaemia", "estres")),
-        ("reserve", ("reserve", "mfr", "cfr", "mpr", "reserva")),
-    )
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = MAP_WORDS
     sides: tuple[int, ...] = ()
     anterior: str = "top"
     septum: str = "left"
@@ -134,8 +131,7 @@ class Profile:
             raise ValueError(f"Profile {self.name}: files needs a group (?P<study>...).")
 
     def _check_types(self) -> None:
-        numbers = ("disc_radius", "first_sector_deg", "rings", "sectors")
-        for setting in numbers:
+        for setting in ("disc_radius", "first_sector_deg", "rings", "sectors"):
             value = getattr(self, setting)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"Profile {self.name}: {setting} must be a number.")
@@ -156,8 +152,7 @@ class Profile:
                     f"Profile {self.name}: scale of {map_type} must rise from 0 or more, but "
                     f"{low:g} to {high:g} was given."
                 )
-        texts = ("name", "unit", "files", "manufacturer", "software", *_CHOICES)
-        for setting in texts:
+        for setting in ("name", "unit", "files", "manufacturer", "software", *_CHOICES):
             if not isinstance(getattr(self, setting), str):
                 raise ValueError(f"Profile {self.name}: {setting} must be text.")
         try:

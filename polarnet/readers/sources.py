@@ -5,26 +5,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
 from polarnet.readers.filenames import NO_MAP_TYPE, name_tells
+from polarnet.readers.headings import Heading, is_headed, read_heading
+from polarnet.readers.matrices import (
+    SEARCHED,
+    is_nearly_matrix,
+    odd_cell,
+    read_matrix,
+    without_counts,
+)
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentcells import SMALLEST_DIVISION
 from polarnet.readers.segments import read_segments
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
 from polarnet.readers.tables.files import read_sheet
-from polarnet.readers.tables.sheets import Sheet
 
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")
 TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
 PICTURE_FILES: Final = (".png", ".jpg", ".jpeg")
-
-SMALLEST: Final = 8
-"""Rows of the smallest square map (our choice): 17 segments need as many."""
-
-_INFINITE: Final = ("inf", "infinity")
 
 
 @dataclass(frozen=True)
@@ -102,57 +102,63 @@ def _asked(reading: Reading) -> Asked:
 def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[Numbers]:
     """Arrays that are named after a map, or the only one."""
     arrays = read_arrays(path)
-    words = {name: _map_word(name, profiles) for name in arrays}
-    if len(arrays) > 1 and not all(words.values()):
-        if not any(words.values()):
-            raise ValueError(f"holds {len(arrays)} arrays, none named rest, stress or reserve")
-        arrays = {name: values for name, values in arrays.items() if words[name]}
-    return [Numbers(values, map_type=words[name]) for name, values in arrays.items()]
+    # Pixel sizes, angles and limits stand beside the maps.
+    arrays = {n: a for n, a in arrays.items() if a.size >= SMALLEST_DIVISION} or arrays
+    headings = {name: _array_heading(name, profiles) for name in arrays}
+    usable = {name: h for name, h in headings.items() if not h.other and not h.problem}
+    if not usable:
+        other = next((h.other for h in headings.values() if h.other), "several maps at once")
+        raise ValueError(f"holds arrays of {other}, and none of flow")
+    named = {name: h.map_type for name, h in usable.items() if h.map_type}
+    if not named:
+        if len(usable) > 1:
+            raise ValueError(f"holds {len(usable)} arrays, none named rest, stress or reserve")
+        named = dict.fromkeys(usable, "")
+    found = []
+    for map_type in dict.fromkeys(named.values()):
+        names = [name for name, named_type in named.items() if named_type == map_type]
+        flows = [name for name in names if usable[name].is_flow] if len(names) > 1 else names
+        if len(flows) != 1:
+            raise ValueError(f"holds {len(names)} arrays for {map_type}, and one is needed")
+        values = arrays[flows[0]]
+        problem = ""
+        if values.ndim > 2:
+            shape = " x ".join(map(str, values.shape))
+            problem = (
+                f"is a stack of {shape}, whose order is not known: save each map as an array of "
+                "its own, named rest, stress or reserve"
+            )
+        found.append(Numbers(values, map_type=map_type, problem=problem))
+    return found
 
 
-def _map_word(name: str, profiles: Sequence[Profile]) -> str:
-    """Map type that an array's name stands for in one of the profiles, or ""."""
-    return next((m for profile in profiles if (m := profile.map_type(name))), "")
+def _array_heading(name: str, profiles: Sequence[Profile]) -> Heading:
+    """What an array's name says by the words of the profiles: "MBF_rest", "result.stress"."""
+    headings = [read_heading(name.replace(".", " "), profile) for profile in profiles]
+    return next((h for h in headings if h.map_type), headings[0])
 
 
 def _from_table(path: Path, reading: Reading) -> list[Numbers]:
     """A matrix, or a table of segments."""
     if path.suffix.lower() != ".xlsx" and (plain := read_plain_matrix(path)) is not None:
-        return [Numbers(plain)]
+        values, note = without_counts(plain)
+        return [Numbers(values, note=note)]
     sheet = read_sheet(path)
-    if all(is_number(cell) for row in sheet.rows for cell in row):
-        return [Numbers(_matrix(sheet), note=sheet.note)]
     tables = [p for p in reading.profiles if p.layout == "segments"]
+    if (matrix := read_matrix(sheet, (tables or reading.profiles)[0])) is not None:
+        return [matrix]
     if not tables:
-        raise ValueError(_odd_cell(sheet))
+        raise ValueError(odd_cell(sheet) or "holds no matrix of numbers")
     try:
         segments = read_segments(sheet, tables[0], reading.study_heading)
     except ValueError as error:
-        raise ValueError(_odd_cell(sheet) if _is_nearly_matrix(sheet) else str(error)) from None
-    return [Numbers(s.values, s.study, s.map_type, s.unit, s.problem, sheet.note) for s in segments]
-
-
-def _matrix(sheet: Sheet) -> np.ndarray | list[np.ndarray]:
-    """Numbers of a sheet: an array, or a list where its rows differ in length."""
-    decimal_comma = uses_decimal_comma(cell for row in sheet.rows for cell in row)
-    rows = [np.array([parse_number(cell, decimal_comma) for cell in row]) for row in sheet.rows]
-    return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
-
-
-def _is_nearly_matrix(sheet: Sheet) -> bool:
-    """Whether a sheet was meant to be a matrix: many cells, hardly any of them words."""
-    cells = [cell for row in sheet.rows for cell in row]
-    n_meant = sum(
-        is_number(cell) or is_missing(cell) or cell.casefold().lstrip("+-") in _INFINITE
-        for cell in cells
-    )
-    return len(cells) >= SMALLEST**2 and n_meant > 0.9 * len(cells)
-
-
-def _odd_cell(sheet: Sheet) -> str:
-    """Where the first cell is that is no number."""
-    for row, number in zip(sheet.rows, sheet.row_numbers, strict=True):
-        for column, cell in enumerate(row, start=1):
-            if not is_number(cell):
-                return f"row {number} column {column} is not a number"
-    return "holds no matrix of numbers"
+        # A matrix with a word in it; a table with headings has a reason of its own.
+        is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
+        raise ValueError((is_matrix and odd_cell(sheet)) or str(error)) from None
+    return [
+        Numbers(
+            s.values, s.study, s.map_type, s.unit, s.problem,
+            "; ".join(filter(None, (sheet.note, s.note))),
+        )
+        for s in segments
+    ]  # fmt: skip

@@ -18,7 +18,25 @@ _FLOW: Final = {
     "1/min": 1 / TISSUE_DENSITY,
 }
 _PERCENT: Final = ("%", "percent", "prozent", "%max", "%ofmax", "%ofmaximum", "percentofmaximum")
-_NONE: Final = ("", "1", "-", "none", "ratio", "x", "unitless")
+_NONE: Final = ("", "1", "1/1", "-", "none", "ratio", "x", "unitless")
+
+_PARTS: Final = re.compile(
+    r"(100)?([kmgµμnu]?bq|[mµμnu]?ci|[dmµμnu]?l|cc|ccm|[kmµμn]?g|gm|min|h|s|sec|ms|[cmµμn]?m|mmhg"
+    r"|bpm|counts?|cts|cps|hu|suv|au|m?sv|[mµμn]?mol|%)(-?\d)?"
+)
+"""What the units of other quantities are made of."""
+
+_PER: Final = re.compile(
+    r"%\s?(id|inj\w*|of)\b.*|[^/\[(]{1,5}/(.*/)?\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)"
+    r"|(arb\w*|a)\.?\s*u(nits?)?\.?"
+)
+"""What shares, rates and arbitrary units are written with, whatever stands above the line."""
+
+_DOSE: Final = re.compile(r"\d+([.,]\d+)?\s*(m?ci|[mg]bq|m?g|[µμu]g|mcg|mm|ms|min)\b.*")
+"""An amount, which is no unit of the numbers below: "Rest (10 mCi)"."""
+
+_SHOWN: Final = 20
+"""Characters of an unknown unit that a message repeats."""
 
 
 @lru_cache(maxsize=256)
@@ -46,7 +64,7 @@ def conversion(text: str) -> tuple[str, float]:
     if plain in _FLOW:
         return "mL/min/g", _FLOW[plain]
     raise ValueError(
-        f"unit '{text.strip()[:20]}' is not known; known are mL/min/g, cc/min/g, mL/min/100g, "
+        f"unit '{text.strip()[:_SHOWN]}' is not known; known are mL/min/g, cc/min/g, mL/min/100g, "
         "mL/min/mL (K1) and percent"
     )
 
@@ -59,11 +77,72 @@ def is_unit(text: str) -> bool:
         return False
 
 
+def says_no_unit(text: str) -> bool:
+    """Whether a cell says that its column has no unit, as that of a reserve."""
+    return _plain(text) in _NONE
+
+
+def looks_like_unit(text: str) -> bool:
+    """Whether a text is made of parts of units, known here or not; no person's name is.
+
+    >>> [looks_like_unit(text) for text in ("kBq/ml", "ml/min/g", "10 mCi", "82Rb")]
+    [True, True, False, False]
+    """
+    text = text.strip().strip("[]()").casefold()
+    if len(text) < 2 - (text == "%") or text.isdigit() or _DOSE.fullmatch(text):
+        return False
+    if _PER.fullmatch(text):
+        return True
+    parts = [part for part in re.split(r"[\s/·*.()^]+|⁻¹", text) if part]
+    return is_unit(text) or (bool(parts) and all(_PARTS.fullmatch(part) for part in parts))
+
+
 def unit_within(text: str) -> str:
-    """The unit in a header such as "Rest MBF [ml/min/g]", as written; "" where there is none."""
-    bracketed = re.findall(r"[\[(]([^\])]*)[\])]", text)
-    words = [*bracketed, *text.split()]
-    return next((word.strip() for word in words if is_unit(word)), "")
+    """The unit in a heading, as written, "" where there is none.
+
+    A unit that is not known here comes back too: numbers in it must not pass for flow.
+
+    >>> unit_within("Rest MBF [ml/min/g]"), unit_within("Rest mL/min/gm"), unit_within("Rest, MBF")
+    ('ml/min/g', 'mL/min/gm', '')
+    >>> unit_within("Stress (kBq/ml)"), unit_within("Rest (ml/min/g tissue)")
+    ('kBq/ml', 'ml/min/g tissue')
+    """
+    bracketed = _in_brackets(text)
+    words = [*bracketed, *(word.strip("[](),;:") for word in text.split())]
+    known = next((word.strip() for word in words if is_unit(word)), "")
+    if known:
+        return known
+    # Outside brackets only what has a slash: "s", "m" and "g" are letters of headings too.
+    strange = [word for word in bracketed if looks_like_unit(word)]
+    strange += [word for word in words if "/" in word and looks_like_unit(word)]
+    return strange[0].strip()[:_SHOWN] if strange else ""
+
+
+def without_doses(text: str) -> str:
+    """A heading without the amounts in its brackets.
+
+    >>> without_doses("Rest (10 mCi)").strip()
+    'Rest'
+    """
+    for bracketed in _in_brackets(text):
+        if _DOSE.fullmatch(bracketed.strip().casefold()):
+            text = text.replace(bracketed, " ").replace("( )", " ").replace("[ ]", " ")
+    return text
+
+
+def _in_brackets(text: str) -> list[str]:
+    """Texts in brackets, the outermost ones: "mL/(min·g)" is one unit."""
+    found = re.findall(r"\[([^\]]*)\]", text)
+    depth, start = 0, 0
+    for place, letter in enumerate(text):
+        if letter == "(":
+            depth += 1
+            start = place + 1 if depth == 1 else start
+        elif letter == ")" and depth:
+            depth -= 1
+            if depth == 0:
+                found.append(text[start:place])
+    return found
 
 
 def _plain(text: str) -> str:
@@ -71,12 +150,16 @@ def _plain(text: str) -> str:
     text = text.strip().strip("[]()").casefold().replace("²", "2").replace("³", "3")
     text = text.replace("⁻¹", "-1").replace("^", "").replace("−", "-")  # noqa: RUF001
     text = re.sub(r"\s*[/]\s*", "/", text)
+    # "mL/(min·g)": what is multiplied below the line is divided by, one after the other.
+    text = re.sub(r"/\(([^)]*)\)?", lambda m: "/" + re.sub(r"[\s·*.]+", "/", m[1]), text)
     text = re.sub(r"per", "/", text) if "percent" not in text else text
     parts = [part for part in re.split(r"[\s·*.]+", text) if part]
     if len(parts) > 1 and any(part.endswith("-1") for part in parts):
         text = parts[0] + "".join("/" + part.removesuffix("-1") for part in parts[1:])
     text = text.replace("(", "").replace(")", "").replace(" ", "").replace("*", "/")
-    text = text.replace("gram", "g").replace("/100/g", "/100g")
+    text = text.replace("gram", "g").replace("tissue", "").replace("myocardium", "")
+    text = text.replace("ccm", "cc").replace("/100/g", "/100g")
+    text = re.sub(r"(?<=[/\d])gm\b", "g", text)
     first, *below = text.split("/")
     if len(below) == 2 and below[1] == "min":
         below = [below[1], below[0]]

@@ -1,0 +1,191 @@
+"""Which maps does a table with a row a segment hold: one study, a column for each map."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from polarnet.readers.headings import Heading, is_title, is_unit_row, read_heading, shown
+from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentcells import (
+    SegmentValues,
+    check_segments,
+    has_decimal_comma,
+    has_numbers,
+    read_cells,
+    some_of,
+    unused,
+)
+from polarnet.readers.segmentlabels import segment_of
+from polarnet.readers.tables.sheets import Sheet
+
+_SEARCHED: Final = 40
+"""Rows above the first segment among which the headings are looked for (our choice)."""
+
+_LEAST_LABELS: Final = 10
+"""Labels in one column that make it the column of the segments (our choice)."""
+
+_FEWEST_LABELS: Final = 3
+"""Labels below which a table is none of segments (our choice), whatever is missing."""
+
+
+def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
+    """Maps of a table with a row a segment.
+
+    Raises
+    ------
+    ValueError: segments are missing, doubled or of another division; or no column is flow at rest
+        or stress, or reserve; or several may be.
+    """
+    labels, width = _labels(sheet)
+    first = labels.index(next(k for k in labels if k is not None))
+    above = sheet.rows[max(0, first - _SEARCHED) : first]
+    rows = {k: row for k, row in zip(labels, sheet.rows, strict=True) if k is not None}
+    numbers = [k for k in labels if k is not None]
+    if len(rows) < len(numbers) and any(_says_segment(c) for row in above for c in row[1:]):
+        raise ValueError(_LONG)
+    check_segments(rows)
+    if len(rows) < len(numbers):
+        twice = next(k for k in numbers if numbers.count(k) > 1)
+        raise ValueError(
+            f"has segment {twice} twice. Two tables in one file? Save each in a file of its own"
+        )
+    n_columns = max(map(len, rows.values()))
+    cells = {k: [*row, *[""] * (n_columns - len(row))] for k, row in rows.items()}
+    columns = {p: [cells[k][p] for k in range(1, 18)] for p in range(width, n_columns)}
+    texts, own, units = _headings(above, n_columns, profile)
+    if width == 2 and read_heading(texts[1], profile).map_type:
+        raise ValueError("has names of segments in two columns, and headings for one: add one")
+    headings = {
+        place: read_heading(texts[place], profile)
+        for place, column in columns.items()
+        if not _is_label(own[place], column, profile)
+    }
+    headings = _filled(headings, columns)
+    chosen = _chosen(headings)
+    note = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
+    decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
+    found = []
+    for place, map_type in chosen.items():
+        said = [headings[place].unit, units[place]]
+        values, unit, problem = read_cells(columns[place], said, decimal_comma)
+        found.append(SegmentValues("", map_type, values, unit, problem, note))
+    return found
+
+
+def _filled(
+    headings: Mapping[int, Heading], columns: Mapping[int, Sequence[str]]
+) -> dict[int, Heading]:
+    """Columns of numbers; one of a map stays, whatever it holds, where no other is of it."""
+    numeric = {place: h for place, h in headings.items() if has_numbers(columns[place])}
+    maps = {h.map_type for h in numeric.values() if not h.other}
+    spoilt = {p: h for p, h in headings.items() if h.map_type and h.map_type not in maps}
+    return dict(sorted((numeric | {p: h for p, h in spoilt.items() if not h.other}).items()))
+
+
+def _labels(sheet: Sheet) -> tuple[list[int | None], int]:
+    """Segment of each row, None for rows of none; and how many columns say it."""
+    labels = [segment_of(row[0]) for row in sheet.rows]
+    if len({k for k in labels if k is not None}) >= _LEAST_LABELS:
+        return labels, 1
+    # Level and wall, each in a column; a merged cell has the level in its first row only.
+    level, joined = "", []
+    for row in sheet.rows:
+        level = row[0] or level
+        joined.append(segment_of(" ".join([level, *row[1:2]])))
+    if len({k for k in joined if k is not None}) >= _LEAST_LABELS:
+        return joined, 2
+    if any(_says_segment(cell) for row in sheet.rows[:_SEARCHED] for cell in row[1:]):
+        raise ValueError(_LONG)
+    if len({k for k in labels if k}) < _FEWEST_LABELS:
+        raise ValueError("is neither a matrix of numbers nor a table of AHA segments")
+    return labels, 1
+
+
+_LONG: Final = (
+    "has its segments in another column than the first, several rows a study: make it a row a "
+    "study with columns rest_1 to rest_17, or a file a study with the segments in front"
+)
+
+
+def _says_segment(cell: str) -> bool:
+    return cell.strip().casefold() in ("segment", "seg", "aha segment", "segment_id", "segment no")
+
+
+def _headings(
+    above: Sequence[Sequence[str]], n_columns: int, profile: Profile
+) -> tuple[list[str], list[str], list[str]]:
+    """Whole heading, lowest heading and unit of every column, from the rows above."""
+    rows = [[*row, *[""] * n_columns][:n_columns] for row in above]
+    units = [""] * n_columns
+    if rows and is_unit_row(rows[-1][1:]) and not read_heading(rows[-1][0], profile).is_label:
+        units = rows.pop()
+    # Facts about patient and scanner stand higher up, and a level such as "Basal" below.
+    while rows and not _is_header(rows[-1], profile):
+        rows.pop()
+    lower = rows.pop() if rows else [""] * n_columns
+    upper = rows[-1] if rows and is_title(rows[-1], profile) else [""] * n_columns
+    is_one_title = sum(map(bool, upper)) == 1
+    names_maps = any(read_heading(cell, profile).map_type for cell in lower)
+    texts, over = [], ""
+    for below, merged in zip(lower, upper, strict=True):
+        # A heading over several columns stands in the first of them.
+        over = merged or over
+        title = read_heading(over, profile)
+        own = read_heading(below, profile)
+        is_other = own.map_type and (title.map_type or title.problem)
+        is_page = is_one_title and names_maps and title.map_type
+        texts.append(below if is_other or is_page else f"{below} {over}".strip())
+    return texts, lower, units
+
+
+def _is_header(row: Sequence[str], profile: Profile) -> bool:
+    """Whether a row names columns: segments in front, or a map or a quantity in another."""
+    cells = [read_heading(cell, profile) for cell in row]
+    return cells[0].is_label or any(
+        cell.map_type or cell.problem or cell.other or cell.is_flow for cell in cells[1:]
+    )
+
+
+def _is_label(heading: str, column: Sequence[str], profile: Profile) -> bool:
+    """Whether a column repeats the segments, as tables side by side do."""
+    if not read_heading(heading, profile).is_label:
+        return False
+    numbers = [segment_of(cell) for cell in column]
+    if None not in numbers and numbers != list(range(1, 18)):
+        raise ValueError("has two columns of segments, which do not run alike")
+    return True
+
+
+def _chosen(headings: Mapping[int, Heading]) -> dict[int, str]:
+    """Place of the one column of each map -> map type; "" for an only column without heading."""
+    usable = {p: h for p, h in headings.items() if not h.other and not h.problem}
+    named: dict[str, list[int]] = {}
+    for place, heading in usable.items():
+        named.setdefault(heading.map_type, []).append(place)
+    unnamed = named.pop("", [])
+    if named:
+        return {_only(places, usable, m): m for m, places in named.items()}
+    if len(unnamed) > 1 or len(usable) < len(headings):
+        # Beside scores or a spread, a column must say that it is flow.
+        unnamed = [p for p in unnamed if usable[p].is_flow]
+    if len(unnamed) == 1 and not any(h.problem for h in headings.values()):
+        return {unnamed[0]: ""}
+    if problem := next((h.problem for h in headings.values() if h.problem), ""):
+        raise ValueError(problem)
+    if others := list(dict.fromkeys(h.other for h in headings.values() if h.other)):
+        raise ValueError(f"has columns of {some_of(others)}, and none of flow")
+    raise ValueError(
+        "does not say which column is rest, stress or reserve: give the columns a heading"
+    )
+
+
+def _only(places: Sequence[int], headings: Mapping[int, Heading], map_type: str) -> int:
+    """The column of a map; of several, the one that says flow."""
+    if len(places) == 1:
+        return places[0]
+    flows = [place for place in places if headings[place].is_flow]
+    if len(flows) == 1:
+        return flows[0]
+    raise ValueError(
+        f"has {len(places)} columns for {map_type}, and not one of them alone says MBF: take the "
+        "others out, or name them after what they are"
+    )

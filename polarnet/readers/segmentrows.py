@@ -1,0 +1,152 @@
+"""Which maps does a table with a row a study hold: 17 columns for each map."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from polarnet.readers.headings import (
+    ENOUGH,
+    Heading,
+    is_unit_row,
+    letters_mark_maps,
+    read_heading,
+    shown,
+)
+from polarnet.readers.identity import header_words
+from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentcells import (
+    SegmentValues,
+    check_segments,
+    has_decimal_comma,
+    read_cells,
+    some_of,
+    unused,
+)
+from polarnet.readers.segmentlabels import is_summary
+from polarnet.readers.tables.cells import is_missing, is_number
+from polarnet.readers.tables.sheets import Sheet
+
+SEARCHED: Final = 40
+"""Rows among which the headings are looked for (our choice): exports put facts above them."""
+
+_STUDY: Final = {
+    "study", "study id", "exam", "exam id", "examination", "scan", "scan id", "untersuchung",
+    "studie", "examen", "etude", "onderzoek", "estudio",
+}  # fmt: skip
+_PHASE: Final = {"map", "map type", "state", "phase", "condition"}
+
+
+def read_rows(
+    sheet: Sheet, profile: Profile, study_heading: str = ""
+) -> list[SegmentValues] | None:
+    """Maps of a table with a row a study, or None for any other table.
+
+    Raises
+    ------
+    ValueError: columns are missing or doubled, or none says the study.
+    """
+    for start, row in enumerate(sheet.rows[:SEARCHED]):
+        # Rows of a matrix, which are many cells of nothing but numbers.
+        if sum(is_number(cell) and not cell.isdigit() for cell in row) > len(row) / 2:
+            continue
+        letters = letters_mark_maps(row)
+        headings = [read_heading(cell, profile, letters) for cell in row]
+        numbered = [h for h in headings if h.segment is not None]
+        if len({h.segment for h in numbered if not h.other}) < ENOUGH:
+            scored = [h.other for h in numbered if h.other]
+            if len(scored) >= ENOUGH:
+                raise ValueError(f"has columns of {scored[0]}, which is no flow")
+            continue
+        if columns := _columns(headings):
+            body = replace(sheet, rows=sheet.rows[start:], row_numbers=sheet.row_numbers[start:])
+            return _studies(body, profile, headings, columns, study_heading)
+    return None
+
+
+def _columns(headings: Sequence[Heading]) -> dict[str, dict[int, int]]:
+    """Map type -> segment -> place of its column."""
+    columns: dict[str, dict[int, int]] = {}
+    for place, heading in enumerate(headings):
+        if heading.segment is None or heading.other or heading.problem:
+            continue
+        if heading.segment in columns.setdefault(heading.map_type, {}):
+            raise ValueError(f"has two columns for segment {heading.segment}")
+        columns[heading.map_type][heading.segment] = place
+    return {m: numbers for m, numbers in columns.items() if len(numbers) >= ENOUGH}
+
+
+def _studies(
+    sheet: Sheet,
+    profile: Profile,
+    headings: Sequence[Heading],
+    columns: dict[str, dict[int, int]],
+    study_heading: str,
+) -> list[SegmentValues]:
+    """Maps of each row."""
+    for numbers in columns.values():
+        check_segments(numbers)
+    words = [header_words(cell) for cell in sheet.rows[0]]
+    rows, numbered = sheet.rows[1:], sheet.row_numbers[1:]
+    taken = {place for numbers in columns.values() for place in numbers.values()}
+    written: list[str] = [""] * len(headings)
+    if rows and is_unit_row([rows[0][place] for place in taken if place < len(rows[0])]):
+        written = [*rows[0], *written][: len(headings)]
+        rows, numbered = rows[1:], numbered[1:]
+    phase = next((place for place, name in enumerate(words) if name in _PHASE), None)
+    study = _study_column(words, study_heading)
+    if study is None and list(columns) == [""]:
+        # "Rest MBF | 0.65 | 0.74 ...": one study, a row a map.
+        named = [read_heading(row[0], profile).map_type for row in rows if row]
+        if all(named) and len(set(named)) == len(named):
+            phase = 0
+    if study is None and phase != 0:
+        raise ValueError(
+            "does not say in which one column the study is: call it study_id, or name it in the "
+            "column map"
+        )
+    decimal_comma = has_decimal_comma(
+        (cell for row in rows for place, cell in enumerate(row) if place in taken), sheet.delimiter
+    )
+    note = unused(
+        {
+            place: shown(sheet.rows[0][place], place, heading)
+            for place, heading in enumerate(headings)
+            if (heading.map_type or heading.segment is not None) and place not in taken
+        }
+    )
+    found = []
+    for number, short_row in zip(numbered, rows, strict=True):
+        row = [*short_row, *[""] * (len(headings) - len(short_row))]
+        name = row[study] if study is not None else ""
+        if is_summary(name):
+            continue
+        said = read_heading(row[phase], profile) if phase is not None else Heading()
+        for map_type, numbers in columns.items():
+            cells = [row[numbers[k]] for k in range(1, 18)]
+            units = [headings[p].unit or written[p] for p in numbers.values()]
+            values, unit, problem = read_cells(cells, [*units, said.unit], decimal_comma)
+            if said.other:
+                problem = f"is {said.other}, no flow"
+            if study is not None and is_missing(name):
+                problem = "no study id"
+            found.append(
+                SegmentValues(
+                    name, map_type or said.map_type, values, unit,
+                    f"row {number}: {problem}" if problem else "", note,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _study_column(words: Sequence[str], study_heading: str) -> int | None:
+    """Place of the column with the study, None where none, or more than one, may be it."""
+    named = [place for place, name in enumerate(words) if name == header_words(study_heading)]
+    studies = (study_heading and named) or [
+        place for place, name in enumerate(words) if name in _STUDY
+    ]
+    if len(studies) > 1:
+        raise ValueError(
+            f"has {len(studies)} columns that may be the study (columns "
+            f"{some_of(str(p + 1) for p in studies)}): name one in the column map"
+        )
+    return studies[0] if studies else None

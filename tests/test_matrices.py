@@ -1,0 +1,160 @@
+"""Matrices and arrays as programs write them: what stands around a map is left out, or refused."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+from polarnet.anatomy import disc_mask
+from polarnet.readers.mapfiles import read_map_file
+from polarnet.readers.profiles import load_profile
+from polarnet.readers.sources import Reading, read_numbers
+
+READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
+SIDE = 16
+# Rows 1.00 1.01 1.02 ...: no row or column is a count of whole numbers.
+PICTURE = np.round(1 + np.arange(SIDE * SIDE).reshape(SIDE, SIDE) / 100, 2)
+
+
+def written(path, *above, picture=PICTURE, row=None, column=None):
+    """A text matrix, below some lines; with indices on top and at the left where asked."""
+    rows = [[f"{value}" for value in line] for line in picture]
+    if column is not None:
+        rows = [[str(k), *line] for k, line in zip(column, rows, strict=True)]
+    lines = [*above, *([",".join(map(str, row))] if row else []), *map(",".join, rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def only(path):
+    (numbers,) = read_numbers(path, READING)
+    assert not numbers.problem
+    return numbers
+
+
+def refusal(path):
+    try:
+        found, problems = read_map_file(path, READING)
+    except ValueError as error:
+        return str(error)
+    assert not found
+    return "; ".join(problems)
+
+
+def test_lines_above_a_matrix_are_left_out_and_never_repeated(tmp_path):
+    path = written(tmp_path / "S1_rest.csv", "Imaginary map,MUELLER HANS", "rest MBF (ml/min/g)")
+    numbers = only(path)
+    assert np.array_equal(numbers.values, PICTURE)
+    assert (numbers.map_type, numbers.unit, numbers.note) == ("rest", "ml/min/g", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "message"),
+    [("stress MBF", "its name says rest, its content stress"),
+     ("rest (kBq/ml)", "unit 'kBq/ml' is not known"), ("rest SD", "a matrix of sd")],
+)  # fmt: skip
+def test_a_title_that_speaks_against_the_map_refuses_it(tmp_path, title, message):
+    assert message in refusal(written(tmp_path / "S1_rest.csv", title))
+
+
+def test_a_table_of_patients_is_no_matrix(tmp_path):
+    items = ",".join(f"J{k // 2}{k % 2}" for k in range(SIDE))
+    for names in ("age,mass,pulse,a,b,c,d,e,f,g,h,i,k,l,m,n", items):
+        assert "is neither a matrix" in refusal(written(tmp_path / "S1_rest.csv", names))
+
+
+@pytest.mark.parametrize("empty", ["", "nan", "NaN"])
+def test_cells_outside_the_disc_may_be_empty(tmp_path, empty):
+    disc = disc_mask(SIDE)
+    cells = np.where(disc, PICTURE.astype(str), empty)
+    path = written(tmp_path / "S1_rest.csv", picture=cells)
+    (found,), problems = read_map_file(path, READING)
+    assert not problems
+    np.testing.assert_allclose(found.values[disc], PICTURE[disc], rtol=1e-6)
+    cells[8, 8] = empty
+    message = refusal(written(tmp_path / "S2_rest.csv", picture=cells))
+    assert message == "has NaN or infinite values inside the disc"
+
+
+def test_empty_rows_outside_the_disc_are_put_back(tmp_path):
+    """A disc of 12 rows in a raster of 16: two empty rows above and two below."""
+    cells = np.full((SIDE, SIDE), "", dtype="U8")
+    inner = np.zeros((SIDE, SIDE), dtype=bool)
+    inner[2:14, 2:14] = disc_mask(12)
+    cells[inner] = PICTURE[inner].astype(str)
+    path = written(tmp_path / "S1_rest.csv", picture=cells)
+    # Cells at the end of rows are dropped too, so that the raster has 14 columns.
+    values = only(path).values
+    assert values[:, 2:14][~np.isnan(values[:, 2:14])].tolist() == PICTURE[inner].tolist()
+
+
+def test_indices_of_rows_and_columns_are_left_out_with_a_note(tmp_path):
+    path = written(tmp_path / "a_rest.csv", row=range(SIDE))
+    assert np.array_equal(only(path).values, PICTURE)
+    assert only(path).note == "its first row only counts and was left out"
+    path = written(tmp_path / "b_rest.csv", row=["", *range(SIDE)], column=range(SIDE))
+    assert np.array_equal(only(path).values, PICTURE)
+    path = written(
+        tmp_path / "c_rest.csv", row=["Slice\\Angle", *range(0, 160, 10)], column=range(1, 17)
+    )
+    assert np.array_equal(only(path).values, PICTURE)
+    assert only(path).note == "its first row and column only count and were left out"
+
+
+def test_a_gradient_of_whole_numbers_keeps_all_its_rows(tmp_path):
+    gradient = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+    assert only(written(tmp_path / "a_rest.csv", picture=gradient)).values.shape == (SIDE, SIDE)
+
+
+def test_named_columns_of_a_matrix_are_left_out(tmp_path):
+    path = written(tmp_path / "S1_rest.csv", ",".join(f"V{k}" for k in range(1, 17)))
+    assert np.array_equal(only(path).values, PICTURE)
+
+
+def test_a_word_within_a_matrix_is_still_told_by_place(tmp_path):
+    cells = PICTURE.astype("U8")
+    cells[3, 4] = "x"
+    path = written(tmp_path / "S1_rest.csv", "Imaginary map", picture=cells)
+    assert refusal(path) == "row 5 column 5 is not a number"
+
+
+def test_maps_within_structures_are_found_by_name(tmp_path):
+    path = tmp_path / "S1.mat"
+    stress = {"mbf": 2 * PICTURE, "sd": PICTURE / 10, "limits": [0, 4], "comment": "fine"}
+    scipy.io.savemat(path, {"result": {"rest": {"mbf": PICTURE}, "stress": stress}})
+    found = {numbers.map_type: numbers.values for numbers in read_numbers(path, READING)}
+    assert set(found) == {"rest", "stress"}
+    assert np.array_equal(found["rest"], PICTURE)
+    assert np.array_equal(found["stress"], 2 * PICTURE)
+
+
+def test_scalars_beside_a_map_are_left_out(tmp_path):
+    path = tmp_path / "S1_stress.mat"
+    scipy.io.savemat(path, {"map": PICTURE, "pixelsize": 2.5, "window": [0.0, 4.0]})
+    assert np.array_equal(only(path).values, PICTURE)
+
+
+@pytest.mark.parametrize("names", [("MBF_rest", "MBF_stress"), ("restMBF", "stress_mbf")])
+def test_arrays_are_known_by_a_word_in_their_name(tmp_path, names):
+    path = tmp_path / "S1.npz"
+    np.savez(path, **{names[0]: PICTURE, names[1]: 2 * PICTURE})
+    found = {numbers.map_type: numbers.values for numbers in read_numbers(path, READING)}
+    assert np.array_equal(found["stress"], 2 * found["rest"])
+
+
+def test_arrays_of_other_quantities_are_no_flow(tmp_path):
+    np.savez(tmp_path / "S1.npz", rest_sd=PICTURE)
+    assert "holds arrays of sd, and none of flow" in refusal(tmp_path / "S1.npz")
+    np.savez(tmp_path / "S2.npz", rest_k1=PICTURE, rest_mbf=2 * PICTURE)
+    assert np.array_equal(only(tmp_path / "S2.npz").values, 2 * PICTURE)
+
+
+def test_two_arrays_for_one_map_are_refused(tmp_path):
+    np.savez(tmp_path / "S1.npz", rest_1=PICTURE, rest_2=2 * PICTURE)
+    assert "holds 2 arrays for rest" in refusal(tmp_path / "S1.npz")
+
+
+def test_a_stack_of_maps_is_refused_with_what_to_do(tmp_path):
+    np.save(tmp_path / "S1_rest.npy", np.stack([PICTURE] * 3, axis=2))
+    message = refusal(tmp_path / "S1_rest.npy")
+    assert "is a stack of 16 x 16 x 3" in message
+    assert "save each map as an array of its own" in message
