@@ -148,6 +148,15 @@ def test_rest_and_stress_by_code_then_by_words():
     assert map_type_of(described, 0, "", True, WORDS) == "reserve"
 
 
+def test_the_unit_tells_a_reserve_from_the_flow_that_it_is_named_with():
+    """Numbers without unit are no flow, and numbers in mL/min/g no reserve."""
+    header = item(SeriesDescription="MFR stress")
+    assert map_type_of(header, 0, "", False, WORDS, "1") == "reserve"
+    assert map_type_of(header, 0, "", False, WORDS, "ml/min/g") == "stress"
+    with pytest.raises(ValueError, match="described as reserve and stress at once"):
+        map_type_of(header, 0, "", False, WORDS)
+
+
 def test_contradictions_are_never_guessed():
     coded = item(
         AcquisitionContextSequence=[item(ConceptCodeSequence=[code("128975004", "SCT")])],

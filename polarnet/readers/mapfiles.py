@@ -16,7 +16,7 @@ from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to
 from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentcells import in_order
+from polarnet.readers.segments.cells import in_order
 from polarnet.readers.sources import (
     ARRAY_FILES,
     PICTURE_FILES,

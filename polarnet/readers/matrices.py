@@ -9,7 +9,7 @@ import numpy as np
 from polarnet.readers.headings import is_headed, is_title, read_heading
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentcells import has_decimal_comma
+from polarnet.readers.segments.cells import has_decimal_comma
 from polarnet.readers.tables.cells import is_missing, is_number, parse_number
 from polarnet.readers.tables.sheets import Sheet
 

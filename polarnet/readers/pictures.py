@@ -60,7 +60,7 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
     for frame in range(n_frames):
         found = numbers_of_frame(header, stored[frame], frame, asked.unit)
         map_type = (listed if n_frames == 1 else "") or map_type_of(
-            header, frame, found.words, found.is_reserve, asked.words
+            header, frame, found.words, found.is_reserve, asked.words, found.unit
         )
         if found.unit == "1" and map_type in ("rest", "stress"):
             raise ValueError(f"is described as {map_type}, but its numbers have no unit")

@@ -18,8 +18,8 @@ from polarnet.readers.matrices import (
 )
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentcells import SMALLEST_DIVISION
-from polarnet.readers.segments import read_segments
+from polarnet.readers.segments.cells import SMALLEST_DIVISION
+from polarnet.readers.segments.table import read_segments
 from polarnet.readers.tables.files import read_sheet
 
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")

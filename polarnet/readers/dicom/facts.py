@@ -93,7 +93,12 @@ def origin(header: Dataset) -> dict[str, str]:
 
 
 def map_type_of(
-    header: Dataset, frame: int, words: str, is_reserve: bool, known: Mapping[str, Iterable[str]]
+    header: Dataset,
+    frame: int,
+    words: str,
+    is_reserve: bool,
+    known: Mapping[str, Iterable[str]],
+    unit: str = "",
 ) -> str:
     """Rest, stress or reserve.
 
@@ -105,6 +110,9 @@ def map_type_of(
         Whether its numbers have the code of flow reserve.
     known
         Map type -> words or phrases for it.
+    unit
+        Of the numbers, "1" for none, "" where it is not known: of "MFR adenosine", numbers without
+        unit are the reserve.
 
     Returns
     -------
@@ -122,7 +130,9 @@ def map_type_of(
     ]
     own = _in_words([words, *labels], known)
     told = own or _in_words([_text(header.get(keyword)) for keyword in _TEXTS], known)
-    if len(own) > 1 or (len(told) > 1 and not coded):
+    if unit and len(told) > 1:
+        told = told & ({"reserve"} if unit == "1" else {"rest", "stress"})
+    if len(told & own) > 1 or (len(told) > 1 and not coded):
         raise ValueError(f"is described as {' and '.join(sorted(told))} at once")
     said = next(iter(told)) if len(told) == 1 else ""
     if coded and said in ("rest", "stress") and coded != said:

@@ -1,9 +1,9 @@
 """Which 17 numbers does a table hold: one study a file, or one study a row."""
 
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentcells import SegmentValues
-from polarnet.readers.segmentcolumns import read_columns
-from polarnet.readers.segmentrows import read_rows
+from polarnet.readers.segments.cells import SegmentValues
+from polarnet.readers.segments.columns import read_columns
+from polarnet.readers.segments.rows import read_rows
 from polarnet.readers.tables.sheets import Sheet
 
 

@@ -14,7 +14,7 @@ from polarnet.readers.headings import (
 )
 from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentcells import (
+from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
     has_decimal_comma,
@@ -22,7 +22,7 @@ from polarnet.readers.segmentcells import (
     some_of,
     unused,
 )
-from polarnet.readers.segmentlabels import is_summary
+from polarnet.readers.segments.labels import is_summary
 from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.readers.tables.sheets import Sheet
 
