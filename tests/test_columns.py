@@ -417,6 +417,34 @@ def test_numbers_in_the_other_way_never_become_text():
     )
 
 
+THOUSANDS = "Untersuchung;PatNr;bnp\na;1;1,234\nb;2;12,500\nc;3;875\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ""])
+def test_commas_that_may_separate_thousands_are_asked_about(delimiter):
+    """NT-proBNP of 1,234 ng/L is 1234, and a flow reserve of 1,234 is below 2."""
+    columns = ColumnMap(study_id="Untersuchung", patient_id="PatNr", clinical={"bnp": "bnp"})
+    with pytest.raises(ValueError, match=r"bnp has numbers .* decimal_comma: false or true"):
+        apply_column_map(table_of(THOUSANDS), columns, "a", delimiter)
+    result = apply_column_map(table_of(THOUSANDS), columns, "a", ";")
+    assert result.table["bnp"].tolist() == [1.234, 12.5, 875]
+    result = apply_column_map(table_of(THOUSANDS + "d;4;2,5\n"), columns, "a", delimiter)
+    assert result.table["bnp"].tolist() == [1.234, 12.5, 875, 2.5]
+
+
+@pytest.mark.parametrize(("decimal_comma", "first"), [(False, 1234), (True, 1.234)])
+def test_what_the_map_says_of_commas_is_done(decimal_comma, first):
+    result = mapped(THOUSANDS, clinical={"bnp": "bnp"}, decimal_comma=decimal_comma,
+                    traits={"high": TraitCoding("bnp", rule="> 1000")})  # fmt: skip
+    assert result.table["bnp"]["a"] == first
+    assert result.table["high"]["a"] == (first > 1000)
+
+
+def test_a_number_with_two_commas_never_becomes_text():
+    text = "Untersuchung;PatNr;a\na;1;2,5\nb;2;1,234,567\n"
+    assert "a (clinical a) is no finite" in refusal(mapped, text, clinical={"a": "a"})
+
+
 def test_dates_are_not_taken_over():
     text = "Untersuchung;PatNr;a\na;1;50\nb;2;1950-03-04\n"
     message = refusal(mapped, text, clinical={"a": "a"})

@@ -120,7 +120,7 @@ def read_clinical(
     table = as_table(sheet, path.name)
     if columns is None:
         columns = _default_columns(table, traits, path.name, tell)
-    mapped = apply_column_map(table, columns, path.name)
+    mapped = apply_column_map(table, columns, path.name, sheet.delimiter)
     excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
     for reason, exclusion in columns.exclude.items():
         n = sum(r == reason for r in excluded.values())

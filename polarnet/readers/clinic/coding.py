@@ -14,7 +14,13 @@ import pandas as pd
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
 from polarnet.readers.identity import ROUNDED, is_date
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
+from polarnet.readers.tables.cells import (
+    has_thousands,
+    is_missing,
+    is_number,
+    parse_number,
+    uses_decimal_comma,
+)
 
 _VALUES_SHOWN: Final = 8
 """Unexplained values that a message repeats (our choice)."""
@@ -57,7 +63,9 @@ class MappedTable:
         )
 
 
-def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> MappedTable:
+def apply_column_map(
+    table: pd.DataFrame, columns: ColumnMap, name: str, delimiter: str = ""
+) -> MappedTable:
     """Translate a table.
 
     Parameters
@@ -66,12 +74,14 @@ def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> Mapp
         Cells as text; the index is the line in the file (`as_table`).
     name
         Of the file, for messages.
+    delimiter
+        Of the file, as in `Sheet`: beside semicolons, 1,234 has a decimal comma.
 
     Raises
     ------
     ValueError: a column is absent; a cell is not explained by its trait's coding; a flow reserve
-        is no positive number; numbers have commas and points; or a clinical column holds dates.
-        All of it is listed, without what may identify a patient.
+        is no positive number; numbers have commas and points, or commas that may separate
+        thousands; or a clinical column holds dates. All of it is listed, without what may identify a patient.
     """
     _check_columns(table, columns, name)
     refused = _refused_rows(table, columns)
@@ -80,7 +90,8 @@ def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> Mapp
     cells = _Cells(
         table=usable,
         missing=frozenset(map(cell_key, columns.missing)),
-        decimal_comma=_decimal_comma(usable, columns, problems),
+        decimal_comma=_decimal_comma(usable, columns, delimiter, problems),
+        groups_thousands=columns.decimal_comma is False,
         problems=problems,
     )
     ids = [_id(cell) for cell in usable[columns.study_id]]
@@ -156,13 +167,27 @@ def _id_problem(cell: str, what: str) -> str:
     return ""
 
 
-def _decimal_comma(table: pd.DataFrame, columns: ColumnMap, problems: list[str]) -> bool:
+def _decimal_comma(
+    table: pd.DataFrame, columns: ColumnMap, delimiter: str, problems: list[str]
+) -> bool:
     """As the map says, else as the columns of numbers are written."""
     if columns.decimal_comma is not None:
         return columns.decimal_comma
     named = [coding.column for coding in columns.traits.values() if coding.rule]
     named += [columns.mfr] if columns.mfr else []
     named += columns.clinical.values()
+    with_comma = {
+        column: cells
+        for column in dict.fromkeys(named)
+        if (cells := [c for c in table[column] if "," in c and (is_number(c) or has_thousands(c))])
+    }
+    if delimiter != ";" and all(has_thousands(c) for cells in with_comma.values() for c in cells):
+        problems += [
+            f"{column} has numbers such as 1,234, which may be 1234 or 1.234; say decimal_comma: "
+            "false or true in the column map"
+            for column in with_comma
+        ]
+        return False
     try:
         return uses_decimal_comma(cell for column in named for cell in table[column])
     except ValueError as error:
@@ -177,6 +202,7 @@ class _Cells:
     table: pd.DataFrame
     missing: frozenset[str | float]
     decimal_comma: bool
+    groups_thousands: bool
     problems: list[str]
 
     def is_missing(self, cell: str) -> bool:
@@ -205,7 +231,12 @@ class _Cells:
         """1.0 or 0.0; ValueError where there is no rule, or no number."""
         if not coding.rule:
             raise ValueError
-        return float(coding.holds(parse_number(cell, self.decimal_comma)))
+        return float(coding.holds(self.number(cell)))
+
+    def number(self, cell: str) -> float:
+        """As `parse_number`; 1,234 is 1234 where the map says that no comma is a decimal one."""
+        text = cell.replace(",", "") if self.groups_thousands and has_thousands(cell) else cell
+        return parse_number(text, self.decimal_comma)
 
     def flow_reserve(self, column: str) -> list[float]:
         """The user's own MFR; positive, or NaN for not recorded."""
@@ -224,7 +255,7 @@ class _Cells:
             value = np.nan
             if not self.is_missing(cell):
                 try:
-                    value = parse_number(cell, self.decimal_comma)
+                    value = self.number(cell)
                 except ValueError:
                     odd.append(line)
             values.append(value)
@@ -267,8 +298,9 @@ class _Cells:
 
 
 def _looks_numeric(cell: str) -> bool:
-    """True for a number, also an infinite one."""
-    return is_number(cell) or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
+    """True for a number, also an infinite one, or one whose thousands are apart."""
+    is_finite = is_number(cell) or has_thousands(cell)
+    return is_finite or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
 
 
 def _some_values(unexplained: Counter[str]) -> str:
