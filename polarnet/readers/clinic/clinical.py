@@ -11,6 +11,7 @@ import pandas as pd
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.coding import apply_column_map, describe_codings
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
+from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.suggestion import suggest_column_map
 from polarnet.readers.identity import is_date, names_a_person
 from polarnet.readers.tables.cells import is_missing, is_number
@@ -26,6 +27,10 @@ _MEANT_AS_TRAIT: Final = 0.8
 _FEW: Final = 20
 """Columns of text with more different values than this may identify people, and are left out (our
 choice)."""
+
+
+_MANY_STUDIES: Final = 5
+"""More studies a patient than this, on average, are told of (our choice)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +130,14 @@ def read_clinical(
     for reason, exclusion in columns.exclude.items():
         n = sum(r == reason for r in excluded.values())
         found = sorted({cell for cell in table[exclusion.column] if cell})
-        shown = f"; {exclusion.column} holds {listing(found)}" if len(found) <= 4 and not n else ""
+        shown = f"; {exclusion.column} holds {shown_values(found)}" if found and not n else ""
         tell(f"Excluded, {reason}: {n} studies{shown}")
+    n_studies, n_patients = len(mapped.table), mapped.table["patient_id"].nunique()
+    if n_studies > _MANY_STUDIES * n_patients:
+        tell(
+            f"{path.name}: {n_studies} studies of {n_patients} patients, by column "
+            f"{columns.patient_id}. Is that the column which tells who the patient is?"
+        )
     if alike := _lines_of_alike_patients(mapped.table["patient_id"], mapped.lines):
         tell(
             f"Patient ids in line {listing(alike)} differ from another one by capitals or leading "

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.clinic.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.columns import ColumnMap, Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.identity import ROUNDED, is_date
 from polarnet.readers.tables.cells import (
     has_thousands,
@@ -21,9 +22,6 @@ from polarnet.readers.tables.cells import (
     parse_number,
     uses_decimal_comma,
 )
-
-_VALUES_SHOWN: Final = 8
-"""Unexplained values that a message repeats (our choice)."""
 
 _TELLING: Final = 20
 """With more unexplained values than this, a column may identify people: none is repeated."""
@@ -81,7 +79,8 @@ def apply_column_map(
     ------
     ValueError: a column is absent; a cell is not explained by its trait's coding; a flow reserve
         is no positive number; numbers have commas and points, or commas that may separate
-        thousands; or a clinical column holds dates. All of it is listed, without what may identify a patient.
+        thousands; or a clinical column holds dates. All of it is listed, without what may
+        identify a patient.
     """
     _check_columns(table, columns, name)
     refused = _refused_rows(table, columns)
@@ -311,12 +310,11 @@ def _some_values(unexplained: Counter[str]) -> str:
             f"{n_cells} cells that its coding does not explain, with {n_values} different values "
             "(not shown, because so many may identify patients)"
         )
-    shown = [
-        f"'{cell[:CELL_SHOWN]}{'...' if len(cell) > CELL_SHOWN else ''}' ({n})"
-        for cell, n in unexplained.most_common(_VALUES_SHOWN)
-    ]
-    more = f" and {n_values - _VALUES_SHOWN} more values" if n_values > _VALUES_SHOWN else ""
-    return f"cells that its coding does not explain: {', '.join(shown)}{more}"
+    shown = shown_values(
+        [cell for cell, _ in unexplained.most_common()],
+        lambda cell: f"'{cell}' ({unexplained[cell]})",
+    )
+    return f"cells that its coding does not explain: {shown}"
 
 
 def describe_codings(kept: pd.DataFrame, columns: ColumnMap) -> list[str]:

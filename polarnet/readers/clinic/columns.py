@@ -32,7 +32,7 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
 _OPPOSITE: Final = {">=": "<", "<": ">=", ">": "<=", "<=": ">", "==": "!="}
 
 CELL_SHOWN: Final = 12
-"""Characters of an unexplained cell that a message repeats (our choice)."""
+"""Characters of a wrong rule that a message repeats (our choice)."""
 
 
 @dataclass(frozen=True)
