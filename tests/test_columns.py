@@ -466,6 +466,50 @@ def test_a_number_with_two_commas_never_becomes_text():
     assert "a (clinical a) is no finite" in refusal(mapped, text, clinical={"a": "a"})
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "+41 79", "@ward", "- keine"])
+def test_a_formula_is_refused_where_it_would_be_taken_over(cell):
+    text = f"Untersuchung;PatNr;dm;note\na;1;1;{cell}\nb;2;0;x\n"
+    coding = TraitCoding("dm", one=("1",), zero=("0",))
+    assert mapped(text, traits={"dm": coding}).table["dm"].tolist() == [1, 0]
+    for used in ({"clinical": {"note": "note"}}, {"provenance": {"tracer": "note"}},
+                 {"split": "note"}):  # fmt: skip
+        message = refusal(mapped, text, **used)
+        assert "note (" in message
+        assert "begin like one (= + - @), in line 2" in message
+        assert cell not in message
+    assert "study_id" in refusal(mapped, text.replace("a;1", f"{cell};1"))
+
+
+def test_plus_and_minus_can_be_coded():
+    text = "Untersuchung;PatNr;dm\na;1;+\nb;2;-\nc;3;+++\n"
+    coding = TraitCoding("dm", one=("+", "+++"), zero=("-",))
+    assert mapped(text, traits={"dm": coding}).table["dm"].tolist() == [1, 0, 1]
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_refused():
+    with pytest.raises(ValueError, match="1 names begin like a formula"):
+        ColumnMap(study_id="a", patient_id="b", clinical={"=cmd()": "c"})
+
+
+@pytest.mark.parametrize(
+    "day", ["12MAR2024", "12mar24", "Mar 12, 2024", "March 12 2024", "20240312", "12-MAR-2024",
+            "2024/03/12", "20240312101500", "1 day, 2:00:00"]
+)  # fmt: skip
+def test_days_of_registries_are_not_taken_over(day):
+    message = refusal(mapped, f"Untersuchung;PatNr;a\na;1;{day}\n", clinical={"a": "a"})
+    assert "holds dates in line 2" in message
+
+
+@pytest.mark.parametrize("id", ["20240312", "12MAR2024"])
+def test_ids_that_resemble_the_days_of_registries_stay_ids(id):
+    assert mapped(f"Untersuchung;PatNr\n{id};1\n").table.index.tolist() == [id]
+
+
+@pytest.mark.parametrize("value", ["20241399", "123456", "1950", "Mark 12", "2024031"])
+def test_numbers_that_are_no_days_are_taken_over(value):
+    assert not mapped(f"Untersuchung;PatNr;a\na;1;{value}\n", clinical={"a": "a"}).table.empty
+
+
 def test_dates_are_not_taken_over():
     text = "Untersuchung;PatNr;a\na;1;50\nb;2;1950-03-04\n"
     message = refusal(mapped, text, clinical={"a": "a"})
