@@ -351,11 +351,24 @@ def test_a_cell_that_may_be_a_name_is_counted_and_not_repeated(cell):
     assert cell not in suggested
 
 
-@pytest.mark.parametrize("cell", ["2", "T2D", "Former", "hoch", ">89", "ex", "Nein", "?", "1,5"])
+@pytest.mark.parametrize(
+    "cell", ["2", "T2D", "Former", "hoch", ">89", "ex", "Nein", "?", "1,5", "1=Yes", "0, no"]
+)
 def test_short_codes_and_words_that_name_nobody_are_repeated(cell):
     message = refusal(mapped, f"Untersuchung;PatNr;x\na;1;{cell}\n",
                       traits={"x": TraitCoding("x", one=("a",), zero=("b",))})  # fmt: skip
     assert f"'{cell}' (1)" in message
+
+
+@pytest.mark.parametrize("n", [12, 14])
+def test_problems_of_many_columns_are_counted(n):
+    names = [f"x{k}" for k in range(n)]
+    text = f"Untersuchung;PatNr;{';'.join(names)}\na;1{';?' * n}\n"
+    message = refusal(
+        mapped, text, traits={x: TraitCoding(x, one=("a",), zero=("b",)) for x in names}
+    )
+    assert message.count("does not explain") == 12
+    assert ("and 2 more columns. Mend" in message) == (n == 14)
 
 
 def test_rows_without_a_clear_id_are_refused_by_line_and_never_repeated():

@@ -25,8 +25,7 @@ def taken(tmp_path):
     [("ref", ["Dr. Anna Meier", "Dr. Bob"]), ("ward", ["Meier", "Huber"]),
      ("hosp", [4711000, 4711001]), ("ymd", [20240312, 20240313]), ("visit", [2023, 2024]),
      ("d2", ["12MAR2024", "13MAR2024"]), ("d3", ["Mar 12, 2024", "Mar 13, 2024"]),
-     ("serial", [45363, 45364]), ("born", [1940, 1950]), ("age", [20240312, 20240313]),
-     ("age", [">89", "50"]), ("height", ["Meier", "Huber"]), ("call", ["+41 79", "x"]),
+     ("serial", [45363, 45364]), ("born", [1940, 1950]), ("call", ["+41 79", "x"]),
      ("=cmd()", [0, 1])],
 )  # fmt: skip
 def test_without_a_column_map_nothing_that_may_identify_is_taken_over(taken, heading, cells):
@@ -37,6 +36,21 @@ def test_without_a_column_map_nothing_that_may_identify_is_taken_over(taken, hea
     assert said[0].startswith("Left out, because without a column map only")
     assert f"columns {heading}. Name those" in said[0]
     assert heading == "=cmd()" or str(cells[0]) not in said[0]
+
+
+@pytest.mark.parametrize(
+    "cells", [[20240312, 20240313], [">89", "50"], ["Meier", "Huber"], ["2024-03-12", "50"]]
+)
+def test_a_well_known_column_without_numbers_is_left_out(taken, cells):
+    clinical, said = taken({"age": cells})
+    assert clinical.table.empty
+    assert said == ["Left out, because not all of their cells are plain numbers: columns age"]
+
+
+def test_a_row_of_units_leaves_numbers_what_they_are(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("study_id,patient_id,age\n,,years\nS1,P1,50\n")
+    assert read_clinical(path).table["age"].tolist() == [50]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ def table_and_note(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("above", "told"),
-    [("Cohort of Dr. Meier,,,\n\n", "1 line above"),
-     ("Exported:,Meier,,\nCohort,,,\n", "2 lines above"),
-     ("Cohort\n", "1 line above")],
+    [("Cohort of Dr. Meier,,,\n\n", "skipped 1 line above"),
+     ("Exported:,Meier,,\nCohort,,,\n", "skipped 2 lines above"),
+     ("Cohort\n", "skipped 1 line above")],
 )  # fmt: skip
 def test_a_title_above_the_names_is_skipped_and_not_repeated(tmp_path, above, told):
     table, note = table_and_note(tmp_path, above + "study_id,sex,age,dm\nS1,f,50,0\nS2,m,51,1\n")
@@ -47,7 +47,7 @@ def test_a_first_column_without_name_is_row_numbers(tmp_path):
     table, note = table_and_note(tmp_path, '"","study_id","dm"\n"1","S1",0\n"2","S2",1\n')
     assert list(table.columns) == ["study_id", "dm"]
     assert table["dm"].tolist() == ["0", "1"]
-    assert "column 1 has no name" in note
+    assert "skipped column 1, which has no name" in note
 
 
 def test_another_column_without_name_is_refused(tmp_path):

@@ -219,3 +219,10 @@ def test_a_table_without_headings_gives_no_map():
         message = refusal(suggest_column_map, table_of(text))
         assert "not the names of columns" in message
         assert "Maier" not in message
+
+
+def test_where_no_name_is_known_none_is_repeated(load):
+    """The first line of a table without headings, which are a patient's cells."""
+    text = suggest_column_map(table_of("S001;Maier Hans;w;ja;Bern\nS002;Beier;m;nein;Basel\n"))
+    assert "No name in the first line is known" in text
+    assert "Maier" not in text

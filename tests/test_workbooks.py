@@ -5,6 +5,7 @@ import zipfile
 import openpyxl
 import pytest
 
+from polarnet.readers.tables import limits
 from polarnet.readers.tables.files import read_sheet
 
 
@@ -99,6 +100,14 @@ def test_a_formula_without_value_or_with_a_call_is_refused(
 ):
     path = save_formulas(("", "2+2", "<v>4</v>"), (kind, text, value))
     assert "1 cells are formulas, or begin like one (= + - @): row 3 column 2." in refusal(path)
+
+
+def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
+    path = save_formulas(*[("", "1+1", "<v>2</v>")] * 3)
+    monkeypatch.setattr(limits, "MAX_FORMULAS", 3)
+    assert len(read_sheet(path).rows) == 4
+    monkeypatch.setattr(limits, "MAX_FORMULAS", 2)
+    assert "more than 2 formulas" in refusal(path)
 
 
 def test_a_workbook_with_a_password_is_told_so(tmp_path, refusal):

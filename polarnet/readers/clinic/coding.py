@@ -3,7 +3,7 @@
 import difflib
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -18,6 +18,9 @@ from polarnet.readers.tables.cells import (
     is_number,
     uses_decimal_comma,
 )
+
+_PROBLEMS_SHOWN: Final = 12
+"""Columns of which a message tells what is wrong; the rest are counted (our choice)."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -94,7 +97,10 @@ def apply_column_map(
     parts |= {name: cells.text(column) for name, column in columns.provenance.items()}
     parts |= {"split": cells.text(columns.split)} if columns.split else {}
     if problems:
-        raise ValueError(f"{name}: {'; '.join(problems)}. Mend the table or the column map.")
+        told = problems[:_PROBLEMS_SHOWN]
+        n_more = len(problems) - len(told)
+        told += [f"and {n_more} more columns"] if n_more else []
+        raise ValueError(f"{name}: {'; '.join(told)}. Mend the table or the column map.")
     index = pd.Index(ids, name="study_id", dtype=object)
     return MappedTable(
         table=pd.DataFrame(parts, index=index),
@@ -199,7 +205,7 @@ def _decimal_comma(
             "false or true in the column map"
             for column in with_comma
         ]
-        return False
+        return bool(with_comma)
     try:
         return uses_decimal_comma(cell for column in named for cell in table[column])
     except ValueError as error:

@@ -88,8 +88,10 @@ def default_columns(
         labelled = [c for c in others if c in TRAITS or _looks_binary(c, table[c])]
     persons = [c for c in others if c not in labelled and names_a_person(c)]
     rest = [c for c in others if c not in (*labelled, *persons)]
-    known = [c for c in rest if _is_well_known(c, table[c])]
-    unknown = [c for c in rest if c not in known]
+    well_known = [c for c in rest if _is_well_known(c)]
+    unknown = [c for c in rest if c not in well_known]
+    usable = table[~(table["study_id"].map(is_missing) | table["patient_id"].map(is_missing))]
+    known = [c for c in well_known if _are_numbers(usable[c])]
     if persons:
         tell(f"Left out, because they may name a person: columns {listing(persons)}")
     if unknown:
@@ -98,6 +100,8 @@ def default_columns(
             f"such as age are taken over: columns {listing(unknown)}. Name those that are needed "
             "in a column map; --suggest-columns writes a first one"
         )
+    if odd := [c for c in well_known if c not in known]:
+        tell(f"Left out, because not all of their cells are plain numbers: columns {listing(odd)}")
     try:
         return ColumnMap(
             study_id="study_id",
@@ -120,17 +124,20 @@ def _looks_binary(heading: str, cells: pd.Series) -> bool:
     return is_meant and not is_formula(heading)
 
 
-def _is_well_known(heading: str, cells: pd.Series) -> bool:
-    """True for numbers, none of them a day, under a heading that needs no explanation."""
+def _is_well_known(heading: str) -> bool:
+    """True for the heading of a number that needs no explanation, words and units around it."""
     words = header_words(heading).split()
-    if len(words) > _LONGEST_HEADING or not any(
+    return len(words) <= _LONGEST_HEADING and any(
         _WELL_KNOWN.fullmatch("".join(words[start:end]))
         and all(map(_BEFORE.fullmatch, words[:start]))
         and all(map(_AFTER.fullmatch, words[end:]))
         for start in range(len(words))
         for end in range(start + 1, len(words) + 1)
-    ):
-        return False
+    )
+
+
+def _are_numbers(cells: pd.Series) -> bool:
+    """True where each recorded cell is a number, and none of them a day."""
     recorded = [cell for cell in cells if not is_missing(cell)]
     is_numeric = all(is_number(cell) or has_thousands(cell) for cell in recorded)
     return is_numeric and not any(map(tells_a_day, recorded))

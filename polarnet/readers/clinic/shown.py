@@ -13,6 +13,9 @@ _LONGEST_WORD: Final = 12
 
 _NUMBER: Final = re.compile(r"[<>=~+-]{0,2}\d{1,4}([.,]\d{1,3})?( ?%)?", re.ASCII)
 
+_CODED: Final = re.compile(r"\d{1,2} ?[=,:.)-] ?(?=[^\W\d_])", re.ASCII)
+"""The number before a word that says what it means, as in 1=yes."""
+
 _WORDS: Final = frozenset((
     "yes", "no", "ja", "nein", "nee", "oui", "non", "si", "true", "false", "wahr", "falsch",
     "male", "female", "man", "woman", "men", "women", "ex", "former", "current", "never",
@@ -30,6 +33,7 @@ def may_be_shown(cell: str) -> bool:
     >>> [may_be_shown(cell) for cell in ("2", "T2D", "Former", "hoch", "Bob", "Dr. X", "4711000")]
     [True, True, True, True, False, False, False]
     """
+    cell = _CODED.sub("", cell, count=1) if _CODED.match(cell) else cell
     if cell.casefold() in _WORDS or _NUMBER.fullmatch(cell):
         return True
     # A name has a capital and small letters, unless somebody typed all of them so.

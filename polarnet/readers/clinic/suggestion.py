@@ -68,6 +68,10 @@ def suggest_column_map(table: pd.DataFrame) -> str:
     others = [h for h in headings if h not in {c for some in guess.columns.values() for c in some}]
     persons = [heading for heading in others if names_a_person(heading)]
     unused = [heading for heading in others if heading not in persons]
+    if len(others) == len(headings):
+        # The first line of a table without headings is a patient's.
+        lines.append("# No name in the first line is known. Does it hold the names of columns?")
+        return "\n".join(lines) + "\n"
     for text, some in (("Not used", unused), ("Left out, may name a person", persons)):
         lines += [f"# {text}: {', '.join(map(_scalar, some))}"] if some else []
     return "\n".join(lines) + "\n"

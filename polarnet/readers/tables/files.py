@@ -61,8 +61,9 @@ def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
         raise ValueError(f"{path.name} is empty.")
     sheet = _READERS[kind](path)
     if sheet.formulas and not with_formulas:
+        compute = "Save it in the spreadsheet program, which computes them; or put"
         raise ValueError(
-            f"{path.name}: {sheet.formulas}. Put values in their place (copy, then paste as "
-            "values), or take that first character away."
+            f"{path.name}: {sheet.formulas}. {compute if kind == '.xlsx' else 'Put'} values in "
+            "their place (copy, then paste as values), or take that first character away."
         )
     return sheet

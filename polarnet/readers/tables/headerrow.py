@@ -26,12 +26,12 @@ def from_header(sheet: Sheet, name: str) -> Sheet:
     start = next((k for k in range(min(_SEARCHED, len(sheet.rows))) if _is_header(sheet, k)), 0)
     notes = [sheet.note] if sheet.note else []
     if start:
-        lines = "line" if start == 1 else "lines"
-        notes.append(f"{name}: {start} {lines} above the names of the columns were skipped")
+        lines = "1 line" if start == 1 else f"{start} lines"
+        notes.append(f"{name}: skipped {lines} above the names of the columns")
     rows = sheet.rows[start:]
     n_unnamed = 1 if rows[0][0] == "" and _are_names(rows[0][1:]) else 0
     if n_unnamed:
-        notes.append(f"{name}: column 1 has no name; taken for row numbers, it was skipped")
+        notes.append(f"{name}: skipped column 1, which has no name, as row numbers")
     return replace(
         sheet,
         rows=[row[n_unnamed:] for row in rows],

@@ -138,6 +138,8 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
             n_columns = 0
         elif tag in ("f", "v"):
             formulas.begin(tag, parser)
+            if formulas.n > limits.MAX_FORMULAS:
+                raise limits.too_many(name, limits.MAX_FORMULAS, "formulas")
         if n_elements > limits.MAX_ELEMENTS:
             raise limits.too_many(name, limits.MAX_ELEMENTS, "XML elements")
 
