@@ -317,6 +317,18 @@ def test_patients_that_may_be_one_are_told_by_line(export_folder, ids, lines):
     assert any(f"Patient ids in line {lines} differ" in line for line in said) == bool(lines)
 
 
+@pytest.mark.parametrize(("n_patients", "is_told"), [(1, True), (2, False)])
+def test_patients_with_very_many_studies_are_told_of(export_folder, n_patients, is_told):
+    """Six studies of one: a column such as sex, taken for the patient, would end in one split."""
+    folder, table = export_folder
+    frame = pd.read_csv(table)
+    frame["patient_id"] = [f"P{k % n_patients}" for k in range(6)]
+    frame.to_csv(table, index=False)
+    said = []
+    read(folder, table, unit="percent", tell=said.append)
+    assert any("6 studies of 1 patients, by column patient_id" in line for line in said) == is_told
+
+
 def test_a_map_of_zeros_is_refused(export_folder):
     folder, table = export_folder
     np.savetxt(folder / "S1_rest.csv", np.zeros((16, 16)), delimiter=",", fmt="%.1f")

@@ -38,6 +38,15 @@ def test_spss_and_stata_give_labels_where_there_are_any(tmp_path):
         assert sheet.row_numbers == [1, 2, 3, 4]
 
 
+def test_a_label_of_two_values_is_read_for_both(tmp_path):
+    table = pd.DataFrame({"id": ["a", "b", "c", "d"], "dm": [1, 2, 0, 7]})
+    labels = {"dm": {1: "yes", 2: "yes", 0: "no"}}
+    table.to_stata(tmp_path / "a.dta", write_index=False, value_labels=labels)
+    assert read_sheet(tmp_path / "a.dta").rows[1:] == [
+        ["a", "yes"], ["b", "yes"], ["c", "no"], ["d", "7"],
+    ]  # fmt: skip
+
+
 def test_compressed_spss_files_are_refused(tmp_path, refusal):
     (tmp_path / "a.sav").write_bytes(b"$FL3" + bytes(1000))
     assert "not .zsav" in refusal(tmp_path / "a.sav")

@@ -17,6 +17,8 @@ DIALECTS = {
     "spaces after commas": ("1, 2, 3\n4, 5, 6\n", ","),
     "one column": ("a\n1.5\n2.5\n", ""),
     "one column, decimal comma": ("Rest MBF\n0,91\n1,02\n", ""),
+    "bars": ("a|b\n1,5|x, y\n2|z\n", "|"),
+    "bars, every cell a decimal comma": ("1,5|2,5\n3,5|4,5\n", "|"),
     "said in the first line": ("sep=;\na,b;c\nd,e;f\n", ";"),
 }
 
@@ -56,6 +58,30 @@ def test_utf_16_of_either_byte_order_is_read(tmp_path):
     assert read_sheet(tmp_path / "a.csv").rows[0] == ["ä", "b"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_read(tmp_path, encoding):
+    (tmp_path / "a.csv").write_bytes("a\tß\n1\t2\n".encode(encoding))
+    assert read_sheet(tmp_path / "a.csv").rows == [["a", "ß"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\0\0\0", b"\n\x1a\0\0"])
+def test_what_old_programs_put_after_the_end_is_no_text(tmp_path, end):
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2" + end)
+    assert read_sheet(tmp_path / "a.csv").rows == [["a", "b"], ["1", "2"]]
+
+
+def test_a_number_that_is_kept_as_text_is_a_number(tmp_path):
+    """="007" is how spreadsheet users keep the zeros of an id in a text file."""
+    (tmp_path / "a.csv").write_text('="id",b\n="007","=""1.2"""\n')
+    assert read_sheet(tmp_path / "a.csv").rows == [["id", "b"], ["007", "1.2"]]
+
+
+@pytest.mark.parametrize("cell", ['="=1+1"', '="1"&A1', '="@x"'])
+def test_a_formula_that_is_kept_as_text_stays_one(tmp_path, refusal, cell):
+    (tmp_path / "a.csv").write_text(f"a,b\n1,{cell}\n")
+    assert "1 cells are formulas" in refusal(tmp_path / "a.csv")
+
+
 def test_a_line_end_in_quotation_marks_belongs_to_the_cell(tmp_path):
     (tmp_path / "a.csv").write_text('a,b\n"x\ny",1\nz,2\n')
     sheet = read_sheet(tmp_path / "a.csv")
@@ -65,7 +91,7 @@ def test_a_line_end_in_quotation_marks_belongs_to_the_cell(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"a,b\n1,\0\n", b"\x89PNG\r\n\x1a\n", b"a,b\n\x81\xff,1\n", "a,b".encode("utf-16-le"),
+    [b"a,b\n1,\0\n", b"\x89PNG\r\n\x1a\n", b"a,b\n\x81\xff,1\n",
      b"\xff\xfea,b", b"a\x07,b\n"],
 )  # fmt: skip
 def test_a_file_that_is_no_text_is_refused(tmp_path, content, refusal):

@@ -1,8 +1,11 @@
 import datetime as dt
+import re
 import zipfile
 
 import openpyxl
+import pytest
 
+from polarnet.readers.tables import limits
 from polarnet.readers.tables.files import read_sheet
 
 
@@ -56,6 +59,55 @@ def test_a_part_of_a_workbook_that_cannot_be_read_repeats_no_cell(
     rewritten(path, "sheet1.xml", lambda data: data.replace(b"<v>1</v>", b"<v>Maier</v>"))
     assert refusal(path).startswith("a.xlsx is damaged")
     assert "Maier" not in refusal(path)
+
+
+@pytest.fixture
+def save_formulas(tmp_path, save_workbook, rewritten):
+    """Saves a workbook whose second column has formulas: type, text, and what it has given."""
+
+    def save(*formulas):
+        path = tmp_path / "a.xlsx"
+        save_workbook(path, ["id", "bmi"], *[[f"S{k}", 0] for k in range(len(formulas))])
+
+        def change(data):
+            for k, (kind, text, value) in enumerate(formulas, start=2):
+                cell = f'<c r="B{k}"{kind}><f>{text}</f>{value}</c>'
+                data = re.sub(rf'<c r="B{k}"[^>]*>.*?</c>'.encode(), cell.encode(), data)
+            return data
+
+        rewritten(path, "sheet1.xml", change)
+        return path
+
+    return save
+
+
+def test_what_a_formula_has_given_is_its_value(save_formulas):
+    """As Excel writes them: a number, a text, and an empty text."""
+    path = save_formulas(
+        ("", "B9/C9^2", "<v>24.5</v>"), (' t="str"', "IF(C3,1,2)", "<v>ja</v>"),
+        (' t="str"', "IF(C4,1,&quot;&quot;)", "<v></v>"),
+    )  # fmt: skip
+    assert read_sheet(path).rows == [["id", "bmi"], ["S0", "24.5"], ["S1", "ja"], ["S2"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [("", "1+1", ""), ("", "1+1", "<v/>"), ("", "cmd()", "<v>1</v>"),
+     ("", "cmd|x!A1", "<v>1</v>"), (' t="str"', "A1", "<v>=1+1</v>")],
+)  # fmt: skip
+def test_a_formula_without_value_or_with_a_call_is_refused(
+    save_formulas, refusal, kind, text, value
+):
+    path = save_formulas(("", "2+2", "<v>4</v>"), (kind, text, value))
+    assert "1 cells are formulas, or begin like one (= + - @): row 3 column 2." in refusal(path)
+
+
+def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
+    path = save_formulas(*[("", "1+1", "<v>2</v>")] * 3)
+    monkeypatch.setattr(limits, "MAX_FORMULAS", 3)
+    assert len(read_sheet(path).rows) == 4
+    monkeypatch.setattr(limits, "MAX_FORMULAS", 2)
+    assert "more than 2 formulas" in refusal(path)
 
 
 def test_a_workbook_with_a_password_is_told_so(tmp_path, refusal):

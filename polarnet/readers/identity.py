@@ -26,6 +26,14 @@ _MONTH_DATE: Final = re.compile(
 )
 """What a spreadsheet makes of an id such as MAR-12 or 1-2, in six languages."""
 
+_CLINICAL_DATE: Final = re.compile(
+    rf"\d{{1,2}}[-. /]?{_MONTH}[-. /,]{{0,2}}(\d{{2}}|\d{{4}})"
+    rf"|{_MONTH}[-. /]{{1,2}}\d{{1,2}}(st|nd|rd|th)?[-. /,]{{1,2}}(\d{{2}}|\d{{4}})"
+    r"|(19|20)\d{2}(?P<between>[-./]?)(0[1-9]|1[0-2])(?P=between)(0[1-9]|[12]\d|3[01])(\d{6})?"
+    r"|-?\d+ days?, \d{1,2}:\d{2}:\d{2}(\.\d+)?"
+)
+"""Days as registries and statistics programs write them; ids may look like these."""
+
 ROUNDED: Final = re.compile(r"\d[.,]\d+e\+\d+")
 """What a spreadsheet makes of an id of more than eleven digits."""
 
@@ -102,3 +110,14 @@ def is_date(cell: str) -> bool:
     # In capitals it is what the clinic typed; a spreadsheet would have written Mar-12.
     by_month = not text.isupper() and _MONTH_DATE.fullmatch(text.lower()) is not None
     return by_month or _DATE.fullmatch(text.lower()) is not None
+
+
+def tells_a_day(cell: str) -> bool:
+    """True for what may be a day where a clinical value should stand; ids are never asked so.
+
+    >>> [tells_a_day(cell) for cell in ("12MAR2024", "Mar 12, 2024", "20240312", "20241399")]
+    [True, True, True, False]
+    """
+    letters = unicodedata.normalize("NFKD", cell.strip().lower())
+    text = "".join(c for c in letters if not unicodedata.combining(c))
+    return is_date(cell) or _CLINICAL_DATE.fullmatch(text) is not None

@@ -10,22 +10,17 @@ import pandas as pd
 
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.coding import apply_column_map, describe_codings
-from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
+from polarnet.readers.clinic.columns import ColumnMap
+from polarnet.readers.clinic.defaults import default_columns
+from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.suggestion import suggest_column_map
-from polarnet.readers.identity import is_date, names_a_person
-from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables.headerrow import from_header
 from polarnet.readers.tables.sheets import as_table
-from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
+from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD
 
-_IDS: Final = ("study_id", "patient_id")
-
-_MEANT_AS_TRAIT: Final = 0.8
-"""A column with this share of 0 and 1 among its values is taken for a trait (our choice)."""
-
-_FEW: Final = 20
-"""Columns of text with more different values than this may identify people, and are left out (our
-choice)."""
+_MANY_STUDIES: Final = 5
+"""More studies a patient than this, on average, are told of (our choice)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +93,8 @@ def read_clinical(
         CSV, TSV, XLSX, SPSS or Stata file.
     columns
         What its columns are. None: study_id and patient_id are called so, columns of 0 and 1 are
-        traits, mfr is the user's own flow reserve.
+        traits, mfr is the user's own flow reserve, and of all others only well-known numbers such
+        as age are taken over (`default_columns`).
     traits
         Without `columns`: those that are traits.
     tell
@@ -114,19 +110,25 @@ def read_clinical(
         raise FileNotFoundError(f"No clinical table {path}.")
     if columns is not None and traits is not None:
         raise ValueError("Traits are named either in the column map or by --traits, not in both.")
-    sheet = read_sheet(path)
+    sheet = from_header(read_sheet(path, with_formulas=True), path.name)
     if sheet.note:
         tell(sheet.note)
     table = as_table(sheet, path.name)
     if columns is None:
-        columns = _default_columns(table, traits, path.name, tell)
-    mapped = apply_column_map(table, columns, path.name)
+        columns = default_columns(table, traits, path.name, tell)
+    mapped = apply_column_map(table, columns, path.name, sheet.delimiter)
     excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
     for reason, exclusion in columns.exclude.items():
         n = sum(r == reason for r in excluded.values())
         found = sorted({cell for cell in table[exclusion.column] if cell})
-        shown = f"; {exclusion.column} holds {listing(found)}" if len(found) <= 4 and not n else ""
+        shown = f"; {exclusion.column} holds {shown_values(found)}" if found and not n else ""
         tell(f"Excluded, {reason}: {n} studies{shown}")
+    n_studies, n_patients = len(mapped.table), mapped.table["patient_id"].nunique()
+    if n_studies > _MANY_STUDIES * n_patients:
+        tell(
+            f"{path.name}: {n_studies} studies of {n_patients} patients, by column "
+            f"{columns.patient_id}. Is that the column which tells who the patient is?"
+        )
     if alike := _lines_of_alike_patients(mapped.table["patient_id"], mapped.lines):
         tell(
             f"Patient ids in line {listing(alike)} differ from another one by capitals or leading "
@@ -179,7 +181,9 @@ def suggest_columns(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No clinical table {path}.")
-    return suggest_column_map(as_table(read_sheet(path), path.name))
+    sheet = from_header(read_sheet(path, with_formulas=True), path.name)
+    note = f"# {sheet.note}\n" if sheet.note else ""
+    return note + suggest_column_map(as_table(sheet, path.name))
 
 
 def without_table(patients: dict[str, str]) -> Clinical:
@@ -194,68 +198,6 @@ def without_table(patients: dict[str, str]) -> Clinical:
         name="",
         wants_mfr=True,
     )
-
-
-def _default_columns(
-    table: pd.DataFrame,
-    traits: Sequence[str] | None,
-    name: str,
-    tell: Callable[[str], None],
-) -> ColumnMap:
-    """The map of a table whose columns are called as the cohort calls them."""
-    for column in _IDS:
-        if column not in table:
-            raise ValueError(
-                f"{name} has no column {column}. Call it so in the first line, or say by a column "
-                "map which columns are what: --suggest-columns writes a first one."
-            )
-    others = [column for column in table if column not in (*_IDS, "mfr", "split", *PROVENANCE)]
-    if traits is not None:
-        if absent := [trait for trait in traits if trait not in others and trait != IMPAIRED_MFR]:
-            raise ValueError(f"{name} has no column {listing(absent)} for a trait.")
-        labelled = [trait for trait in traits if trait in others]
-    else:
-        if cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
-            raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
-        labelled = [c for c in others if c in TRAITS or _looks_binary(table[c])]
-    left_out = [c for c in others if c not in labelled and names_a_person(c)]
-    telling = [c for c in others if c not in (*labelled, *left_out) and _may_identify(table[c])]
-    if left_out:
-        tell(f"Left out, because they may name a person: columns {listing(left_out)}")
-    if telling:
-        tell(f"Left out, because they hold dates or free text: columns {listing(telling)}")
-    kept = [c for c in others if c not in (*labelled, *left_out, *telling)]
-    try:
-        return ColumnMap(
-            study_id="study_id",
-            patient_id="patient_id",
-            mfr="mfr" if "mfr" in table else "",
-            split="split" if "split" in table else "",
-            traits={t: TraitCoding(column=t, one=("1",), zero=("0",)) for t in labelled},
-            clinical={column: column for column in kept},
-            provenance={column: column for column in PROVENANCE if column in table},
-        )
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}.") from None
-
-
-def _looks_binary(cells: pd.Series) -> bool:
-    """True where nearly all values are 0 or 1, so that the others must be slips."""
-    recorded = [cell for cell in cells if not is_missing(cell)]
-    binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
-    return bool(recorded) and binary / len(recorded) >= _MEANT_AS_TRAIT
-
-
-def _may_identify(cells: pd.Series) -> bool:
-    """Dates, and text that differs from study to study."""
-    recorded = [cell for cell in cells if not is_missing(cell)]
-    if any(map(is_date, recorded)):
-        return True
-    if not all(map(is_number, recorded)):
-        return len(set(recorded)) > _FEW or any(len(cell.split()) > 3 for cell in recorded)
-    # Long whole numbers that never repeat are those of a hospital, not a measurement.
-    is_long = all(cell.isdigit() and len(cell) >= 5 for cell in recorded)
-    return len(recorded) > 1 and is_long and len(set(recorded)) == len(recorded)
 
 
 def impaired_mfr(

@@ -1,26 +1,26 @@
 """The clinic's table in the words of a cohort: a column map applied."""
 
 import difflib
-import re
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
-from polarnet.readers.clinic.columns import CELL_SHOWN, ColumnMap, Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.columns import ColumnMap, cell_key
+from polarnet.readers.clinic.translation import Cells
 from polarnet.readers.identity import ROUNDED, is_date
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
+from polarnet.readers.tables.cells import (
+    has_thousands,
+    is_formula,
+    is_missing,
+    is_number,
+    uses_decimal_comma,
+)
 
-_VALUES_SHOWN: Final = 8
-"""Unexplained values that a message repeats (our choice)."""
-
-_TELLING: Final = 20
-"""With more unexplained values than this, a column may identify people: none is repeated."""
+_PROBLEMS_SHOWN: Final = 12
+"""Columns of which a message tells what is wrong; the rest are counted (our choice)."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -57,7 +57,9 @@ class MappedTable:
         )
 
 
-def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> MappedTable:
+def apply_column_map(
+    table: pd.DataFrame, columns: ColumnMap, name: str, delimiter: str = ""
+) -> MappedTable:
     """Translate a table.
 
     Parameters
@@ -66,21 +68,25 @@ def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> Mapp
         Cells as text; the index is the line in the file (`as_table`).
     name
         Of the file, for messages.
+    delimiter
+        Of the file, as in `Sheet`: beside semicolons, 1,234 has a decimal comma.
 
     Raises
     ------
     ValueError: a column is absent; a cell is not explained by its trait's coding; a flow reserve
-        is no positive number; numbers have commas and points; or a clinical column holds dates.
-        All of it is listed, without what may identify a patient.
+        is no positive number; numbers have commas and points, or commas that may separate
+        thousands; or a clinical column holds dates. All of it is listed, without what may
+        identify a patient.
     """
     _check_columns(table, columns, name)
     refused = _refused_rows(table, columns)
     usable = table.drop(index=[line for line, _ in refused])
-    problems: list[str] = []
-    cells = _Cells(
+    problems = _formula_problems(usable, columns)
+    cells = Cells(
         table=usable,
         missing=frozenset(map(cell_key, columns.missing)),
-        decimal_comma=_decimal_comma(usable, columns, problems),
+        decimal_comma=_decimal_comma(usable, columns, delimiter, problems),
+        groups_thousands=columns.decimal_comma is False,
         problems=problems,
     )
     ids = [_id(cell) for cell in usable[columns.study_id]]
@@ -91,7 +97,10 @@ def apply_column_map(table: pd.DataFrame, columns: ColumnMap, name: str) -> Mapp
     parts |= {name: cells.text(column) for name, column in columns.provenance.items()}
     parts |= {"split": cells.text(columns.split)} if columns.split else {}
     if problems:
-        raise ValueError(f"{name}: {'; '.join(problems)}. Mend the table or the column map.")
+        told = problems[:_PROBLEMS_SHOWN]
+        n_more = len(problems) - len(told)
+        told += [f"and {n_more} more columns"] if n_more else []
+        raise ValueError(f"{name}: {'; '.join(told)}. Mend the table or the column map.")
     index = pd.Index(ids, name="study_id", dtype=object)
     return MappedTable(
         table=pd.DataFrame(parts, index=index),
@@ -156,135 +165,52 @@ def _id_problem(cell: str, what: str) -> str:
     return ""
 
 
-def _decimal_comma(table: pd.DataFrame, columns: ColumnMap, problems: list[str]) -> bool:
+def _formula_problems(table: pd.DataFrame, columns: ColumnMap) -> list[str]:
+    """Columns taken over that hold what a spreadsheet would compute, but for cells with a code."""
+    problems = []
+    for place, column in columns.columns().items():
+        # What a reason to exclude looks for is compared, and never written.
+        coding = columns.traits.get(place.removeprefix("traits "))
+        coded = {cell_key(cell) for cell in (*coding.one, *coding.zero)} if coding else set()
+        lines = [
+            line
+            for line, cell in table[column].items()
+            if is_formula(cell) and cell_key(cell) not in coded
+        ]
+        if lines and not place.startswith("exclude "):
+            problems.append(
+                f"{column} ({place}) has formulas, or cells that begin like one (= + - @), in "
+                f"line {listing(lines)}; put values in their place"
+            )
+    return problems
+
+
+def _decimal_comma(
+    table: pd.DataFrame, columns: ColumnMap, delimiter: str, problems: list[str]
+) -> bool:
     """As the map says, else as the columns of numbers are written."""
     if columns.decimal_comma is not None:
         return columns.decimal_comma
     named = [coding.column for coding in columns.traits.values() if coding.rule]
     named += [columns.mfr] if columns.mfr else []
     named += columns.clinical.values()
+    with_comma = {
+        column: cells
+        for column in dict.fromkeys(named)
+        if (cells := [c for c in table[column] if "," in c and (is_number(c) or has_thousands(c))])
+    }
+    if delimiter != ";" and all(has_thousands(c) for cells in with_comma.values() for c in cells):
+        problems += [
+            f"{column} has numbers such as 1,234, which may be 1234 or 1.234; say decimal_comma: "
+            "false or true in the column map"
+            for column in with_comma
+        ]
+        return bool(with_comma)
     try:
         return uses_decimal_comma(cell for column in named for cell in table[column])
     except ValueError as error:
         problems.append(f"{error}, or say decimal_comma in the column map")
         return False
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Columns of the usable rows, translated one by one; what cannot be is noted."""
-
-    table: pd.DataFrame
-    missing: frozenset[str | float]
-    decimal_comma: bool
-    problems: list[str]
-
-    def is_missing(self, cell: str) -> bool:
-        """By our words for it, or by the user's."""
-        return is_missing(cell) or cell_key(cell) in self.missing
-
-    def trait(self, name: str, coding: TraitCoding) -> list[float]:
-        """1.0, 0.0, or NaN for not recorded."""
-        meaning = {cell_key(cell): 1.0 for cell in coding.one}
-        meaning |= {cell_key(cell): 0.0 for cell in coding.zero}
-        labels = []
-        unexplained: Counter[str] = Counter()
-        for cell in self.table[coding.column]:
-            label = meaning.get(cell_key(cell), np.nan)
-            if np.isnan(label) and not self.is_missing(cell):
-                try:
-                    label = self.by_rule(cell, coding)
-                except ValueError:
-                    unexplained[cell] += 1
-            labels.append(label)
-        if unexplained:
-            self.problems.append(f"{coding.column} ({name}) has {_some_values(unexplained)}")
-        return labels
-
-    def by_rule(self, cell: str, coding: TraitCoding) -> float:
-        """1.0 or 0.0; ValueError where there is no rule, or no number."""
-        if not coding.rule:
-            raise ValueError
-        return float(coding.holds(parse_number(cell, self.decimal_comma)))
-
-    def flow_reserve(self, column: str) -> list[float]:
-        """The user's own MFR; positive, or NaN for not recorded."""
-        values, odd = self.numbers(column)
-        negative = [line for line, v in zip(self.table.index, values, strict=True) if v <= 0]
-        if odd:
-            self.problems.append(f"{column} (mfr) is no number in line {listing(odd)}")
-        if negative:
-            self.problems.append(f"{column} (mfr) is not above 0 in line {listing(negative)}")
-        return values
-
-    def numbers(self, column: str) -> tuple[list[float], list[int]]:
-        """Numbers of a column, NaN for not recorded, and the lines that hold something else."""
-        values, odd = [], []
-        for line, cell in self.table[column].items():
-            value = np.nan
-            if not self.is_missing(cell):
-                try:
-                    value = parse_number(cell, self.decimal_comma)
-                except ValueError:
-                    odd.append(line)
-            values.append(value)
-        return values, odd
-
-    def variable(self, name: str, column: str) -> list[Any]:
-        """Numbers where all recorded cells are numbers, else text and NaN."""
-        values, odd = self.numbers(column)
-        cells = self.table[column]
-        if dates := [line for line, cell in cells.items() if is_date(cell)]:
-            # A birth date in disguise, or a number that a spreadsheet took for one.
-            self.problems.append(
-                f"{column} (clinical {name}) holds dates in line {listing(dates)}; dates are not "
-                "taken over"
-            )
-        if not odd:
-            return values
-        if all(self.is_missing(cell) or _looks_numeric(cell) for cell in cells):
-            # As text it would silently be lost to every analysis.
-            usual = "comma" if self.decimal_comma else "point"
-            self.problems.append(
-                f"{column} (clinical {name}) is no finite number with a decimal {usual} in line "
-                f"{listing(odd)}"
-            )
-        return [np.nan if self.is_missing(cell) else cell for cell in cells]
-
-    def text(self, column: str) -> list[str]:
-        """Text, "" for not recorded."""
-        return ["" if self.is_missing(cell) else cell for cell in self.table[column]]
-
-    def reasons(self, exclude: Mapping[str, Exclusion]) -> list[str]:
-        """First reason to leave each study out, or ""."""
-        reasons = [""] * len(self.table)
-        for reason, exclusion in exclude.items():
-            values = set(map(cell_key, exclusion.values))
-            for row, cell in enumerate(self.table[exclusion.column]):
-                if not reasons[row] and cell_key(cell) in values:
-                    reasons[row] = reason
-        return reasons
-
-
-def _looks_numeric(cell: str) -> bool:
-    """True for a number, also an infinite one."""
-    return is_number(cell) or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
-
-
-def _some_values(unexplained: Counter[str]) -> str:
-    """Values that a coding does not explain, with counts, unless they may identify people."""
-    n_values, n_cells = len(unexplained), unexplained.total()
-    if n_values > _TELLING:
-        return (
-            f"{n_cells} cells that its coding does not explain, with {n_values} different values "
-            "(not shown, because so many may identify patients)"
-        )
-    shown = [
-        f"'{cell[:CELL_SHOWN]}{'...' if len(cell) > CELL_SHOWN else ''}' ({n})"
-        for cell, n in unexplained.most_common(_VALUES_SHOWN)
-    ]
-    more = f" and {n_values - _VALUES_SHOWN} more values" if n_values > _VALUES_SHOWN else ""
-    return f"cells that its coding does not explain: {', '.join(shown)}{more}"
 
 
 def describe_codings(kept: pd.DataFrame, columns: ColumnMap) -> list[str]:

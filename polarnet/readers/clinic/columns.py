@@ -9,7 +9,7 @@ from typing import Final
 
 from polarnet.cohort.checks import listing
 from polarnet.readers.identity import names_a_person
-from polarnet.readers.tables.cells import is_number
+from polarnet.readers.tables.cells import is_formula, is_number
 from polarnet.traits import TRAITS
 
 PROVENANCE: Final = (
@@ -32,7 +32,7 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
 _OPPOSITE: Final = {">=": "<", "<": ">=", ">": "<=", "<=": ">", "==": "!="}
 
 CELL_SHOWN: Final = 12
-"""Characters of an unexplained cell that a message repeats (our choice)."""
+"""Characters of a wrong rule that a message repeats (our choice)."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,8 @@ def _name_problems(columns: ColumnMap) -> list[str]:
     ]
     if reserved := [name for name in named if name in _RESERVED]:
         problems.append(f"traits and clinical variables cannot be called {listing(reserved)}")
+    if n_formulas := sum(map(is_formula, named)):
+        problems.append(f"{n_formulas} names begin like a formula (= + - @)")
     if cased := [name for name in columns.traits if name not in TRAITS and name.lower() in TRAITS]:
         problems.append(f"write traits in lower case: {listing(cased)}")
     return problems

@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 import yaml
 
-from polarnet.readers.clinic.columns import cell_key
+from polarnet.readers.clinic.answers import missing_codes, pair
+from polarnet.readers.clinic.headings import candidates
+from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.identity import header_words, is_date, names_a_person
 from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.traits import TRAITS
@@ -17,57 +19,11 @@ from polarnet.traits import TRAITS
 _SUGGESTED: Final = 6
 """With more values than this, a column's cells never enter a suggestion."""
 
-_HEADINGS: Final = {
-    "patient_id": r"\bpat(ien\w*|nr)?\b|\bpacient\w*|\bsubject\b|\bproband\w*|\bmrn\b|\bpid\b",
-    "stress_agent": r"stress (agent|agens)|stressor|vasodilat\w*|pharmak\w*"
-    r"|agente? (de )?(stress|estres)|belastungs(mittel|substanz)",
-    "tracer": r"tracer|radiopharm\w*|radiofarm\w*|traceur|trazador",
-    "study_id": r"stud(y|ie\w*)\b|exam\w*|\bscan\b|accession|untersuchung\w*|etude|onderzoek\w*"
-    r"|estudio",
-    "prior bypass": r"\bcabg\b|bypass|\bacb\b|\bacvb\b|pontage",
-    "artefact": r"arti?e?fa[ck]t\w*",
-    "mfr": r"\b(mfr|cfr|mpr)\b|(flow|fluss|perfusion\w*) ?reserve|reserve (coronaire|de flux)"
-    r"|reserva (coronaria|de flujo)",
-    "sex": r"\bsex\w*|\bgender\b|geschlecht|geslacht|\bgenero\b|\bgenre\b",
-    "diabetes": r"diab\w*|\bdm2?\b|hb ?a1c",
-    "hypertension": r"hypert[eo]n\w*|bluthochdruck|\bhta\b|\bhtn\b|hoge bloeddruk|hipertens\w*",
-    "dyslipidemia": r"d[yi]slipid\w*|hyperlipid\w*|h[yi]perch?ol\w*|fettstoffw\w*",
-    "smoking": r"smok\w*|rauch\w*|nikotin\w*|taba[ckgq]\w*|fum(eu|a)\w*|\bro(ken|ker|okt)\b",
-    "age": r"\bage\b|\balter\b|leeftijd|\bedad\b",
-    "bmi": r"\bbmi\b|\bimc\b|body mass",
-}  # fmt: skip
-"""Words in headings, without accents, in English, German, French, Dutch and Spanish."""
+_ROOM_FOR_MISSING: Final = 3
+"""So many more may be codes for: not recorded."""
 
-_UNLIKELY: Final = {
-    "patient_id": r"\b(date|datum|fecha|age|alter)\b",
-    "study_id": r"\b(date|datum|fecha|time|zeit|type|typ|name)\b|datum|untersucher",
-    "tracer": r"dos[ei]s?|activ|aktiv|\bmbq\b",
-    "stress_agent": r"dos[ei]s?|\bmg\b",
-    "mfr": r"\b(lad|rca|lcx|cx|seg\w*|\d+)\b",
-    "hypertension": r"pulm",
-    "smoking": r"nicht|\bnon\b|never|\bex\b|former|ehemal|\bpack|jahre|years",
-    "diabetes": r"(dauer|duration|seit|since)",
-    "age": r"diagnos",
-}
-"""Words beside them that mean something else."""
-
-_NOT_OF_THE_PATIENT: Final = (
-    r"\bfam(il\w*)?\b|\bfh\b|heredit\w*|erblich\w*|\banti\w*|medi[ck]\w*|therap\w*|treat\w*|drug"
-    r"|behand\w*|traitement|tratamiento"
-)
-"""Words beside a trait's that make it one of the family, or a drug: neither is the diagnosis."""
-
-_YES_NO: Final = (
-    ("ja", "nein"), ("ja", "nee"), ("yes", "no"), ("oui", "non"), ("si", "no"), ("sí", "no"),
-    ("j", "n"), ("y", "n"), ("o", "n"), ("true", "false"), ("wahr", "falsch"), ("1", "0"),
-)  # fmt: skip
-
-_FEMALE_MALE: Final = (
-    ("w", "m"), ("f", "m"), ("f", "h"), ("weiblich", "männlich"), ("female", "male"),
-    ("frau", "mann"), ("femme", "homme"), ("vrouw", "man"), ("mujer", "hombre"),
-    ("femenino", "masculino"), ("féminin", "masculin"), ("woman", "man"),
-)  # fmt: skip
-"""Not h and m, nor v and m: one of them is female in one language and male in another."""
+_RECORD: Final = r"^record (id|no|number)$"
+"""REDCap's id of a record: of a patient, or of an examination."""
 
 
 def suggest_column_map(table: pd.DataFrame) -> str:
@@ -90,7 +46,7 @@ def suggest_column_map(table: pd.DataFrame) -> str:
     headings = [str(column) for column in table.columns]
     if any(map(is_date, headings)) or sum(map(is_number, headings)) > len(headings) / 2:
         raise ValueError("The first line of the table holds values, not the names of columns.")
-    guess = _Guess(table, _candidates(headings))
+    guess = _Guess(table, candidates(headings))
     lines = [
         "# Which column of the table is what. Check every line; those with # are questions.",
         guess.identity("study_id", "which column names the examination?", is_unique=True),
@@ -102,36 +58,23 @@ def suggest_column_map(table: pd.DataFrame) -> str:
         *guess.plain("age", "  "),
         *guess.plain("bmi", "  "),
         "provenance:",
-        *guess.plain("tracer", "  "),
-        *guess.plain("stress_agent", "  "),
+        *guess.plain("tracer", "  ", is_number_wanted=False),
+        *guess.plain("stress_agent", "  ", is_number_wanted=False),
         "exclude:",
         *guess.coded("prior bypass"),
         *guess.coded("artefact"),
+        *guess.missing(),
     ]
     others = [h for h in headings if h not in {c for some in guess.columns.values() for c in some}]
     persons = [heading for heading in others if names_a_person(heading)]
     unused = [heading for heading in others if heading not in persons]
+    if len(others) == len(headings):
+        # The first line of a table without headings is a patient's.
+        lines.append("# No name in the first line is known. Does it hold the names of columns?")
+        return "\n".join(lines) + "\n"
     for text, some in (("Not used", unused), ("Left out, may name a person", persons)):
         lines += [f"# {text}: {', '.join(map(_scalar, some))}"] if some else []
     return "\n".join(lines) + "\n"
-
-
-def _candidates(headings: Sequence[str]) -> dict[str, list[str]]:
-    """Columns that may be each of the things we look for; no column is two of them."""
-    candidates: dict[str, list[str]] = {what: [] for what in _HEADINGS}
-    for heading in headings:
-        words = header_words(heading)
-        for what, pattern in _HEADINGS.items():
-            unlikely = [_UNLIKELY[what]] if what in _UNLIKELY else []
-            unlikely += [_NOT_OF_THE_PATIENT] if what in TRAITS else []
-            is_likely = not any(re.search(other, words) for other in unlikely)
-            # Hospital numbers may be ids, because ids are replaced; names never are.
-            is_id = what.endswith("_id") and not re.search(r"name|naam|nom\b|nombre", words)
-            is_allowed = is_id or not names_a_person(heading)
-            if re.search(pattern, words) and is_likely and is_allowed:
-                candidates[what].append(heading)
-                break
-    return candidates
 
 
 @dataclass(frozen=True)
@@ -145,7 +88,9 @@ class _Guess:
         """The line of an id."""
         found = self.columns[what]
         if not found:
-            return f"# {what}:    # {question}"
+            records = [c for c in self.table.columns if re.search(_RECORD, header_words(c))]
+            hint = f" {_scalar(records[0])}, if it is unique?" if is_unique and records else ""
+            return f"# {what}:    # {question}{hint}"
         if len(found) > 1:
             return f"# {what}: {_scalar(found[0])}    # or {', '.join(map(_scalar, found[1:]))}?"
         cells = [cell for cell in self.table[found[0]] if not is_missing(cell)]
@@ -153,11 +98,35 @@ class _Guess:
             return f"# {what}: {_scalar(found[0])}    # but some occur twice: {question}"
         return f"{what}: {_scalar(found[0])}"
 
-    def plain(self, what: str, indent: str) -> list[str]:
+    def plain(self, what: str, indent: str, *, is_number_wanted: bool = True) -> list[str]:
         """Lines of a column that needs no coding."""
         found = self.columns[what]
-        sign = "# " if len(found) > 1 else ""
-        return [f"{indent}{sign}{what}: {_scalar(column)}" for column in found]
+        lines = []
+        for column in found:
+            line = f"{what}: {_scalar(column)}"
+            if is_number_wanted and not self.has_numbers(column):
+                lines.append(f"{indent}# {line}    # it holds no numbers: is it something else?")
+            else:
+                lines.append(f"{indent}{'# ' if len(found) > 1 else ''}{line}")
+        return lines
+
+    def has_numbers(self, column: str) -> bool:
+        """Whether most recorded cells are numbers; true where none is recorded."""
+        recorded = [cell for cell in self.table[column] if not is_missing(cell)]
+        return sum(map(is_number, recorded)) >= len(recorded) / 2
+
+    def missing(self) -> list[str]:
+        """A question about cells of coded columns that often mean: not recorded."""
+        coded = (*TRAITS, "prior bypass", "artefact")
+        cells = {
+            cell: None
+            for what in coded
+            for column in self.columns.get(what, ())
+            if not self.has_many(values := sorted(set(self.table[column])))
+            for cell in missing_codes(values)
+        }
+        shown = ", ".join(map(_scalar, cells))
+        return [f"# missing: [{shown}]    # do these mean: not recorded?"] if cells else []
 
     def coded(self, what: str) -> list[str]:
         """Lines of a trait, or of a reason to exclude."""
@@ -176,32 +145,34 @@ class _Guess:
         values = sorted({cell for cell in self.table[column] if cell})
         if is_trait and re.search(r"hb ?a1c", header_words(column)):
             return start + 'rule: ">= 48"}', "48 where it is in mmol/mol, 6.5 where it is in %"
-        if len(values) > _SUGGESTED:
+        recorded = [value for value in values if not is_missing(value)]
+        codes = missing_codes(recorded)
+        answers = [value for value in recorded if value not in codes]
+        empty = "one: [], zero: []}" if is_trait else "values: []}"
+        if self.has_many(values):
             if is_trait and sum(map(is_number, values)) > len(values) / 2:
                 return start + 'rule: ">= 0"}', "numbers: above which does it count?"
-            return start + ("one: [], zero: []}" if is_trait else "values: []}"), "which values?"
-        recorded = [value for value in values if not is_missing(value)]
-        pair = _pair(recorded, _FEMALE_MALE if what == "sex" else _YES_NO)
-        if pair:
-            one, zero = map(_scalar, pair)
-            coding = f"one: [{one}], zero: [{zero}]" if is_trait else f"values: [{one}]"
-            return start + coding + "}", ""
-        shown = ", ".join(map(_scalar, recorded))
-        if sorted(recorded) in (["1", "2"], ["0", "1"]):
-            one, zero = map(_scalar, recorded)
-            coding = f"one: [{one}], zero: [{zero}]" if is_trait else f"values: [{one}]"
-            return start + coding + "}", f"{' or '.join(recorded)}?"
-        coding = "one: [], zero: []}" if is_trait else "values: []}"
-        return start + coding, f"found: {shown}" if shown else "nothing recorded"
+            return start + empty, "which values?"
+        if found := pair(answers, is_sex=what == "sex"):
+            return start + _coding(*found, is_trait=is_trait), ""
+        if recorded == ["+"] and "-" in values:
+            return start + _coding(["+"], ["-"], is_trait=is_trait), "- means no, or not recorded?"
+        if answers in (["1", "2"], ["0", "1"]):
+            one, zero = answers
+            return start + _coding([one], [zero], is_trait=is_trait), f"{' or '.join(answers)}?"
+        shown = shown_values(recorded, _scalar)
+        return start + empty, f"found: {shown}" if shown else "nothing recorded"
+
+    def has_many(self, values: Collection[str]) -> bool:
+        """Whether there are too many different cells for any to be repeated."""
+        n_codes = min(len(missing_codes(values)), _ROOM_FOR_MISSING)
+        return len(values) - n_codes > _SUGGESTED
 
 
-def _pair(values: Sequence[str], pairs: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """The cells that mean 1 and 0, where both occur and nothing else does."""
-    by_value = {cell_key(value): value for value in values}
-    for one, zero in pairs:
-        if by_value.keys() == {cell_key(one), cell_key(zero)}:
-            return by_value[cell_key(one)], by_value[cell_key(zero)]
-    return None
+def _coding(one: Iterable[str], zero: Iterable[str], *, is_trait: bool) -> str:
+    """Cells that mean 1 and 0, or those that exclude."""
+    ones, zeros = (", ".join(map(_scalar, cells)) for cells in (one, zero))
+    return f"one: [{ones}], zero: [{zeros}]}}" if is_trait else f"values: [{ones}]}}"
 
 
 def _scalar(text: str) -> str:

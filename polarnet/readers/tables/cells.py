@@ -14,6 +14,17 @@ _NUMBER: Final = re.compile(
 """A plain number; the decimal separator is a point or a comma."""
 
 
+_GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
+"""A number whose thousands are apart, or one of three decimals after a comma."""
+
+_FORMULA: Final = re.compile(r"[=@\t\r]|\+(?![+-]*$)|-(?![+-]*$|[\d.,])|-.*([|!=]|\w\()", re.DOTALL)
+"""How cells begin that a spreadsheet would compute.
+
+Signs may stand alone, and a minus before a digit, unless a call or a link to a program comes
+after it.
+"""
+
+
 def is_missing(cell: str) -> bool:
     """True where a cell means: not recorded.
 
@@ -26,6 +37,24 @@ def is_missing(cell: str) -> bool:
 def is_number(cell: str) -> bool:
     """True where a cell is a plain number, with a decimal point or a decimal comma."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+def is_formula(cell: str) -> bool:
+    """True for what a spreadsheet would compute, a plain number excepted.
+
+    >>> [is_formula(cell) for cell in ("=1+1", "@x", "+A1", "+", "-3", "a=b")]
+    [True, True, True, False, False, False]
+    """
+    return _FORMULA.match(cell) is not None and not is_number(cell)
+
+
+def has_thousands(cell: str) -> bool:
+    """True where the commas of a number may separate thousands.
+
+    >>> [has_thousands(cell) for cell in ("1,234", "1,234,567.8", "2,54", "0,123")]
+    [True, True, False, False]
+    """
+    return _GROUPED.fullmatch(cell) is not None
 
 
 def parse_number(cell: str, decimal_comma: bool) -> float:

@@ -20,15 +20,19 @@ _READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
 }
 
 
-def read_sheet(path: str | Path) -> Sheet:
+def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
     """Read a table file, whatever it is, as text.
 
     Parameters
     ----------
     path
-        `.csv`, `.tsv` or `.txt` (separator and encoding are found: UTF-8, UTF-16 with byte order
-        mark, or Windows-1252), `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in
-        place of the values that have one, the names of the variables as first row).
+        `.csv`, `.tsv` or `.txt` (separator and encoding are found: UTF-8, UTF-16 or Windows-1252),
+        `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in place of the values that
+        have one, the names of the variables as first row).
+    with_formulas
+        Whether cells that a spreadsheet would compute are given as text, for a caller that looks
+        at those which it takes over (`is_formula`). Else one of them refuses the file. What a
+        workbook's formula has given is a value, and no formula.
 
     Raises
     ------
@@ -55,4 +59,11 @@ def read_sheet(path: str | Path) -> Sheet:
         )
     if size == 0:
         raise ValueError(f"{path.name} is empty.")
-    return _READERS[kind](path)
+    sheet = _READERS[kind](path)
+    if sheet.formulas and not with_formulas:
+        compute = "Save it in the spreadsheet program, which computes them; or put"
+        raise ValueError(
+            f"{path.name}: {sheet.formulas}. {compute if kind == '.xlsx' else 'Put'} values in "
+            "their place (copy, then paste as values), or take that first character away."
+        )
+    return sheet

@@ -29,6 +29,9 @@ MAX_WORKBOOK_CELLS: Final = 2_000_000
 MAX_ELEMENTS: Final = 2 * MAX_WORKBOOK_CELLS
 """Most XML elements in a workbook: a cell, and its value."""
 
+MAX_FORMULAS: Final = 200_000
+"""Most formulas in a workbook (our choice): a workbook with formulas is read twice."""
+
 
 def check_table(name: str, n_rows: int, n_columns: int, n_cells: int) -> None:
     """Refuse a table that is larger than tables are.

@@ -10,21 +10,18 @@ from typing import Any, Final
 import pandas as pd
 
 from polarnet.readers.tables import limits
-from polarnet.readers.tables.cells import is_number
+from polarnet.readers.tables.cells import is_formula, is_number
 
 _DATES: Final = (date, time, timedelta)
 
 _SHOWN: Final = 5
 """Offending cells or rows named by position; the rest are counted."""
 
-_FORMULA: Final = re.compile(r"[=+@\t\r]|-(?!$|[\d.,])|-.*([|!=]|\w\()", re.DOTALL)
-"""How cells begin that a spreadsheet would compute.
-
-A minus may stand before a digit, unless a call or a link to a program comes after it.
-"""
-
 _FIRST: Final = frozenset("=+-@\t\r")
 """First characters after which a cell is looked at more closely."""
+
+_AS_TEXT: Final = re.compile(r'="([^"]*)"')
+"""How spreadsheet users keep a number or an id as text in a text file."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +43,8 @@ class Sheet:
         Line of the file, or row of the worksheet, of each of `rows`, from 1.
     note
         What the user should know, such as worksheets that were not read; "" for nothing.
+    formulas
+        How many cells a spreadsheet would compute, and where they are; "" for none.
     """
 
     rows: list[list[str]]
@@ -53,6 +52,7 @@ class Sheet:
     delimiter: str
     row_numbers: list[int]
     note: str = ""
+    formulas: str = ""
 
     def __repr__(self) -> str:
         # Never the cells: they may name people.
@@ -62,7 +62,7 @@ class Sheet:
 def sheet_of_rows(
     name: str, numbered: Iterable[tuple[int, Sequence[Any]]], delimiter: str = "", note: str = ""
 ) -> Sheet:
-    """Rows of a file, whatever it is, as text; limits and formulas are looked at.
+    """Rows of a file, whatever it is, as text; limits are looked at, and formulas are noted.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def sheet_of_rows(
 
     Raises
     ------
-    ValueError: the rows are too many or too long, hold formulas, or hold nothing.
+    ValueError: the rows are too many or too long, or hold nothing.
     """
     rows: list[list[str]] = []
     row_numbers, dates = [], set()
@@ -84,10 +84,11 @@ def sheet_of_rows(
     for number, values in numbered:
         # Whatever a row holds, a reader that goes on for ever ends here.
         limits.check_table(name, number, len(values), n_cells)
-        texts = [value if isinstance(value, str) else _cell_text(value) for value in values]
+        texts = [_typed(value) if isinstance(value, str) else _cell_text(value) for value in values]
         cells = [text.strip() for text in texts]
         for column, (text, cell) in enumerate(zip(texts, cells, strict=True), start=1):
-            if cell and (cell[0] in _FIRST or text[0] in _FIRST) and _is_formula(text, cell):
+            is_near = cell and (cell[0] in _FIRST or text[0] in _FIRST)
+            if is_near and not is_number(cell) and (is_formula(text) or is_formula(cell)):
                 n_formulas += 1
                 if len(formulas) < _SHOWN:
                     formulas.append(f"row {number} column {column}")
@@ -103,15 +104,11 @@ def sheet_of_rows(
         row_numbers.append(number)
         n_cells += len(cells)
     limits.check_table(name, 0, 0, n_cells)
-    if formulas:
-        raise ValueError(
-            f"{name}: {n_formulas} cells are formulas, or begin like one (= + - @): "
-            f"{_some(formulas, n_formulas)}. Put values in their place (copy, then paste as "
-            "values), or take that first character away."
-        )
     if not rows:
         raise ValueError(f"{name} is empty.")
-    return Sheet(rows, frozenset(dates), delimiter, row_numbers, note)
+    where = f"{n_formulas} cells are formulas, or begin like one (= + - @): " if formulas else ""
+    where += _some(formulas, n_formulas)
+    return Sheet(rows, frozenset(dates), delimiter, row_numbers, note, where)
 
 
 def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
@@ -150,9 +147,10 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
     return pd.DataFrame(filled, columns=header, index=index, dtype=str)
 
 
-def _is_formula(text: str, cell: str) -> bool:
-    """True for what a spreadsheet would compute, a plain number excepted."""
-    return not is_number(cell) and bool(_FORMULA.match(text) or _FORMULA.match(cell))
+def _typed(text: str) -> str:
+    """Text as it was meant: ="007" is 007."""
+    match = _AS_TEXT.fullmatch(text.strip()) if '="' in text else None
+    return match[1] if match else text
 
 
 def _cell_text(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
+from pandas.io.stata import StataReader
 
 from polarnet.readers.apart import read_apart
 from polarnet.readers.tables import limits
@@ -50,11 +51,17 @@ def _read_apart(function: Callable[[Path], bytes], path: Path) -> Sheet:
         hint = "" if ours else ". Open it in the program that wrote it and save it again."
         raise ValueError(f"{told}{error}{hint}") from None
     dates = frozenset((row, column) for row, column in content["dates"])
-    return Sheet(content["rows"], dates, "", content["row_numbers"])
+    formulas = content["formulas"]
+    return Sheet(content["rows"], dates, "", content["row_numbers"], formulas=formulas)
 
 
 def _as_json(sheet: Sheet) -> bytes:
-    content = {"rows": sheet.rows, "dates": [*sheet.dates], "row_numbers": sheet.row_numbers}
+    content = {
+        "rows": sheet.rows,
+        "dates": [*sheet.dates],
+        "row_numbers": sheet.row_numbers,
+        "formulas": sheet.formulas,
+    }
     return json.dumps(content).encode()
 
 
@@ -88,10 +95,23 @@ def _stata_as_json(path: Path) -> bytes:
         # pandas warns of values without label; they stay what they are.
         warnings.simplefilter("ignore")
         try:
-            frame = pd.read_stata(path, order_categoricals=False)
+            # Not as categories, of which pandas wants each label once.
+            with pd.read_stata(path, convert_categoricals=False, iterator=True) as reader:
+                frame = reader.read()
+                labels = _labels(reader)
         except Exception:  # ValueError, struct.error, KeyError, UnicodeDecodeError, ...
             raise damaged(path) from None
+    for column, texts in labels.items():
+        codes = frame[column]
+        frame[column] = [texts.get(c, c) for c in codes] if set(codes) & set(texts) else codes
     return _as_json(_frame_sheet(path.name, frame))
+
+
+def _labels(reader: StataReader) -> dict[str, dict[float, str]]:
+    """Labels of each variable's values; pandas tells them by set, and by variable in private."""
+    sets = reader.value_labels()
+    names = zip(reader._varlist, reader._lbllist, strict=True)
+    return {variable: sets[name] for variable, name in names if name in sets}
 
 
 def _frame_sheet(name: str, frame: pd.DataFrame) -> Sheet:

@@ -15,6 +15,12 @@ from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Characters that no table in a text file has."""
 
+_PADDING: Final = "\0\x1a"
+"""What old programs put after the end of a text: NUL, and the Ctrl-Z of DOS."""
+
+_SEPARATORS: Final = "\t;|"
+"""What separates columns, beside the comma, which may also be a decimal one."""
+
 
 def read_text(path: Path) -> Sheet:
     """Cells of a text file; separator and encoding are found.
@@ -24,21 +30,24 @@ def read_text(path: Path) -> Sheet:
     ValueError: the file is no text, its separator is unclear, quotation marks do not pair up, or
         its rows make no sheet.
     """
-    encoding, sample = _decoded(path)
+    encoding, sample, is_padded = _decoded(path)
     delimiter, n_skipped = _delimiter(path.name, sample)
     split = _spaced_rows if delimiter == " " else _delimited_rows
     with path.open(encoding=encoding, newline="") as file:
-        rows = split(path.name, file, delimiter)
+        lines = (line.rstrip(_PADDING) for line in file) if is_padded else file
+        rows = split(path.name, lines, delimiter)
         return sheet_of_rows(path.name, (row for row in rows if row[0] > n_skipped), delimiter)
 
 
-def _decoded(path: Path) -> tuple[str, str]:
-    """Encoding of the whole file, and its first lines."""
+def _decoded(path: Path) -> tuple[str, str, bool]:
+    """Encoding of the whole file, its first lines, and whether its end is padded."""
     data = path.read_bytes()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings = ["utf-16"]
     elif data.startswith(codecs.BOM_UTF8):
         encodings = ["utf-8-sig"]
+    elif without_mark := _utf_16(data[: 64 * 1024]):
+        encodings = [without_mark]
     else:
         encodings = ["utf-8", "cp1252"]
     for encoding in encodings:
@@ -46,27 +55,42 @@ def _decoded(path: Path) -> tuple[str, str]:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        n_characters = len(text)
+        text = text.rstrip(_PADDING)
         if _BINARY.search(text):
             break
         sample = text[: 64 * 1024]
         # A line that is cut has fewer separators than it should have.
         end = max(sample.rfind("\n"), sample.rfind("\r"))
-        return encoding, sample if len(sample) == len(text) else sample[:end]
+        sample = sample if len(sample) == len(text) else sample[:end]
+        return encoding, sample, len(text) < n_characters
     raise ValueError(
         f"{path.name} is not a text file. Save the table as CSV in UTF-8, and workbooks as .xlsx."
     )
 
 
+def _utf_16(data: bytes) -> str:
+    """UTF-16 whose byte order mark was lost, told by its zeros; "" for anything else."""
+    for encoding, high, low in (
+        ("utf-16-le", data[1::2], data[::2]),
+        ("utf-16-be", data[::2], data[1::2]),
+    ):
+        if len(high) > 1 and high.count(0) > 0.8 * len(high) and low.count(0) < 0.1 * len(low):
+            return encoding
+    return ""
+
+
 def _delimiter(name: str, sample: str) -> tuple[str, int]:
     """What separates columns, and how many lines at the top say so and nothing else."""
-    if stated := re.match(r'"?sep=([,;\t])"?[\r\n]', sample):
+    if stated := re.match(r'"?sep=([,;|\t])"?[\r\n]', sample):
         return stated[1], 1
     # Line ends of any system; never the rarer ones of Unicode, which occur inside cells.
     lines = [line for line in re.split(r"[\r\n]+", _unquoted(sample)) if line.strip()][:50]
     shares = {
-        delimiter: _consistency([line.count(delimiter) for line in lines]) for delimiter in "\t;,"
+        separator: _consistency([line.count(separator) for line in lines])
+        for separator in f"{_SEPARATORS},"
     }
-    for delimiter in "\t;":
+    for delimiter in _SEPARATORS:
         if shares[delimiter] and _commas_are_decimal(lines, delimiter):
             return delimiter, 0
     best = max(shares, key=lambda delimiter: shares[delimiter])

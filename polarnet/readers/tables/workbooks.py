@@ -11,6 +11,7 @@ from typing import Any
 from xml.parsers import expat
 
 from polarnet.readers.tables import limits
+from polarnet.readers.tables.formulas import Formulas
 from polarnet.readers.tables.libraries import damaged, import_library
 from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
 
@@ -24,24 +25,39 @@ def read_workbook(path: Path) -> Sheet:
         no visible worksheet; or its rows make no sheet.
     """
     openpyxl = import_library("openpyxl", path, "excel")
-    _check_zip(path)
+    formulas = _check_zip(path)
     # Opened here: openpyxl leaves it open where reading ends early, and Windows locks open files.
     with path.open("rb") as file, warnings.catch_warnings():
         # openpyxl warns of drawings and styles that it will not write back; we never write.
         warnings.simplefilter("ignore")
-        try:
-            workbook = openpyxl.load_workbook(file, read_only=True, keep_links=False)
-        except Exception:  # it has no error class for what its XML trips over
-            raise damaged(path) from None
-        visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
+
+        def load(*, data_only: bool) -> Any:
+            try:
+                return openpyxl.load_workbook(
+                    file, read_only=True, keep_links=False, data_only=data_only
+                )
+            except Exception:  # it has no error class for what its XML trips over
+                raise damaged(path) from None
+
+        workbook = load(data_only=True)
+        visible = [k for k, s in enumerate(workbook.worksheets) if s.sheet_state == "visible"]
         if not visible:
             raise ValueError(f"{path.name} has no visible worksheet. Unhide the one to read.")
-        # Some programs state a size that is not that of the table.
-        visible[0].reset_dimensions()
-        rows = enumerate(visible[0].iter_rows(values_only=True), start=1)
+        rows = _rows(workbook.worksheets[visible[0]])
+        if formulas.n:
+            # What a formula gave and what it is are told by two readings alone.
+            texts = _rows(load(data_only=False).worksheets[visible[0]])
+            rows = formulas.filled(rows, texts)
         n_others = len(workbook.worksheets) - 1
         note = f"{path.name}: the first visible worksheet was read, {n_others} more were not"
-        return sheet_of_rows(path.name, _unharmed(path, rows), note=note if n_others else "")
+        unharmed = _unharmed(path, enumerate(rows, start=1))
+        return sheet_of_rows(path.name, unharmed, note=note if n_others else "")
+
+
+def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    # Some programs state a size that is not that of the table.
+    sheet.reset_dimensions()
+    return sheet.iter_rows(values_only=True)
 
 
 def _unharmed(
@@ -68,8 +84,8 @@ def _unharmed(
         yield number, values
 
 
-def _check_zip(path: Path) -> None:
-    """Raise ValueError for what is no workbook, before anything of it is unpacked at length."""
+def _check_zip(path: Path) -> Formulas:
+    """Its formulas; ValueError for what is no workbook, before it is unpacked at length."""
     if not zipfile.is_zipfile(path):
         raise ValueError(
             f"{path.name} is no .xlsx workbook, or has a password. Open it in the spreadsheet "
@@ -92,7 +108,7 @@ def _check_zip(path: Path) -> None:
                 raise ValueError(
                     f"{path.name} holds another file inside. Copy the table into a new workbook."
                 )
-            _check_xml(path.name, archive)
+            return _check_xml(path.name, archive)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError):
         raise damaged(path) from None
 
@@ -101,22 +117,29 @@ def _is_archive(filename: str) -> bool:
     return filename.lower().endswith((".zip", ".gz", ".7z", ".rar", ".xlsx", ".xlsm", ".xlsb"))
 
 
-def _check_xml(name: str, archive: zipfile.ZipFile) -> None:
+def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
     """Count elements with a parser that keeps none of them, as openpyxl keeps a row of them."""
     n_elements = n_cells = n_columns = 0
+    formulas = Formulas()
 
-    def begin(tag: str, _: dict[str, str]) -> None:
+    def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal n_elements, n_cells, n_columns
         n_elements += 1
-        if tag == "c" or tag.endswith(":c"):
+        tag = tag.rpartition(":")[2]
+        if tag == "c":
+            formulas.end_cell(attributes.get("t", ""))
             n_columns += 1
             n_cells += 1
             if n_columns > limits.MAX_COLUMNS:
                 raise limits.too_many(name, limits.MAX_COLUMNS, "columns")
             if n_cells > limits.MAX_WORKBOOK_CELLS:
                 raise limits.too_many(name, limits.MAX_WORKBOOK_CELLS, "cells")
-        elif tag == "row" or tag.endswith(":row"):
+        elif tag == "row":
             n_columns = 0
+        elif tag in ("f", "v"):
+            formulas.begin(tag, parser)
+            if formulas.n > limits.MAX_FORMULAS:
+                raise limits.too_many(name, limits.MAX_FORMULAS, "formulas")
         if n_elements > limits.MAX_ELEMENTS:
             raise limits.too_many(name, limits.MAX_ELEMENTS, "XML elements")
 
@@ -124,6 +147,7 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> None:
         raise ValueError(f"{name} defines XML entities, which no spreadsheet program does.")
 
     for entry in archive.infolist():
+        formulas.end_cell("")
         parser = expat.ParserCreate()
         parser.StartElementHandler = begin
         parser.StartDoctypeDeclHandler = refuse_doctype
@@ -134,3 +158,5 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> None:
                     parser.Parse(chunk)
             except expat.ExpatError:
                 continue  # a picture; or openpyxl, with the same parser, stops here too
+    formulas.end_cell("")
+    return formulas

@@ -1,0 +1,142 @@
+"""What do the cells of one column say: a label, a number, a text, a reason to leave out?"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.cohort.checks import listing
+from polarnet.readers.clinic.columns import Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.shown import shown_values
+from polarnet.readers.identity import tells_a_day
+from polarnet.readers.tables.cells import has_thousands, is_missing, is_number, parse_number
+
+_TELLING: Final = 20
+"""With more unexplained values than this, a column may identify people: none is repeated."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Columns of the usable rows, translated one by one; what cannot be is noted."""
+
+    table: pd.DataFrame
+    missing: frozenset[str | float]
+    decimal_comma: bool
+    groups_thousands: bool
+    problems: list[str]
+
+    def is_missing(self, cell: str) -> bool:
+        """By our words for it, or by the user's."""
+        return is_missing(cell) or cell_key(cell) in self.missing
+
+    def trait(self, name: str, coding: TraitCoding) -> list[float]:
+        """1.0, 0.0, or NaN for not recorded."""
+        meaning = {cell_key(cell): 1.0 for cell in coding.one}
+        meaning |= {cell_key(cell): 0.0 for cell in coding.zero}
+        labels = []
+        unexplained: Counter[str] = Counter()
+        for cell in self.table[coding.column]:
+            label = meaning.get(cell_key(cell), np.nan)
+            if np.isnan(label) and not self.is_missing(cell):
+                try:
+                    label = self.by_rule(cell, coding)
+                except ValueError:
+                    unexplained[cell] += 1
+            labels.append(label)
+        if unexplained:
+            self.problems.append(f"{coding.column} ({name}) has {_some_values(unexplained)}")
+        return labels
+
+    def by_rule(self, cell: str, coding: TraitCoding) -> float:
+        """1.0 or 0.0; ValueError where there is no rule, or no number."""
+        if not coding.rule:
+            raise ValueError
+        return float(coding.holds(self.number(cell)))
+
+    def number(self, cell: str) -> float:
+        """As `parse_number`; 1,234 is 1234 where the map says that no comma is a decimal one."""
+        text = cell.replace(",", "") if self.groups_thousands and has_thousands(cell) else cell
+        return parse_number(text, self.decimal_comma)
+
+    def flow_reserve(self, column: str) -> list[float]:
+        """The user's own MFR; positive, or NaN for not recorded."""
+        values, odd = self.numbers(column)
+        negative = [line for line, v in zip(self.table.index, values, strict=True) if v <= 0]
+        if odd:
+            self.problems.append(f"{column} (mfr) is no number in line {listing(odd)}")
+        if negative:
+            self.problems.append(f"{column} (mfr) is not above 0 in line {listing(negative)}")
+        return values
+
+    def numbers(self, column: str) -> tuple[list[float], list[int]]:
+        """Numbers of a column, NaN for not recorded, and the lines that hold something else."""
+        values, odd = [], []
+        for line, cell in self.table[column].items():
+            value = np.nan
+            if not self.is_missing(cell):
+                try:
+                    value = self.number(cell)
+                except ValueError:
+                    odd.append(line)
+            values.append(value)
+        return values, odd
+
+    def variable(self, name: str, column: str) -> list[Any]:
+        """Numbers where all recorded cells are numbers, else text and NaN."""
+        values, odd = self.numbers(column)
+        cells = self.table[column]
+        if dates := [line for line, cell in cells.items() if tells_a_day(cell)]:
+            # A birth date in disguise, or a number that a spreadsheet took for one.
+            self.problems.append(
+                f"{column} (clinical {name}) holds dates in line {listing(dates)}; dates are not "
+                "taken over"
+            )
+        if not odd:
+            return values
+        if all(self.is_missing(cell) or _looks_numeric(cell) for cell in cells):
+            # As text it would silently be lost to every analysis.
+            usual = "comma" if self.decimal_comma else "point"
+            self.problems.append(
+                f"{column} (clinical {name}) is no finite number with a decimal {usual} in line "
+                f"{listing(odd)}"
+            )
+        return [np.nan if self.is_missing(cell) else cell for cell in cells]
+
+    def text(self, column: str) -> list[str]:
+        """Text, "" for not recorded."""
+        return ["" if self.is_missing(cell) else cell for cell in self.table[column]]
+
+    def reasons(self, exclude: Mapping[str, Exclusion]) -> list[str]:
+        """First reason to leave each study out, or ""."""
+        reasons = [""] * len(self.table)
+        for reason, exclusion in exclude.items():
+            values = set(map(cell_key, exclusion.values))
+            for row, cell in enumerate(self.table[exclusion.column]):
+                if not reasons[row] and cell_key(cell) in values:
+                    reasons[row] = reason
+        return reasons
+
+
+def _looks_numeric(cell: str) -> bool:
+    """True for a number, also an infinite one, or one whose thousands are apart."""
+    is_finite = is_number(cell) or has_thousands(cell)
+    return is_finite or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
+
+
+def _some_values(unexplained: Counter[str]) -> str:
+    """Values that a coding does not explain, with counts, unless they may identify people."""
+    n_values, n_cells = len(unexplained), unexplained.total()
+    if n_values > _TELLING:
+        return (
+            f"{n_cells} cells that its coding does not explain, with {n_values} different values "
+            "(not shown, because so many may identify patients)"
+        )
+    shown = shown_values(
+        [cell for cell, _ in unexplained.most_common()],
+        lambda cell: f"'{cell}' ({unexplained[cell]})",
+    )
+    return f"cells that its coding does not explain: {shown}"
