@@ -71,14 +71,14 @@ def test_import_says_what_one_means(export_folder, tmp_path, capsys):
         assert (tmp_path / "cohort" / name).is_file()
 
 
-def test_a_strict_import_names_the_thing_and_writes_nothing(export_folder, tmp_path, capsys):
+def test_a_strict_import_names_the_thing_and_writes_no_cohort(export_folder, tmp_path, capsys):
     folder, table = export_folder
     before = sorted(tmp_path.iterdir())
     (folder / "S3_stress.csv").unlink()
     arguments = ["import", folder, "--clinical", table, "--unit", "percent", "--keep-ids"]
     error = _fails(capsys, *arguments, "--strict", "--out", tmp_path / "cohort")
     assert "line 4: no stress map" in error
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "cohort_import_report.csv"])
 
 
 def test_an_import_without_any_complete_study_is_one_line(export_folder, tmp_path, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polarnet.readers.filenames import name_tells
+from polarnet.readers.filenames import name_tells, study_in_name
 from polarnet.readers.profiles import Profile, load_profile
 
 
@@ -44,3 +44,12 @@ def test_a_pattern_of_the_users_own_is_the_only_one():
     profile = Profile(name="x", layout="square", files=r"Nr(?P<study>\d+)(?P<map>[a-z]+)")
     assert name_tells(Path("Nr7rest.csv"), profile) == ("7", "rest")
     assert name_tells(Path("rest_S001.csv"), profile) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "study"),
+    [("S1_rest_stress_mfr.csv", "S1"), ("Stress PET S1.csv", "PET S1"), ("S1/rest+stress.csv", "S1"),
+     ("S1.csv", "S1")],
+)  # fmt: skip
+def test_a_file_of_several_maps_may_be_called_after_some_of_them(name, study):
+    assert study_in_name(Path("exports") / name, load_profile("square")) == study

@@ -23,6 +23,9 @@ _OF_THE_KIND: Final = (
 )  # fmt: skip
 """Words of a name that are neither the study nor the map type."""
 
+_SEPARATORS: Final = " _.-+&,"
+"""What stands between words of a name, and is no part of an id at its ends."""
+
 _DAY: Final = r"(?:19|20)\d{2}[-.]?[01]\d[-.]?[0-3]\d"
 """A day, which an export may add to a name, and which is no part of an id."""
 
@@ -52,6 +55,21 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     return left or path.parent.name, in_name
 
 
+def study_in_name(path: Path, profile: Profile) -> str:
+    """Study in the name of a file that holds several maps, whichever of them it is called after.
+
+    By the profile's own pattern, where it has one; else the name without words for map types, or
+    the folder's, where nothing else is left.
+    """
+    if profile.files != default_of("files"):
+        match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
+        return match["study"].strip() if match else path.stem
+    left = path.stem
+    for _, words in profile.map_words:
+        left = _removed(left, words)
+    return left.strip(_SEPARATORS) or path.parent.name
+
+
 def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
     """What is left of a name without its word for a map type, and that type, "" for none."""
     found = {}
@@ -65,7 +83,7 @@ def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
     if not found:
         return stem, ""
     left = _removed(re.sub(rf"(?<!\d){_DAY}(?!\d)", " ", left), _OF_THE_KIND)
-    return left.strip(" _.-"), next(iter(found))
+    return left.strip(_SEPARATORS), next(iter(found))
 
 
 def _removed(text: str, words: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
 from polarnet.cohort.stack import RESERVE_RANGE
-from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells
+from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells, study_in_name
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
 from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
@@ -104,12 +104,13 @@ def read_map_file(path: Path, reading: Reading) -> tuple[list[FoundMap], list[st
     """
     found: list[FoundMap] = []
     problems: list[str] = []
-    for numbers in read_numbers(path, reading):
+    several = read_numbers(path, reading)
+    for numbers in several:
         try:
             if numbers.problem:
                 raise ValueError(numbers.problem)
             profile = _fitting(numbers, reading.profiles)
-            study, map_type = _named(path, numbers, profile)
+            study, map_type = _named(path, numbers, profile, is_one=len(several) == 1)
             found.append(_as_map(numbers, study, map_type, reading.unit, profile))
         except ValueError as error:
             problems.append(str(error).rstrip("."))
@@ -167,18 +168,20 @@ def _shape(values: np.ndarray | list[np.ndarray]) -> str:
     return " x ".join(map(str, values.shape)) + (" values" if values.ndim == 1 else "")
 
 
-def _named(path: Path, numbers: Numbers, profile: Profile) -> tuple[str, str]:
+def _named(path: Path, numbers: Numbers, profile: Profile, is_one: bool) -> tuple[str, str]:
     """Study and map type: from the file where it says so, else from its name."""
     study, map_type = numbers.study, numbers.map_type
     if (study and map_type) or numbers.ids:
         return study, map_type
-    study_in_name, type_in_name = name_tells(path, profile)
+    if map_type and not is_one:
+        return study or study_in_name(path, profile), map_type
+    left, type_in_name = name_tells(path, profile)
     if map_type and type_in_name and not study and map_type != type_in_name:
         raise ValueError(f"its name says {type_in_name}, its content {map_type}")
     map_type = map_type or type_in_name
     if not map_type:
         raise ValueError(ROWS_WITHOUT_MAP_TYPE if study else NO_MAP_TYPE)
-    return (study or study_in_name or path.stem).strip(), map_type
+    return (study or left or path.stem).strip(), map_type
 
 
 def _on_disc(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[np.ndarray, str]:

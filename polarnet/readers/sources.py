@@ -23,7 +23,7 @@ from polarnet.readers.segments.table import read_segments
 from polarnet.readers.tables.files import read_sheet
 
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")
-TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".xlsx")
+TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".dat", ".asc", ".xlsx")
 PICTURE_FILES: Final = (".png", ".jpg", ".jpeg")
 
 

@@ -14,6 +14,8 @@ _READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
     ".csv": read_text,
     ".tsv": read_text,
     ".txt": read_text,
+    ".dat": read_text,
+    ".asc": read_text,
     ".xlsx": read_workbook,
     ".sav": read_spss,
     ".dta": read_stata,
@@ -26,9 +28,9 @@ def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
     Parameters
     ----------
     path
-        `.csv`, `.tsv` or `.txt` (separator and encoding are found: UTF-8, UTF-16 or Windows-1252),
-        `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in place of the values that
-        have one, the names of the variables as first row).
+        `.csv`, `.tsv`, `.txt`, `.dat` or `.asc` (separator and encoding are found: UTF-8, UTF-16 or
+        Windows-1252), `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in place of
+        the values that have one, the names of the variables as first row).
     with_formulas
         Whether cells that a spreadsheet would compute are given as text, for a caller that looks
         at those which it takes over (`is_formula`). Else one of them refuses the file. What a
