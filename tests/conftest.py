@@ -15,6 +15,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.config import resolve_config
+from polarnet.readers.clinic.columnfile import load_column_map
 from polarnet.readers.tables.files import read_sheet
 
 mpl.use("Agg")
@@ -174,3 +175,14 @@ def rewritten():
                 new.writestr(entry.filename, change(data) if is_part else data)
 
     return rewrite
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A column map out of YAML text."""
+
+    def load_text(text):
+        (tmp_path / "map.yaml").write_text(text, encoding="utf-8")
+        return load_column_map(tmp_path / "map.yaml")
+
+    return load_text

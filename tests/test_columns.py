@@ -3,8 +3,9 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from clinic_tables import mapped, refusal
 
-from polarnet.readers.clinic.coding import apply_column_map, describe_codings
+from polarnet.readers.clinic.coding import describe_codings
 from polarnet.readers.clinic.columnfile import load_column_map
 from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
 
@@ -36,37 +37,6 @@ split: Gruppe
 missing: ["k.A.", 99]
 decimal_comma: true
 """
-
-
-def table_of(text):
-    """A table as `as_table` gives it, first line of the file first."""
-    header, *rows = [line.split(";") for line in text.splitlines()]
-    cells = [[cell.strip() for cell in row] for row in rows]
-    return pd.DataFrame(cells, columns=header, index=range(2, len(rows) + 2), dtype=str)
-
-
-@pytest.fixture
-def load(tmp_path):
-    """A column map out of YAML text."""
-
-    def load_text(text):
-        (tmp_path / "map.yaml").write_text(text, encoding="utf-8")
-        return load_column_map(tmp_path / "map.yaml")
-
-    return load_text
-
-
-def mapped(text=CLINIC, columns=None, **changes):
-    """The table of this text, mapped; the map has ids alone, but for the changes."""
-    columns = columns or ColumnMap(study_id="Untersuchung", patient_id="PatNr", **changes)
-    return apply_column_map(table_of(text), columns, "clinic.csv")
-
-
-def refusal(call, *arguments, **changes):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller compares the text)
-        call(*arguments, **changes)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # === The map's file ===
@@ -194,7 +164,7 @@ def test_a_map_that_unfolds_without_end_is_refused_at_once(load):
 
 def test_a_table_is_translated_as_the_map_says(load):
     """By hand from CLINIC and MAP; 99 and k.A. are missing, 47,9 is below 48."""
-    result = mapped(columns=load(MAP))
+    result = mapped(CLINIC, columns=load(MAP))
     nan = np.nan
     expected = pd.DataFrame(
         {
@@ -229,7 +199,7 @@ def _kept(found):
 def test_what_one_and_zero_mean_is_told_with_counts_of_what_is_kept(load):
     """U2 and U3 are excluded; U1 and U4 are left."""
     columns = load(MAP)
-    assert describe_codings(_kept(mapped(columns=columns)), columns) == [
+    assert describe_codings(_kept(mapped(CLINIC, columns=columns)), columns) == [
         "sex: 1 coded 1 mean Geschlecht = w, F; 0 coded 0 mean m, M; 1 not recorded",
         "diabetes: 1 coded 1 mean HbA1c >= 48; 0 coded 0 mean < 48; 1 not recorded",
         "smoking: 1 coded 1 mean Raucher = ja; 0 coded 0 mean nein, ex; 1 not recorded",

@@ -48,8 +48,8 @@ def test_a_pattern_of_the_users_own_is_the_only_one():
 
 @pytest.mark.parametrize(
     ("name", "study"),
-    [("S1_rest_stress_mfr.csv", "S1"), ("Stress PET S1.csv", "PET S1"), ("S1/rest+stress.csv", "S1"),
-     ("S1.csv", "S1")],
+    [("S1_rest_stress_mfr.csv", "S1"), ("Stress PET S1.csv", "PET S1"),
+     ("S1/rest+stress.csv", "S1"), ("S1.csv", "S1")],
 )  # fmt: skip
 def test_a_file_of_several_maps_may_be_called_after_some_of_them(name, study):
     assert study_in_name(Path("exports") / name, load_profile("square")) == study

@@ -1,35 +1,10 @@
 import pandas as pd
 import pytest
+from clinic_tables import refusal, table_of
 
 from polarnet.readers.clinic.coding import apply_column_map
-from polarnet.readers.clinic.columnfile import load_column_map
 from polarnet.readers.clinic.columns import TraitCoding
 from polarnet.readers.clinic.suggestion import suggest_column_map
-
-
-def table_of(text):
-    """A table as `as_table` gives it, first line of the file first."""
-    header, *rows = [line.split(";") for line in text.splitlines()]
-    cells = [[cell.strip() for cell in row] for row in rows]
-    return pd.DataFrame(cells, columns=header, index=range(2, len(rows) + 2), dtype=str)
-
-
-@pytest.fixture
-def load(tmp_path):
-    """A column map out of YAML text."""
-
-    def load_text(text):
-        (tmp_path / "map.yaml").write_text(text, encoding="utf-8")
-        return load_column_map(tmp_path / "map.yaml")
-
-    return load_text
-
-
-def refusal(call, *arguments, **changes):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller compares the text)
-        call(*arguments, **changes)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_table_without_doubt_gives_a_map_that_can_be_used_as_it_is(load):

@@ -1,29 +1,9 @@
-import pandas as pd
 import pytest
+from clinic_tables import mapped, refusal, table_of
 
 from polarnet.readers.clinic.coding import apply_column_map
 from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
 from polarnet.readers.clinic.suggestion import suggest_column_map
-
-
-def table_of(text):
-    """A table as `as_table` gives it, first line of the file first."""
-    header, *rows = [line.split(";") for line in text.splitlines()]
-    cells = [[cell.strip() for cell in row] for row in rows]
-    return pd.DataFrame(cells, columns=header, index=range(2, len(rows) + 2), dtype=str)
-
-
-def mapped(text, **changes):
-    """The table of this text, mapped; the map has ids alone, but for the changes."""
-    columns = ColumnMap(study_id="Untersuchung", patient_id="PatNr", **changes)
-    return apply_column_map(table_of(text), columns, "clinic.csv")
-
-
-def refusal(call, *arguments, **changes):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 (each caller compares the text)
-        call(*arguments, **changes)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_values_that_the_map_does_not_explain_are_told_per_column():
