@@ -13,10 +13,10 @@ from pydicom.pixels import apply_color_lut
 from polarnet.cohort import RECOVERED
 from polarnet.readers.dicom.facts import identity, map_type_of, origin, series_keys
 from polarnet.readers.dicom.file import (
-    MAPS,
     MAX_BYTES,
     MAX_VALUES,
     frame_shape,
+    kind_of,
     read_frames,
     read_header,
 )
@@ -37,7 +37,7 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
     """
     header = read_header(path)
     n_frames, *_, n_samples = frame_shape(header)
-    kind = MAPS[str(header.get("SOPClassUID"))]
+    kind = kind_of(header)
     is_screen = n_samples == 3 or header.get("PhotometricInterpretation") == "PALETTE COLOR"
     if n_frames > 1 and (is_screen or kind in ("NM", "PT", "Secondary Capture")):
         raise ValueError(f"is a volume or a film of {n_frames} frames, not a polar map")

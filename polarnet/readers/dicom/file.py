@@ -64,7 +64,7 @@ def read_header(path: Path) -> Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = pydicom.dcmread(_in_memory(path), stop_before_pixels=True)
-            kind = str(header.get("SOPClassUID", "") or meta.get("MediaStorageSOPClassUID", ""))
+            kind = _sop_class(header)
     except _FAILURES as error:
         raise _refused(error, "is a damaged DICOM file") from None
     if kind not in MAPS:
@@ -73,6 +73,16 @@ def read_header(path: Path) -> Dataset:
         raise ValueError(f"is DICOM, {what}: not one of the kinds that hold a polar map")
     _check_size(header)
     return header
+
+
+def kind_of(header: Dataset) -> str:
+    """Our word for the kind of an image that `read_header` has let through."""
+    return MAPS[_sop_class(header)]
+
+
+def _sop_class(header: Dataset) -> str:
+    """As the image says, or, where its header is cut short, the file."""
+    return str(header.get("SOPClassUID", "") or header.file_meta.get("MediaStorageSOPClassUID", ""))
 
 
 def read_frames(path: Path, header: Dataset) -> np.ndarray:
