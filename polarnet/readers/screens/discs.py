@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes, find_objects, label
 
-from polarnet.readers.screens.panels import View, views
+from polarnet.readers.screens.panels import GROUND, View, views
 
 Disc = tuple[float, float, float]
 """Row and column of the centre, and the radius, in pixels; the first pixel's centre is at 0."""
@@ -39,10 +39,10 @@ def find_disc(picture: np.ndarray) -> Disc:
         for k, place in enumerate(find_objects(labels), start=1):
             if min(s.stop - s.start for s in place) < 2 * SMALLEST_DISC:
                 continue
-            for circle in _circles(np.pad(labels[place] == k, 1)):
-                row, column = circle[0] - 1 + place[0].start, circle[1] - 1 + place[1].start
-                radius = _sharpened(view, row, column, circle[2])
-                found.append((row + view.top, column + view.left, radius))
+            for row, column, radius in _circles(np.pad(labels[place] == k, 1)):
+                circle = (row - 1 + place[0].start, column - 1 + place[1].start, radius)
+                row_in, column_in, sharp = _sharpened(view, circle)
+                found.append((row_in + view.top, column_in + view.left, sharp))
     found.sort(key=lambda disc: -disc[2])
     apart: list[Disc] = []
     for disc in found:
@@ -57,8 +57,7 @@ def find_disc(picture: np.ndarray) -> Disc:
             f"several discs ({len(apart)}) are on the screen: "
             "say which by disc (row, column, radius)"
         )
-    row, column, radius = apart[0]
-    return float(row), float(column), float(radius)
+    return apart[0]
 
 
 def _circles(thing: np.ndarray) -> Iterator[Disc]:
@@ -114,9 +113,8 @@ def _circle(points: np.ndarray) -> Disc | None:
         near = points[np.abs(away - r) < max(1.5, 0.012 * r)].astype(float)
         if len(near) < 50:
             return None
-        design = np.column_stack([2 * near, np.ones(len(near))])
-        solved = np.linalg.lstsq(design, (near**2).sum(axis=1), rcond=None)[0]
-        centre, r = solved[:2], np.sqrt(solved[2] + (solved[:2] ** 2).sum())
+        *middle_of, r = _fitted(near)
+        centre = np.array(middle_of)
     angle = np.arctan2(*(near - centre).T)
     covered = len(np.unique(np.floor((angle / np.pi + 1) * 36).astype(int) % 72)) / 72
     if covered < _ROUND or r < SMALLEST_DISC:
@@ -124,19 +122,40 @@ def _circle(points: np.ndarray) -> Disc | None:
     return float(centre[0]), float(centre[1]), float(r + 0.5)
 
 
-def _sharpened(view: View, row: float, column: float, radius: float) -> float:
-    """Radius where a disc is half as far from the background's colour as just inside it."""
+def _sharpened(view: View, circle: Disc) -> Disc:
+    """A circle through where the colours are half way between the background and just inside.
+
+    JPEG leaves traces of an edge around it, on one side more than on another.
+    """
+    row, column, radius = circle
     angle = np.radians(np.arange(720) / 2)
-    radii = radius + np.arange(-5, 3, 0.25)
-    rows = np.rint(row + radii[:, None] * np.sin(angle)).astype(int)
-    columns = np.rint(column + radii[:, None] * np.cos(angle)).astype(int)
-    inside = (rows >= 0) & (rows < len(view.picture)) & (columns >= 0)
-    inside &= columns < view.picture.shape[1]
-    colours = view.picture[np.where(inside, rows, 0), np.where(inside, columns, 0)]
-    apart = np.linalg.norm(colours - view.ground, axis=2)
-    apart = np.percentile(np.where(inside, apart, 0), 75, axis=1)
-    beyond = np.flatnonzero(apart > apart[:8].mean() / 2)
-    return float(radii[beyond[-1]] + 0.125) if len(beyond) else radius
+    radii = radius + np.arange(-6, 4, 0.25)
+    rows = row + radii[:, None] * np.sin(angle)
+    columns = column + radii[:, None] * np.cos(angle)
+    n_rows, n_columns = view.things.shape
+    at = (
+        np.clip(np.rint(rows).astype(int), 0, n_rows - 1),
+        np.clip(np.rint(columns).astype(int), 0, n_columns - 1),
+    )
+    apart = np.linalg.norm(view.picture[at] - view.ground, axis=2)
+    inside = apart[:8].mean(axis=0)
+    last = len(radii) - 1 - (apart > inside / 2)[::-1].argmax(axis=0)
+    is_edge = (inside > 3 * GROUND) & (last < len(radii) - 2)
+    points = np.stack([rows, columns], axis=-1)[last[is_edge], np.flatnonzero(is_edge)]
+    for _ in range(3):
+        if len(points) < 90:  # an eighth of the circle
+            return circle
+        row, column, radius = _fitted(points)
+        off = np.abs(np.hypot(points[:, 0] - row, points[:, 1] - column) - radius)
+        points = points[off <= max(0.75, 2 * np.median(off))]
+    return row, column, radius + 0.125
+
+
+def _fitted(points: np.ndarray) -> Disc:
+    """Circle nearest to points (n, 2) by least squares."""
+    design = np.column_stack([2 * points, np.ones(len(points))])
+    solved = np.linalg.lstsq(design, (points**2).sum(axis=1), rcond=None)[0]
+    return float(solved[0]), float(solved[1]), float(np.sqrt(solved[2] + (solved[:2] ** 2).sum()))
 
 
 def _lies_in(disc: Disc, other: Disc) -> bool:

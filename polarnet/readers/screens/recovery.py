@@ -96,10 +96,10 @@ def recover_map(
     two values, or more drawn over the map than `MOST_FILLED`.
     """
     _check(picture, low, high, size)
-    bar = _checked_bar(bar, picture) if bar else None
-    disc = _checked_disc(disc, picture) if disc else find_disc(picture)
+    bar = _checked_bar(bar, picture) if bar is not None else None
+    disc = _checked_disc(disc, picture) if disc is not None else find_disc(picture)
     # A stated box is taken as it is, like one with a frame.
-    found = FoundBar(bar, True, np.zeros(3)) if bar else find_bar(picture, disc)
+    found = FoundBar(bar, True, np.zeros(3)) if bar is not None else find_bar(picture, disc)
     scale = read_scale(low_end_first(picture, found.box))
     _check_scale(scale, found)
 
@@ -272,7 +272,9 @@ def _note(
         for end in found.faded
     ]
     if scale.n_steps:
-        notes.append(f"the bar has {scale.n_steps} colours: steps of {span / scale.n_steps:.3g}")
+        notes.append(
+            f"the bar has about {scale.n_steps} colours: steps of {span / scale.n_steps:.2g}"
+        )
     if doubtful > _TELLING:
         notes.append(f"{doubtful:.1%} of the disc had colours that the bar shows twice; filled")
     for end, share in (
