@@ -119,7 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         help="how the files are written; repeat for several (default: square and aha17)",
     )  # fmt: skip
     command.add_argument(
-        "--scale", metavar="LOW,HIGH", help="values at the ends of the colour bar of screens"
+        "--scale",
+        metavar="LOW,HIGH",
+        help="values at the bottom (or left) and the top (or right) of the colour bar of screens",
     )
     command.add_argument(
         "--series", metavar="CSV", help="columns series, map: which DICOM series is rest, stress"

@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_what_a_library_prints_does_not_come_between_the_answers():
     with pytest.raises(ValueError, match=r"cannot be read \(TypeError\)"):
         read_apart(print, "noise")  # its answer, None, is no bytes
     assert read_apart(bytes, 1) == b"\x00"
+
+
+def test_two_threads_get_their_own_answers():
+    """Were answers swapped, a file's numbers would become another patient's."""
+
+    def ask(tag):
+        return [read_apart(bytes.fromhex, tag) == bytes.fromhex(tag) for _ in range(100)]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(all(answers) for answers in pool.map(ask, ("0a", "0b")))

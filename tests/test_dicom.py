@@ -24,7 +24,7 @@ from polarnet.readers import import_exports
 from polarnet.readers.geometry import segments_to_disc
 from polarnet.readers.mapfiles import read_map_file
 from polarnet.readers.profiles import load_profiles
-from polarnet.readers.reading import _read_one
+from polarnet.readers.reading import read_one
 from polarnet.readers.sources import Reading
 
 SQUARE = Reading(load_profiles(["square"]))
@@ -140,7 +140,7 @@ def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_refused_and_never_guessed(tmp_path, dataset, message):
-    found, problems = _read_one(write(dataset, tmp_path / "x"), SQUARE)
+    found, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
     assert found == []
     assert message in problems[0]
 
@@ -152,8 +152,33 @@ def test_a_slice_is_no_polar_map(tmp_path):
     chest = 1 + np.arange(48 * 48).reshape(48, 48) / 5000
     for picture, message in ((heart, "empty in most of its disc"), (chest, "in its corners")):
         path = write(pet_image(picture, Header(series_description="Rest")), tmp_path / "x")
-        _, problems = _read_one(path, SQUARE)
+        _, problems = read_one(path, SQUARE)
         assert message in problems[0]
+
+
+def test_one_slice_of_many_and_one_beat_are_refused(tmp_path):
+    """Whatever they look like: of a polar map there is one."""
+    slices, gated = (pet_image(REST, Header(series_description="Rest")) for _ in range(2))
+    slices.NumberOfSlices = 47
+    gated.SeriesType = ["GATED", "IMAGE"]
+    for dataset, message in ((slices, "is one of 47 slices"), (gated, "is of a gated series")):
+        _, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
+        assert message in problems[0]
+
+
+def test_a_unit_that_may_be_anything_is_not_repeated(tmp_path):
+    dataset = pet_image(REST, Header(series_description="Rest"), units="MUELLER HANS")
+    _, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
+    assert problems == ["has a unit, which is no unit of flow"]
+
+
+def test_a_parametric_map_without_its_mapping_is_not_rescaled(tmp_path):
+    dataset = parametric_map({"rest": REST}, Header(series_description="Rest"))
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    for group in (*groups, *dataset.SharedFunctionalGroupsSequence):
+        group.pop("RealWorldValueMappingSequence", None)
+    _, problems = read_one(write(dataset, tmp_path / "x"), STATED)
+    assert problems == ["has lost the mapping of its values to a unit"]
 
 
 READ = {
@@ -172,7 +197,7 @@ def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
     were_read = set()
     for fault, content in spoilt_files(STRESS).items():
         (tmp_path / "x.dcm").write_bytes(content)
-        found, problems = _read_one(tmp_path / "x.dcm", reading)
+        found, problems = read_one(tmp_path / "x.dcm", reading)
         if found:
             were_read.add(fault)
             # An intercept is no fault: this one takes 0.5 mL/min/g from every pixel.
@@ -192,7 +217,7 @@ def test_volumes_are_refused_as_volumes(ottawa):
     """12 NM volumes of 50 slices (PhysioNet)."""
     folder = ottawa.parent / "physionet_mps" / "dicom"
     for path in sorted(folder.glob("*.dcm")):
-        found, problems = _read_one(path, STATED)
+        found, problems = read_one(path, STATED)
         assert found == []
         assert "is a volume or a film of 50 frames, not a polar map" in problems[0]
 
@@ -207,7 +232,7 @@ def test_none_of_the_files_that_pydicom_ships_is_taken_for_a_polar_map():
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 100
     for path in files:
-        found, problems = _read_one(path, reading)
+        found, problems = read_one(path, reading)
         assert found == [], path.name
         assert len(problems) == 1, path.name
 
@@ -261,6 +286,29 @@ def test_a_file_of_another_patient_than_its_row_is_warned_of(archive, tmp_path):
     assert report["number"][doubted].tolist() == [3, 4]
 
 
+def test_a_row_without_id_ties_no_file(tmp_path):
+    """A row of totals, and files without accession number: nothing is tied by nothing."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for state, values in (("rest", REST), ("stress", STRESS)):
+        header = Header(patient_id="H1", accession="", state=state, series_description="MBF")
+        write(pet_image(values, header), folder / state)
+    (tmp_path / "clinic.csv").write_text("study_id,patient_id,sex\nU1,H1,1\n,,1\n")
+    cohort = pn.read_exports(folder, tmp_path / "clinic.csv", keep_ids=True)
+    assert list(cohort.patients.index) == ["U1"]
+
+
+def test_a_formula_in_a_header_reaches_no_table(tmp_path):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for state, values in (("rest", REST), ("stress", STRESS)):
+        header = Header(state=state, series_description="MBF", manufacturer="=cmd|' /C calc'!A0")
+        write(pet_image(values, header), folder / state)
+    cohort = pn.read_exports(folder, keep_ids=True)
+    assert "manufacturer" not in cohort.clinical
+    assert cohort.clinical["model"].tolist() == ["PolarStation"]
+
+
 def test_without_a_table_files_name_study_and_patient(archive):
     cohort = pn.read_exports(archive, keep_ids=True)
     assert sorted(cohort.patients) == ["HOSP-1", "HOSP-2"]
@@ -276,6 +324,12 @@ def test_a_table_of_series_tells_what_files_do_not(tmp_path):
     series.write_text("series,map\n3,rest\n4,Stress\n")
     cohort = pn.read_exports(folder, keep_ids=True, series=series)
     assert difference(cohort.maps["stress"][0], STRESS) < 1e-3
+    header = Header(series_description="MBF stress", series_number=5)
+    write(pet_image(STRESS, header), folder / "I5")
+    series.write_text("series,map\n3,rest\n4,Stress\n5,rest\n")
+    reading = Reading(load_profiles(["square"]), series={"5": "rest"})
+    _, problems = read_one(folder / "I5", reading)
+    assert "says that it is stress, and --series that its series is rest" in problems[0]
     series.write_text("series,map\n3,rest\n4,peak\n")
     with pytest.raises(ValueError, match=r"series\.csv line 3: map must be one of rest, stress"):
         pn.read_exports(folder, keep_ids=True, series=series)

@@ -1,6 +1,6 @@
 import pytest
 
-from polarnet.readers.identity import is_date, names_a_person
+from polarnet.readers.identity import is_date, names_a_person, tells_a_day
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,17 @@ def test_what_a_spreadsheet_makes_of_ids_is_known(cell):
 )  # fmt: skip
 def test_ids_that_resemble_dates_stay_ids(cell):
     assert not is_date(cell)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["2024-03-12T10:33:00Z", "3/12/2024 10:15 AM", "2024/03/12 10:15", "12.03.2024, 10:15",
+     "12-Mar-1954 10:15:00", "12. März 1954 10:15", "12-03-54", "12032024", "born 12.03.1954"],
+)  # fmt: skip
+def test_a_day_beside_a_time_or_words_is_a_day(cell):
+    assert tells_a_day(cell)
+
+
+@pytest.mark.parametrize("cell", ["2.54", "120/80", "1.2.3", "12-14", "99.5", "1234567", "R2024"])
+def test_numbers_and_versions_are_no_days(cell):
+    assert not tells_a_day(cell)

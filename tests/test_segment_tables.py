@@ -1,5 +1,7 @@
 """Segment tables as exports write them: what is flow is read, what is not is refused by name."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -66,8 +68,30 @@ def test_under_a_merged_heading_percent_uptake_gives_way_to_flow(tmp_path):
 
 
 def test_a_merged_heading_with_two_possible_columns_is_refused(tmp_path):
-    path = table(tmp_path / "a.csv", [",Rest,", "Segment,Frame A,Frame B"], REST, STRESS)
+    path = table(tmp_path / "a.csv", [",Rest,", "Segment,MBF,Flow"], REST, STRESS)
     assert "has 2 columns for rest" in refusal(path)
+
+
+@pytest.mark.parametrize("word", ["strain", "NH3 retention", "T1", "velocity", "TAC", "glucose"])
+def test_a_quantity_that_nobody_knows_is_no_flow(tmp_path, word):
+    """Never by a list of what is known not to be flow alone."""
+    path = table(tmp_path / "a.csv", [f"Segment,Rest {word},Stress {word}"], REST, STRESS)
+    assert "has columns of a quantity that is not known here, and none of flow" in refusal(path)
+
+
+@pytest.mark.parametrize("unit", ["(ml/min/g)", "[ml/min/100g]"])
+def test_a_reserve_in_a_unit_of_flow_is_refused(tmp_path, unit):
+    path = table(tmp_path / "a.csv", [f"Segment,Flow reserve {unit}"], REST)
+    assert "a flow reserve is a ratio without unit" in refusal(path)
+
+
+@pytest.mark.parametrize("cell", ["a" + 60_000 * " " + "b", 20_000 * "stress"])
+def test_a_cell_made_to_stall_a_pattern_is_refused_at_once(tmp_path, cell):
+    path = tmp_path / "a.csv"
+    path.write_text(f"Segment;{cell}\n{cell};1\n" + "".join(f"{k};1\n" for k in range(1, 18)))
+    start = time.monotonic()
+    refusal(path)
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_first_visible_worksheet_is_read_and_the_others_are_told_of(tmp_path
     workbook.save(path)
     sheet = read_sheet(path)
     assert sheet.rows == [["seen"]]
-    assert sheet.note == "a.xlsx: the first visible worksheet was read, 2 more were not"
+    assert sheet.note == "the first visible worksheet was read, 2 more were not"
 
 
 def test_a_size_that_the_workbook_states_wrongly_hides_nothing(tmp_path, save_workbook, rewritten):
@@ -139,3 +139,12 @@ def test_xml_entities_are_refused(tmp_path, refusal, save_workbook, rewritten):
     entity = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet'
     rewritten(path, "sheet1.xml", lambda data: data.replace(b"<worksheet", entity, 1))
     assert "XML entities" in refusal(path)
+
+
+def test_one_long_text_in_every_cell_is_refused_before_it_is_copied(tmp_path, refusal):
+    """A workbook keeps a text once, however many cells show it: 4 kB may become gigabytes."""
+    workbook = openpyxl.Workbook()
+    for _ in range(150):
+        workbook.active.append(20 * [" " + 32_000 * "a"])
+    workbook.save(tmp_path / "a.xlsx")
+    assert "more than 67,108,864 characters" in refusal(tmp_path / "a.xlsx")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, Final
 
 SECONDS: Final = 10.0
@@ -21,10 +22,28 @@ choice): a bomb ends there, and not in the user's swap."""
 _START_SECONDS: Final = 120.0
 """Longest time until the other process has loaded its libraries; a virus scanner may read along."""
 
+_DOES_NOT_START: Final = (
+    "cannot be read, because the program that reads such files does not start: is the installation "
+    "complete?"
+)
+
 _READY, _ANSWER, _ERROR = b"R", b"A", b"E"
 
 _others: list[subprocess.Popen[bytes]] = []
 """The other process, kept from file to file: starting it takes longer than reading a file."""
+
+_one_at_a_time = threading.Lock()
+
+
+def _forget() -> None:
+    """In a process that was forked off: the other process is its parent's."""
+    global _one_at_a_time  # noqa: PLW0603 (it may be held by a thread that there is no more)
+    _others.clear()
+    _one_at_a_time = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float = SECONDS) -> bytes:
@@ -46,21 +65,21 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
         ended its process.
     """
     request = pickle.dumps((function, arguments))
-    try:
-        other = _running()
-        _send(other.stdin, _READY, request)
-    except OSError:
-        # It ended while nobody asked it anything; the next one has not.
-        _end(*_others)
-        other = _running()
-        _send(other.stdin, _READY, request)
-    try:
-        _answer(other, _START_SECONDS)
-        kind, content = _answer(other, seconds)
-    except BaseException:
-        # What it answers later must not be taken for the answer to another question.
-        _end(other)
-        raise
+    # One question at a time: of two threads, one would get the answer to the other's file.
+    with _one_at_a_time:
+        try:
+            try:
+                _send(_running().stdin, _READY, request)
+            except OSError:
+                # It ended while nobody asked it anything; the next one has not.
+                _end(*_others)
+                _send(_running().stdin, _READY, request)
+            _answer(_running(), _START_SECONDS, _DOES_NOT_START)
+            kind, content = _answer(_running(), seconds, "ends the program that reads it")
+        except BaseException:
+            # What it answers later must not be taken for the answer to another question.
+            _end(*_others)
+            raise
     if kind == _ERROR:
         raise ValueError(content.decode())
     return content
@@ -69,9 +88,9 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
 def _running() -> subprocess.Popen[bytes]:
     """The other process, started if there is none."""
     if not _others:
-        # The same packages as here, and none from the folder that we happen to be in.
+        # The same packages as here, wherever this process looks for them.
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path),
             # Each thread of it would take address space.
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
@@ -86,7 +105,7 @@ def _running() -> subprocess.Popen[bytes]:
     return _others[0]
 
 
-def _answer(other: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+def _answer(other: subprocess.Popen[bytes], seconds: float, ended: str) -> tuple[bytes, bytes]:
     """What comes next from the other process; ValueError if it ended, or was too late."""
     is_late = threading.Event()
 
@@ -100,10 +119,11 @@ def _answer(other: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, byte
         kind, content = _receive(other.stdout)
     finally:
         timer.cancel()
+        timer.join()
     if is_late.is_set():
         raise ValueError(f"took longer than {seconds:g} seconds to read")
     if not kind:
-        raise ValueError("ends the program that reads it")
+        raise ValueError(ended)
     return kind, content
 
 

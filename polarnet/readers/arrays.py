@@ -142,7 +142,9 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
             raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB unpacked")
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        # Whatever else is packed with them comes as bytes.
+        arrays = {name: archive[name] for name in archive.files}
+        return {name: a for name, a in arrays.items() if isinstance(a, np.ndarray)}
 
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:

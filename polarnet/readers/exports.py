@@ -22,11 +22,11 @@ from polarnet.readers.clinic.clinical import impaired_mfr
 from polarnet.readers.clinic.columns import PROVENANCE
 from polarnet.readers.dicom.series import read_series_table
 from polarnet.readers.geometry import disc_resampled
-from polarnet.readers.mapfiles import FoundMap, read_map_file
+from polarnet.readers.mapfiles import FoundMap
 from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
 from polarnet.readers.profiles import load_profiles
 from polarnet.readers.provenance import of_cohort
-from polarnet.readers.reading import Store, list_files
+from polarnet.readers.reading import Store, list_files, read_one
 from polarnet.readers.sources import Reading
 from polarnet.traits import IMPAIRED_MFR
 
@@ -136,8 +136,24 @@ def import_exports(
     if link and (out.resolve() in Path(link).resolve().parents or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
     store = Store(_waiting_place(out))
+    keep_ids = bool(settings.get("keep_ids"))
+    reports: list[pd.DataFrame] = []
     try:
         plan = make_plan(folder, clinical, store, tell, show_progress=show_progress, **settings)
+
+        def beside(partial: Path) -> None:
+            report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
+                             plan.paths if keep_ids else None, folder)  # fmt: skip
+            _write_report(report, partial / "import_report.csv")
+            reports.append(report)
+            if draw:
+                some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
+                studies = [list(plan.matched.studies)[k] for k in some]
+                draw(_cohort(plan, studies, []), len(plan.names), partial / "contact_sheet.png")
+            if link:
+                _write_link(Path(link), plan, folder)
+
+        cohort = write_cohorts(_parts(plan, tell), out, beside)
     except NothingImported as error:
         shutil.rmtree(store.folder, ignore_errors=True)
         path = out.with_name(f"{out.name}_import_report.csv")
@@ -148,24 +164,9 @@ def import_exports(
         # What waits there names studies; only an interrupted import will come back for it.
         shutil.rmtree(store.folder, ignore_errors=True)
         raise
-    keep_ids = bool(settings.get("keep_ids"))
-    reports: list[pd.DataFrame] = []
-
-    def beside(partial: Path) -> None:
-        report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
-                         plan.paths if keep_ids else None, folder)  # fmt: skip
-        _write_report(report, partial / "import_report.csv")
-        reports.append(report)
-        if draw:
-            some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
-            studies = [list(plan.matched.studies)[k] for k in some]
-            draw(_cohort(plan, studies, []), len(plan.names), partial / "contact_sheet.png")
-
-    cohort = write_cohorts(_parts(plan, tell), out, beside)
-    if link:
-        _write_link(Path(link), plan, folder)
-        tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
     shutil.rmtree(store.folder, ignore_errors=True)
+    if link:
+        tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
     for line in summary(reports[0]):
         tell(line)
     return cohort
@@ -192,10 +193,7 @@ def preview_exports(
     )
     first_reason = ""
     for number, path in enumerate(list_files(Path(folder)), start=1):
-        try:
-            found, problems = read_map_file(path, reading)
-        except (ValueError, OSError) as error:
-            found, problems = [], [str(error).removeprefix(path.name).lstrip(": ")]
+        found, problems = read_one(path, reading)
         if found:
             return found[0]
         first_reason = first_reason or f"file {number} {problems[0]}"
@@ -285,7 +283,8 @@ def _write_link(path: Path, plan: Plan, folder: Path) -> None:
     ]
     table = pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)])
     # For its owner alone, from the first byte on.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         table.to_csv(file, index=False, lineterminator="\n")
 
 

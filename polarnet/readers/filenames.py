@@ -26,9 +26,6 @@ _OF_THE_KIND: Final = (
 _SEPARATORS: Final = " _.-+&,"
 """What stands between words of a name, and is no part of an id at its ends."""
 
-_DAY: Final = r"(?:19|20)\d{2}[-.]?[01]\d[-.]?[0-3]\d"
-"""A day, which an export may add to a name, and which is no part of an id."""
-
 
 def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     """Study and map type in the name of a file, "" for what it does not tell.
@@ -82,7 +79,7 @@ def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
         raise ValueError(f"its name says {' and '.join(found)} at once")
     if not found:
         return stem, ""
-    left = _removed(re.sub(rf"(?<!\d){_DAY}(?!\d)", " ", left), _OF_THE_KIND)
+    left = _removed(left, _OF_THE_KIND)
     return left.strip(_SEPARATORS), next(iter(found))
 
 

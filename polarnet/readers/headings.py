@@ -40,6 +40,7 @@ _NEUTRAL: Final = {
     "mean", "average", "avg", "mittelwert", "value", "values", "absolute", "myocardial", "blood",
     "coronary", "pet", "polar", "map", "maps", "table", "the", "of", "and", "to", "by", "in", "lv",
     "uptake", "perfusion", "relative", "corrected", "limit", "results", "model", "global", "k", "r",
+    "result", "data", "image", "img", "array", "matrix", "export", "study", "state", "scan",
     "minus", "vs", "per", "no", "nr", "index", "name", "summed", "peak", "wall",
 }  # fmt: skip
 """Words that say nothing about a map, and name no person either."""
@@ -80,6 +81,11 @@ class Heading:
     is_bare: bool = False
 
 
+_NOT_KNOWN: Final = "a quantity that is not known here"
+
+_LONGEST: Final = 200
+"""Characters of a heading, beyond which it is none (our choice); patterns take long on such."""
+
 _LONGEST_SHOWN: Final = 60
 """Characters of a heading that a message repeats (our choice)."""
 
@@ -98,6 +104,8 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     >>> found.map_type, found.other, found.unit
     ('rest', 'k1', 'ml/min/ml')
     """
+    if len(text) > _LONGEST:
+        return Heading(other=_NOT_KNOWN)
     unit = unit_within(text)
     rest = without_doses(text.replace(unit, " ") if unit else text)
     words, numbers = _words(rest)
@@ -120,13 +128,18 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     problem = ""
     if len(map_types) > 1:
         problem = f"names several maps in one column: {', '.join(sorted(map_types))}"
+    unknown = [w for w in strange if w not in _OTHER and w not in _NEUTRAL and w not in _SEGMENT]
+    is_flow = any(word in _FLOW or word.endswith("mbf") for word in words)
+    if map_types and unknown and segment is None and not is_flow and not others:
+        # "Stress strain" is no flow; what it is instead need not be known here.
+        others = [_NOT_KNOWN]
     is_known = all(w in known or w in _OTHER or w in _NEUTRAL or w in _SEGMENT for w in words)
     return Heading(
         map_type="" if problem else next(iter(map_types), ""),
         segment=segment,
         unit=unit,
         other=others[0] if others else "",
-        is_flow=any(word in _FLOW or word.endswith("mbf") for word in words),
+        is_flow=is_flow,
         is_label=bool(words) and set(words) <= _SEGMENT and not map_types,
         problem=problem,
         is_plain=bool(words) and is_known and len(text) <= _LONGEST_SHOWN,

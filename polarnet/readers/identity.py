@@ -34,6 +34,15 @@ _CLINICAL_DATE: Final = re.compile(
 )
 """Days as registries and statistics programs write them; ids may look like these."""
 
+_DAY_WITHIN: Final = re.compile(
+    r"(?<![\d.,])((19|20)\d{2}[-/](0?[1-9]|1[0-2])[-/](0?[1-9]|[12]\d|3[01])"
+    r"|(0?[1-9]|[12]\d|3[01])[./-](0?[1-9]|1[0-2])[./-](19|20)?\d{2}"
+    r"|(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])/(19|20)?\d{2})(?![\d])"
+    r"|(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(19|20)\d{2}(?!\d)"
+    rf"|(?<!\d)\d{{1,2}}[-. ]{{1,2}}{_MONTH}[-. ]{{1,2}}(19|20)\d{{2}}(?!\d)"
+)
+"""Days beside a time, a zone or words."""
+
 ROUNDED: Final = re.compile(r"\d[.,]\d+e\+\d+")
 """What a spreadsheet makes of an id of more than eleven digits."""
 
@@ -120,4 +129,5 @@ def tells_a_day(cell: str) -> bool:
     """
     letters = unicodedata.normalize("NFKD", cell.strip().lower())
     text = "".join(c for c in letters if not unicodedata.combining(c))
-    return is_date(cell) or _CLINICAL_DATE.fullmatch(text) is not None
+    whole = is_date(cell) or _CLINICAL_DATE.fullmatch(text) is not None
+    return whole or _DAY_WITHIN.search(text) is not None

@@ -41,6 +41,9 @@ _EMPTY_DISC: Final = 0.5
 """Share of pixels without value, from which a DICOM image is no map (our choice): in a slice of the
 chest the heart fills less; of FlowQuant's picture read as if it filled it, a third is empty."""
 
+_ABSURD: Final = 1e6
+"""Above this, numbers are none of a map in any unit (our choice)."""
+
 _CORNERS: Final = 1.25
 """Share of half the side, beyond which no product draws flow (our choice; FlowQuant ends at 1)."""
 
@@ -211,6 +214,8 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
         raise ValueError("has NaN or infinite values inside the disc")
     if lowest < 0:
         raise ValueError(f"has negative values inside the disc (lowest {lowest:.3g})")
+    if highest > _ABSURD:
+        raise ValueError(f"reaches {highest:.3g}, which is no flow in any unit")
     if highest == 0:
         raise ValueError("is empty: 0 everywhere inside the disc")
     if numbers.source == "DICOM":
@@ -218,6 +223,8 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
     notes = [note, _check_range(mean, highest, unit, map_type)]
+    if profile.layout == "square" and _has_corners(np.asarray(numbers.values)):
+        notes.append("has values in its corners, where a polar map has none: is it a picture?")
     if np.isclose(lowest, highest):
         notes.append("all its values are the same")
     if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
@@ -243,6 +250,8 @@ def _unit(
     in_file: str, map_type: str, stated: str, profile: Profile
 ) -> tuple[str, float, str, str]:
     """Unit of the cohort, the factor to it, the unit as written, and what is to be said of it."""
+    if map_type == "reserve" and in_file not in ("", "1") and conversion(in_file)[0]:
+        raise ValueError(f"is a reserve in {in_file[:20]}; a flow reserve is a ratio without unit")
     if map_type == "reserve":
         if conversion(in_file)[0] == "percent":
             raise ValueError("its unit is percent, and a flow reserve has none")
@@ -266,11 +275,14 @@ def _check_picture(
     """Raise where a DICOM image with the right numbers is a slice or a projection, and no map."""
     if (inside == 0).mean() > _EMPTY_DISC:
         raise ValueError("is empty in most of its disc: a slice, not a polar map?")
-    picture = np.asarray(values)
-    if profile.layout == "square":
-        corners = picture[polar_coordinates(len(picture))[0] > _CORNERS]
-        if len(corners) and np.ptp(corners) > 0:
-            raise ValueError("has a picture in its corners, where a polar map has none")
+    if profile.layout == "square" and _has_corners(np.asarray(values)):
+        raise ValueError("has a picture in its corners, where a polar map has none")
+
+
+def _has_corners(picture: np.ndarray) -> bool:
+    """Whether a square picture goes on where no product draws flow."""
+    corners = picture[polar_coordinates(len(picture))[0] > _CORNERS]
+    return len(corners) > 0 and not np.isnan(corners).any() and float(np.ptp(corners)) > 0
 
 
 def _check_range(mean: float, highest: float, unit: str, map_type: str) -> str:

@@ -24,6 +24,12 @@ from polarnet.readers.dicom.numbers import numbers_of_frame
 from polarnet.readers.numbers import Asked, Numbers, packed
 from polarnet.readers.screens import recover_map
 
+NO_SCALE: Final = (
+    "is a screen: numbers can be recovered from its colours only where you state what the ends of "
+    "its colour bar mean, by --scale LOW,HIGH"
+)
+"""What is said of every screen that nobody states a scale for."""
+
 MOST_FRAMES: Final = 8
 """More frames than this are slices or beats (our choice): a study has three maps."""
 
@@ -50,24 +56,23 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
     listed = next((asked.series[k] for k in series_keys(header) if k in asked.series), "")
     if is_screen:
         picture = stored[0]
+        if n_samples == 3 and picture.dtype != np.uint8:
+            raise ValueError("is a screen with more than 8 bits a colour: export it with 8")
         if n_samples == 1:
             picture = _eight_bits(apply_color_lut(picture, header))
-        map_type = listed or map_type_of(header, 0, "", False, asked.words)
-        if not map_type:
-            raise ValueError(_undecided(header))
+        map_type = _decided(map_type_of(header, 0, "", False, asked.words), listed, header)
         return packed([replace(_recovered(picture, map_type, asked), ids=ids, origin=source)])
     several = []
     for frame in range(n_frames):
         found = numbers_of_frame(header, stored[frame], frame, asked.unit)
-        map_type = (listed if n_frames == 1 else "") or map_type_of(
+        map_type = map_type_of(
             header, frame, found.words, found.is_reserve, asked.words, found.unit
         )
+        map_type = _decided(map_type, listed, header) if n_frames == 1 else map_type
         if found.unit == "1" and map_type in ("rest", "stress"):
             raise ValueError(f"is described as {map_type}, but its numbers have no unit")
         if map_type == "reserve" and found.unit not in ("", "1"):
             raise ValueError(f"is described as reserve, but its numbers are {found.unit}")
-        if not map_type and n_frames == 1:
-            raise ValueError(_undecided(header))
         several.append(
             Numbers(
                 found.values,
@@ -103,35 +108,43 @@ def read_picture(path: Path, map_type: str, asked: Asked) -> bytes:
                 if getattr(image, "n_frames", 1) > 1:
                     raise ValueError("is a film, not a screen")
                 picture = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError, Warning) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
+        if str(error).startswith(("has ", "is ")):
+            raise
         raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
     return packed([_recovered(picture, map_type, asked)])
-
-
-NO_SCALE: Final = (
-    "is a screen: numbers can be recovered from its colours only where you state what the ends of "
-    "its colour bar mean, by --scale LOW,HIGH"
-)
 
 
 def _recovered(picture: np.ndarray, map_type: str, asked: Asked) -> Numbers:
     """The map on a screen; nothing else of the picture is kept, because it may name people."""
     if map_type not in asked.scale:
-        raise ValueError(f"no scale is stated for {map_type} screens")
+        raise ValueError(
+            f"no scale is stated for {map_type} screens: state it in a profile, as "
+            f"scale: {{{map_type}: [0, 5]}}"
+        )
     low, high = asked.scale[map_type]
     found = recover_map(picture, low=low, high=high, disc=asked.disc, bar=asked.bar)
-    note = f"{RECOVERED}; {100 * found.filled:.1f} % of it was covered and is filled"
-    notes = "; ".join(part for part in (note, found.note) if part)
+    covered = f"{100 * found.filled:.1f} % of it was covered and is filled"
+    way = f"{RECOVERED}, low end of the bar at its bottom or left"
+    notes = "; ".join(part for part in (way, covered, found.note) if part)
     return Numbers(found.values, map_type=map_type, note=notes, source=RECOVERED)
 
 
-def _undecided(header: Dataset) -> str:
+def _decided(said: str, listed: str, header: Dataset) -> str:
+    """Map type as the file says, else as the user's table of series; they never contradict."""
     number = str(header.get("SeriesNumber") or "none").strip()
     shown = number if number.isdigit() and len(number) <= 6 else "none"
-    return (
-        f"does not say whether it is rest, stress or reserve (series number {shown}): list its "
-        "series in a table, by --series"
-    )
+    if said and listed and said != listed:
+        raise ValueError(
+            f"says that it is {said}, and --series that its series is {listed} (series number "
+            f"{shown}): name the series by UID or description where numbers mean different things"
+        )
+    if not said and not listed:
+        raise ValueError(
+            f"does not say whether it is rest, stress or reserve (series number {shown}): list its "
+            "series in a table, by --series"
+        )
+    return said or listed
 
 
 def _eight_bits(colours: np.ndarray) -> np.ndarray:

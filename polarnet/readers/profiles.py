@@ -223,17 +223,21 @@ def load_profiles(
     Parameters
     ----------
     scale
-        Values at the low and the high end of the colour bar of every screen, or None.
+        Values at the low and the high end of the colour bar of rest and stress screens, or None. A
+        reserve has another scale, which only a profile states.
 
     Raises
     ------
-    ValueError: as `load_profile`; or the scale does not rise from 0 or more.
+    ValueError: as `load_profile`; the scale does not rise from 0 or more; or a profile states its
+        own.
     """
     profiles = [load_profile(name) for name in names]
     if scale is not None:
         if not any(profile.layout == "screen" for profile in profiles):
             profiles.append(load_profile("screen"))
-        stated = tuple((map_type, scale) for map_type in MAP_TYPES)
+        if own := [profile.name for profile in profiles if profile.scale]:
+            raise ValueError(f"Profile {own[0]} states a scale of its own; leave --scale out.")
+        stated = (("rest", scale), ("stress", scale))
         profiles = [replace(p, scale=stated) if p.layout == "screen" else p for p in profiles]
     return tuple(profiles)
 

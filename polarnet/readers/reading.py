@@ -204,13 +204,15 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     for position, path in enumerate(files):
         file = start + position + 1
         maps: list[ReadMap] = []
-        found_maps, problems = _read_one(path, reading)
+        found_maps, problems = read_one(path, reading)
         for found in found_maps:
             maps.append(_noted(found, file, number, place, path))
             pixels.append(found.values.ravel())
             place += found.values.size
         results.append(ReadFile(file, tuple(problems), tuple(maps)))
     flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
+    # First, so that no note of other settings ever stands beside these pixels.
+    note.unlink(missing_ok=True)
     partial = folder / f"{number:06d}.{os.getpid()}.partial"
     flat.astype("<f4").tofile(partial)
     partial.replace(folder / f"{number:06d}.f4")
@@ -220,7 +222,7 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     return results
 
 
-def _read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
+def read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
     """Maps of a file and what is wrong with it; whatever happens, the other files are read."""
     ending = path.suffix.lower()
     try:

@@ -87,7 +87,8 @@ def _asked(reading: Reading) -> Asked:
     words: dict[str, tuple[str, ...]] = {}
     for profile in reading.profiles:
         for map_type, some in profile.map_words:
-            words[map_type] = (*words.get(map_type, ()), *some)
+            # In a series description MPR is a way to cut a volume.
+            words[map_type] = (*words.get(map_type, ()), *(word for word in some if word != "mpr"))
     screen = next((p for p in reading.profiles if p.layout == "screen"), None)
     return Asked(
         unit=reading.unit,

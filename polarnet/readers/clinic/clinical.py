@@ -112,7 +112,7 @@ def read_clinical(
         raise ValueError("Traits are named either in the column map or by --traits, not in both.")
     sheet = from_header(read_sheet(path, with_formulas=True), path.name)
     if sheet.note:
-        tell(sheet.note)
+        tell(f"{path.name}: {sheet.note}")
     table = as_table(sheet, path.name)
     if columns is None:
         columns = default_columns(table, traits, path.name, tell)
@@ -182,7 +182,7 @@ def suggest_columns(path: str | Path) -> str:
     if not path.is_file():
         raise FileNotFoundError(f"No clinical table {path}.")
     sheet = from_header(read_sheet(path, with_formulas=True), path.name)
-    note = f"# {sheet.note}\n" if sheet.note else ""
+    note = f"# {path.name}: {sheet.note}\n" if sheet.note else ""
     return note + suggest_column_map(as_table(sheet, path.name))
 
 

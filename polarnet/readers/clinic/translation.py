@@ -107,7 +107,9 @@ class Cells:
         return [np.nan if self.is_missing(cell) else cell for cell in cells]
 
     def text(self, column: str) -> list[str]:
-        """Text, "" for not recorded."""
+        """Text, "" for not recorded; no dates."""
+        if dates := [line for line, cell in self.table[column].items() if tells_a_day(cell)]:
+            self.problems.append(f"{column} holds dates in line {listing(dates)}")
         return ["" if self.is_missing(cell) else cell for cell in self.table[column]]
 
     def reasons(self, exclude: Mapping[str, Exclusion]) -> list[str]:
@@ -121,9 +123,13 @@ class Cells:
         return reasons
 
 
+_APART: Final = re.compile(r"[+-]?\d{1,3}(['’ ]\d{3})+([.,]\d+)?")  # noqa: RUF001
+"""A number whose thousands are set apart by apostrophes or spaces."""
+
+
 def _looks_numeric(cell: str) -> bool:
     """True for a number, also an infinite one, or one whose thousands are apart."""
-    is_finite = is_number(cell) or has_thousands(cell)
+    is_finite = is_number(cell) or has_thousands(cell) or _APART.fullmatch(cell) is not None
     return is_finite or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
 
 

@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from polarnet.readers.dicom.numbers import of_frame
-from polarnet.readers.identity import header_words
+from polarnet.readers.identity import header_words, tells_a_day
+from polarnet.readers.tables.cells import is_formula
 
 IDS: Final = {"accession": "AccessionNumber", "study_uid": "StudyInstanceUID",
               "patient_id": "PatientID"}  # fmt: skip
@@ -89,7 +90,12 @@ def origin(header: Dataset) -> dict[str, str]:
         )
         or _first_code(header, "InterventionSequence", ("InterventionDrugCodeSequence",), _AGENTS),
     }
-    return {name: text for name, text in facts.items() if text}
+    # A spreadsheet would compute the first, and the second is no fact of a program.
+    return {
+        name: text
+        for name, text in facts.items()
+        if text and not is_formula(text) and not tells_a_day(text)
+    }
 
 
 def map_type_of(

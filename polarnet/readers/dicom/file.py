@@ -71,7 +71,11 @@ def read_header(path: Path) -> Dataset:
         known = UID(kind).name if UID(kind).is_valid and UID(kind).name != kind else ""
         what = known.removesuffix(" Storage") or ("of a private kind" if kind else "of no kind")
         raise ValueError(f"is DICOM, {what}: not one of the kinds that hold a polar map")
-    _check_size(header)
+    try:
+        _check_size(header)
+        _check_series(header)
+    except _FAILURES as error:
+        raise _refused(error, "has a damaged header") from None
     return header
 
 
@@ -168,6 +172,17 @@ def whole(value: Any, what: str) -> int:
     return int(number)
 
 
+def _check_series(header: Dataset) -> None:
+    """Raise ValueError for a slice or a beat: of a polar map there is one (PS3.3, C.8.9.1)."""
+    n_slices = header.get("NumberOfSlices")
+    is_single = frame_shape(header)[0] == 1
+    if is_single and n_slices not in (None, "") and whole(n_slices, "number of slices") > 1:
+        raise ValueError(f"is one of {n_slices} slices of a volume, not a polar map")
+    series_type = str((header.get("SeriesType") or [""])[0]).upper()
+    if series_type in ("DYNAMIC", "GATED", "WHOLE BODY"):
+        raise ValueError(f"is of a {series_type.lower()} series, not a polar map")
+
+
 def _check_size(header: Dataset) -> None:
     """Raise ValueError before anything is unpacked that could not be a map or a screen."""
     shape = frame_shape(header)
@@ -196,7 +211,7 @@ def _check_pixels(dataset: Dataset, n_values: int) -> None:
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     if not syntax.is_compressed:
         bits = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword)
-        expected = n_values * (bits or whole(dataset.get("BitsAllocated"), "bits")) // 8
+        expected = n_values * (bits or whole(dataset.get("BitsAllocated"), "number of bits")) // 8
         if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
             expected = expected * 2 // 3  # two pixels share their colour (PS3.3, C.7.6.3.1.2)
         if len(data) < expected:

@@ -17,6 +17,12 @@ from polarnet.readers.units import conversion
 _PT_UNITS: Final = {"MLMING": "ml/min/g", "MLMINML": "ml/min/ml", "PCNT": "percent", "NONE": "1"}
 """Units (0054,1001) that a polar map may have (PS3.3, C.8.9.1.1.3)."""
 
+_OTHER_UNITS: Final = (
+    "CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "BQML", "MGMINML", "UMOLMINML", "MLG", "1CM",
+    "UMOLML", "PROPCNTS", "PROPCPS", "MLML", "GML", "STDDEV", "SUV",
+)  # fmt: skip
+"""Terms that a message may repeat; what else stands there may be anything."""
+
 _COUNTS: Final = ("CNTS", "PROPCNTS", "CPS", "PROPCPS", "BQML")
 """Units of pictures of activity: a polar map only where the user says that they are percent."""
 
@@ -34,8 +40,6 @@ class FrameNumbers:
         (rows, columns) float64; NaN where a stored value stands for nothing.
     unit
         As in the file; "1" for numbers without unit; "" where the user must say.
-    route
-        "mapping", "units" or "rescale": what said so.
     is_reserve
         Whether a code says that it is flow reserve.
     words
@@ -44,7 +48,6 @@ class FrameNumbers:
 
     values: np.ndarray
     unit: str
-    route: str
     is_reserve: bool
     words: str
 
@@ -67,7 +70,7 @@ def numbers_of_frame(header: Dataset, stored: np.ndarray, frame: int, stated: st
     """
     mappings = _mappings(header, frame)
     with_unit = [m for m in mappings if _unit_of(m) == "1" or _is_known(_unit_of(m))]
-    if len({(_unit_of(m), str(m.get("LUTLabel", ""))) for m in with_unit}) > 1:
+    if len({_said(m) for m in with_unit}) > 1:
         flows = [m for m in with_unit if _unit_of(m) != "1"]
         with_unit = flows if len(flows) == 1 else with_unit
         if len(with_unit) > 1:
@@ -77,21 +80,22 @@ def numbers_of_frame(header: Dataset, stored: np.ndarray, frame: int, stated: st
         return FrameNumbers(
             values=_mapped(mapping, stored),
             unit=_unit_of(mapping),
-            route="mapping",
             is_reserve=_is_reserve(mapping),
             words=f"{mapping.get('LUTLabel', '')} {mapping.get('LUTExplanation', '')}",
         )
     unit = str(header.get("Units", "") or "").strip().upper()
     if unit in _PT_UNITS:
-        return FrameNumbers(_rescaled(header, stored, frame), _PT_UNITS[unit], "units", False, "")
+        return FrameNumbers(_rescaled(header, stored, frame), _PT_UNITS[unit], False, "")
     if mappings:
-        units = ", ".join(sorted({_unit_of(m)[:20] for m in mappings}))
-        raise ValueError(f"maps its values to {units}, which is no unit of flow")
+        raise ValueError("maps its values to a unit that is none of flow")
+    if "PerFrameFunctionalGroupsSequence" in header:
+        raise ValueError("has lost the mapping of its values to a unit")
     if unit and not (stated and conversion(stated)[0] == "percent" and unit in _COUNTS):
-        raise ValueError(f"has the unit {unit[:12]}, which is no unit of flow")
+        shown = f"the unit {unit}" if unit in _OTHER_UNITS else "a unit"
+        raise ValueError(f"has {shown}, which is no unit of flow")
     if not stated:
         raise ValueError("says no unit of flow; if it is a polar map, state it by --unit")
-    return FrameNumbers(_rescaled(header, stored, frame), "", "rescale", False, "")
+    return FrameNumbers(_rescaled(header, stored, frame), "", False, "")
 
 
 def _mappings(header: Dataset, frame: int) -> list[Dataset]:
@@ -112,6 +116,17 @@ def of_frame(header: Dataset, frame: int, keyword: str) -> list[Dataset]:
 def _unit_of(mapping: Dataset) -> str:
     codes = mapping.get("MeasurementUnitsCodeSequence")
     return str(codes[0].get("CodeValue", "") or "").strip() if codes else ""
+
+
+def _said(mapping: Dataset) -> str:
+    """All that a mapping says, to be compared with that of another."""
+    keywords = (
+        "LUTLabel", "LUTExplanation", "RealWorldValueSlope", "RealWorldValueIntercept",
+        "RealWorldValueFirstValueMapped", "RealWorldValueLastValueMapped",
+        "DoubleFloatRealWorldValueFirstValueMapped", "DoubleFloatRealWorldValueLastValueMapped",
+        "RealWorldValueLUTData",
+    )  # fmt: skip
+    return repr([_unit_of(mapping), *(str(mapping.get(keyword)) for keyword in keywords)])
 
 
 def _is_known(unit: str) -> bool:
@@ -147,8 +162,8 @@ def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
         place = np.clip(stored.astype(np.int64) - int(first), 0, len(entries) - 1)
         values = entries[place]
     else:
-        slope = _slope(mapping.get("RealWorldValueSlope"), "slope of real world values")
-        intercept = finite(mapping.get("RealWorldValueIntercept"), "intercept of real world values")
+        slope = _slope(mapping.get("RealWorldValueSlope"), "real world value slope")
+        intercept = finite(mapping.get("RealWorldValueIntercept"), "real world value intercept")
         values = slope * stored.astype(float) + intercept
     if stored.dtype.kind == "f":
         # Written as a double, the last value may lie a step below the same pixel in single.
@@ -159,7 +174,7 @@ def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
 
 def _either(mapping: Dataset, keyword: str, other: str) -> float:
     value = mapping.get(keyword)
-    return finite(mapping.get(other) if value is None else value, "range of real world values")
+    return finite(mapping.get(other) if value is None else value, "real world value range")
 
 
 def _rescaled(header: Dataset, stored: np.ndarray, frame: int) -> np.ndarray:

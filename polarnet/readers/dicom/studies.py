@@ -52,10 +52,11 @@ def tied_to_table(
 def _rows(way: tuple[str, str], patients: Mapping[str, str]) -> dict[str, str]:
     """What an attribute may be -> study id of the row."""
     if way[1] == "study":
-        return {_folded(study): study for study in patients}
+        return {_folded(study): study for study in patients if study.strip()}
     single: dict[str, list[str]] = {}
     for study, patient in patients.items():
-        single.setdefault(_folded(patient), []).append(study)
+        if patient.strip():
+            single.setdefault(_folded(patient), []).append(study)
     return {patient: studies[0] for patient, studies in single.items() if len(studies) == 1}
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.readers.tables.cells import is_missing, parse_number, uses_decimal_comma
+from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
 from polarnet.readers.units import conversion, looks_like_unit
 
 WRONG_COUNT: Final = {
@@ -24,6 +24,9 @@ SHOWN: Final = 5
 
 _WITH_UNIT: Final = re.compile(r"([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([^\d\s].*)", re.IGNORECASE)
 _BEGINS: Final = re.compile(r"[<>≤≥~]?\s*[+-]?[.,]?\d")
+_LONGEST: Final = 60
+"""Characters of a number with its unit (our choice)."""
+
 _SPREAD: Final = re.compile(r"±|\+/-|\+-")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
@@ -153,7 +156,7 @@ def has_numbers(cells: Iterable[str]) -> bool:
 
 def _number_and_unit(cell: str) -> tuple[str, str]:
     """'70%' and '1.2 ml/min/g' in two parts."""
-    match = _WITH_UNIT.fullmatch(cell.strip())
+    match = None if is_number(cell.strip()) else _WITH_UNIT.fullmatch(cell.strip()[:_LONGEST])
     if match and looks_like_unit(match[2]):
         return match[1], match[2].strip()
     return cell.strip(), ""

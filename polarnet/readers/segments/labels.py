@@ -29,6 +29,9 @@ _LEVEL_OF: Final = {word: level for level, words in _LEVELS.items() for word in 
 _BESIDE: Final = {"wall", "wand", "segment", "seg", "aha", "ventricular", "cavity"}
 """Words that stand in a name without changing it."""
 
+_LONGEST: Final = 100
+"""Characters of a label, beyond which it is none (our choice); patterns take long on such."""
+
 _SUMMARY: Final = {
     "lad", "lcx", "cx", "rca", "global", "total", "mean", "lv", "all", "average", "mittelwert",
     "sd", "std", "median", "min", "max", "stdev", "sem", "sum", "maximum", "minimum", "overall",
@@ -51,6 +54,8 @@ def segment_of(label: str) -> int | None:
     (8, None, 17)
     """
     label = label.strip()
+    if len(label) > _LONGEST:
+        return None
     if match := _NUMBERED.fullmatch(label):
         return int(match[1])
     number, name = None, label

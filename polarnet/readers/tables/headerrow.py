@@ -27,11 +27,11 @@ def from_header(sheet: Sheet, name: str) -> Sheet:
     notes = [sheet.note] if sheet.note else []
     if start:
         lines = "1 line" if start == 1 else f"{start} lines"
-        notes.append(f"{name}: skipped {lines} above the names of the columns")
+        notes.append(f"skipped {lines} above the names of the columns")
     rows = sheet.rows[start:]
     n_unnamed = 1 if rows[0][0] == "" and _are_names(rows[0][1:]) else 0
     if n_unnamed:
-        notes.append(f"{name}: skipped column 1, which has no name, as row numbers")
+        notes.append("skipped column 1, which has no name, as row numbers")
     return replace(
         sheet,
         rows=[row[n_unnamed:] for row in rows],

@@ -33,6 +33,13 @@ MAX_FORMULAS: Final = 200_000
 """Most formulas in a workbook (our choice): a workbook with formulas is read twice."""
 
 
+MAX_CELL_CHARACTERS: Final = 32_767
+"""Most characters of a cell: a spreadsheet program's own limit."""
+
+MAX_CHARACTERS: Final = 64 * MB
+"""Most characters of all cells (our choice): as many as a text table may have."""
+
+
 def check_table(name: str, n_rows: int, n_columns: int, n_cells: int) -> None:
     """Refuse a table that is larger than tables are.
 

@@ -80,11 +80,17 @@ def sheet_of_rows(
     rows: list[list[str]] = []
     row_numbers, dates = [], set()
     formulas: list[str] = []
-    n_formulas = n_cells = 0
+    n_formulas = n_cells = n_characters = 0
     for number, values in numbered:
         # Whatever a row holds, a reader that goes on for ever ends here.
         limits.check_table(name, number, len(values), n_cells)
         texts = [_typed(value) if isinstance(value, str) else _cell_text(value) for value in values]
+        # Before any copy is made: a workbook may show one long text in every cell.
+        longest, n_characters = max(map(len, texts), default=0), n_characters + sum(map(len, texts))
+        if longest > limits.MAX_CELL_CHARACTERS:
+            raise ValueError(f"{name} row {number}: a cell holds more text than any cell can.")
+        if n_characters > limits.MAX_CHARACTERS:
+            raise limits.too_many(name, limits.MAX_CHARACTERS, "characters")
         cells = [text.strip() for text in texts]
         for column, (text, cell) in enumerate(zip(texts, cells, strict=True), start=1):
             is_near = cell and (cell[0] in _FIRST or text[0] in _FIRST)

@@ -49,7 +49,7 @@ def read_workbook(path: Path) -> Sheet:
             texts = _rows(load(data_only=False).worksheets[visible[0]])
             rows = formulas.filled(rows, texts)
         n_others = len(workbook.worksheets) - 1
-        note = f"{path.name}: the first visible worksheet was read, {n_others} more were not"
+        note = f"the first visible worksheet was read, {n_others} more were not"
         unharmed = _unharmed(path, enumerate(rows, start=1))
         return sheet_of_rows(path.name, unharmed, note=note if n_others else "")
 
