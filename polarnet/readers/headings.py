@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.labels import segment_of
+from polarnet.readers.segmentlabels import segment_of
 from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within, without_doses
 
 ENOUGH: Final = 10

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.cohort import RECOVERED
-from polarnet.cohort.stack import RESERVE_RANGE
 from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells, study_in_name
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
 from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
+from polarnet.readers.plausibility import check_image, check_range, doubts_of_square, range_of
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import in_order
 from polarnet.readers.sources import (
@@ -27,25 +25,6 @@ from polarnet.readers.sources import (
 from polarnet.readers.units import conversion
 
 MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES, *PICTURE_FILES)
-
-_LEAST_FLOW: Final = 0.1
-"""mL/min/g, below which no ventricle's mean lies (our choice; scars have 0.25 to 0.4)."""
-
-_LEAST_PERCENT: Final = 10.0
-"""A map of relative counts that reaches no more than this is none (our choice)."""
-
-_EMPTY_EDGE: Final = 0.5
-"""Share of the mean, below which the edge is taken to lie outside the ventricle (our choice)."""
-
-_EMPTY_DISC: Final = 0.5
-"""Share of pixels without value, from which a DICOM image is no map (our choice): in a slice of the
-chest the heart fills less; of FlowQuant's picture read as if it filled it, a third is empty."""
-
-_ABSURD: Final = 1e6
-"""Above this, numbers are none of a map in any unit (our choice)."""
-
-_CORNERS: Final = 1.25
-"""Share of half the side, beyond which no product draws flow (our choice; FlowQuant ends at 1)."""
 
 LARGEST: Final = 1024
 """Rows of a square map (our choice): no workstation exports more."""
@@ -207,28 +186,16 @@ def _on_disc(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[n
 def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: Profile) -> FoundMap:
     """The map in our orientation and a cohort's unit; sound, or refused."""
     values, shape = _on_disc(numbers.values, profile)
-    inside = values[disc_mask(len(values))]
-    lowest, highest, mean = float(inside.min()), float(inside.max()), float(inside.mean())
-    # A NaN anywhere makes all three NaN.
-    if not np.isfinite([lowest, highest, mean]).all():
-        raise ValueError("has NaN or infinite values inside the disc")
-    if lowest < 0:
-        raise ValueError(f"has negative values inside the disc (lowest {lowest:.3g})")
-    if highest > _ABSURD:
-        raise ValueError(f"reaches {highest:.3g}, which is no flow in any unit")
-    if highest == 0:
-        raise ValueError("is empty: 0 everywhere inside the disc")
+    picture, is_square = numbers.values, profile.layout == "square"
+    lowest, highest, mean = range_of(values)
     if numbers.source == "DICOM":
-        _check_picture(numbers.values, inside, profile)
-    unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
-    lowest, highest, mean = factor * lowest, factor * highest, factor * mean
-    notes = [note, _check_range(mean, highest, unit, map_type)]
-    if profile.layout == "square" and _has_corners(np.asarray(numbers.values)):
-        notes.append("has values in its corners, where a polar map has none: is it a picture?")
+        check_image(np.asarray(picture), values, is_square)
+    notes = doubts_of_square(np.asarray(picture), values, mean) if is_square else []
     if np.isclose(lowest, highest):
         notes.append("all its values are the same")
-    if profile.layout == "square" and _edge(values) < _EMPTY_EDGE * mean / factor:
-        notes.append("its edge is nearly empty: does the ventricle fill the picture? Look at it")
+    unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
+    lowest, highest, mean = factor * lowest, factor * highest, factor * mean
+    notes = [note, check_range(mean, highest, unit, map_type), *notes]
     return FoundMap(
         study=study,
         map_type=map_type,
@@ -267,40 +234,3 @@ def _unit(
     is_other = bool(stated) and conversion(stated) != (unit, factor)
     note = f"the file says {text}, which was used instead of {stated} (--unit)" if is_other else ""
     return unit, factor, text, note
-
-
-def _check_picture(
-    values: np.ndarray | list[np.ndarray], inside: np.ndarray, profile: Profile
-) -> None:
-    """Raise where a DICOM image with the right numbers is a slice or a projection, and no map."""
-    if (inside == 0).mean() > _EMPTY_DISC:
-        raise ValueError("is empty in most of its disc: a slice, not a polar map?")
-    if profile.layout == "square" and _has_corners(np.asarray(values)):
-        raise ValueError("has a picture in its corners, where a polar map has none")
-
-
-def _has_corners(picture: np.ndarray) -> bool:
-    """Whether a square picture goes on where no product draws flow."""
-    corners = picture[polar_coordinates(len(picture))[0] > _CORNERS]
-    return len(corners) > 0 and not np.isnan(corners).any() and float(np.ptp(corners)) > 0
-
-
-def _check_range(mean: float, highest: float, unit: str, map_type: str) -> str:
-    """Raise where the numbers cannot be what they are said to be; a note where it is unlikely."""
-    if map_type == "reserve" and mean > RESERVE_RANGE[1]:
-        raise ValueError(f"its mean is {mean:.3g}, far too high for a flow reserve")
-    if unit == "mL/min/g" and mean < _LEAST_FLOW:
-        raise ValueError(f"its mean is {mean:.2g} mL/min/g: is it in that unit already?")
-    if unit == "percent" and highest <= _LEAST_PERCENT:
-        return f"reaches {highest:.3g} percent only: is it flow in mL/min/g?"
-    return ""
-
-
-def _edge(values: np.ndarray) -> float:
-    """Mean of the outermost tenth of the radius."""
-    return float(values[_outermost(len(values))].mean())
-
-
-@lru_cache(maxsize=16)
-def _outermost(size: int) -> np.ndarray:
-    return disc_mask(size) & (polar_coordinates(size)[0] > 0.9)

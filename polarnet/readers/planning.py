@@ -13,7 +13,7 @@ from polarnet.readers.accounting import account
 from polarnet.readers.clinic.clinical import Clinical, read_clinical, without_table
 from polarnet.readers.clinic.columns import ColumnMap
 from polarnet.readers.dicom.series import read_series_table
-from polarnet.readers.dicom.studies import tied_to_table
+from polarnet.readers.dicomstudies import tied_to_table
 from polarnet.readers.geometry import RASTER
 from polarnet.readers.matching import REFUSED, Matched, Verdict, match_maps
 from polarnet.readers.profiles import load_profiles

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from polarnet.readers.clinic.answers import missing_codes, pair
-from polarnet.readers.clinic.headings import candidates
 from polarnet.readers.clinic.shown import shown_values
+from polarnet.readers.clinic.words import candidates
 from polarnet.readers.identity import header_words, is_date, names_a_person
 from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.traits import TRAITS

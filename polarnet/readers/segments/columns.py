@@ -5,6 +5,7 @@ from typing import Final
 
 from polarnet.readers.headings import Heading, is_title, is_unit_row, read_heading, shown
 from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentlabels import segment_of
 from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
@@ -14,7 +15,6 @@ from polarnet.readers.segments.cells import (
     some_of,
     unused,
 )
-from polarnet.readers.segments.labels import segment_of
 from polarnet.readers.tables.sheets import Sheet
 
 _SEARCHED: Final = 40

@@ -14,6 +14,7 @@ from polarnet.readers.headings import (
 )
 from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
+from polarnet.readers.segmentlabels import is_summary
 from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
@@ -22,7 +23,6 @@ from polarnet.readers.segments.cells import (
     some_of,
     unused,
 )
-from polarnet.readers.segments.labels import is_summary
 from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.readers.tables.sheets import Sheet
 
