@@ -123,7 +123,7 @@ def export_folder(tmp_path):
     lines = ["study_id,patient_id,sex,age"]
     for k in range(1, 7):
         for map_type, level in (("rest", 1.0), ("stress", 2.5)):
-            values = level + 0.1 * rng.random((16, 16))
+            values = np.where(pn.anatomy.disc_mask(16), level + 0.1 * rng.random((16, 16)), 0)
             np.savetxt(folder / f"S{k}_{map_type}.csv", values, delimiter=",", fmt="%.4f")
         lines.append(f"S{k},P{k},{k % 2},{50 + k}")
     table = tmp_path / "clinical.csv"

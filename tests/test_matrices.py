@@ -158,3 +158,11 @@ def test_a_stack_of_maps_is_refused_with_what_to_do(tmp_path):
     message = refusal(tmp_path / "S1_rest.npy")
     assert "is a stack of 16 x 16 x 3" in message
     assert "save each map as an array of its own" in message
+
+
+def test_a_square_that_goes_on_into_its_corners_is_warned_of(tmp_path):
+    """Rings x sectors of equal number look like this."""
+    np.savetxt(tmp_path / "S1_rest.csv", 1 + np.arange(1024).reshape(32, 32) / 1024, delimiter=",")
+    reading = Reading((load_profile("square"),), "mL/min/g")
+    (found,), _ = read_map_file(tmp_path / "S1_rest.csv", reading)
+    assert "has values in its corners" in found.note

@@ -168,8 +168,9 @@ def read_files(
     arguments = [(store.folder, number, start, some, reading) for number, start, some in chunks]
     results: list[ReadFile] = []
     with tqdm(
-        total=len(files), desc="Reading", unit="file", disable=not show_progress, delay=_PATIENCE
-    ) as bar:
+        total=len(files), desc="Reading", unit="file", delay=_PATIENCE,
+        disable=not show_progress or len(chunks) == 1,
+    ) as bar:  # fmt: skip
         for part in _in_order(arguments, jobs if len(files) >= MANY else 1):
             results += part
             bar.update(len(part))

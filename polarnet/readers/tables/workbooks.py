@@ -1,6 +1,5 @@
 """What cells does an XLSX workbook hold, and is it safe to unpack?"""
 
-import csv
 import lzma
 import warnings
 import zipfile
@@ -79,8 +78,6 @@ def _unharmed(
                 f"{path.name} has too many empty cells between or beside those with content. Copy "
                 "the table into a new workbook."
             )
-        if any(isinstance(value, str) and len(value) > csv.field_size_limit() for value in values):
-            raise ValueError(f"{path.name} row {number}: a cell holds more text than any cell can.")
         yield number, values
 
 
