@@ -1,7 +1,7 @@
 """What does the name of a file tell: whose map, and is it rest, stress or reserve?"""
 
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -83,10 +83,20 @@ def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
     return left.strip(_SEPARATORS), next(iter(found))
 
 
-def _removed(text: str, words: Sequence[str]) -> str:
+def _removed(text: str, words: tuple[str, ...]) -> str:
     """A name without these words: apart from other letters, or set off by a capital."""
-    one_of = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    capital = "|".join(re.escape(w.capitalize()) for w in sorted(words, key=len, reverse=True))
-    apart = re.sub(rf"(?<![^\W\d_])(?:{one_of})(?![^\W\d_])", " ", text, flags=re.IGNORECASE)
-    set_off = re.sub(rf"(?<=[a-z\d])(?:{capital})(?![a-z])", " ", apart)
-    return re.sub(r"[\s_-]* [\s_-]*", " ", set_off) if set_off != text else text
+    apart, set_off = _patterns(words)
+    left = set_off.sub(" ", apart.sub(" ", text))
+    return re.sub(r"[\s_-]* [\s_-]*", " ", left) if left != text else text
+
+
+@lru_cache(maxsize=64)
+def _patterns(words: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Kept, because a folder has thousands of names and a profile a few words."""
+    longest_first = sorted(words, key=len, reverse=True)
+    one_of = "|".join(map(re.escape, longest_first))
+    capital = "|".join(re.escape(word.capitalize()) for word in longest_first)
+    return (
+        re.compile(rf"(?<![^\W\d_])(?:{one_of})(?![^\W\d_])", re.IGNORECASE),
+        re.compile(rf"(?<=[a-z\d])(?:{capital})(?![a-z])"),
+    )

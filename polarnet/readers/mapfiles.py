@@ -191,7 +191,7 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
     if numbers.source == "DICOM":
         check_image(np.asarray(picture), values, is_square)
     notes = doubts_of_square(np.asarray(picture), values, mean) if is_square else []
-    if np.isclose(lowest, highest):
+    if highest - lowest <= 1e-9 * highest:
         notes.append("all its values are the same")
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean

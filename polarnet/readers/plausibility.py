@@ -79,8 +79,13 @@ def check_image(picture: np.ndarray, values: np.ndarray, is_square: bool) -> Non
 
 def _has_corners(picture: np.ndarray) -> bool:
     """Whether a square picture goes on where no product draws flow."""
-    corners = picture[polar_coordinates(len(picture))[0] > _CORNERS]
+    corners = picture[_beyond(len(picture))]
     return len(corners) > 0 and not np.isnan(corners).any() and float(np.ptp(corners)) > 0
+
+
+@lru_cache(maxsize=16)
+def _beyond(size: int) -> np.ndarray:
+    return polar_coordinates(size)[0] > _CORNERS
 
 
 def check_range(mean: float, highest: float, unit: str, map_type: str) -> str:
