@@ -96,8 +96,8 @@ def import_exports(
     traits
         Columns that are traits, where there is no column map.
     scale
-        Values at the low and the high end of the colour bar of screens; without it, or a profile
-        that states it, no screen is read.
+        Values at the low and the high end of the colour bar of rest and stress screens; without it,
+        or a profile that states it, no screen is read.
     series
         Table (CSV, XLSX) with columns `series` and `map`: which DICOM series is rest, which stress.
     size
