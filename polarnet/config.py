@@ -6,9 +6,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
 
-from polarnet.traits import MAP_TYPES, TRAITS
+from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
 
 WINDOWS: Final = {
     ("rest", "mL/min/g"): (0.0, 3.0),
@@ -19,9 +20,15 @@ WINDOWS: Final = {
 }
 """Values shown as darkest and brightest, by map type and unit of the cohort (our choice)."""
 
+Window = tuple[float, float] | tuple[tuple[float, float], ...]
+"""Darkest and brightest value; for combined maps, those of rest, stress and reserve."""
+
+SMALL: Final = "small"
+"""The trunk of mode "scratch"."""
+
 _CHOICES: Final = {
-    "map_type": MAP_TYPES,
-    "mode": ("frozen", "finetuned"),
+    "map_type": (*MAP_TYPES, COMBINED),
+    "mode": ("frozen", "finetuned", "scratch"),
     "trunk": ("block1", "block2", "block3", "block4", "block5", None),
     "pooling": ("aha", "global"),
     "scaling": ("absolute", "relative"),
@@ -37,6 +44,7 @@ _RANGES: Final = {
     "hidden_units": (int, 1, 4096),
     "dropout": (float, 0, 0.95),
     "l2": (float, 0, 1000),
+    "l2_end": (float, 0, 1000),
     "learning_rate": (float, 1e-9, 1),
     "finetune_learning_rate": (float, 1e-9, 1),
     "epochs": (int, 1, 100_000),
@@ -57,10 +65,12 @@ class ExperimentConfig:
     Attributes
     ----------
     map_type
-        The map that the network reads: "rest", "stress" or "reserve" (abstract).
+        The map that the network reads: "rest", "stress" or "reserve" (abstract), or "combined":
+        all three, as the three channels of one image.
     mode
         "frozen": ImageNet trunk left as it is; "finetuned": its last block is trained on, after
-        the head (the abstract names both stages).
+        the head (the abstract names both stages); "scratch": a small network without VGG16, trained
+        from random weights (our control; `weights`, `trunk` do not apply).
     traits
         One sigmoid head each (multi-task; abstract).
     weights
@@ -75,14 +85,17 @@ class ExperimentConfig:
         "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
     palette
         "grey", or the name of a matplotlib colour map: 8 bits, as a screen shows it.
-    hidden_units, dropout, l2
-        The dense layer between trunk and heads, and what holds it back. `l2` is divided by the
-        number of training studies: what is known beforehand does not grow with the cohort.
+    hidden_units, dropout, l2, l2_end
+        The dense layer between trunk and heads, and what holds it back. The L2 penalty falls from
+        `l2` in the first epoch to `l2_end` in the last, by the same factor each time, so that one
+        training passes all strengths and the validation studies choose among them. It is divided
+        by the number of training studies: what is known beforehand does not grow with the cohort.
     learning_rate, epochs, patience, batch_size
         Of the head (Adam). Training stops when the validation log-loss did not improve for
         `patience` epochs; the best epoch is kept.
     finetune_learning_rate, finetune_epochs, finetune_patience
-        Of the second stage, with a fresh optimiser.
+        Of the second stage, with a fresh optimiser; of the only stage of "scratch", with the
+        learning rate of the head.
     augment
         Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip.
     val, test
@@ -110,10 +123,11 @@ class ExperimentConfig:
     palette: str = "grey"
     hidden_units: int = 32
     dropout: float = 0.5
-    l2: float = 2.0
+    l2: float = 10.0
+    l2_end: float = 0.1
     learning_rate: float = 3e-3
-    epochs: int = 300
-    patience: int = 30
+    epochs: int = 60
+    patience: int = 20
     batch_size: int = 32
     finetune_learning_rate: float = 3e-5
     finetune_epochs: int = 10
@@ -125,7 +139,7 @@ class ExperimentConfig:
     seed: int = 0
     unit: str | None = None
     map_size: int | None = None
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     tracer: str = ""
     stress_agent: str = ""
     software: str = ""
@@ -160,20 +174,57 @@ class ExperimentConfig:
             )
         if self.val + self.test >= 1:
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
-        if self.window is not None:
-            window = tuple(map(float, self.window))
-            if len(window) != 2 or not window[0] < window[1]:
-                raise ValueError(f"window must be two ascending numbers, but {window} was given.")
-            object.__setattr__(self, "window", window)
-        object.__setattr__(self, "traits", traits)
+        if self.l2_end > self.l2:
+            raise ValueError(f"l2_end ({self.l2_end}) must not exceed l2 ({self.l2}).")
         weights = None if self.weights is None else str(self.weights)
         is_none = weights is not None and weights.lower() == "none"
         object.__setattr__(self, "weights", None if is_none else weights)
+        if self.mode == "scratch" and (self.weights is not None or self.trunk is not None):
+            raise ValueError("Mode scratch has no VGG16: leave trunk out, and weights at none.")
+        if self.map_type == COMBINED and self.palette != "grey":
+            raise ValueError("The three combined maps are channels of one image; palette is grey.")
+        if self.window is not None:
+            object.__setattr__(self, "window", _checked_window(self.window, self.map_type))
+        object.__setattr__(self, "traits", traits)
+
+    @property
+    def map_types(self) -> tuple[str, ...]:
+        """The maps that the network reads: one, or all three."""
+        return MAP_TYPES if self.map_type == COMBINED else (self.map_type,)
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """Darkest and brightest value of each map read, of a resolved configuration.
+
+        Raises
+        ------
+        ValueError: the configuration is not resolved.
+        """
+        if self.window is None:
+            raise ValueError("The configuration is not resolved: it has no window.")
+        pairs = self.window if self.map_type == COMBINED else (self.window,)
+        return tuple((float(low), float(high)) for low, high in pairs)  # type: ignore[misc]
 
     @property
     def last_block(self) -> str:
         """The last VGG16 block used, with the default for the mode filled in."""
+        if self.mode == "scratch":
+            return SMALL
         return self.trunk or ("block5" if self.mode == "finetuned" else "block2")
+
+
+def _checked_window(window: Any, map_type: str) -> Window:
+    """Two ascending numbers, or a pair of them for each combined map."""
+    pairs = tuple(window) if map_type == COMBINED else (window,)
+    try:
+        checked = tuple((float(low), float(high)) for low, high in pairs)
+    except (TypeError, ValueError):
+        checked = ()
+    expected = len(MAP_TYPES) if map_type == COMBINED else 1
+    if len(checked) != expected or not all(low < high for low, high in checked):
+        what = "three pairs of" if map_type == COMBINED else "two"
+        raise ValueError(f"window must be {what} ascending numbers, but {window} was given.")
+    return checked if map_type == COMBINED else checked[0]
 
 
 def load_config(path: str | Path, **changes: Any) -> ExperimentConfig:
@@ -231,7 +282,7 @@ def save_config(config: ExperimentConfig, path: str | Path) -> None:
     """Write every setting as YAML; `load_config` gives the same record back."""
     settings = asdict(config)
     settings["traits"] = list(config.traits)
-    settings["window"] = list(config.window) if config.window else None
+    settings["window"] = np.asarray(config.window).tolist() if config.window else None
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     Path(path).write_text(text, encoding="utf-8")
 
@@ -252,7 +303,10 @@ def resolve_config(
     ValueError: the settings were resolved for another unit, as those of a finished run are, or
         their window is that of another map type.
     """
-    default = WINDOWS[config.map_type, unit]
+    if lacking := [m for m in config.map_types if (m, unit) not in WINDOWS]:
+        raise ValueError(f"There is no {', '.join(lacking)} map in {unit}.")
+    pairs = tuple(WINDOWS[map_type, unit] for map_type in config.map_types)
+    default: Window = pairs if config.map_type == COMBINED else pairs[0]
     if config.unit not in (None, unit):
         raise ValueError(
             f"These settings are of a run in {config.unit}, the cohort is in {unit}. Leave unit "
@@ -265,7 +319,7 @@ def resolve_config(
         )
     return replace(
         config,
-        trunk=config.last_block,
+        trunk=None if config.mode == "scratch" else config.last_block,
         unit=unit,
         map_size=map_size,
         window=config.window or default,

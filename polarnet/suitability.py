@@ -6,14 +6,14 @@ from typing import Final
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort
 from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
-from polarnet.traits import MAP_TYPES
+from polarnet.traits import COMBINED, MAP_TYPES
 
 STATED: Final = ("tracer", "stress_agent", "software")
 """What a user may state about a whole cohort, and what prediction compares."""
 
 
 RESERVED: Final = (
-    *MAP_TYPES, "hidden", "dropout", "pooled", "standardised", "scaled", "aha_segments",
+    *MAP_TYPES, COMBINED, "hidden", "dropout", "pooled", "standardised", "scaled", "aha_segments",
     "study_id", "patient_id", "split", "warning",
 )  # fmt: skip
 """Names that inputs, layers and columns have already."""
@@ -49,12 +49,13 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
             f"No validation study has {listing(unseen)} recorded, so nothing tells when to stop. "
             "Enlarge the validation split or drop the trait."
         )
-    if config.map_type not in train.maps:
+    if lacking := [map_type for map_type in config.map_types if map_type not in train.maps]:
         raise ValueError(
-            f"No {config.map_type} maps in this cohort; it has {', '.join(train.maps)} "
+            f"No {listing(lacking)} maps in this cohort; it has {', '.join(train.maps)} "
             f"in {train.unit}."
         )
-    if (train.unit, train.size) != (val.unit, val.size) or config.map_type not in val.maps:
+    lacking = [map_type for map_type in config.map_types if map_type not in val.maps]
+    if (train.unit, train.size) != (val.unit, val.size) or lacking:
         raise ValueError("Training and validation cohort differ in unit, map size or map type.")
     if shared := sorted(set(train.patients) & set(val.patients)):
         raise ValueError(f"Patients in training and validation: {listing(shared)}.")
@@ -74,9 +75,9 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
             f"The model was trained on maps in {config.unit}, this cohort is in {cohort.unit}. "
             "Import the maps in that unit, or train a model on this one."
         )
-    if config.map_type not in cohort.maps:
+    if lacking := [map_type for map_type in config.map_types if map_type not in cohort.maps]:
         raise ValueError(
-            f"The model reads {config.map_type} maps; this cohort has {', '.join(cohort.maps)}."
+            f"The model reads {listing(lacking)} maps; this cohort has {', '.join(cohort.maps)}."
         )
     if cohort.size != config.map_size:
         raise ValueError(

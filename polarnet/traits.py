@@ -5,6 +5,9 @@ from typing import Final
 MAP_TYPES: Final = ("rest", "stress", "reserve")
 """Rest MBF and stress MBF in mL/min/g (or percent), flow reserve without unit."""
 
+COMBINED: Final = "combined"
+"""What a network reads that is shown all three maps at once, as its three input channels."""
+
 IMPAIRED_MFR: Final = "impaired_mfr"
 
 TRAITS: Final = (IMPAIRED_MFR, "sex", "diabetes", "hypertension", "dyslipidemia", "smoking")

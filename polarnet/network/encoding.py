@@ -9,7 +9,7 @@ import tensorflow as tf
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
 
-ENCODING_VERSION: Final = 1
+ENCODING_VERSION: Final = 2
 """To be raised with every change of what `encode` gives, so that kept features are not reused."""
 
 
@@ -19,9 +19,10 @@ def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:
     Parameters
     ----------
     maps
-        Shape (n, size, size), float32, in the unit of the cohort; 0 outside the disc.
+        Shape (n, size, size, channels), float32, 0 outside the disc: one channel for one map
+        type, in the unit of the cohort; three for combined maps (rest, stress, reserve).
     config
-        A resolved configuration: its `window` says what is darkest and brightest.
+        A resolved configuration: its `windows` say what is darkest and brightest.
 
     Returns
     -------
@@ -31,15 +32,15 @@ def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:
     ----------
     Simonyan & Zisserman, arXiv 1409.1556; preprocessing by keras.applications.vgg16.
     """
-    maps = tf.convert_to_tensor(maps, tf.float32)[..., None]
+    maps = tf.convert_to_tensor(maps, tf.float32)
     if config.scaling == "relative":
-        low, high = 0.0, tf.reduce_max(maps, axis=(1, 2, 3), keepdims=True)
+        low, high = 0.0, tf.reduce_max(maps, axis=(1, 2), keepdims=True)
     else:
-        low, high = _window(config)
+        low, high = tf.unstack(tf.constant(config.windows), axis=1)
     share = tf.clip_by_value(tf.math.divide_no_nan(maps - low, high - low), 0, 1)
     share = tf.image.resize(share, (config.input_size, config.input_size), method="bilinear")
     if config.palette == "grey":
-        image = tf.repeat(share * 255, 3, axis=-1)
+        image = tf.repeat(share * 255, 3 // maps.shape[-1], axis=-1)
     else:
         level = tf.cast(tf.round(share[..., 0] * 255), tf.int32)
         image = tf.gather(tf.constant(_colours(config.palette)), level)
@@ -47,19 +48,18 @@ def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:
 
 
 def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
-    """Share of the pixels inside the disc that lie outside the window, 0 to 1."""
+    """Share of the pixels inside the disc that lie outside their window, 0 to 1.
+
+    Parameters
+    ----------
+    maps
+        As for `encode`.
+    """
     if config.scaling == "relative":
         return 0.0
-    low, high = _window(config)
-    inside = maps[:, disc_mask(maps.shape[-1])]
+    low, high = np.transpose(config.windows)
+    inside = maps[:, disc_mask(maps.shape[1])]
     return float(((inside < low) | (inside > high)).mean())
-
-
-def _window(config: ExperimentConfig) -> tuple[float, float]:
-    """Darkest and brightest value of a resolved configuration."""
-    if config.window is None:
-        raise ValueError("The configuration is not resolved: it has no window.")
-    return config.window
 
 
 def _colours(palette: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,8 @@ from polarnet.cohort import Cohort
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import ENCODING_VERSION, encode
-from polarnet.network.model import below
+from polarnet.network.inputs import input_maps
+from polarnet.network.model import BLOCK_ENDS, POOLED, below
 
 BATCH: Final = 32
 """Maps through the trunk at once; the last batch is filled up, so that no result depends on how
@@ -80,33 +81,91 @@ def trunk_features(
     config: ExperimentConfig = model.experiment
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
-    stack = cohort.maps[config.map_type]
-    digests = [map_digest(stack[row]) for row in range(len(cohort))]
-    shards, place = _open_shards(folder)
+    digests = _digests(cohort, config)
+    _, place = _open_shards(folder)
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
-        forward = tf.function(lambda images: lower(images, training=False))
-        with tqdm(
-            total=len(missing), desc="VGG16 features", unit="map", disable=not show_progress
-        ) as bar:
-            for start in range(0, len(missing), _SHARD):
-                rows = np.array(missing[start : start + _SHARD])
-                values = []
-                for first in range(0, len(rows), BATCH):
-                    batch = rows[first : first + BATCH]
-                    values.append(padded(forward, encode(stack[batch], config)))
-                    bar.update(len(batch))
-                _write_shard(folder, np.concatenate(values), [digests[row] for row in rows])
-        shards, place = _open_shards(folder)
+        _keep([folder], lower, cohort, config, missing, digests, show_progress)
+    shards, place = _open_shards(folder)
     return Features(shards, np.array([place[digest] for digest in digests]))
+
+
+def keep_depths(
+    models: Sequence[keras.Model], cohort: Cohort, cache: Path, *, show_progress: bool = False
+) -> None:
+    """Keep the pooled features of several frozen models that differ in depth and pooling.
+
+    The maps go through the deepest trunk once; the others are cut from it on the way. What
+    `trunk_features` is asked for afterwards is there.
+
+    Parameters
+    ----------
+    models
+        Of `build_model`, frozen, with the same weights and encoding.
+    """
+    deepest = max(models, key=lambda model: model.experiment.last_block)
+    config: ExperimentConfig = deepest.experiment
+    outputs = []
+    for model in models:
+        end = BLOCK_ENDS[model.experiment.last_block]
+        pool = keras.Model(model.get_layer(end).output, model.get_layer(POOLED).output)
+        outputs.append(pool(deepest.get_layer(end).output))
+    joint = keras.Model(deepest.input, outputs)
+    folders = [cache / _key(below(m, POOLED), POOLED, m.experiment) for m in models]
+    digests = _digests(cohort, config)
+    present = [_open_shards(folder)[1] for folder in folders]
+    is_missing = [any(d not in place for place in present) for d in digests]
+    missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
+    if missing:
+        _keep(folders, joint, cohort, config, missing, digests, show_progress)
+
+
+def _digests(cohort: Cohort, config: ExperimentConfig) -> list[bytes]:
+    """Fingerprint of what the network reads of every study."""
+    stack = input_maps(cohort, config)
+    return [map_digest(stack[row]) for row in range(len(cohort))]
+
+
+def _keep(
+    folders: Sequence[Path],
+    lower: keras.Model,
+    cohort: Cohort,
+    config: ExperimentConfig,
+    rows: Sequence[int],
+    digests: Sequence[bytes],
+    show_progress: bool,
+) -> None:
+    """Send maps through a model with one output a folder, and keep what comes out."""
+    stack = input_maps(cohort, config)
+
+    @tf.function
+    def forward(images: tf.Tensor) -> list[tf.Tensor]:
+        outputs = lower(images, training=False)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    with tqdm(total=len(rows), desc="Features", unit="map", disable=not show_progress) as bar:
+        for start in range(0, len(rows), _SHARD):
+            shard = np.array(rows[start : start + _SHARD])
+            values = []
+            for first in range(0, len(shard), BATCH):
+                batch = shard[first : first + BATCH]
+                filled = _filled(encode(stack[batch], config))
+                values.append([out.numpy()[: len(batch)] for out in forward(filled)])
+                bar.update(len(batch))
+            for folder, parts in zip(folders, zip(*values, strict=True), strict=True):
+                kept = np.concatenate(parts).astype(np.float32)
+                _write_shard(folder, kept, [digests[row] for row in shard])
 
 
 def padded(forward: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor | np.ndarray) -> np.ndarray:
     """Run a function on a batch filled up to the fixed size; float32 result without the filling."""
-    n = len(batch)
+    return tf.cast(forward(_filled(batch)), tf.float32).numpy()[: len(batch)]
+
+
+def _filled(batch: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """A batch with zeros up to the fixed size."""
     batch = tf.convert_to_tensor(batch)
-    filled = tf.pad(batch, [(0, BATCH - n)] + [(0, 0)] * (len(batch.shape) - 1))
-    return tf.cast(forward(filled), tf.float32).numpy()[:n]
+    return tf.pad(batch, [(0, BATCH - len(batch))] + [(0, 0)] * (len(batch.shape) - 1))
 
 
 def in_batches(

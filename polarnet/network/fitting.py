@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
+from polarnet.network.inputs import input_maps
 from polarnet.network.model import HIDDEN, POOLED, above, standardise
 from polarnet.network.pipeline import training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
@@ -27,11 +28,11 @@ Rows = np.ndarray | Features
 
 @dataclass(frozen=True)
 class Stage:
-    """One go of training: what it is called and when it ends."""
+    """One go of training: what it is called, its L2 penalty in each epoch, and when it ends."""
 
     name: str
     learning_rate: float
-    epochs: int
+    penalties: list[float]
     patience: int
 
 
@@ -47,32 +48,56 @@ def fit(
 
     Returns
     -------
-    History, one row an epoch: stage, epoch, loss (with L2 penalty), val_log_loss in nats. The
-    model is left with the weights of the epoch with the lowest val_log_loss.
+    History, one row an epoch: stage, epoch, l2 (penalty), loss (with it), val_log_loss in nats.
+    The model is left with the weights of the epoch with the lowest val_log_loss.
     """
     end = frozen_end(config)
     kept, kept_val = (
         trunk_features(model, end, part, cache, show_progress=show_progress)
         for part in (train, val)
     )
+    if config.mode == "scratch":
+        stage = Stage(
+            "scratch",
+            config.learning_rate,
+            penalties(replace(config, epochs=config.finetune_epochs), len(train)),
+            config.finetune_patience,
+        )
+        return _train_stage(
+            model, end, stage, kept, kept_val, train, val, config, show_progress
+        )
     pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
     standardise(model, pooled)
-    for name in (HIDDEN, *config.traits):
-        model.get_layer(name).kernel_regularizer.l2 = config.l2 / len(train)
-    stage = Stage("head", config.learning_rate, config.epochs, config.patience)
+    stage = Stage("head", config.learning_rate, penalties(config, len(train)), config.patience)
     head = _train_stage(model, POOLED, stage, pooled, pooled_val, train, val, config, show_progress)
     if config.mode == "frozen":
         return head
     for layer in model.layers:
         layer.trainable = layer.trainable or layer.name.startswith(f"{config.last_block}_conv")
     before = model.get_weights()
+    kept_penalty = float(head.loc[head[LOG_LOSS].idxmin(), "l2"])
     stage = Stage(
-        "finetune", config.finetune_learning_rate, config.finetune_epochs, config.finetune_patience
+        "finetune",
+        config.finetune_learning_rate,
+        [kept_penalty] * config.finetune_epochs,
+        config.finetune_patience,
     )
     block = _train_stage(model, end, stage, kept, kept_val, train, val, config, show_progress)
     if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
         model.set_weights(before)
     return pd.concat([head, block], ignore_index=True)
+
+
+def penalties(config: ExperimentConfig, n_train: int) -> list[float]:
+    """L2 penalty of each epoch of the head: from strong to weak, by the same factor each time.
+
+    >>> config = ExperimentConfig(l2=8, l2_end=2, epochs=3)
+    >>> penalties(config, 100)
+    [0.08, 0.04, 0.02]
+    """
+    weakening = config.l2_end / config.l2 if config.l2 else 0.0
+    share = np.linspace(0, 1, config.epochs)
+    return [float(strength) for strength in config.l2 / n_train * weakening**share]
 
 
 def _train_stage(
@@ -93,12 +118,17 @@ def _train_stage(
     """
     traits = list(config.traits)
     upper = above(model, cut)
+    # A variable, because a number would be frozen into the compiled training step.
+    strength = keras.Variable(stage.penalties[0], trainable=False, name="l2")
+    penalised = [model.get_layer(name) for name in (HIDDEN, *traits)]
+    for layer in penalised:
+        layer.kernel_regularizer.l2 = strength
     trainee = model if config.augment else upper
     batches = training_batches(
-        _map_reader(train, config) if config.augment else inputs.__getitem__,
+        (input_maps(train, config) if config.augment else inputs).__getitem__,
         train.traits[traits],
         batch_size=config.batch_size,
-        epochs=stage.epochs,
+        epochs=len(stage.penalties),
         seed=config.seed,
         augment=config if config.augment else None,
     )
@@ -111,25 +141,28 @@ def _train_stage(
         monitor=LOG_LOSS, mode="min", patience=stage.patience, restore_best_weights=True
     )
     with tqdm(
-        total=stage.epochs,
+        total=len(stage.penalties),
         desc=f"Training ({stage.name}, at most)",
         unit="epoch",
         disable=not show_progress,
     ) as bar:
-        watch = _Watch(upper, val_inputs, val.traits[traits], stage, bar)
+        watch = _Watch(upper, val_inputs, val.traits[traits], stage, strength, bar)
         trainee.fit(
             batches,
-            epochs=stage.epochs,
+            epochs=len(stage.penalties),
             steps_per_epoch=math.ceil(len(train) / config.batch_size),
             callbacks=[watch, stop],
             shuffle=False,
             verbose=0,
         )
-    return pd.DataFrame(watch.rows)
+    rows = pd.DataFrame(watch.rows)
+    for layer in penalised:
+        layer.kernel_regularizer.l2 = float(rows.loc[rows[LOG_LOSS].idxmin(), "l2"])
+    return rows
 
 
 class _Watch(keras.callbacks.Callback):
-    """Adds the validation log-loss, without the L2 penalty, to the logs and the bar."""
+    """Sets the L2 penalty; adds the validation log-loss, which is without it, to logs and bar."""
 
     def __init__(
         self,
@@ -137,22 +170,26 @@ class _Watch(keras.callbacks.Callback):
         inputs: Rows,
         traits: pd.DataFrame,
         stage: Stage,
+        strength: keras.Variable,
         bar: tqdm,
     ) -> None:
         super().__init__()
         self.rows: list[dict[str, object]] = []
-        self._inputs, self._traits, self._stage = inputs, traits, stage
+        self._inputs, self._traits, self._stage, self._strength = inputs, traits, stage, strength
         self._forward = tf.function(
             lambda rows: side_by_side(upper(rows, training=False), list(traits.columns))
         )
         self._bar = bar
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._strength.assign(self._stage.penalties[epoch])
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         scores = in_batches(self._forward, self._inputs)
         logs[LOG_LOSS] = log_loss(self._traits.to_numpy(), scores)
         self.rows.append(
-            {"stage": self._stage.name, "epoch": epoch + 1, "loss": logs["loss"],
-             LOG_LOSS: logs[LOG_LOSS]}
+            {"stage": self._stage.name, "epoch": epoch + 1, "l2": self._stage.penalties[epoch],
+             "loss": logs["loss"], LOG_LOSS: logs[LOG_LOSS]}
         )  # fmt: skip
         self._bar.set_postfix(val_log_loss=f"{logs[LOG_LOSS]:.4f}", refresh=False)
         self._bar.update()
@@ -187,6 +224,3 @@ def _through(model: keras.Model, start: str, end: str, inputs: Features) -> np.n
     return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)
 
 
-def _map_reader(cohort: Cohort, config: ExperimentConfig) -> Callable[[np.ndarray], np.ndarray]:
-    stack = cohort.maps[config.map_type]
-    return lambda rows: np.asarray(stack[rows], np.float32)

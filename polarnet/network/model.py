@@ -24,6 +24,9 @@ BLOCK_ENDS: Final = {
 }
 """Last convolution of each VGG16 block: its features are pooled (names of Keras' own layers)."""
 
+SMALL_FILTERS: Final = (16, 32, 64)
+"""3 x 3 convolutions of the network that is trained from scratch: 24,000 weights (our choice)."""
+
 POOLED: Final = "pooled"
 """Layer that gives one vector a study."""
 
@@ -60,13 +63,11 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Pooling by AHA segment, and a
     dense layer without activation (on 160 real studies better than with ReLU), are our choice.
     """
-    config = replace(config, trunk=config.last_block, precision=resolve_precision(config.precision))
+    config = replace(config, precision=resolve_precision(config.precision))
     keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.precision):
         image = keras.Input((config.input_size, config.input_size, 3), name=config.map_type)
-        trunk = vgg16_trunk(image, config.weights)
-    trunk.trainable = False
-    features = trunk.get_layer(BLOCK_ENDS[config.last_block]).output
+        features = _features(image, config)
     # From here in float32: averages and probabilities lose digits in bf16.
     pooled = _pool(features, config.pooling)
     standardised = keras.layers.Normalization(name=STANDARDISED, dtype="float32")(pooled)
@@ -87,6 +88,22 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     model = keras.Model(image, heads, name="polarnet")
     model.experiment = config
     return model
+
+
+def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
+    """Output of the last convolution: of VGG16, not trainable yet, or of the small network."""
+    if config.mode == "scratch":
+        features = keras.layers.Rescaling(1 / 128, name="small_scaled")(image)
+        for k, filters in enumerate(SMALL_FILTERS, start=1):
+            if k > 1:
+                features = keras.layers.MaxPooling2D(name=f"small_pool{k - 1}")(features)
+            features = keras.layers.Conv2D(
+                filters, 3, padding="same", activation="relu", name=f"small_conv{k}"
+            )(features)
+        return features
+    trunk = vgg16_trunk(image, config.weights)
+    trunk.trainable = False
+    return trunk.get_layer(BLOCK_ENDS[config.last_block]).output
 
 
 def load_model(folder: str | Path) -> keras.Model:

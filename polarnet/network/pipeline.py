@@ -90,18 +90,19 @@ def training_batches(
 
 
 def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Tensor:
-    """Turn, stretch and grain maps a little; a wall stays where it is.
+    """Turn, stretch and grain maps (k, size, size, channels) a little; a wall stays in its place.
 
-    The change depends on seed, epoch and study alone, never on the batch a map came in.
+    All maps of a study turn together. The change depends on seed, epoch and study alone, never on
+    the batch a map came in.
     """
-    size = maps.shape[-1]
+    size, channels = maps.shape[1], maps.shape[-1]
 
     def draw(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + epoch, row])
         return (
             tf.random.stateless_uniform((2,), key, -1, 1),
             # A key of its own, so that the grain knows nothing of the turn.
-            tf.random.stateless_normal((size, size), key + tf.constant([1 << 40, 0], tf.int64)),
+            tf.random.stateless_normal((size, size, channels), key + tf.constant([1 << 40, 0], tf.int64)),
         )
 
     both, grain = tf.map_fn(draw, rows, fn_output_signature=(tf.float32, tf.float32))
@@ -114,13 +115,14 @@ def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Te
         axis=1,
     )
     # The edge of the disc is warped too, and divided by: what lies outside must not leak in.
-    disc = tf.broadcast_to(tf.cast(disc_mask(size), tf.float32), tf.shape(maps))
+    inner = disc_mask(size)[..., None]
+    disc = tf.broadcast_to(tf.cast(inner, tf.float32), tf.shape(maps))
     turned, share = (
         keras.ops.image.affine_transform(
-            values[..., None], transform, interpolation="bilinear", fill_mode="constant"
-        )[..., 0]
+            values, transform, interpolation="bilinear", fill_mode="constant"
+        )
         for values in (maps * disc, disc)
     )
     # Where a shrunken disc does not reach, the study keeps its own pixels.
     inside = tf.where(share > 0.5, tf.math.divide_no_nan(turned, share), maps)
-    return tf.where(disc_mask(size), tf.maximum(inside * (1 + GRAIN * grain), 0), 0)
+    return tf.where(inner, tf.maximum(inside * (1 + GRAIN * grain), 0), 0)

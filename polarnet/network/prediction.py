@@ -11,10 +11,10 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.cohort.stack import MapStack
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encode
 from polarnet.network.features import BATCH, Features, padded, trunk_features
+from polarnet.network.inputs import Inputs, input_maps
 from polarnet.network.model import POOLED, above
 from polarnet.suitability import check_prediction, difference
 
@@ -51,7 +51,7 @@ def predict(
     config: ExperimentConfig = model.experiment
     check_prediction(config, cohort)
     upper: keras.Model = model
-    stack: np.ndarray | MapStack | Features = cohort.maps[config.map_type]
+    stack: Inputs | Features = input_maps(cohort, config)
     if cache is not None:
         layer = frozen_end(config)
         upper = above(model, layer)
@@ -78,6 +78,8 @@ def frozen_end(config: ExperimentConfig) -> str:
     """The last layer below which nothing is ever trained: what a cache may hold."""
     if config.mode == "frozen":
         return POOLED
+    if config.mode == "scratch":
+        return config.map_type
     block = int(config.last_block.removeprefix("block"))
     return f"block{block - 1}_pool" if block > 1 else config.map_type
 

@@ -21,6 +21,7 @@ from polarnet.folders import new_file, new_folder
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import cache_folder, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
+from polarnet.network.inputs import input_maps
 from polarnet.network.model import STANDARDISED, build_model
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
@@ -162,7 +163,7 @@ def _digest(cohort: Cohort) -> str:
 
 def _clipped(cohort: Cohort, config: ExperimentConfig) -> float:
     """Share of disc pixels of the cohort that lie outside the window."""
-    stack = cohort.maps[config.map_type]
+    stack = input_maps(cohort, config)
     shares = [
         clipped_share(stack[start : start + _SHARD], config) * len(stack[start : start + _SHARD])
         for start in range(0, len(cohort), _SHARD)
