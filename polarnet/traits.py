@@ -5,6 +5,9 @@ from typing import Final
 MAP_TYPES: Final = ("rest", "stress", "reserve")
 """Rest MBF and stress MBF in mL/min/g (or percent), flow reserve without unit."""
 
+COMBINED: Final = "combined"
+"""Rest, stress and reserve map of a study together, in this order."""
+
 IMPAIRED_MFR: Final = "impaired_mfr"
 
 TRAITS: Final = (IMPAIRED_MFR, "sex", "diabetes", "hypertension", "dyslipidemia", "smoking")
