@@ -55,7 +55,7 @@ def test_each_group_equals_r():
 
 
 def test_a_small_group_is_counted_but_gives_no_number():
-    """By hand: the first 20 have 9 positives, which is one too few; the first 23 have 10."""
+    """By hand: the first 22 have 9 positives, one too few; the first 25 have 10."""
     labels = BOTH[0]
     for first, n_pos, is_given in ((22, 9, False), (25, 10, True)):
         groups = pd.Series(["A"] * first + ["B"] * (60 - first), index=STUDIES)
