@@ -50,10 +50,12 @@ def plot_flow(boxes: Sequence[Sequence[Box]], ax: Axes | None = None) -> Axes:
     if ax is None:
         figure = Figure(figsize=(1, 1))
         ax = figure.add_axes((0, 0, 1, 1))
+        ax.axis("off")
         width, height, _ = _sizes(ax, boxes, SMALL)
         figure.set_size_inches(width, height)
         _draw(ax, boxes, SMALL, (width, height))
         return ax
+    ax.axis("off")
     whole: Any = ax.get_figure(root=True)
     whole.draw_without_rendering()  # the layout decides how large the axes are
     room = _inches(ax, ax)
@@ -116,7 +118,8 @@ def _extent(ax: Axes, lines: Sequence[str], points: float) -> tuple[float, float
     text = ax.text(0, 0, "\n".join(lines), fontsize=points)
     width, height = _inches(ax, text)
     text.remove()
-    return width + 2 * _PAD, height + 2 * _PAD
+    pad = 2 * _PAD * points / SMALL
+    return width + pad, height + pad
 
 
 def _inches(ax: Axes, artist: Artist) -> tuple[float, float]:
@@ -132,7 +135,6 @@ def _draw(
     scale = points / SMALL
     _, height, levels = _sizes(ax, boxes, points)
     ax.set(xlim=(0, room[0]), ylim=(0, room[1]))
-    ax.axis("off")
     middle, top = room[0] / 2, (room[1] + height - _GAP * scale) / 2
     above: list[tuple[float, float]] = []
     for level, (w, h, aside_w, aside_h) in zip(boxes, levels, strict=True):

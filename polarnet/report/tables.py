@@ -27,7 +27,7 @@ DECIMALS: Final = 3
 DOTS_PER_INCH: Final = 200
 
 _NUMBER: Final = re.compile(
-    rf"|[<>]?[+-]?\d[\d.,%/()\[\] +-]*(\[{NOT_ESTIMABLE}\])?|{NOT_REPORTED}|{NOT_ESTIMABLE}"
+    rf"|[<>]?[+-]?\d[\d.,e%/()\[\] +-]*(\[{NOT_ESTIMABLE}\])?|{NOT_REPORTED}|{NOT_ESTIMABLE}"
 )
 
 
