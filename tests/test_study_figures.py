@@ -306,6 +306,14 @@ def test_no_text_of_a_flow_leaves_its_box(size, layout):
     assert all(ax.figure.bbox.y0 <= b.y0 and b.y1 <= ax.figure.bbox.y1 for b in boxes)
 
 
+def test_a_wide_box_aside_widens_the_figure():
+    ax = plot_flow([[Box(("a",), ("left out: " + 8 * "studies ",))], [Box(("b",))]])
+    ax.figure.draw_without_rendering()
+    aside = max((p.get_window_extent() for p in ax.patches if isinstance(p, Rectangle)),
+                key=lambda box: box.x1)  # fmt: skip
+    assert aside.x1 <= ax.figure.bbox.x1
+
+
 def test_arrows_of_a_flow_lead_from_level_to_level():
     """1 to 1, 1 to 3, 3 to 3, and one aside: eight heads; each ends at the frame of a box."""
     ax = plot_flow(FLOW)
@@ -342,7 +350,9 @@ def test_studies_are_drawn_on_one_scale_each_under_its_caption():
 
 
 def test_captions_touch_neither_walls_nor_neighbours():
-    captions = ["impaired MFR with, read as without\nprobability 0.04 of a very long remark"] * 4
+    captions = [
+        "impaired MFR with, read as without\nprobability 0.04, which is the lowest of all the 180 patients of the test"
+    ] * 4
     maps = np.ones((4, 16, 16))
     figure = plot_studies(maps, captions, map_type="rest", unit="mL/min/g")
     places = {t: e for t, e in extents(figure).items() if t.axes and t.axes.images}
