@@ -61,7 +61,7 @@ def row_heights(ax):
 
 def extents(figure):
     """Extent in pixels of every drawn text, after the layout was done."""
-    figure.draw_without_rendering()
+    figure.draw_without_rendering()  # at the figure's own dots an inch
     found = [t for t in figure.findobj(Text) if t.get_text() and (not t.axes or t.axes.axison)]
     found += [t for ax in figure.axes if not ax.axison for t in (*ax.texts, ax.title)]
     places = {text: text.get_window_extent() for text in found if text.get_text()}
@@ -286,11 +286,14 @@ FLOW = [
 ]
 
 
-@pytest.mark.parametrize("size", [None, (7.2, 4.0), (3.6, 2.8)])
+@pytest.mark.parametrize("size", [None, (7.2, 4.0), (4.0, 3.0)])
 @pytest.mark.parametrize("layout", [None, "constrained"])
-def test_no_text_of_a_flow_leaves_its_box(size, layout):
+@pytest.mark.parametrize("dots_per_inch", [72, 100, 200, 600])
+def test_no_text_of_a_flow_leaves_its_box(size, layout, dots_per_inch):
+    """Nor does it when the figure is saved at another resolution than it was measured at."""
     given = None if size is None else Figure(figsize=size, layout=layout).subplots()
     ax = plot_flow(FLOW, given)
+    ax.figure.set_dpi(dots_per_inch)
     places = extents(ax.figure)
     boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, Rectangle)]
     lines = [box.lines for level in FLOW for box in level] + [FLOW[0][0].left_out]
@@ -304,6 +307,17 @@ def test_no_text_of_a_flow_leaves_its_box(size, layout):
         assert not one.overlaps(two)
     assert all(ax.figure.bbox.x0 <= b.x0 and b.x1 <= ax.figure.bbox.x1 for b in boxes)
     assert all(ax.figure.bbox.y0 <= b.y0 and b.y1 <= ax.figure.bbox.y1 for b in boxes)
+
+
+@pytest.mark.parametrize("width", [3.0, 3.4, 4.2])
+def test_a_long_line_keeps_to_its_box_at_another_resolution(width):
+    """Measured at 100 dots an inch, drawn at 200, as `save_figure` does."""
+    line = 3 * "impaired MFR 290 / 550, " + "more"
+    ax = plot_flow([[Box((line,))]], Figure(figsize=(width, 1), dpi=100).add_axes((0, 0, 1, 1)))
+    ax.figure.set_dpi(200)
+    ax.figure.draw_without_rendering()
+    text, box = ax.texts[0].get_window_extent(), ax.patches[0].get_window_extent()
+    assert box.x0 < text.x0 < text.x1 < box.x1
 
 
 def test_a_wide_box_aside_widens_the_figure():
@@ -350,9 +364,8 @@ def test_studies_are_drawn_on_one_scale_each_under_its_caption():
 
 
 def test_captions_touch_neither_walls_nor_neighbours():
-    captions = [
-        "impaired MFR with, read as without\nprobability 0.04, which is the lowest of all the 180 patients of the test"
-    ] * 4
+    long = "probability 0.04, which is the lowest of all patients of the test"
+    captions = [f"impaired MFR with, read as without\n{long}"] * 4
     maps = np.ones((4, 16, 16))
     figure = plot_studies(maps, captions, map_type="rest", unit="mL/min/g")
     places = {t: e for t, e in extents(figure).items() if t.axes and t.axes.images}

@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 
 from polarnet.report.style import SMALL
 
@@ -117,9 +118,12 @@ def _extent(ax: Axes, lines: Sequence[str], points: float) -> tuple[float, float
         return 0.0, 0.0
     text = ax.text(0, 0, "\n".join(lines), fontsize=points)
     width, height = _inches(ax, text)
+    # Letters are fitted to pixels: at another resolution, or as vectors, a line may be wider.
+    outlines = [TextPath((0, 0), line, size=points, prop=text.get_fontproperties())
+                for line in lines]  # fmt: skip
+    width = max(width, *(outline.get_extents().x1 / 72 for outline in outlines))
     text.remove()
-    pad = 2 * _PAD * points / SMALL
-    return width + pad, height + pad
+    return width + 2 * _PAD, height + 2 * _PAD
 
 
 def _inches(ax: Axes, artist: Artist) -> tuple[float, float]:
