@@ -161,7 +161,7 @@ def test_an_item_from_memory_says_so(study):
         item.id for name in GUIDELINES for item in load_guideline(name).items if not item.checked
     ]
     assert marked == unchecked
-    assert "number and topic from memory; compare with the publication" in page
+    assert "from memory; compare with the publication" in page
 
 
 def test_a_phantom_answers_no_item_about_patients(study):

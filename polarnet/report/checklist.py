@@ -73,7 +73,7 @@ class Item:
     about_patients
         The answer is a fact about people, so a phantom never gives it.
     checked
-        False: the topic is from memory.
+        False: what the topic says beyond the guideline's heading is from memory; the page says so.
 
     Raises
     ------
