@@ -6,7 +6,7 @@ MAP_TYPES: Final = ("rest", "stress", "reserve")
 """Rest MBF and stress MBF in mL/min/g (or percent), flow reserve without unit."""
 
 COMBINED: Final = "combined"
-"""What a network reads that is shown all three maps at once, as its three input channels."""
+"""Rest, stress and reserve map of a study together, in this order."""
 
 IMPAIRED_MFR: Final = "impaired_mfr"
 

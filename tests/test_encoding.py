@@ -13,13 +13,13 @@ from polarnet.network.encoding import clipped_share, encode
 
 def test_absolute_encoding_is_the_window_and_vgg16s_means(resolved):
     """By hand: 3 of 0-6 mL/min/g is grey 127.5; BGR means 103.939, 116.779, 123.68 (Keras)."""
-    image = encode(np.full((1, 32, 32), 3.0, np.float32), resolved()).numpy()
+    image = encode(np.full((1, 32, 32, 1), 3.0, np.float32), resolved()).numpy()
     assert image[0, 5, 5] == pytest.approx([127.5 - 103.939, 127.5 - 116.779, 127.5 - 123.68])
 
 
 def test_relative_encoding_forgets_the_level(resolved):
     config = resolved(scaling="relative")
-    maps = np.random.default_rng(0).random((1, 32, 32)).astype(np.float32)
+    maps = np.random.default_rng(0).random((1, 32, 32, 1)).astype(np.float32)
     np.testing.assert_allclose(encode(maps, config), encode(3 * maps, config), atol=1e-3)
     absolute = resolved()
     assert np.abs(encode(maps, absolute) - encode(3 * maps, absolute)).max() > 20
@@ -27,7 +27,7 @@ def test_relative_encoding_forgets_the_level(resolved):
 
 def test_colour_maps_have_8_bits(resolved):
     config = resolved(palette="jet")
-    ramp = np.linspace(0, 6, 1024, dtype=np.float32).reshape(1, 32, 32)
+    ramp = np.linspace(0, 6, 1024, dtype=np.float32).reshape(1, 32, 32, 1)
     colours = np.unique(encode(ramp, config).numpy().reshape(-1, 3), axis=0)
     assert 200 < len(colours) <= 256
     with pytest.raises(ValueError, match="matplotlib colour map"):
@@ -35,7 +35,7 @@ def test_colour_maps_have_8_bits(resolved):
 
 
 def test_clipped_share_counts_disc_pixels_outside_the_window(phantom, resolved):
-    values = np.where(pn.anatomy.disc_mask(32), 7.0, 0.0)[None]
+    values = np.where(pn.anatomy.disc_mask(32), 7.0, 0.0)[None, ..., None]
     assert clipped_share(values, resolved()) == 1.0
     assert clipped_share(values / 2, resolved()) == 0.0
 
@@ -62,24 +62,24 @@ def test_a_trait_nobody_recorded_has_weight_zero():
 def test_augmentation_keeps_walls_and_depends_on_the_study_not_the_batch():
     maps = np.where(pn.anatomy.segment_map(64) == 1, 2.0, 1.0)
     maps = np.where(pn.anatomy.disc_mask(64), maps, 0).astype(np.float32)
-    stack = np.stack([maps] * 20)
+    stack = np.stack([maps] * 20)[..., None]
     rows, epoch = np.arange(20), tf.constant(3, tf.int64)
-    varied = pipeline.vary(tf.constant(stack), tf.constant(rows), epoch, seed=1).numpy()
+    varied = pipeline.vary(tf.constant(stack), tf.constant(rows), epoch, seed=1).numpy()[..., 0]
     assert np.std(varied, axis=0).max() > 0.02
     assert (pn.segment_means(varied).argmax(axis=1) == 0).all()  # anterior stays anterior
     assert (varied[:, ~pn.anatomy.disc_mask(64)] == 0).all()
-    alone = pipeline.vary(tf.constant(stack[7:8]), tf.constant(rows[7:8]), epoch, seed=1).numpy()
+    alone = pipeline.vary(tf.constant(stack[7:8]), tf.constant(rows[7:8]), epoch, seed=1).numpy()[..., 0]
     np.testing.assert_allclose(alone[0], varied[7], atol=1e-6)
 
 
 def test_augmentation_darkens_no_edge():
     """A constant map stays constant: nothing from outside the disc may leak in."""
     disc = pn.anatomy.disc_mask(64)
-    stack = tf.constant(np.stack([np.where(disc, 1, 0)] * 30).astype(np.float32))
+    stack = tf.constant(np.stack([np.where(disc, 1, 0)] * 30)[..., None].astype(np.float32))
     rows, epoch = tf.range(30, dtype=tf.int64), tf.constant(0, tf.int64)
     grain, pipeline.GRAIN = pipeline.GRAIN, 0.0
     try:
-        varied = pipeline.vary(stack, rows, epoch, seed=4).numpy()
+        varied = pipeline.vary(stack, rows, epoch, seed=4).numpy()[..., 0]
     finally:
         pipeline.GRAIN = grain
     np.testing.assert_allclose(varied[:, disc], 1, atol=1e-5)
@@ -89,8 +89,8 @@ def test_augmentation_turns_about_the_apex_by_at_most_ten_degrees():
     """The centroid of a lit lateral spot may move by 10 degrees and 3 % of its radius."""
     spot = np.zeros((64, 64), np.float32)
     spot[31:33, 50:54] = 1
-    stack = tf.constant(np.stack([spot] * 200))
-    varied = pipeline.vary(stack, tf.range(200, dtype=tf.int64), tf.constant(0, tf.int64), seed=2)
+    stack = tf.constant(np.stack([spot] * 200)[..., None])
+    varied = pipeline.vary(stack, tf.range(200, dtype=tf.int64), tf.constant(0, tf.int64), seed=2)[..., 0]
     y, x = np.mgrid[:64, :64] - 31.5
     mass = varied.numpy().sum(axis=(1, 2))
     angle = np.degrees(np.arctan2((varied * y).numpy().sum(axis=(1, 2)) / mass,

@@ -44,7 +44,7 @@ def test_grad_cam_runs_on_one_head(phantom, resolved):
     config = resolved()
     built = pn.build_model(config)
     one_head = keras.Model(built.inputs, built.get_layer("sex").output)
-    image = encode(phantom.maps["stress"][:1], config)
+    image = encode(phantom.maps["stress"][:1][..., None], config)
     heat = Gradcam(one_head)(lambda output: output[:, 0], image, penultimate_layer="block2_conv2")
     assert heat.shape == (1, 32, 32)
 
@@ -64,7 +64,7 @@ def test_bf16_scores_like_float32(phantom, resolved):
     exact = pn.build_model(config)
     rounded = pn.build_model(dataclasses.replace(config, precision="mixed_bfloat16"))
     rounded.set_weights(exact.get_weights())
-    image = encode(phantom.maps["stress"][:8], config)
+    image = encode(phantom.maps["stress"][:8][..., None], config)
     model.standardise(exact, model.below(exact, model.POOLED)(image).numpy())
     rounded.set_weights(exact.get_weights())
     rounded.get_layer(model.STANDARDISED).finalize_state()

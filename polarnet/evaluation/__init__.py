@@ -1,16 +1,60 @@
 """Statistics on scores and labels; runs without TensorFlow."""
 
-from polarnet.evaluation.baselines import baseline_scores
+from polarnet.evaluation.adjustment import Association, adjusted_association
+from polarnet.evaluation.baselines import BASELINES, QUICK, baseline_scores
+from polarnet.evaluation.calibration import (
+    Calibration,
+    Recalibration,
+    fit_recalibration,
+    measure_calibration,
+    smooth_calibration,
+)
+from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
 from polarnet.evaluation.comparison import compare
+from polarnet.evaluation.decisions import net_benefit
+from polarnet.evaluation.multiplicity import adjust_p_values
+from polarnet.evaluation.resampling import (
+    bootstrap_auroc,
+    cluster_bootstrap_auroc,
+    seeds_and_patients_auroc,
+)
+from polarnet.evaluation.ridge import ridge_scores, tuned_ridge
 from polarnet.evaluation.roc import DeLongResult, Interval, auroc, delong_test
+from polarnet.evaluation.samplesize import auroc_half_width, development_sample_size
+from polarnet.evaluation.subgroups import evaluate_subgroups, tertiles
 from polarnet.evaluation.table import evaluate
+from polarnet.evaluation.thresholds import choose_thresholds, classify
 
 __all__ = [
+    "BASELINES",
+    "DEFAULT_PROXIES",
+    "QUICK",
+    "Association",
+    "Calibration",
     "DeLongResult",
     "Interval",
+    "Recalibration",
+    "adjust_p_values",
+    "adjusted_association",
     "auroc",
+    "auroc_half_width",
     "baseline_scores",
+    "bootstrap_auroc",
+    "choose_thresholds",
+    "classify",
+    "clinical_features",
+    "cluster_bootstrap_auroc",
     "compare",
     "delong_test",
+    "development_sample_size",
     "evaluate",
+    "evaluate_subgroups",
+    "fit_recalibration",
+    "measure_calibration",
+    "net_benefit",
+    "ridge_scores",
+    "seeds_and_patients_auroc",
+    "smooth_calibration",
+    "tertiles",
+    "tuned_ridge",
 ]

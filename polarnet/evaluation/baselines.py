@@ -1,82 +1,166 @@
 """What simple models make of the same maps: the bar that a network has to clear."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from polarnet.cohort import Cohort
+from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features, clinical_values
+from polarnet.evaluation.mapfeatures import MapFeatures, map_features
+from polarnet.evaluation.ridge import Folds, fit_ridge, inner_folds, recorded
 
-BASELINES: Final = ("global mean", "17 segments")
+QUICK: Final = ("global mean", "17 segments")
 """Logistic regression on the map's mean; logistic ridge on its AHA segment means."""
 
-_STRENGTHS: Final = np.logspace(-4, 2, 13)  # inverse penalties tried inside the training studies
-_FREE: Final = 1e4  # as good as no penalty for one number
-_FOLDS: Final = 5
+CLINICAL: Final = ("clinical", "clinical + segments")
+"""Logistic ridge on clinical variables, without and with the segment means."""
+
+BASELINES: Final = (*QUICK, "gradient boosting", "pattern", *CLINICAL)
+"""All of them. Boosted trees see the segment means, the standard deviation over the disc and the
+lowest territory mean; "pattern" is a logistic ridge on the segment means of the map rescaled to
+mean 1."""
+
+LEARNING_RATES: Final = (0.03, 0.1)
+"""Of the boosted trees; tried inside the training studies (our choice)."""
+
+ROUNDS: Final = (25, 50, 100, 200)
+"""Numbers of boosted trees, tried likewise (our choice)."""
+
+_DEPTH: Final = 3  # of a tree: at most eight groups of patients (our choice)
+_FREE: Final = 1e4  # as good as no penalty for one number, or three
 
 
 def baseline_scores(
-    train: Cohort, others: Sequence[Cohort], *, map_type: str, traits: Sequence[str], seed: int
+    train: Cohort,
+    others: Sequence[Cohort],
+    *,
+    map_type: str,
+    traits: Sequence[str],
+    seed: int,
+    models: Sequence[str] = QUICK,
+    proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES,
 ) -> dict[str, list[pd.DataFrame]]:
     """Fit the baselines on the training studies and score other cohorts.
 
     Parameters
     ----------
     train
-        Studies whose label was recorded are used, trait by trait. The ridge penalty is chosen
-        here by the log-loss of grouped cross-validation (5 folds, no patient in two); it is 1
-        where a class has a single patient.
+        Studies whose label was recorded are used, trait by trait. What a model leaves open (the
+        ridge penalty; learning rate and number of trees) is chosen here by the log-loss of
+        grouped cross-validation (5 folds, no patient in two, the same for every model); where a
+        class has a single patient, the inverse penalty is 1 and the trees are the fewest tried.
     others
         Cohorts to score, such as validation and test.
+    map_type
+        "rest", "stress", "reserve", or "combined" for the numbers of all three.
+    models
+        Names out of `BASELINES`.
+    proxies
+        Trait -> patterns of clinical columns that must not predict it, see `clinical_features`.
 
     Returns
     -------
     Name of the baseline -> one DataFrame a cohort, index study_id, one column a trait,
-    probabilities. The global mean is linear in the map's mean; both see absolute values.
+    probabilities. The global mean is linear in the map's mean; all but "pattern" and "clinical"
+    see absolute values. A trait without clinical variables is left out of the clinical models,
+    and these are left out where that is every trait.
+
+    Raises
+    ------
+    ValueError: a model is unknown, or a cohort lacks the map type.
     """
-    features = {name: _features(train, map_type, name) for name in BASELINES}
-    seen = {name: [_features(c, map_type, name) for c in others] for name in BASELINES}
-    scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in BASELINES}
-    for trait in traits:
-        is_recorded = train.traits[trait].notna().to_numpy()
-        labels = train.traits[trait].to_numpy()[is_recorded]
-        groups = train.patients.to_numpy()[is_recorded]
-        for name in BASELINES:
-            model = _fit(features[name][is_recorded], labels, groups, name, seed)
-            for table, values in zip(scores[name], seen[name], strict=True):
-                table[trait] = model.predict_proba(values)[:, 1]
-    return scores
+    if unknown := [name for name in models if name not in BASELINES]:
+        raise ValueError(
+            f"Unknown baselines: {', '.join(map(str, unknown))}; use {', '.join(BASELINES)}."
+        )
+    cohorts = (train, *others)
+    maps = [map_features(cohort, map_type) for cohort in cohorts]
+    scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in models}
+    traits_of = defaultdict(list)
+    # The fits are small: more threads cost more than they give.
+    with threadpool_limits(1):
+        for trait in traits:
+            rows, labels, groups = recorded(train, trait)
+            folds = inner_folds(labels, groups, seed)
+            clinical = _clinical(cohorts, trait, proxies) if set(models) & set(CLINICAL) else None
+            for name in models:
+                if name in CLINICAL and clinical is None:
+                    continue
+                of_train, *of_others = _features(name, maps, clinical)
+                model = _fit(name, of_train[rows], labels, folds, seed)
+                traits_of[name].append(trait)
+                for table, values in zip(scores[name], of_others, strict=True):
+                    table[trait] = model.predict_proba(values)[:, 1]
+    return {name: scores[name] for name in models if name not in CLINICAL or traits_of[name]}
 
 
-def _features(cohort: Cohort, map_type: str, name: str) -> np.ndarray:
-    """(n, 1) or (n, 17), in the unit of the map."""
+def _clinical(
+    cohorts: Sequence[Cohort], trait: str, proxies: Mapping[str, Sequence[str]]
+) -> list[np.ndarray] | None:
+    """Clinical variables of every cohort, the first of which says which; None without any."""
+    of_train = clinical_features(cohorts[0], trait, proxies)
+    if of_train.empty:
+        return None
+    others = [clinical_values(cohort, of_train.columns) for cohort in cohorts[1:]]
+    return [table.to_numpy() for table in (of_train, *others)]
+
+
+def _features(
+    name: str, maps: Sequence[MapFeatures], clinical: Sequence[np.ndarray] | None
+) -> Sequence[np.ndarray]:
+    """What a model sees of every cohort: arrays (n of the cohort, number of features)."""
     if name == "global mean":
-        return cohort.global_means(map_type).to_numpy()[:, None]
-    return cohort.segment_means(map_type)
+        return [m.means for m in maps]
+    if name == "17 segments":
+        return [m.segments for m in maps]
+    if name == "pattern":
+        return [m.pattern for m in maps]
+    if name == "gradient boosting":
+        return [np.hstack([m.segments, m.deviations, m.lowest]) for m in maps]
+    assert clinical is not None
+    if name == "clinical":
+        return clinical
+    return [np.hstack([c, m.segments]) for c, m in zip(clinical, maps, strict=True)]
 
 
 def _fit(
-    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, name: str, seed: int
-) -> Pipeline | GridSearchCV:
-    """Logistic regression: as good as without penalty for one number, tuned ridge for 17."""
+    name: str, features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int
+) -> Pipeline | HistGradientBoostingClassifier:
+    """The model of that name, fitted."""
     if name == "global mean":
         return make_pipeline(StandardScaler(), LogisticRegression(C=_FREE)).fit(features, labels)
-    ridge = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
-    # Folds keep a patient's studies together, so it is patients that must suffice.
-    smaller = min(len(set(groups[labels == value])) for value in (0, 1))
-    if smaller < 2:
-        return ridge.fit(features, labels)
-    folds = StratifiedGroupKFold(min(_FOLDS, smaller), shuffle=True, random_state=seed)
-    search = GridSearchCV(
-        ridge,
-        {"logisticregression__C": _STRENGTHS},
-        scoring="neg_log_loss",
-        cv=folds,
-        error_score="raise",
-    )
-    return search.fit(features, labels, groups=groups)
+    if name == "gradient boosting":
+        return _fit_boosting(features, labels, folds, seed)
+    return fit_ridge(features, labels, folds)
+
+
+def _fit_boosting(
+    features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int
+) -> HistGradientBoostingClassifier:
+    """Boosted trees; learning rate and number of trees by the log-loss over the folds."""
+    losses = {(rate, n): 0.0 for rate in LEARNING_RATES for n in ROUNDS}
+    for rate in LEARNING_RATES:
+        for seen, held in folds:
+            longest = _boosting(rate, max(ROUNDS), seed).fit(features[seen], labels[seen])
+            # Its first n trees are those of a shorter run.
+            for n, odds in enumerate(longest.staged_predict_proba(features[held]), start=1):
+                if n in ROUNDS:
+                    losses[rate, n] += log_loss(labels[held], odds, labels=[0, 1])
+    return _boosting(*min(losses, key=losses.__getitem__), seed).fit(features, labels)
+
+
+def _boosting(rate: float, n_trees: int, seed: int) -> HistGradientBoostingClassifier:
+    """Trees that do not stop early: the library's split for that ignores patients."""
+    return HistGradientBoostingClassifier(
+        learning_rate=rate, max_iter=n_trees, max_depth=_DEPTH, early_stopping=False,
+        random_state=seed,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """The network and its baselines side by side, with paired differences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,9 +10,12 @@ from sklearn.metrics import log_loss
 from polarnet.cohort import RECOVERED, Cohort
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import evaluate, first_studies, is_reportable
-from polarnet.traits import IMPAIRED_MFR
+from polarnet.traits import COMBINED, IMPAIRED_MFR
 
 NETWORK: Final = "network"
+CIRCULAR_MAPS: Final = ("reserve", COMBINED)
+"""Map types that hold the flow reserve itself."""
+
 PHANTOM_LABEL: Final = "phantom, not patients"
 
 
@@ -21,6 +24,7 @@ def compare(
     val: Cohort,
     test: Cohort,
     map_type: str,
+    candidates: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row a trait and model, on the test studies.
 
@@ -29,17 +33,35 @@ def compare(
     scores
         Model -> scores of validation and of test studies; "network" is one of them, the others
         are baselines.
+    map_type
+        "rest", "stress", "reserve", or "combined" for all three: what the network saw.
+    candidates
+        Models that may be the comparator, such as those that see the same map alone. None: all
+        but the network.
 
     Returns
     -------
     The columns of `evaluate`, with `data` (what the studies are), map_type, model,
-    val_log_loss (nats), is_comparator (the baseline with the lowest validation log-loss: chosen
-    without the test studies), is_circular (the label was computed from this very map), and
+    val_log_loss (nats), is_comparator (the candidate with the lowest validation log-loss: chosen
+    without the test studies), is_circular (the label was computed from the maps of this map type:
+    flow reserve is in "reserve" and "combined", and in no other), and
     difference, difference_low, difference_high, difference_p: AUROC of the network minus that
     of the row's model, paired DeLong, unadjusted.
+
+    Raises
+    ------
+    ValueError: a candidate was not scored, or is the network.
     """
+    allowed = [model for model in scores if model != NETWORK]
+    if candidates is not None:
+        if odd := [model for model in candidates if model not in allowed]:
+            raise ValueError(
+                f"{', '.join(map(str, odd))} cannot be the comparator; scored baselines are "
+                f"{', '.join(allowed) or 'none'}."
+            )
+        allowed = list(candidates)
     sources = test.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
-    is_from_maps = map_type == "reserve" and bool((sources == "maps").any())
+    is_from_maps = map_type in CIRCULAR_MAPS and bool((sources == "maps").any())
     tables = []
     for model, (of_val, of_test) in scores.items():
         table = evaluate(of_test, test.traits, test.patients)
@@ -55,7 +77,7 @@ def compare(
         tables.append(pd.concat([table, pd.DataFrame(differences)], axis=1))
     whole = pd.concat(tables, ignore_index=True)
     whole["is_comparator"] = False
-    for _, rows in whole[whole["model"] != NETWORK].groupby("trait"):
+    for _, rows in whole[whole["model"].isin(allowed)].groupby("trait"):
         if rows["val_log_loss"].notna().any():
             whole.loc[rows["val_log_loss"].idxmin(), "is_comparator"] = True
     order = pd.Index(scores[NETWORK][1].columns)

@@ -1,4 +1,4 @@
-"""Area under the ROC curve with interval, and the paired test of two of them."""
+"""Area under the ROC curve with interval, and tests of two of them, paired and unpaired."""
 
 import html
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ METHODS: Final = {
 NOT_ESTIMABLE: Final = "not estimable"
 
 _Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
+_NO_VARIANCE: Final = 1e-15  # equal ranks leave a variance of rounding errors
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class DeLongResult:
-    """AUROC of the first minus the second score on the same patients.
+    """AUROC of the first minus the second score, or of the first minus the second group.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class DeLongResult:
     z, p_value
         Two-sided test of no difference.
     method
-        "paired DeLong", or why z and interval are missing.
+        "paired DeLong" or "unpaired DeLong", or why z and interval are missing.
     """
 
     difference: float
@@ -117,7 +118,7 @@ def chance_p_value(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Equals R's wilcox.test(correct = FALSE, exact = FALSE).
     """
-    is_positive, scores = _checked(labels, np.atleast_2d(np.asarray(scores, float)))
+    is_positive, scores = checked_scores(labels, np.atleast_2d(np.asarray(scores, float)))
     positive, negative = scores[0, is_positive], scores[0, ~is_positive]
     if np.ptp(scores) == 0:
         return 1.0  # all scores equal: nothing is ranked
@@ -149,20 +150,53 @@ def delong_test(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> 
         raise ValueError("The paired DeLong test needs at least two patients of each class.")
     difference = float(values[0] - values[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    # Equal ranks leave a variance of rounding errors.
-    if variance <= 1e-15:
-        if abs(difference) < 1e-12:
-            return DeLongResult(0.0, 0.0, 0.0, 0.0, 1.0, "both rank the patients alike")
+    if variance <= _NO_VARIANCE and abs(difference) < 1e-12:
+        return DeLongResult(0.0, 0.0, 0.0, 0.0, 1.0, "both rank the patients alike")
+    return _wald(difference, variance, "paired DeLong")
+
+
+def unpaired_delong_test(
+    labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLike, scores_b: ArrayLike
+) -> DeLongResult:
+    """Compare one score between two groups that share no patient, such as women and men.
+
+    Parameters
+    ----------
+    labels_a, labels_b
+        0 and 1, shapes (n,) and (m,), at least two of each in each group.
+    scores_a, scores_b
+        Shapes (n,) and (m,); higher means more likely 1.
+
+    Returns
+    -------
+    DeLongResult: group a minus group b, z test with DeLong's variances added (pROC takes the
+    same statistic and a t distribution). "not estimable" where both groups are ranked perfectly.
+
+    Raises
+    ------
+    ValueError: as for `delong_test`.
+    """
+    value_a, variance_a = _delong(labels_a, np.atleast_2d(np.asarray(scores_a, float)))
+    value_b, variance_b = _delong(labels_b, np.atleast_2d(np.asarray(scores_b, float)))
+    variance = float(variance_a[0, 0] + variance_b[0, 0])
+    if np.isnan(variance):
+        raise ValueError("The unpaired DeLong test needs two patients of each class in each group.")
+    return _wald(float(value_a[0] - value_b[0]), variance, "unpaired DeLong")
+
+
+def _wald(difference: float, variance: float, method: str) -> DeLongResult:
+    """Interval and z test; without variance, not estimable."""
+    if variance <= _NO_VARIANCE:
         return DeLongResult(difference, np.nan, np.nan, np.nan, np.nan, NOT_ESTIMABLE)
     error = np.sqrt(variance)
     z = difference / error
     return DeLongResult(
         difference, difference - _Z * error, difference + _Z * error, z,
-        float(2 * norm.sf(abs(z))), "paired DeLong",
+        float(2 * norm.sf(abs(z))), method,
     )  # fmt: skip
 
 
-def _checked(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked_scores(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Boolean labels and finite scores of the same length, or one clear error."""
     labels = np.asarray(labels, float)
     if labels.ndim != 1 or scores.shape[-1] != len(labels):
@@ -175,15 +209,15 @@ def _checked(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
     if is_positive.all() or not is_positive.any():
         which = "positive" if len(labels) and is_positive.all() else "negative"
         raise ValueError(
-            f"AUROC needs both classes, but all {len(labels)} patients are {which}. "
-            "Enlarge the test split or drop the trait."
+            f"Both classes are needed, but all {len(labels)} patients are {which}. "
+            "Enlarge the split or drop the trait."
         )
     return is_positive, scores
 
 
 def _delong(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """AUROC of k scores, shape (k, n), and their covariance (k, k) from placement values."""
-    is_positive, scores = _checked(labels, scores)
+    is_positive, scores = checked_scores(labels, scores)
     positive, negative = scores[:, is_positive], scores[:, ~is_positive]
     m, n = positive.shape[1], negative.shape[1]
     ranks = rankdata(np.hstack([positive, negative]), axis=1)

@@ -1,11 +1,12 @@
 """Polar maps and bullseyes on matplotlib axes."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import Wedge
+from matplotlib.patches import Circle, Wedge
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import RING_ENDS, disc_mask, segment_means
@@ -34,6 +35,7 @@ def plot_polar_map(
     unit: str = "mL/min/g",
     limits: tuple[float, float] | None = None,
     show_means: bool = True,
+    show_scale: bool = True,
 ) -> Axes:
     """Draw one polar map with the borders of the AHA segments.
 
@@ -50,6 +52,8 @@ def plot_polar_map(
         the same for every patient, never the map's own maximum.
     show_means
         Write the 17 segment means.
+    show_scale
+        Draw the colour bar; without it, `draw_scale` makes one for several maps.
 
     Returns
     -------
@@ -59,7 +63,11 @@ def plot_polar_map(
     limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
     inside = np.where(disc_mask(len(values)), values, np.nan)
     image = ax.imshow(inside, cmap=COLOURS, vmin=limits[0], vmax=limits[1], extent=(-1, 1, -1, 1))
-    _finish(ax, image, map_type, unit, segment_means(values) if show_means else None, limits)
+    # Pixels at the edge reach beyond the disc.
+    image.set_clip_path(Circle((0, 0), 1, transform=ax.transData))
+    _finish(ax, unit, segment_means(values) if show_means else None, limits)
+    if show_scale:
+        draw_scale(image, [ax], map_type, unit)
     return ax
 
 
@@ -102,8 +110,21 @@ def plot_bullseye(
     ax.set_xlim(-1, 1)
     ax.set_ylim(-1, 1)
     mappable = plt.cm.ScalarMappable(scale, COLOURS)
-    _finish(ax, mappable, map_type, unit, values17, limits)
+    _finish(ax, unit, values17, limits)
+    draw_scale(mappable, [ax], map_type, unit)
     return ax
+
+
+def draw_scale(mappable: Any, axes: Sequence[Axes], map_type: str, unit: str) -> None:
+    """Draw the colour bar of one map, or of several on one scale, at their right."""
+    if len(axes) == 1:
+        room: dict[str, Any] = {"ax": axes[0], "fraction": 0.045, "pad": 0.1}
+    else:
+        room = {"ax": axes, "aspect": 30, "shrink": 0.7, "pad": 0.02}
+    bar = axes[0].figure.colorbar(mappable, extend="max", **room)
+    label = f"{map_type} counts" if unit == "percent" else LABELS[map_type]
+    bar.set_label(label if map_type == "reserve" else f"{label} ({unit})", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
 
 
 def _segment_shapes() -> list[tuple[float, float, float, float]]:
@@ -119,15 +140,8 @@ def _segment_shapes() -> list[tuple[float, float, float, float]]:
     ]
 
 
-def _finish(
-    ax: Axes,
-    mappable: Any,
-    map_type: str,
-    unit: str,
-    means: np.ndarray | None,
-    limits: tuple[float, float],
-) -> None:
-    """Segment borders and numbers, wall names, colour bar."""
+def _finish(ax: Axes, unit: str, means: np.ndarray | None, limits: tuple[float, float]) -> None:
+    """Segment borders and numbers, wall names."""
     for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
         ax.add_patch(
             Wedge((0, 0), outer, start, stop, width=outer - inner, fill=False, ec="w", lw=0.7)
@@ -144,7 +158,3 @@ def _finish(
         ax.text(x, y, wall, ha=horizontal, va=vertical, fontsize=6, color="0.35", rotation=turn)
     ax.set_aspect("equal")
     ax.axis("off")
-    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.045, pad=0.1, extend="max")
-    label = LABELS[map_type] if unit == "mL/min/g" else f"{map_type} counts"
-    bar.set_label(label if map_type == "reserve" else f"{label} ({unit})", fontsize=7)
-    bar.ax.tick_params(labelsize=6)

@@ -15,10 +15,10 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK
-from polarnet.evaluation.table import FIRST_STUDIES
 from polarnet.folders import new_file
 from polarnet.report.curves import plot_roc
 from polarnet.report.maps import plot_polar_map
+from polarnet.report.tables import interval_text, p_text, short_note
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
@@ -117,45 +117,26 @@ def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str
     network, others = rows.loc[NETWORK], rows.drop(index=NETWORK)
     against = others[others["is_comparator"]]
     return {
-        "network": _interval(network),
-        "p_value": _p_value(network["p_value"]),
+        "network": _area(network),
+        "p_value": p_text(network["p_value"]),
         "n": f"{network['n_pos']} / {network['n_neg']}",
-        "baselines": [(name, _interval(row)) for name, row in others.iterrows()],
+        "baselines": [(name, _area(row)) for name, row in others.iterrows()],
         "difference": _difference(against.iloc[0]) if len(against) else "",
         "comparator": against.index[0] if len(against) else "",
         "paper": PAPER.get((config.map_type, trait), ""),
-        "note": _short(network["note"]),
+        "note": short_note(network["note"]),
         "is_circular": bool(network["is_circular"]),
     }
 
 
-def _short(note: Any) -> str:
-    """A row's note without what the footnote says of all rows."""
-    parts = [] if pd.isna(note) else str(note).split("; ")
-    kept = [part for part in parts if not part.startswith(FIRST_STUDIES)]
-    return "; ".join(kept)
-
-
-def _interval(row: pd.Series) -> str:
-    if pd.isna(row["auroc"]):
-        return "not reported"
-    if pd.isna(row["ci_low"]):
-        return f"{row['auroc']:.2f} [not estimable]"
-    return f"{row['auroc']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+def _area(row: pd.Series) -> str:
+    return interval_text(row["auroc"], row["ci_low"], row["ci_high"])
 
 
 def _difference(row: pd.Series) -> str:
-    if pd.isna(row["difference"]):
-        return ""
-    if pd.isna(row["difference_low"]):
-        return f"{row['difference']:+.2f} [not estimable]"
-    return f"{row['difference']:+.2f} [{row['difference_low']:+.2f}, {row['difference_high']:+.2f}]"
-
-
-def _p_value(p: float) -> str:
-    if pd.isna(p):
-        return ""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Empty where the two were not compared: the cell says that it is not reported."""
+    values = row[["difference", "difference_low", "difference_high"]]
+    return "" if pd.isna(values.iloc[0]) else interval_text(*values, is_signed=True)
 
 
 def _draw_studies(studies: Sequence[Study]) -> Figure:

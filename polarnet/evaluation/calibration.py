@@ -1,0 +1,206 @@
+"""Do predicted probabilities mean what they say: intercept, slope, Brier score, smooth curve."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import expit
+from statsmodels.nonparametric.smoothers_lowess import lowess
+
+from polarnet.evaluation.logistic import coefficient, fit_logistic
+from polarnet.evaluation.pairs import checked_pairs, clipped_logit
+from polarnet.evaluation.roc import LEVEL, Interval
+
+GRID_SIZE: Final = 50
+"""Points of the smooth curve, evenly spaced (our choice)."""
+
+GRID_ENDS: Final = (1, 99)
+"""Percentiles of the predictions between which the curve is drawn (our choice)."""
+
+LOWESS_SHARE: Final = 2 / 3
+"""Share of the patients in each local fit: the default of R's lowess."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Agreement of predicted probabilities with what was observed.
+
+    Attributes
+    ----------
+    n_pos, n_neg
+        Patients of each class.
+    intercept
+        Calibration in the large: intercept of a logistic model whose offset is logit(p). 0 is
+        right, above 0 means that the predictions are too low.
+    slope
+        Coefficient of logit(p) in a logistic model without penalty. 1 is right, below 1 means
+        predictions too extreme.
+    brier, scaled_brier
+        Mean squared error of the probabilities (0 is perfect), and 1 minus its ratio to that of
+        the prevalence (1 is perfect, 0 no better than the prevalence, negative worse).
+    observed, expected
+        Share of positives and mean predicted probability.
+    """
+
+    n_pos: int
+    n_neg: int
+    intercept: Interval
+    slope: Interval
+    brier: float
+    scaled_brier: float
+    observed: float
+    expected: float
+
+    def __repr__(self) -> str:
+        return (
+            f"Calibration intercept {self.intercept}, slope {self.slope}, "
+            f"Brier {self.brier:.3f} ({self.n_pos} positives, {self.n_neg} negatives)"
+        )
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """Logistic recalibration: logit of the new probability = intercept + slope * logit(p)."""
+
+    intercept: float
+    slope: float
+
+    def apply(self, probabilities: ArrayLike) -> np.ndarray | pd.Series:
+        """Recalibrated probabilities, shape (n,); a Series keeps its index.
+
+        Raises
+        ------
+        ValueError: a probability is not finite or outside [0, 1].
+        """
+        if not isinstance(probabilities, pd.Series):
+            probabilities = np.asarray(probabilities, float)
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is refused too
+            raise ValueError("Probabilities must lie within [0, 1]; drop patients without a score.")
+        return expit(self.intercept + self.slope * clipped_logit(probabilities))
+
+
+def measure_calibration(labels: ArrayLike, probabilities: ArrayLike) -> Calibration:
+    """Calibration in the large, slope and Brier score.
+
+    Parameters
+    ----------
+    labels
+        0 and 1, shape (n,), at least one of each, one entry a patient.
+    probabilities
+        Shape (n,), within [0, 1]. Clipped to [1e-6, 1 - 1e-6] before their logit; the Brier
+        score takes them as they are. Where both are Series, their index must be the same.
+
+    Returns
+    -------
+    Calibration. The slope is "not estimable" where the probabilities are all equal or separate
+    the classes; the intercept where its iterations fail.
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`.
+
+    References
+    ----------
+    Cox, Biometrika 1958;45:562-565. Van Calster et al., BMC Medicine 2019;17:230.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    in_large = fit_logistic(is_positive, np.ones((len(values), 1)), offset=clipped_logit(values))
+    prevalence = float(is_positive.mean())
+    brier = float(np.mean((values - is_positive) ** 2))
+    return Calibration(
+        n_pos=int(is_positive.sum()),
+        n_neg=int((~is_positive).sum()),
+        intercept=coefficient(in_large, 0),
+        slope=coefficient(fit_logistic(is_positive, _line(values)), 1),
+        brier=brier,
+        scaled_brier=1 - brier / (prevalence * (1 - prevalence)),
+        observed=prevalence,
+        expected=float(values.mean()),
+    )
+
+
+def smooth_calibration(
+    labels: ArrayLike, probabilities: ArrayLike, *, seed: int, n_resamples: int = 500
+) -> pd.DataFrame:
+    """Observed share along the predicted probability, smoothed, with a 95 % band.
+
+    Parameters
+    ----------
+    labels, probabilities
+        As for `measure_calibration`.
+    seed
+        Of the bootstrap.
+    n_resamples
+        Resamples of the patients.
+
+    Returns
+    -------
+    DataFrame with predicted (50 points between the 1st and the 99th percentile of the
+    predictions), observed, low, high. The curve is a lowess without robustness iterations,
+    which would take the rarer class for outliers, cut at 0 and 1; the band is pointwise, by the
+    percentiles of a bootstrap. No rows where so many predictions are equal that nothing can be
+    smoothed. Below about 200 positives the curve is a rough guide.
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`; or n_resamples is below 1.
+
+    References
+    ----------
+    Cleveland, J Am Stat Assoc 1979;74:829-836.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, but {n_resamples} was given.")
+    start, end = np.percentile(values, GRID_ENDS)
+    grid = np.linspace(start, end, GRID_SIZE)
+    curve = _smooth(is_positive, values, grid)
+    if start == end or np.isnan(curve).any():
+        return pd.DataFrame(columns=["predicted", "observed", "low", "high"], dtype=float)
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(values), size=(n_resamples, len(values)))
+    curves = [_smooth(is_positive[drawn], values[drawn], grid) for drawn in draws]
+    low, high = np.nanquantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return pd.DataFrame({"predicted": grid, "observed": curve, "low": low, "high": high})
+
+
+def fit_recalibration(labels: ArrayLike, probabilities: ArrayLike) -> Recalibration:
+    """Fit a logistic recalibration (Platt scaling on the logit) without penalty.
+
+    Parameters
+    ----------
+    labels, probabilities
+        As for `measure_calibration`, of *validation* patients only: fitted on the test patients
+        it would always look well calibrated. A negative slope turns the ranking round.
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`; or the probabilities are all equal or separate the classes.
+
+    References
+    ----------
+    Platt, Advances in Large Margin Classifiers 1999:61-74.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    fit = fit_logistic(is_positive, _line(values))
+    if fit is None:
+        raise ValueError(
+            f"No recalibration can be fitted to {len(values)} patients: their probabilities are "
+            "all equal or separate the classes. Keep the probabilities as they are, or give more "
+            "validation patients."
+        )
+    return Recalibration(float(fit.params[0]), float(fit.params[1]))
+
+
+def _line(values: np.ndarray) -> np.ndarray:
+    """Ones and logits, (n, 2)."""
+    return np.column_stack([np.ones(len(values)), clipped_logit(values)])
+
+
+def _smooth(is_positive: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Lowess at the points of the grid; NaN where all neighbours have the same prediction."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        curve = lowess(is_positive.astype(float), values, frac=LOWESS_SHARE, it=0, xvals=grid)
+    return np.clip(curve, 0, 1)

@@ -1,0 +1,220 @@
+"""Bootstrap intervals of an AUROC: over patients, over their studies, over training seeds."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import bootstrap, rankdata
+
+from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, auroc
+
+FEWEST_RESAMPLES: Final = 1000
+"""Fewer leave less than 25 resamples beyond an end of the interval (our choice)."""
+
+_LEVEL_TEXT: Final = f"{100 * LEVEL:g} %"
+_AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB an array
+
+
+def bootstrap_auroc(
+    labels: ArrayLike, scores: ArrayLike, *, seed: int, n_resamples: int = 9999
+) -> Interval:
+    """AUROC with the BCa interval of a bootstrap stratified by class.
+
+    A sensitivity analysis beside the default interval of `auroc`.
+
+    Parameters
+    ----------
+    labels
+        0 and 1, shape (n,), at least one of each. One entry a patient; several of a patient
+        belong to `cluster_bootstrap_auroc`.
+    scores
+        Shape (n,); higher means more likely 1. The direction is never turned.
+
+    Returns
+    -------
+    Interval. Where all resamples agree (an AUROC of 0 or 1, equal scores) or a class has one
+    member, BCa is undefined and percentiles would have no width: the ends are NaN and `method`
+    says "not estimable".
+
+    Raises
+    ------
+    ValueError: as for `auroc`, or fewer than 1,000 resamples.
+
+    References
+    ----------
+    Efron, J Am Stat Assoc 1987;82:171-185 (BCa).
+    """
+    _refuse_few(n_resamples)
+    area = auroc(labels, scores)
+    if area.method == NOT_ESTIMABLE:
+        return area
+    is_positive, scores = np.asarray(labels) == 1, np.asarray(scores, float)
+    ends = bootstrap(
+        (scores[is_positive], scores[~is_positive]), _auroc_along, paired=False, vectorized=True,
+        n_resamples=n_resamples, batch=_batch_size(len(scores)), confidence_level=LEVEL,
+        method="BCa", rng=seed,
+    ).confidence_interval  # fmt: skip
+    method = f"stratified bootstrap, BCa, {_LEVEL_TEXT}, {n_resamples} resamples"
+    return Interval(area.value, float(ends.low), float(ends.high), method)
+
+
+def cluster_bootstrap_auroc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    patients: ArrayLike,
+    *,
+    seed: int,
+    n_resamples: int = 2000,
+) -> Interval:
+    """AUROC over all studies, with the percentile interval of a bootstrap of patients.
+
+    Parameters
+    ----------
+    labels, scores
+        As for `bootstrap_auroc`, one entry a study.
+    patients
+        Shape (n,), who each study is of. A patient drawn brings all studies.
+
+    Returns
+    -------
+    Interval. Resamples without both classes are dropped and counted in `method`. "not estimable"
+    as for `bootstrap_auroc`, and where fewer than two patients have a study of a class.
+
+    Raises
+    ------
+    ValueError: as for `bootstrap_auroc`, or a study has no patient.
+
+    References
+    ----------
+    Field & Welsh, J R Stat Soc B 2007;69:369-390 (bootstrap of clusters).
+    """
+    _refuse_few(n_resamples)
+    area = auroc(labels, scores)
+    is_positive, scores = np.asarray(labels) == 1, np.asarray(scores, float)
+    who, names = pd.factorize(np.asarray(patients))
+    if who.shape != scores.shape or (who < 0).any():
+        raise ValueError(
+            f"{len(scores)} studies need a patient each, but {int((who >= 0).sum())} are named."
+        )
+    fewest = min(len(set(who[is_positive])), len(set(who[~is_positive])))
+    if area.method == NOT_ESTIMABLE or fewest < 2:
+        return Interval(area.value, np.nan, np.nan, NOT_ESTIMABLE)
+    rng = np.random.default_rng(seed)
+    draws = np.concatenate([
+        _weighted_auroc(is_positive, scores, _counts(rng, len(names), size)[:, who])
+        for size in _batches(n_resamples, len(scores))
+    ])  # fmt: skip
+    dropped = int(np.isnan(draws).sum())
+    remark = f", {dropped} without both classes dropped" if dropped else ""
+    method = f"bootstrap of patients, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
+    return _percentile(area.value, draws[~np.isnan(draws)], method)
+
+
+def seeds_and_patients_auroc(
+    labels: ArrayLike, scores_by_seed: ArrayLike, *, seed: int, n_resamples: int = 2000
+) -> Interval:
+    """Mean AUROC of models trained alike, with an interval over training seeds and patients.
+
+    It speaks of "a model trained this way": each resample draws seeds, and patients within each
+    class, independently of one another. With k seeds the part of the spread that comes from
+    training is understated by about 1 / k.
+
+    Parameters
+    ----------
+    labels
+        0 and 1, shape (n,), at least one of each. One entry a patient.
+    scores_by_seed
+        Shape (k, n), k >= 2; row s holds the scores of the model trained with the s-th seed on
+        these same patients.
+
+    Returns
+    -------
+    Interval, whose value is the mean of the k AUROCs (not the AUROC of mean scores).
+
+    Raises
+    ------
+    ValueError: as for `bootstrap_auroc`, or fewer than two seeds.
+
+    References
+    ----------
+    Owen, Ann Appl Stat 2007;1:386-411 (two-way bootstrap).
+    """
+    _refuse_few(n_resamples)
+    by_seed = np.asarray(scores_by_seed, float)
+    if by_seed.ndim != 2 or len(by_seed) < 2:
+        raise ValueError(
+            f"Scores of two seeds or more are needed, shape (seeds, patients), but {by_seed.shape} "
+            "was given. The scores of one model belong to bootstrap_auroc."
+        )
+    areas = [auroc(labels, scores) for scores in by_seed]
+    value = float(np.mean([area.value for area in areas]))
+    if all(area.method == NOT_ESTIMABLE for area in areas):
+        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+    is_positive = np.asarray(labels) == 1
+    rng_patients, rng_seeds = np.random.default_rng(seed).spawn(2)
+    draws = []
+    for size in _batches(n_resamples, by_seed.shape[1]):
+        counts = np.empty((size, len(is_positive)))
+        for members in (is_positive, ~is_positive):
+            counts[:, members] = _counts(rng_patients, int(members.sum()), size)
+        drawn = np.stack([_weighted_auroc(is_positive, scores, counts) for scores in by_seed])
+        draws.append((_counts(rng_seeds, len(by_seed), size) / len(by_seed) * drawn.T).sum(axis=1))
+    method = (
+        f"two-way bootstrap of {len(by_seed)} seeds and of patients in each class, percentile, "
+        f"{_LEVEL_TEXT}, {n_resamples} resamples"
+    )
+    return _percentile(value, np.concatenate(draws), method)
+
+
+def _refuse_few(n_resamples: int) -> None:
+    if n_resamples < FEWEST_RESAMPLES:
+        raise ValueError(
+            f"{n_resamples} resamples were asked for; a 95 % interval needs {FEWEST_RESAMPLES} "
+            "or more."
+        )
+
+
+def _auroc_along(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.ndarray:
+    """AUROC of every row of scores, (..., m) and (..., n), from mid-ranks."""
+    m, n = positive.shape[axis], negative.shape[axis]
+    ranks = rankdata(np.concatenate([positive, negative], axis=axis), axis=axis)
+    return (np.take(ranks, range(m), axis).mean(axis) - (m + 1) / 2) / n
+
+
+def _weighted_auroc(is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AUROC, shape (B,), with each study counted as often as its row of weights (B, n) says.
+
+    NaN where a class has no weight.
+    """
+    order = np.argsort(scores, kind="stable")
+    _, starts = np.unique(scores[order], return_index=True)
+    # Weight of each class at each distinct score, (B, distinct), from the lowest on.
+    positive, negative = (
+        np.add.reduceat((weights * members)[:, order], starts, axis=1)
+        for members in (is_positive, ~is_positive)
+    )
+    won = (positive * (negative.cumsum(axis=1) - negative / 2)).sum(axis=1)
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+
+
+def _counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """How often each of n is drawn in each of `size` resamples, shape (size, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(float)
+
+
+def _batch_size(n: int) -> int:
+    return max(1, _AT_ONCE // n)
+
+
+def _batches(n_resamples: int, n: int) -> Iterator[int]:
+    """Sizes of batches that make up the resamples of n studies."""
+    for start in range(0, n_resamples, _batch_size(n)):
+        yield min(_batch_size(n), n_resamples - start)
+
+
+def _percentile(value: float, draws: np.ndarray, method: str) -> Interval:
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), method)

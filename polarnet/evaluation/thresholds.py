@@ -1,0 +1,182 @@
+"""Thresholds chosen on validation patients, and what they do to others."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+from sklearn.metrics import roc_curve
+from statsmodels.stats.proportion import proportion_confint
+
+from polarnet.evaluation.pairs import checked_pairs
+from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval
+
+LEAST_SENSITIVITY: Final = 0.90
+"""Of the threshold "sensitive" (our choice)."""
+
+WILSON: Final = "Wilson, 95 %"
+SIMEL: Final = "log method, 95 %"
+
+_Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A two-by-two table and its shares, each with 95 % interval.
+
+    Attributes
+    ----------
+    threshold
+        A probability at or above it is called positive.
+    tp, fp, fn, tn
+        Patients.
+    sensitivity, specificity, ppv, npv
+        Wilson intervals. Predictive values hold at the prevalence of these patients; see
+        `predictive_values` for others.
+    lr_positive, lr_negative
+        Likelihood ratios with Simel's interval on the log scale.
+
+    A share with nothing below the line is NaN and "not estimable".
+    """
+
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    sensitivity: Interval
+    specificity: Interval
+    ppv: Interval
+    npv: Interval
+    lr_positive: Interval
+    lr_negative: Interval
+
+
+def choose_thresholds(
+    labels: ArrayLike, probabilities: ArrayLike, *, least_sensitivity: float = LEAST_SENSITIVITY
+) -> dict[str, float]:
+    """Choose two operating points.
+
+    Parameters
+    ----------
+    labels, probabilities
+        0 and 1, and probabilities within [0, 1], each of shape (n,), of *validation* patients:
+        a threshold picked on the test patients looks better than it is.
+    least_sensitivity
+        Above 0, at most 1.
+
+    Returns
+    -------
+    "youden": the threshold with the largest sensitivity + specificity - 1, and
+    "sensitive": the largest with at least that sensitivity. Both are observed probabilities; a
+    patient at or above (>=) the threshold is called positive; of several that tie, the largest.
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`; or `least_sensitivity` is out of range.
+
+    References
+    ----------
+    Youden, Cancer 1950;3:32-35.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    if not 0 < least_sensitivity <= 1:
+        raise ValueError(f"least_sensitivity must lie within (0, 1], not be {least_sensitivity}.")
+    # The first threshold of roc_curve is infinite: nobody is called positive.
+    false_positive, true_positive, thresholds = (
+        column[1:] for column in roc_curve(is_positive, values, drop_intermediate=False)
+    )
+    # Thresholds fall, so the first of a tie is the largest; rounding makes ties of equal shares.
+    youden = np.round(true_positive - false_positive, 12).argmax()
+    sensitive = (true_positive >= least_sensitivity).argmax()
+    return {"youden": float(thresholds[youden]), "sensitive": float(thresholds[sensitive])}
+
+
+def classify(labels: ArrayLike, probabilities: ArrayLike, threshold: float) -> Classification:
+    """Call patients at or above (>=) the threshold positive, and count.
+
+    Parameters
+    ----------
+    labels, probabilities
+        As for `choose_thresholds`, of patients that did not choose the threshold.
+    threshold
+        Within [0, 1].
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`; or the threshold is not within [0, 1].
+
+    References
+    ----------
+    Wilson, J Am Stat Assoc 1927;22:209-212. Simel et al., J Clin Epidemiol 1991;44:763-770.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"The threshold must lie within [0, 1], but {threshold} was given.")
+    is_called = values >= threshold
+    tp, fp = int((is_called & is_positive).sum()), int((is_called & ~is_positive).sum())
+    fn, tn = int((~is_called & is_positive).sum()), int((~is_called & ~is_positive).sum())
+    return Classification(
+        float(threshold), tp, fp, fn, tn,
+        sensitivity=_share(tp, tp + fn), specificity=_share(tn, tn + fp),
+        ppv=_share(tp, tp + fp), npv=_share(tn, tn + fn),
+        lr_positive=_ratio(tp, tp + fn, fp, fp + tn),
+        lr_negative=_ratio(fn, tp + fn, tn, fp + tn),
+    )  # fmt: skip
+
+
+def predictive_values(
+    sensitivity: float, specificity: float, prevalence: ArrayLike
+) -> pd.DataFrame:
+    """Predictive values at other prevalences, by Bayes' rule.
+
+    Parameters
+    ----------
+    sensitivity, specificity
+        Within [0, 1]; assumed to be the same at every prevalence.
+    prevalence
+        One or several, within [0, 1].
+
+    Returns
+    -------
+    DataFrame with prevalence, ppv, npv; NaN where nobody would be called so.
+
+    Raises
+    ------
+    ValueError: a number is not within [0, 1].
+
+    >>> predictive_values(0.9, 0.8, [0.1, 0.5]).round(2)
+       prevalence   ppv   npv
+    0         0.1  0.33  0.99
+    1         0.5  0.82  0.89
+    """
+    prevalences = np.atleast_1d(np.asarray(prevalence, float))
+    given = np.append(prevalences, [sensitivity, specificity])
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(f"Sensitivity, specificity, prevalence must lie within [0, 1]: {given}.")
+    positive, negative = prevalences * sensitivity, (1 - prevalences) * specificity
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        ppv = positive / (positive + (1 - prevalences) * (1 - specificity))
+        npv = negative / (negative + prevalences * (1 - sensitivity))
+    return pd.DataFrame({"prevalence": prevalences, "ppv": ppv, "npv": npv})
+
+
+def _share(count: int, total: int) -> Interval:
+    """A proportion with Wilson's interval."""
+    if total == 0:
+        return Interval(np.nan, np.nan, np.nan, NOT_ESTIMABLE)
+    low, high = proportion_confint(count, total, alpha=1 - LEVEL, method="wilson")
+    return Interval(count / total, float(low), float(high), WILSON)
+
+
+def _ratio(positive: int, n_pos: int, negative: int, n_neg: int) -> Interval:
+    """A share of the positives over that of the negatives; no interval where either is 0."""
+    if negative == 0:
+        return Interval(np.nan, np.nan, np.nan, NOT_ESTIMABLE)
+    value = (positive / n_pos) / (negative / n_neg)
+    if positive == 0:
+        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+    half = _Z * np.sqrt(1 / positive - 1 / n_pos + 1 / negative - 1 / n_neg)
+    return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)), SIMEL)

@@ -1,0 +1,443 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import polarnet as pn
+from polarnet.evaluation import baselines, ridge
+from polarnet.evaluation.baselines import BASELINES, CLINICAL, QUICK, baseline_scores
+from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
+from polarnet.evaluation.comparison import compare
+from polarnet.evaluation.mapfeatures import map_features
+from polarnet.evaluation.ridge import inner_folds, ridge_scores, tuned_ridge
+from polarnet.traits import MAP_TYPES
+
+SIZE = 16
+
+
+@pytest.fixture
+def few_tries(monkeypatch):
+    """Three penalties and short runs of trees, where the best of many is not the point."""
+    monkeypatch.setattr(ridge, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
+    monkeypatch.setattr(baselines, "ROUNDS", (5, 30))
+
+
+@pytest.fixture
+def from_segments(make_cohort):
+    """A cohort of stress maps with given segment means, and of rest maps that are 1 throughout."""
+
+    def make(segments, **changes):
+        n = len(segments)
+        of_pixel = pn.anatomy.segment_map(SIZE)
+        painted = np.concatenate([np.zeros((n, 1)), segments], axis=1)[:, of_pixel]
+        rest = np.broadcast_to(pn.anatomy.disc_mask(SIZE), painted.shape).astype(np.float32)
+        # Studies that share a rest map are taken for one patient's.
+        rest = rest * (1 + np.arange(n)[:, None, None] / 1e5)
+        maps = {"rest": rest.astype(np.float32), "stress": painted.astype(np.float32)}
+        return make_cohort(n, size=SIZE, maps=maps, **changes)
+
+    return make
+
+
+def _traits(cohort, **labels):
+    return pd.DataFrame(labels, index=cohort.patients.index).astype(float)
+
+
+def _with(cohort, clinical, **labels):
+    clinical = pd.DataFrame(clinical, index=cohort.patients.index)
+    return dataclasses.replace(cohort, clinical=clinical, traits=_traits(cohort, **labels))
+
+
+def _halves(cohort):
+    return cohort.select(np.arange(0, len(cohort), 2)), cohort.select(np.arange(1, len(cohort), 2))
+
+
+def _auroc(cohort, scores, trait):
+    return pn.auroc(cohort.traits[trait], scores[trait]).value
+
+
+def _searched(model, grid, cohort, features, trait):
+    """Scores of the model that scikit-learn's own grid search picks on grouped folds."""
+    is_known = cohort.traits[trait].notna().to_numpy()
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    search = GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds, error_score="raise")
+    labels = cohort.traits[trait].to_numpy()[is_known]
+    search.fit(features[is_known], labels, groups=cohort.patients.to_numpy()[is_known])
+    return search.predict_proba(features)[:, 1]
+
+
+def test_the_two_quick_baselines_are_as_they_were_before_there_were_others(phantom):
+    """Known answer: StandardScaler and LogisticRegression in scikit-learn's GridSearchCV."""
+    scores = baseline_scores(phantom, [phantom], map_type="stress", traits=["diabetes"], seed=0)
+    assert list(scores) == ["global mean", "17 segments"]
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    grid = {"logisticregression__C": np.logspace(-4, 2, 13)}
+    segments = phantom.segment_means("stress")
+    expected = _searched(plain, grid, phantom, segments, "diabetes")
+    np.testing.assert_array_equal(scores["17 segments"][0]["diabetes"], expected)
+    labels = phantom.traits["diabetes"].to_numpy()
+    means, is_known = phantom.global_means("stress").to_numpy()[:, None], ~np.isnan(labels)
+    single = make_pipeline(StandardScaler(), LogisticRegression(C=1e4))
+    expected = single.fit(means[is_known], labels[is_known]).predict_proba(means)[:, 1]
+    np.testing.assert_array_equal(scores["global mean"][0]["diabetes"], expected)
+
+
+def test_boosted_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monkeypatch):
+    """Known answer: HistGradientBoostingClassifier in GridSearchCV, every length fitted anew."""
+    rounds = list(range(1, 9))
+    monkeypatch.setattr(baselines, "ROUNDS", rounds)
+    monkeypatch.setattr(baselines, "LEARNING_RATES", (0.02, 0.5))
+    scores = baseline_scores(
+        phantom, [phantom], map_type="reserve", traits=["impaired_mfr"], seed=0,
+        models=["gradient boosting"],
+    )  # fmt: skip
+    found = scores["gradient boosting"][0]["impaired_mfr"]
+    maps = map_features(phantom, "reserve")
+    features = np.hstack([maps.segments, maps.deviations, maps.lowest])
+    trees = HistGradientBoostingClassifier(max_depth=3, early_stopping=False, random_state=0)
+    grid = {"learning_rate": [0.02, 0.5], "max_iter": rounds}
+    expected = _searched(trees, grid, phantom, features, "impaired_mfr")
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_a_signal_planted_in_one_segment_is_found_by_ridge_and_by_trees(from_segments):
+    rng = np.random.default_rng(0)
+    cohort = from_segments(2 + 0.3 * rng.standard_normal((400, 17)))
+    planted = cohort.segment_means("stress")[:, 4] + 0.1 * rng.standard_normal(400)
+    cohort = dataclasses.replace(cohort, traits=_traits(cohort, abnormal=planted < 1.9))
+    train, test = _halves(cohort)
+    scores = baseline_scores(
+        train, [test], map_type="stress", traits=["abnormal"], seed=0,
+        models=["global mean", "17 segments", "gradient boosting", "pattern"],
+    )  # fmt: skip
+    area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
+    assert min(area["17 segments"], area["gradient boosting"], area["pattern"]) > 0.9
+    assert area["global mean"] < 0.75
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_pattern_is_blind_to_a_factor_of_the_whole_map(from_segments):
+    """Doubling is exact in binary numbers, so the score is the very same."""
+    rng = np.random.default_rng(1)
+    segments = 1 + rng.random((120, 17))
+    cohort = from_segments(segments)
+    cohort = dataclasses.replace(cohort, traits=_traits(cohort, sex=segments[:, 2] > 1.5))
+    doubled, stretched = from_segments(2 * segments), from_segments(1.7 * segments)
+    scores = baseline_scores(
+        cohort, [cohort, doubled, stretched], map_type="stress", traits=["sex"], seed=0,
+        models=["pattern", "17 segments"],
+    )  # fmt: skip
+    of_cohort, of_doubled, of_stretched = (table["sex"] for table in scores["pattern"])
+    assert of_cohort.nunique() > 100
+    assert of_cohort.equals(of_doubled)
+    np.testing.assert_allclose(of_cohort, of_stretched, atol=1e-5)
+    assert not scores["17 segments"][0]["sex"].equals(scores["17 segments"][1]["sex"])
+
+
+def test_map_features_of_hand_made_maps(from_segments):
+    """All segments 2 but for the five of LCx, which are 1 (AHA: 5, 6, 11, 12, 16)."""
+    segments = np.full((2, 17), 2.0)
+    segments[1, [4, 5, 10, 11, 15]] = 1
+    cohort = from_segments(segments)
+    of_maps = map_features(cohort, "stress")
+    np.testing.assert_allclose(of_maps.segments, segments)
+    assert of_maps.lowest.ravel().tolist() == [2, 1]
+    inside = cohort.maps["stress"][1][pn.anatomy.disc_mask(SIZE)].astype(float)
+    share = (inside == 1).mean()
+    assert of_maps.means.ravel() == pytest.approx([2, 2 - share])
+    assert of_maps.deviations.ravel() == pytest.approx([0, np.sqrt(share * (1 - share))])
+    np.testing.assert_allclose(of_maps.pattern[1], segments[1] / (2 - share))
+
+
+def test_a_map_of_nothing_but_zero_has_a_flat_pattern(from_segments):
+    segments = np.array([[2.0], [0.0]]).repeat(17, axis=1)
+    assert map_features(from_segments(segments), "stress").pattern.tolist() == [[1] * 17] * 2
+
+
+def test_combined_puts_three_maps_side_by_side(phantom):
+    of_maps = map_features(phantom, "combined")
+    assert of_maps.means.shape == of_maps.lowest.shape == (len(phantom), 3)
+    for k, map_type in enumerate(MAP_TYPES):
+        means, segments = of_maps.means[:, k], of_maps.segments[:, 17 * k : 17 * (k + 1)]
+        np.testing.assert_array_equal(means, phantom.global_means(map_type))
+        np.testing.assert_array_equal(segments, phantom.segment_means(map_type))
+    percent = dataclasses.replace(
+        phantom, unit="percent", maps={"stress": np.minimum(phantom.maps["stress"], 9)}
+    )
+    with pytest.raises(ValueError, match=r"'combined' needs rest, stress, reserve maps.*: rest, r"):
+        map_features(percent, "combined")
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_what_gives_a_label_away_never_predicts_it(make_cohort):
+    rng = np.random.default_rng(2)
+    has_it = rng.random(300) < 0.4
+    table = {"HbA1c": 5 + 2.0 * has_it, "age": rng.normal(60, 10, 300)}
+    cohort = _with(make_cohort(300), table, diabetes=has_it)
+    train, test = _halves(cohort)
+    asked = {"map_type": "stress", "traits": ["diabetes"], "seed": 0, "models": CLINICAL}
+    for name, (table,) in baseline_scores(train, [test], **asked).items():
+        assert _auroc(test, table, "diabetes") < 0.65, name
+    for name, (table,) in baseline_scores(train, [test], **asked, proxies={}).items():
+        assert _auroc(test, table, "diabetes") == 1, name
+
+
+@pytest.mark.parametrize(
+    ("trait", "names"),
+    [
+        ("diabetes", ["Fasting glucose", "insulin.units", "metformin_mg", "Type-2-diabetes"]),
+        ("hypertension", ["sbp_rest", "DBP", "Blood Pressure", "antihypertensive", "hypertension"]),
+        ("dyslipidemia", ["LDL", "hdl_mmol", "Total cholesterol", "triglycerides", "Atorvastatin"]),
+        ("smoking", ["pack years", "cotinine", "ex_smoker"]),
+        ("sex", ["gender", "Sex", "is_female"]),
+        ("impaired_mfr", ["mfr", "Coronary flow reserve", "CFR", "stress_mbf"]),
+        ("abnormal", ["Abnormal"]),
+    ],
+)
+def test_proxies_of_each_trait_are_known(make_cohort, trait, names):
+    cohort = make_cohort(4)
+    table = {name: [1.0, 2.0, 3.0, 4.0] for name in [*names, "age"]}
+    cohort = _with(cohort, table, **{trait: [0, 1, 0, 1]})
+    assert list(clinical_features(cohort, trait)) == ["age"]
+
+
+def test_pressure_is_no_predictor_of_hypertension_in_the_phantom(phantom):
+    others = ["age", "bmi", "known_cad", "hr_rest", "hr_stress"]
+    assert list(clinical_features(phantom, "hypertension")) == [*others, "sex"]
+    pressure = ["sbp_rest", "sbp_stress"]
+    assert list(clinical_features(phantom, "smoking")) == [*others, *pressure, "sex"]
+
+
+def test_sex_predicts_other_traits_and_never_itself(phantom):
+    assert list(clinical_features(phantom, "diabetes"))[-1] == "sex"
+    assert "sex" not in clinical_features(phantom, "sex")
+    assert "sex" not in clinical_features(phantom, "sex", proxies={})
+
+
+def test_only_numbers_that_vary_and_describe_the_patient_count(make_cohort):
+    cohort = make_cohort(4)
+    numbers = [1.0, 2.0, 3.0, 4.0]
+    left_out = dict.fromkeys(
+        ["patient_nr_id", "split", "dose_source", "scan date", "birth_year", "mfr"], numbers
+    )
+    table = left_out | {
+        "age": numbers,
+        "known_cad": pd.array([True, False, None, True], dtype="boolean"),
+        "children": pd.array([0, None, 2, 1], dtype="Int64"),
+        "troponin": [1.0, np.inf, 2.0, np.nan],
+        "hospital": ["a", "b", "a", "b"],
+        "visit": pd.to_datetime(["2020-01-01"] * 3 + ["2021-01-01"]),
+        "constant": 7.0,
+        "hardly": [np.nan, 3.0, np.nan, np.nan],
+        "empty": np.nan,
+    }
+    clinical = pd.DataFrame(table).set_axis(cohort.patients.index)
+    cohort = dataclasses.replace(cohort, clinical=clinical)
+    found = clinical_features(cohort, "diabetes")
+    assert list(found) == ["age", "known_cad", "children", "troponin", "sex"]
+    assert {str(dtype) for dtype in found.dtypes} == {"float64"}
+    assert found["known_cad"].isna().tolist() == [False, False, True, False]
+    assert found["troponin"].isna().tolist() == [False, True, False, True]
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_missing_clinical_values_become_the_median_and_a_flag(make_cohort):
+    """The flag alone carries this label; a column that a later cohort lacks is all missing."""
+    rng = np.random.default_rng(3)
+    bnp = rng.normal(100, 10, 200)
+    is_missing = rng.random(200) < 0.4
+    table = {"bnp": np.where(is_missing, np.nan, bnp), "age": rng.normal(60, 9, 200)}
+    cohort = _with(make_cohort(200), table, abnormal=is_missing)
+    train, test = _halves(cohort)
+    without = dataclasses.replace(test, clinical=test.clinical[["age"]])
+    scores = baseline_scores(
+        train, [test, without], map_type="stress", traits=["abnormal"], seed=0, models=["clinical"]
+    )["clinical"]
+    assert _auroc(test, scores[0], "abnormal") == 1
+    assert (scores[1]["abnormal"] > 0.5).all()
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_a_column_that_one_fold_lacks_altogether_does_no_harm(make_cohort):
+    table = {"age": np.arange(20.0) % 7, "rare": [1.0, 2.0] + [np.nan] * 18}
+    cohort = _with(make_cohort(20), table, abnormal=[0, 1] * 10)
+    patients = cohort.patients.copy()
+    patients.iloc[:2] = "P0"  # both of one patient: some fold is fitted without them
+    cohort = dataclasses.replace(cohort, patients=patients)
+    scores = baseline_scores(
+        cohort, [cohort], map_type="stress", traits=["abnormal"], seed=0, models=CLINICAL
+    )
+    assert scores["clinical"][0]["abnormal"].between(0, 1).all()
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_without_clinical_columns_there_is_no_clinical_model(make_cohort):
+    asked = {"map_type": "rest", "seed": 0, "models": BASELINES}
+    cohort = make_cohort(20)
+    labels = {"sex": [0, 1] * 10, "smoking": [0, 0, 1, 1] * 5}
+    cohort = dataclasses.replace(cohort, traits=_traits(cohort, **labels))
+    # Sex alone is no clinical model of smoking.
+    scores = baseline_scores(cohort, [cohort], traits=["sex", "smoking"], **asked)
+    assert list(scores) == [name for name in BASELINES if name not in CLINICAL]
+    table = {"hba1c": np.arange(20.0)}
+    cohort = _with(cohort, table, diabetes=[0, 1] * 10, smoking=[1, 0] * 10)
+    scores = baseline_scores(cohort, [cohort], traits=["diabetes", "smoking"], **asked)
+    assert list(scores) == list(BASELINES)
+    assert list(scores["clinical"][0]) == ["smoking"]
+    assert list(scores["pattern"][0]) == ["diabetes", "smoking"]
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
+    folds_of = {}
+    fits = {"fit_ridge": baselines.fit_ridge, "_fit_boosting": baselines._fit_boosting}
+    for name in fits:
+
+        def spy(features, labels, folds, *rest, name=name):
+            folds_of.setdefault(name, []).append(folds)
+            return fits[name](features, labels, folds, *rest)
+
+        monkeypatch.setattr(baselines, name, spy)
+    baseline_scores(
+        phantom, [phantom], map_type="rest", traits=["diabetes"], seed=4, models=BASELINES
+    )
+    is_known = phantom.traits["diabetes"].notna()
+    patients = phantom.patients[is_known].to_numpy()
+    assert pd.Series(patients).duplicated().any()
+    assert {name: len(found) for name, found in folds_of.items()} == {
+        "fit_ridge": 4, "_fit_boosting": 1,
+    }  # fmt: skip
+    first = folds_of["fit_ridge"][0]
+    assert len(first) == 5
+    assert all(folds is first for found in folds_of.values() for folds in found)
+    for seen, held in first:
+        assert not set(patients[seen]) & set(patients[held])
+        assert len(seen) + len(held) == len(patients)
+    held_once = np.concatenate([held for _, held in first])
+    assert sorted(held_once) == list(range(len(patients)))
+
+
+@pytest.mark.parametrize("strength", [1e-3, 1.0, 100.0])
+def test_ridge_on_the_row_space_is_the_ridge_on_all_columns(monkeypatch, strength):
+    """Known answer: scikit-learn's Newton solver on all 300 standardised columns."""
+    rng = np.random.default_rng(5)
+    hidden = rng.standard_normal((150, 5))
+    features = hidden @ rng.standard_normal((5, 300)) + rng.standard_normal((150, 300))
+    labels = (hidden[:, 0] + rng.standard_normal(150) > 0).astype(float)
+    monkeypatch.setattr(ridge, "STRENGTHS", np.array([strength]))
+    model = tuned_ridge(features[:100], labels[:100], np.arange(100), seed=0)
+    assert model[-1].coef_.shape == (1, 100)
+    newton = LogisticRegression(C=strength, solver="newton-cg", tol=1e-10, max_iter=1000)
+    plain = make_pipeline(StandardScaler(), newton).fit(features[:100], labels[:100])
+    expected = plain.predict_proba(features[100:])
+    np.testing.assert_allclose(model.predict_proba(features[100:]), expected, atol=1e-4)
+
+
+def test_the_penalty_is_the_one_with_the_lowest_loss_over_the_folds():
+    """Every fold and penalty fitted one by one on wide features, standardised within the fold."""
+    rng = np.random.default_rng(6)
+    features, labels = rng.standard_normal((60, 90)), np.arange(60) % 2.0
+    features[:, 0] += 2 * labels
+    groups = np.arange(60) // 2
+    model = tuned_ridge(features, labels, groups, seed=1)
+    losses = []
+    for strength in ridge.STRENGTHS:
+        loss = 0.0
+        for seen, held in inner_folds(labels, groups, seed=1):
+            plain = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8)
+            plain = make_pipeline(StandardScaler(), plain).fit(features[seen], labels[seen])
+            loss += log_loss(labels[held], plain.predict_proba(features[held]))
+        losses.append(loss)
+    best = int(np.argmin(losses))
+    assert ridge.STRENGTHS[best] == model[-1].C
+    assert 0 < best < len(losses) - 1
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_ridge_on_features_of_the_caller_has_the_folds_of_the_baselines(phantom):
+    train, test = _halves(phantom)
+    traits = ["sex", "diabetes"]
+    asked = {"map_type": "stress", "traits": traits, "seed": 7, "models": ["17 segments"]}
+    expected = baseline_scores(train, [test], **asked)["17 segments"][0]
+    features = [c.segment_means("stress") for c in (train, test)]
+    found = ridge_scores(features[0], features[1:], train, [test], traits=traits, seed=7)
+    pd.testing.assert_frame_equal(found[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("of_train", "of_other"),
+    [((6, 3), (4, 3)), ((6, 3), (6, 2)), ((6, 3), (6,)), ((6,), (6,)), ((5, 3), (6, 3))],
+)
+def test_features_that_do_not_fit_the_studies_are_refused(make_cohort, of_train, of_other):
+    cohort, features = make_cohort(6), [np.ones(of_train), np.ones(of_other)]
+    with pytest.raises(ValueError, match=r"width of training, \(6, p\), but have shape \(\d"):
+        ridge_scores(features[0], features[1:], cohort, [cohort], traits=["sex"], seed=0)
+
+
+def test_an_unknown_baseline_is_named_with_those_that_exist(phantom):
+    with pytest.raises(ValueError, match="Unknown baselines: 17 segment; use global mean, 17 seg"):
+        baseline_scores(
+            phantom, [phantom], map_type="rest", traits=["sex"], seed=0, models=["17 segment"]
+        )
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_one_positive_patient_breaks_no_model(make_cohort):
+    cohort = _with(make_cohort(20), {"age": np.arange(20.0)}, abnormal=np.arange(20) == 3)
+    scores = baseline_scores(
+        cohort, [cohort], map_type="combined", traits=["abnormal"], seed=0, models=BASELINES
+    )
+    assert list(scores) == list(BASELINES)
+    assert all(table["abnormal"].between(0, 1).all() for (table,) in scores.values())
+
+
+def test_default_proxies_are_names_as_they_are_compared():
+    patterns = [pattern for of_trait in DEFAULT_PROXIES.values() for pattern in of_trait]
+    assert set(DEFAULT_PROXIES) == set(pn.TRAITS)
+    assert all(pattern == pattern.lower() and " " not in pattern for pattern in patterns)
+
+
+def _compared(phantom, map_type, **options):
+    train, val, test = pn.split_by_patient(phantom, val=0.3, test=0.4, seed=1)
+    fitted = baseline_scores(
+        train, (val, test), map_type=map_type, traits=["impaired_mfr", "sex"], seed=0,
+        models=(*QUICK, "clinical"),
+    )  # fmt: skip
+    scores = {name: tuple(tables) for name, tables in fitted.items()}
+    return compare(scores | {"network": scores["global mean"]}, val, test, map_type, **options)
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_the_comparator_is_chosen_among_the_candidates(phantom):
+    table = _compared(phantom, "reserve", candidates=["clinical"])
+    assert set(table.loc[table["is_comparator"], "model"]) == {"clinical"}
+    table = _compared(phantom, "reserve")
+    of_mfr = table[(table["trait"] == "impaired_mfr") & table["is_comparator"]]
+    assert len(of_mfr) == 1
+    assert of_mfr["model"].iloc[0] in QUICK
+
+
+@pytest.mark.usefixtures("few_tries")
+@pytest.mark.parametrize("name", ["network", "pattern"])
+def test_what_was_not_scored_or_is_the_network_is_no_candidate(phantom, name):
+    with pytest.raises(ValueError, match=f"{name} cannot be the comparator; scored baselines are"):
+        _compared(phantom, "rest", candidates=[name])
+
+
+@pytest.mark.usefixtures("few_tries")
+@pytest.mark.parametrize(
+    ("map_type", "is_circular"),
+    [("rest", False), ("stress", False), ("reserve", True), ("combined", True)],
+)
+def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(phantom, map_type, is_circular):
+    table = _compared(phantom, map_type).set_index("trait")
+    assert table.loc["impaired_mfr", "is_circular"].eq(is_circular).all()
+    assert not table.loc["sex", "is_circular"].any()

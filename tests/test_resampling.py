@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+
+import polarnet as pn
+from polarnet.evaluation.resampling import (
+    bootstrap_auroc,
+    cluster_bootstrap_auroc,
+    seeds_and_patients_auroc,
+)
+
+# Integers that R makes as well: i <- 0:119; y <- as.integer(i %% 3 == 0); see each docstring.
+ROWS = np.arange(120)
+LABELS = (ROWS % 3 == 0).astype(int)
+SCORES = (ROWS * 37) % 50 + 12 * LABELS
+PATIENTS = ROWS // 4
+OF_PATIENT = (PATIENTS % 3 == 0).astype(int)  # labels that all studies of a patient share
+OF_STUDY = (PATIENTS * 17) % 30 + ROWS % 4 + 8 * OF_PATIENT
+MANY = 20_000  # resamples that bring the error of an end near 0.001
+
+
+@pytest.mark.parametrize(
+    ("distance", "value", "low", "high"),
+    [(12, 0.7098437, 0.6061, 0.7974), (38, 0.9726562, 0.9386, 0.9889)],
+)
+def test_stratified_bca_equals_r_boot(distance, value, low, high):
+    """R 4.2.2, boot 1.3-28.1, distance d, s <- (i * 37) %% 50 + d * y:
+    A <- function(y, s) { r <- rank(s); m <- sum(y)
+      (mean(r[y == 1]) - (m + 1) / 2) / (length(y) - m) }
+    b <- boot(data.frame(y, s), function(d, k) A(d$y[k], d$s[k]), R = 40000, strata = y)
+    boot.ci(b, type = "bca")
+    d = 12: 0.6061 0.7974, mean over set.seed(1) to (4)
+    d = 38: 0.9386 0.9889 with set.seed(1) (percentiles there: 0.9462 0.9916)
+    """
+    scores = (ROWS * 37) % 50 + distance * LABELS
+    area = bootstrap_auroc(LABELS, scores, seed=1, n_resamples=MANY)
+    assert area.value == pytest.approx(value, abs=1e-7)
+    assert (area.low, area.high) == pytest.approx((low, high), abs=0.003)
+    assert area.method == "stratified bootstrap, BCa, 95 %, 20000 resamples"
+
+
+def test_the_interval_says_how_it_was_made():
+    area = bootstrap_auroc(LABELS, SCORES, seed=1)
+    assert area.method == "stratified bootstrap, BCa, 95 %, 9999 resamples"
+
+
+def test_bootstrap_of_patients_equals_one_written_in_r():
+    """R 4.2.2: p <- i %/% 4; y <- as.integer(p %% 3 == 0); s <- (p * 17) %% 30 + i %% 4 + 8 * y
+    rows <- split(seq_along(p), p)                                   # A as above
+    d <- replicate(40000, { k <- unlist(rows[sample(length(rows), replace = TRUE)])
+      A(y[k], s[k]) })
+    quantile(d, c(.025, .975))
+    0.474759 0.878282 (DeLong, as if studies were patients: 0.5942 0.7914)
+    """
+    area = cluster_bootstrap_auroc(OF_PATIENT, OF_STUDY, PATIENTS, seed=1, n_resamples=MANY)
+    assert area.value == pn.auroc(OF_PATIENT, OF_STUDY).value
+    assert (area.low, area.high) == pytest.approx((0.474759, 0.878282), abs=0.006)
+    assert area.method == "bootstrap of patients, percentile, 95 %, 20000 resamples"
+
+
+def test_seeds_and_patients_equal_a_two_way_bootstrap_written_in_r():
+    """R 4.2.2: S <- rbind(s, s + 3 * (i %% 7), s - 12 * y + 9 * (i %% 5))   # s with d = 12
+    pos <- which(y == 1); neg <- which(y == 0)
+    d <- replicate(40000, { k <- c(sample(pos, replace = TRUE), sample(neg, replace = TRUE))
+      mean(apply(S[sample(3, replace = TRUE), k], 1, function(x) A(y[k], x))) })
+    quantile(d, c(.025, .975))
+    0.482812 0.769689; the three AUROCs are 0.7098437 0.6954688 0.5009375
+    """
+    by_seed = [SCORES, SCORES + 3 * (ROWS % 7), SCORES - 12 * LABELS + 9 * (ROWS % 5)]
+    area = seeds_and_patients_auroc(LABELS, by_seed, seed=1, n_resamples=MANY)
+    assert area.value == pytest.approx((0.7098437 + 0.6954688 + 0.5009375) / 3, abs=1e-7)
+    assert (area.low, area.high) == pytest.approx((0.482812, 0.769689), abs=0.006)
+    assert area.method.startswith("two-way bootstrap of 3 seeds and of patients in each class")
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_identical_seeds_leave_the_bootstrap_of_patients(k):
+    """R 4.2.2, pROC 1.18.0, set.seed(1), s with d = 12:
+    ci.auc(roc(y, s, direction = "<"), method = "bootstrap", boot.n = 20000)
+    0.609219 0.80141
+    """
+    area = seeds_and_patients_auroc(LABELS, [SCORES] * k, seed=1, n_resamples=MANY)
+    assert (area.low, area.high) == pytest.approx((0.609219, 0.80141), abs=0.004)
+
+
+def test_studies_twice_add_nothing_to_a_bootstrap_of_patients():
+    """A copy of each study wins and ties as often as the study: the same interval, exactly."""
+    once = cluster_bootstrap_auroc(LABELS, SCORES, ROWS, seed=3)
+    twice = cluster_bootstrap_auroc(
+        np.tile(LABELS, 2), np.tile(SCORES, 2), np.tile(ROWS, 2), seed=3
+    )
+    assert (twice.value, twice.low, twice.high) == pytest.approx((once.value, once.low, once.high))
+    as_if_patients = pn.auroc(np.tile(LABELS, 2), np.tile(SCORES, 2))
+    assert as_if_patients.high - as_if_patients.low < 0.8 * (twice.high - twice.low)
+
+
+def test_resamples_without_a_class_are_dropped_and_counted():
+    """By hand: neither of 2 positives among 10 is drawn with (8 / 10) ** 10 = 0.107; the error of
+    that share over 20,000 resamples is 0.0022.
+    """
+    labels = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    area = cluster_bootstrap_auroc(
+        labels, [5, 9, 1, 2, 3, 4, 6, 7, 8, 0], list("abcdefghij"), seed=0, n_resamples=MANY
+    )  # fmt: skip
+    words = area.method.split()
+    assert area.method.endswith("without both classes dropped")
+    assert int(words[words.index("resamples,") + 1]) / MANY == pytest.approx(0.8**10, abs=0.007)
+    assert 0 <= area.low < area.value < area.high <= 1
+
+
+def test_both_classes_are_in_every_resample_of_seeds_and_patients():
+    """By hand: two positives that beat 4 and 8 of 8 negatives; a resample that draws either one
+    twice, a quarter each, has an AUROC near one half or of 1, which is thus the upper end.
+    """
+    labels, scores = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0], [4.5, 9, 1, 2, 3, 4, 5, 6, 7, 8]
+    area = seeds_and_patients_auroc(labels, [scores, scores], seed=0)
+    assert area.value == 0.75
+    assert area.low < 0.5
+    assert area.high == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores"),
+    [
+        ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]),
+        ([0, 0, 1, 1], [0.9, 0.8, 0.2, 0.1]),
+        ([0, 0, 1, 1], [0.5] * 4),
+        ([0, 0, 0, 1], [0.1, 0.5, 0.2, 0.3]),
+    ],
+)
+def test_what_never_varies_is_not_estimable(labels, scores):
+    for area in (
+        bootstrap_auroc(labels, scores, seed=0),
+        cluster_bootstrap_auroc(labels, scores, list("abcd"), seed=0),
+        seeds_and_patients_auroc(labels, [scores, scores], seed=0),
+    ):
+        assert area.value == pn.auroc(labels, scores).value
+        assert np.isnan([area.low, area.high]).all()
+        assert area.method == "not estimable"
+
+
+def test_all_positive_studies_of_one_patient_are_not_estimable():
+    area = cluster_bootstrap_auroc(
+        [1, 1, 0, 0, 0], [3, 5, 1, 4, 2], ["a", "a", "a", "b", "c"], seed=0
+    )
+    assert area.method == "not estimable"
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_does_not():
+    for of_seed in (
+        lambda seed: bootstrap_auroc(LABELS, SCORES, seed=seed),
+        lambda seed: cluster_bootstrap_auroc(OF_PATIENT, OF_STUDY, PATIENTS, seed=seed),
+        lambda seed: seeds_and_patients_auroc(LABELS, [SCORES, OF_STUDY], seed=seed),
+    ):
+        assert of_seed(1) == of_seed(1)
+        assert of_seed(1) != of_seed(2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([0, 0, 0], [0.1, 0.2, 0.3], "all 3 patients are negative"),
+        ([0, 1, np.nan], [0.1, 0.2, 0.3], "drop patients whose label was not recorded"),
+        ([0, 1, 1], [0.1, np.nan, 0.3], "1 scores are not finite"),
+        ([0, 1, 1], [0.1, 0.2], "do not fit"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(labels, scores, message):
+    with pytest.raises(ValueError, match=message):
+        bootstrap_auroc(labels, scores, seed=0)
+    with pytest.raises(ValueError, match=message):
+        cluster_bootstrap_auroc(labels, scores, list("abc"), seed=0)
+    with pytest.raises(ValueError, match=message):
+        seeds_and_patients_auroc(labels, [scores, scores], seed=0)
+
+
+@pytest.mark.parametrize(("patients", "named"), [(["a", "b", None], 2), (["a", "b"], 2)])
+def test_a_study_without_patient_is_refused(patients, named):
+    with pytest.raises(ValueError, match=f"3 studies need a patient each, but {named} are named"):
+        cluster_bootstrap_auroc([0, 1, 1], [0.1, 0.2, 0.3], patients, seed=0)
+
+
+def test_one_seed_and_few_resamples_are_refused():
+    with pytest.raises(ValueError, match="belong to bootstrap_auroc"):
+        seeds_and_patients_auroc(LABELS, [SCORES], seed=0)
+    with pytest.raises(ValueError, match="belong to bootstrap_auroc"):
+        seeds_and_patients_auroc(LABELS, SCORES, seed=0)
+    with pytest.raises(ValueError, match="200 resamples were asked for"):
+        bootstrap_auroc(LABELS, SCORES, seed=0, n_resamples=200)

@@ -1,0 +1,112 @@
+import numpy as np
+import pandas as pd
+import pytest
+from test_evaluation import FIRST, LABELS
+
+from polarnet.evaluation.thresholds import choose_thresholds, classify, predictive_values
+
+
+def test_chosen_thresholds_are_those_of_proc():
+    """R 4.2.2, pROC 1.18.0, y and a being LABELS and FIRST:
+    coords(roc(y, a, direction = "<"), "best")   threshold 0.55, the middle of 0.5 and 0.6
+    coords(roc(y, a, direction = "<"), "all")    0.35 (sensitivity 0.917) is the last above 0.9
+    """
+    assert choose_thresholds(LABELS, FIRST) == {"youden": 0.6, "sensitive": 0.4}
+
+
+def test_a_sensitivity_that_is_just_met_counts():
+    """By hand: nine of ten positives lie at or above 0.2."""
+    labels, scores = [1] * 10 + [0], [0.1, *[0.2 + k / 100 for k in range(9)], 0.15]
+    assert choose_thresholds(labels, scores)["sensitive"] == 0.2
+    assert choose_thresholds(labels, scores, least_sensitivity=0.91)["sensitive"] == 0.1
+
+
+def test_of_thresholds_that_tie_the_largest_is_taken():
+    """By hand: at 0.8 and at 0.4 Youden's index is 1/2. Then 3 of 10 positives and 2 of 10
+    negatives tie with 8 and 7, although 0.3 - 0.2 < 0.8 - 0.7 in floating point.
+    """
+    assert choose_thresholds([1, 0, 1, 0], [0.8, 0.6, 0.4, 0.2])["youden"] == 0.8
+    scores = np.repeat([0.9, 0.7, 0.1], [5, 10, 5])
+    labels = [1] * 3 + [0] * 2 + [1, 0] * 5 + [1] * 2 + [0] * 3
+    assert choose_thresholds(labels, scores)["youden"] == 0.9
+
+
+def test_a_score_at_the_threshold_is_positive():
+    """By hand."""
+    found = classify([1, 1, 0, 0, 0], [0.5, 0.49, 0.5, 0.1, 0.2], 0.5)
+    assert (found.tp, found.fn, found.fp, found.tn) == (1, 1, 1, 2)
+
+
+def test_shares_equal_prop_test():
+    """R: prop.test(x, n, correct = FALSE)$conf.int, x/n being 9/12, 16/18, 9/11, 16/19."""
+    found = classify(LABELS, FIRST, 0.6)
+    assert (found.tp, found.fp, found.fn, found.tn) == (9, 2, 3, 16)
+    for share, expected in (
+        (found.sensitivity, (9 / 12, 0.467694665066434, 0.911058331605945)),
+        (found.specificity, (16 / 18, 0.672002348698212, 0.968980477354388)),
+        (found.ppv, (9 / 11, 0.523019438039156, 0.948632310253915)),
+        (found.npv, (16 / 19, 0.624345247296709, 0.944795283614658)),
+    ):
+        assert (share.value, share.low, share.high) == pytest.approx(expected, abs=1e-13)
+        assert share.method == "Wilson, 95 %"
+
+
+def test_likelihood_ratios_equal_a_log_binomial_model():
+    """R: called <- a >= 0.6; g <- glm(called ~ y, family = binomial("log"), start = c(-1, 0.5))
+    exp(c(coef(g)[2], confint.default(g)[2, ])), and the same of !called
+    """
+    found = classify(LABELS, FIRST, 0.6)
+    for ratio, expected in (
+        (found.lr_positive, (6.75, 1.75538127350903, 25.95589954592597)),
+        (found.lr_negative, (0.28125, 0.104140852662121, 0.759563230739435)),
+    ):
+        assert (ratio.value, ratio.low, ratio.high) == pytest.approx(expected, rel=1e-7)
+
+
+def test_a_share_of_nobody_is_not_estimable():
+    nobody = classify([0, 1], [0.1, 0.2], 0.9)
+    assert nobody.ppv.method == nobody.lr_positive.method == "not estimable"
+    assert np.isnan([nobody.ppv.value, nobody.lr_positive.value]).all()
+    assert (nobody.npv.value, nobody.lr_negative.value) == (0.5, 1.0)
+    everybody = classify([0, 1], [0.1, 0.2], 0.0)
+    assert everybody.npv.method == everybody.lr_negative.method == "not estimable"
+
+
+def test_a_likelihood_ratio_of_zero_has_no_interval():
+    found = classify([0, 0, 1], [0.1, 0.9, 0.2], 0.5).lr_positive
+    assert (found.value, found.method) == (0, "not estimable")
+    assert np.isnan(found.low)
+
+
+def test_predictive_values_follow_bayes():
+    """By hand, 1000 patients: prevalence 0.1: 90 true and 180 false positives, 720 true and 10
+    false negatives; 0.5: 450 and 100, 400 and 50.
+    """
+    table = predictive_values(0.9, 0.8, [0.1, 0.5])
+    assert table["ppv"].to_list() == pytest.approx([90 / 270, 450 / 550])
+    assert table["npv"].to_list() == pytest.approx([720 / 730, 400 / 450])
+
+
+def test_predictive_values_agree_with_the_table_at_its_own_prevalence():
+    found = classify(LABELS, FIRST, 0.6)
+    row = predictive_values(found.sensitivity.value, found.specificity.value, 12 / 30).iloc[0]
+    assert (row["ppv"], row["npv"]) == pytest.approx((found.ppv.value, found.npv.value))
+
+
+def test_nobody_called_positive_has_no_predictive_value():
+    row = predictive_values(0.0, 1.0, 0.2).iloc[0]
+    assert np.isnan(row["ppv"])
+    assert row["npv"] == 0.8
+
+
+def test_numbers_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="must lie within"):
+        predictive_values(0.9, 0.8, [0.1, np.nan])
+    with pytest.raises(ValueError, match=r"but 1\.2 was given"):
+        classify(LABELS, FIRST, 1.2)
+    with pytest.raises(ValueError, match="least_sensitivity"):
+        choose_thresholds(LABELS, FIRST, least_sensitivity=0)
+    with pytest.raises(ValueError, match="in one table only: a, b"):
+        classify(pd.Series([0, 1], ["a", "c"]), pd.Series([0.1, 0.2], ["b", "c"]), 0.5)
+    with pytest.raises(ValueError, match="all 2 patients are positive"):
+        choose_thresholds([1, 1], [0.1, 0.2])
