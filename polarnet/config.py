@@ -128,7 +128,7 @@ class ExperimentConfig:
     learning_rate: float = 3e-3
     epochs: int = 60
     patience: int = 20
-    batch_size: int = 32
+    batch_size: int = 64
     finetune_learning_rate: float = 3e-5
     finetune_epochs: int = 10
     finetune_patience: int = 3
@@ -202,8 +202,8 @@ class ExperimentConfig:
         """
         if self.window is None:
             raise ValueError("The configuration is not resolved: it has no window.")
-        pairs = self.window if self.map_type == COMBINED else (self.window,)
-        return tuple((float(low), float(high)) for low, high in pairs)  # type: ignore[misc]
+        pairs = np.reshape(self.window, (-1, 2)).tolist()
+        return tuple((low, high) for low, high in pairs)
 
     @property
     def last_block(self) -> str:

@@ -70,3 +70,22 @@ def test_the_last_block_follows_the_mode():
 def test_a_configuration_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         pn.ExperimentConfig().seed = 3
+
+
+def test_a_combined_window_is_three_pairs():
+    windows = [[0, 3], [0, 6], [0, 8]]
+    config = pn.ExperimentConfig(map_type="combined", window=windows)
+    assert config.windows == ((0.0, 3.0), (0.0, 6.0), (0.0, 8.0))
+    with pytest.raises(ValueError, match="three pairs of ascending numbers"):
+        pn.ExperimentConfig(map_type="combined", window=(0, 3))
+    with pytest.raises(ValueError, match="two ascending numbers"):
+        pn.ExperimentConfig(map_type="rest", window=windows)
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    with pytest.raises(ValueError, match="has no VGG16"):
+        pn.ExperimentConfig(mode="scratch", weights="imagenet")
+    with pytest.raises(ValueError, match="palette is grey"):
+        pn.ExperimentConfig(map_type="combined", palette="jet")
+    with pytest.raises(ValueError, match=r"l2_end \(3.0\) must not exceed l2"):
+        pn.ExperimentConfig(l2=2, l2_end=3)

@@ -1,6 +1,5 @@
 import dataclasses
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +8,7 @@ import tensorflow as tf
 import polarnet as pn
 from polarnet.network import fitting, pipeline
 from polarnet.network.encoding import clipped_share, encode
+from polarnet.network.inputs import input_maps
 
 
 def test_absolute_encoding_is_the_window_and_vgg16s_means(resolved):
@@ -43,20 +43,21 @@ def test_clipped_share_counts_disc_pixels_outside_the_window(phantom, resolved):
 def test_labels_that_were_not_recorded_do_not_move_the_loss():
     """By hand: -(ln .8 + ln .6) / 2 over the two recorded labels, the third has any score."""
     traits = pd.DataFrame({"sex": [1.0, 0.0, np.nan]})
-    labels, sample_weights = pipeline.labels_and_weights(traits)
+    loss = pipeline.recorded_log_loss(traits)
     expected = -(np.log(0.8) + np.log(0.6)) / 2
     for unrecorded in (0.01, 0.99):
         scores = np.array([[0.8], [0.4], [unrecorded]], np.float32)
-        loss = keras.losses.BinaryCrossentropy()(
-            labels["sex"], scores, sample_weight=sample_weights["sex"]
-        )
-        assert float(loss) == pytest.approx(expected, rel=1e-5)
+        mean = loss(tf.constant(pipeline.marked_labels(traits)), tf.constant(scores))
+        assert float(tf.reduce_mean(mean)) == pytest.approx(expected, rel=1e-5)
         assert fitting.log_loss(traits.to_numpy(), scores) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_trait_nobody_recorded_has_weight_zero():
-    _, sample_weights = pipeline.labels_and_weights(pd.DataFrame({"sex": [np.nan, np.nan]}))
-    assert sample_weights["sex"].ravel().tolist() == [0.0, 0.0]
+def test_a_trait_nobody_recorded_weighs_nothing():
+    """By hand: of two traits the recorded one counts half, -ln .8 / 2."""
+    traits = pd.DataFrame({"sex": [np.nan, np.nan], "smoking": [1.0, 1.0]})
+    labels, scores = pipeline.marked_labels(traits), np.full((2, 2), 0.8, np.float32)
+    loss = pipeline.recorded_log_loss(traits)(tf.constant(labels), tf.constant(scores))
+    np.testing.assert_allclose(loss, -np.log(0.8) / 2, rtol=1e-5)
 
 
 def test_augmentation_keeps_walls_and_depends_on_the_study_not_the_batch():
@@ -68,7 +69,9 @@ def test_augmentation_keeps_walls_and_depends_on_the_study_not_the_batch():
     assert np.std(varied, axis=0).max() > 0.02
     assert (pn.segment_means(varied).argmax(axis=1) == 0).all()  # anterior stays anterior
     assert (varied[:, ~pn.anatomy.disc_mask(64)] == 0).all()
-    alone = pipeline.vary(tf.constant(stack[7:8]), tf.constant(rows[7:8]), epoch, seed=1).numpy()[..., 0]
+    alone = pipeline.vary(tf.constant(stack[7:8]), tf.constant(rows[7:8]), epoch, seed=1).numpy()[
+        ..., 0
+    ]
     np.testing.assert_allclose(alone[0], varied[7], atol=1e-6)
 
 
@@ -90,7 +93,9 @@ def test_augmentation_turns_about_the_apex_by_at_most_ten_degrees():
     spot = np.zeros((64, 64), np.float32)
     spot[31:33, 50:54] = 1
     stack = tf.constant(np.stack([spot] * 200)[..., None])
-    varied = pipeline.vary(stack, tf.range(200, dtype=tf.int64), tf.constant(0, tf.int64), seed=2)[..., 0]
+    varied = pipeline.vary(stack, tf.range(200, dtype=tf.int64), tf.constant(0, tf.int64), seed=2)[
+        ..., 0
+    ]
     y, x = np.mgrid[:64, :64] - 31.5
     mass = varied.numpy().sum(axis=(1, 2))
     angle = np.degrees(np.arctan2((varied * y).numpy().sum(axis=(1, 2)) / mass,
@@ -101,9 +106,9 @@ def test_augmentation_turns_about_the_apex_by_at_most_ten_degrees():
 def test_batches_cover_every_study_once_an_epoch_in_another_order():
     traits = pd.DataFrame({"sex": [0.0, 1.0] * 5})
     batches = pipeline.training_batches(
-        lambda rows: rows.astype(np.float32)[:, None], traits, batch_size=4, epochs=2, seed=0
+        np.arange(10, dtype=np.float32)[:, None], traits, batch_size=4, epochs=2, seed=0
     )
-    seen = np.concatenate([inputs.numpy().ravel() for inputs, _, _ in batches])
+    seen = np.concatenate([inputs.numpy().ravel() for inputs, _ in batches])
     first, second = seen[:10].tolist(), seen[10:].tolist()
     assert sorted(first) == sorted(second) == list(range(10))
     assert first != second
@@ -114,3 +119,30 @@ def test_training_with_augmentation_runs(phantom, tiny, cache, tmp_path):
     train, val, _ = pn.split_by_patient(phantom, seed=5)
     run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
     assert 0 < run.val_log_loss < 5
+
+
+def test_combined_maps_are_three_channels_each_in_its_own_window(phantom, resolved):
+    """By hand: 1.5 of 0-3, 3 of 0-6 and 2 of 0-8 are 127.5, 127.5 and 63.75; VGG16 wants BGR."""
+    config = resolved(map_type="combined")
+    maps = np.ones((1, 32, 32, 3), np.float32) * np.array([1.5, 3, 2], np.float32)
+    expected = np.array([63.75, 127.5, 127.5]) - [103.939, 116.779, 123.68]
+    np.testing.assert_allclose(encode(maps, config)[0, 5, 5], expected, atol=1e-4)
+    rows = input_maps(phantom, config)[3:5]
+    assert rows.shape == (2, 32, 32, 3)
+    np.testing.assert_array_equal(rows[..., 2], phantom.maps["reserve"][3:5])
+
+
+def test_combined_maps_of_a_study_turn_together():
+    """Where rest and stress are alike, they stay alike, apart from their grain."""
+    rng = np.random.default_rng(0)
+    one = np.where(pn.anatomy.disc_mask(32), rng.random((10, 32, 32)), 0).astype(np.float32)
+    grain, pipeline.GRAIN = pipeline.GRAIN, 0.0
+    try:
+        varied = pipeline.vary(
+            tf.constant(np.stack([one] * 3, axis=-1)),
+            tf.range(10, dtype=tf.int64), tf.constant(1, tf.int64), seed=3,
+        ).numpy()  # fmt: skip
+    finally:
+        pipeline.GRAIN = grain
+    assert np.abs(varied[..., 0] - one).max() > 0.1
+    np.testing.assert_array_equal(varied[..., 0], varied[..., 2])

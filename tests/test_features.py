@@ -67,3 +67,24 @@ def test_other_weights_have_another_key(resolved):
         built = pn.build_model(dataclasses.replace(config, seed=seed))
         keys.add(features._key(model.below(built, model.POOLED), model.POOLED, config))
     assert len(keys) == 2
+
+
+def test_one_pass_keeps_what_each_depth_would_keep(phantom, tmp_path, monkeypatch, resolved):
+    part = phantom.select(np.arange(5))
+    models = []
+    for trunk in ("block1", "block3"):
+        for pooling in ("aha", "global"):
+            config = resolved(trunk=trunk, pooling=pooling)
+            built = pn.build_model(config)
+            built.experiment = config
+            models.append(built)
+    alone = [features.trunk_features(m, model.POOLED, part, tmp_path / "alone")[:] for m in models]
+    features.keep_depths(models, part, tmp_path / "together")
+
+    def never(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(features, "encode", never)
+    for built, expected in zip(models, alone, strict=True):
+        kept = features.trunk_features(built, model.POOLED, part, tmp_path / "together")[:]
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-4)

@@ -131,3 +131,48 @@ def test_the_table_follows_from_the_scores_as_written(finished_run):
 def test_a_shared_patient_is_refused(phantom, tiny, tmp_path, cache):
     with pytest.raises(ValueError, match="Patients in training and validation: P3-"):
         pn.train(phantom, phantom, tiny, tmp_path / "run", cache=cache)
+
+
+@pytest.mark.parametrize("changes", [{"map_type": "combined"}, {"mode": "scratch"}])
+def test_a_run_of_another_kind_scores_the_same_from_its_folder(
+    phantom, tiny, cache, tmp_path, changes
+):
+    config = dataclasses.replace(tiny, **changes)
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    model = pn.load_model(run.folder)
+    kept = tables.read_scores(run.folder / "scores_val.csv")
+    np.testing.assert_allclose(pn.predict(model, val), kept, atol=1e-5)
+    assert pn.load_config(run.folder / "config.yaml") == run.config
+
+
+def test_a_network_from_scratch_trains_its_convolutions(phantom, tiny, cache, tmp_path):
+    config = dataclasses.replace(tiny, mode="scratch", finetune_epochs=2)
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    trained, before = pn.load_model(tmp_path / "run"), pn.build_model(config)
+    for name in ("small_conv1", "small_conv3"):
+        weights = [m.get_layer(name).get_weights()[0] for m in (trained, before)]
+        assert not np.array_equal(*weights)
+    assert not [layer for layer in trained.layers if layer.name.startswith("block")]
+
+
+def test_the_penalty_falls_from_epoch_to_epoch(phantom, tiny, cache, tmp_path):
+    """By hand: 8 / n, 4 / n, 2 / n."""
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    config = dataclasses.replace(tiny, l2=8.0, l2_end=2.0)
+    run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    history = pd.read_csv(run.folder / "history.csv")
+    np.testing.assert_allclose(history["l2"] * len(train), [8, 4, 2], rtol=1e-6)
+
+
+def test_the_penalty_in_force_is_that_of_the_epoch(phantom, tiny, cache, tmp_path):
+    """Loss is cross-entropy plus penalty: with a penalty of 1000 / n it must be the larger."""
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    loss = {}
+    for l2_end in (1000.0, 0.001):
+        config = dataclasses.replace(tiny, l2=1000.0, l2_end=l2_end, epochs=2)
+        run = pn.train(train, val, config, tmp_path / str(l2_end), cache=cache, show_progress=False)
+        loss[l2_end] = pd.read_csv(run.folder / "history.csv")["loss"]
+    assert loss[1000.0][0] == pytest.approx(loss[0.001][0])
+    assert loss[1000.0][1] > 2 * loss[0.001][1]

@@ -1,7 +1,6 @@
 """How the weights are found: the head on kept features, then, if wished, the last block."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import HIDDEN, POOLED, above, standardise
-from polarnet.network.pipeline import training_batches
+from polarnet.network.pipeline import recorded_log_loss, training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
 
 LOG_LOSS: Final = "val_log_loss"
@@ -63,9 +62,7 @@ def fit(
             penalties(replace(config, epochs=config.finetune_epochs), len(train)),
             config.finetune_patience,
         )
-        return _train_stage(
-            model, end, stage, kept, kept_val, train, val, config, show_progress
-        )
+        return _train_stage(model, end, stage, kept, kept_val, train, val, config, show_progress)
     pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
     standardise(model, pooled)
     stage = Stage("head", config.learning_rate, penalties(config, len(train)), config.patience)
@@ -123,9 +120,13 @@ def _train_stage(
     penalised = [model.get_layer(name) for name in (HIDDEN, *traits)]
     for layer in penalised:
         layer.kernel_regularizer.l2 = strength
-    trainee = model if config.augment else upper
+    bottom = model if config.augment else upper
+    # One output and one loss: a loss a head costs more in bookkeeping than in arithmetic.
+    heads = [bottom.output[trait] for trait in traits]
+    trainee = keras.Model(bottom.input, keras.ops.concatenate(heads, axis=1))
+    steps = math.ceil(len(train) / config.batch_size)
     batches = training_batches(
-        (input_maps(train, config) if config.augment else inputs).__getitem__,
+        input_maps(train, config) if config.augment else inputs,
         train.traits[traits],
         batch_size=config.batch_size,
         epochs=len(stage.penalties),
@@ -134,8 +135,8 @@ def _train_stage(
     )
     trainee.compile(
         optimizer=keras.optimizers.Adam(stage.learning_rate),
-        loss=dict.fromkeys(traits, "binary_crossentropy"),
-        loss_weights=dict.fromkeys(traits, 1 / len(traits)),
+        loss=recorded_log_loss(train.traits[traits]),
+        steps_per_execution=steps,
     )
     stop = keras.callbacks.EarlyStopping(
         monitor=LOG_LOSS, mode="min", patience=stage.patience, restore_best_weights=True
@@ -150,7 +151,7 @@ def _train_stage(
         trainee.fit(
             batches,
             epochs=len(stage.penalties),
-            steps_per_epoch=math.ceil(len(train) / config.batch_size),
+            steps_per_epoch=steps,
             callbacks=[watch, stop],
             shuffle=False,
             verbose=0,
@@ -222,5 +223,3 @@ def _through(model: keras.Model, start: str, end: str, inputs: Features) -> np.n
         return inputs[:]
     between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
     return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)
-
-

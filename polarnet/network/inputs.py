@@ -18,7 +18,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.stacks[0])
 
-    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+    def __getitem__(self, rows: np.ndarray | slice | int) -> np.ndarray:
         return np.stack([np.asarray(stack[rows], np.float32) for stack in self.stacks], axis=-1)
 
 

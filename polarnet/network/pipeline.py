@@ -1,6 +1,7 @@
 """Batches for training: order, labels, weights and legal augmentation, all from the seed."""
 
 from collections.abc import Callable
+from typing import Final
 
 import keras
 import numpy as np
@@ -10,6 +11,11 @@ import tensorflow as tf
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encode
+from polarnet.network.features import Features
+from polarnet.network.inputs import Inputs
+
+NOT_RECORDED: Final = -1.0
+"""Stands for a label that was not recorded: NaN would spoil every sum that it enters."""
 
 TURN_DEG = 10.0
 """Largest rotation: the uncertainty of the septal landmark (our choice, a sixth of a segment)."""
@@ -19,31 +25,40 @@ GRAIN = 0.03
 """SD of multiplicative pixel noise (our choice)."""
 
 
-def labels_and_weights(
-    traits: pd.DataFrame,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Labels without NaN, and weights that make the loss a mean over recorded labels.
+def marked_labels(traits: pd.DataFrame) -> np.ndarray:
+    """Labels (n, n_traits), float32: 1, 0, and -1 where a label was not recorded.
 
-    Returns
-    -------
-    Two dicts, trait -> float32 array (n, 1). A label that was not recorded becomes 0 with weight
-    0; the others weigh n / n_recorded, so that the mean over all studies is theirs.
-
-    >>> labels, weights = labels_and_weights(pd.DataFrame({"sex": [1.0, np.nan]}))
-    >>> labels["sex"].ravel().tolist(), weights["sex"].ravel().tolist()
-    ([1.0, 0.0], [2.0, 0.0])
+    >>> marked_labels(pd.DataFrame({"sex": [1.0, np.nan]})).tolist()
+    [[1.0], [-1.0]]
     """
-    labels, weights = {}, {}
-    for trait in traits.columns:
-        is_recorded = traits[trait].notna().to_numpy()
-        share = is_recorded.mean()
-        labels[trait] = traits[trait].fillna(0).to_numpy(np.float32)[:, None]
-        weights[trait] = (is_recorded / share if share else is_recorded).astype(np.float32)[:, None]
-    return labels, weights
+    return traits.fillna(NOT_RECORDED).to_numpy(np.float32)
+
+
+def recorded_log_loss(traits: pd.DataFrame) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Loss of a batch: cross-entropy in nats, over recorded labels, mean over traits.
+
+    A recorded label weighs n / n_recorded of the training studies, so that the mean over all
+    batches of an epoch is that over the recorded labels; the others weigh nothing.
+
+    Parameters
+    ----------
+    traits
+        Labels of the training studies, NaN where not recorded.
+    """
+    share = traits.notna().mean().to_numpy(np.float32)
+    weight = np.divide(1, share, out=np.zeros_like(share), where=share > 0)
+
+    def loss(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+        scores = tf.clip_by_value(scores, 1e-7, 1 - 1e-7)
+        likelihood = tf.where(labels == 1, scores, 1 - scores)
+        is_recorded = tf.cast(labels != NOT_RECORDED, tf.float32)
+        return -tf.reduce_mean(is_recorded * weight * tf.math.log(likelihood), axis=-1)
+
+    return loss
 
 
 def training_batches(
-    read: Callable[[np.ndarray], np.ndarray],
+    rows_of: np.ndarray | Features | Inputs,
     traits: pd.DataFrame,
     *,
     batch_size: int,
@@ -55,37 +70,36 @@ def training_batches(
 
     Parameters
     ----------
-    read
-        Positions (k,) -> features or maps (k, ...), float32.
+    rows_of
+        Features or maps (n, ...), float32, by position.
     augment
-        Where given, `read` gives maps, which are changed slightly and then encoded.
+        Where given, the rows are maps, which are changed slightly and then encoded.
 
     Returns
     -------
-    Dataset of (inputs, dict of labels, dict of weights); ceil(n / batch_size) batches an epoch.
+    Dataset of (inputs, labels as of `marked_labels`); ceil(n / batch_size) batches an epoch.
     """
     n = len(traits)
-    labels, weights = labels_and_weights(traits)
+    labels = tf.constant(marked_labels(traits))
+    in_memory = tf.constant(rows_of) if isinstance(rows_of, np.ndarray) else None
+    orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in range(epochs)])
 
-    def order() -> object:
-        for epoch in range(epochs):
-            drawn = np.random.default_rng((seed, epoch)).permutation(n)
-            for start in range(0, n, batch_size):
-                yield epoch, drawn[start : start + batch_size]
+    def of_epoch(epoch: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return batches.map(lambda rows: (epoch, rows))
 
     def load(epoch: tf.Tensor, rows: tf.Tensor) -> tuple:
-        inputs = tf.numpy_function(read, [rows], tf.float32)
-        inputs.set_shape([None, *read(np.array([0])).shape[1:]])
+        if in_memory is not None:
+            inputs = tf.gather(in_memory, rows)
+        else:
+            inputs = tf.numpy_function(rows_of.__getitem__, [rows], tf.float32)
+            inputs.set_shape([None, *rows_of[:1].shape[1:]])
         if augment is not None:
             inputs = encode(vary(inputs, rows, epoch, seed), augment)
-        pick = {
-            kind: {trait: tf.gather(values[trait], rows) for trait in values}
-            for kind, values in (("labels", labels), ("weights", weights))
-        }
-        return inputs, pick["labels"], pick["weights"]
+        return inputs, tf.gather(labels, rows)
 
-    signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((None,), tf.int64))
-    stream = tf.data.Dataset.from_generator(order, output_signature=signature)
+    numbers = np.arange(epochs, dtype=np.int64)
+    stream = tf.data.Dataset.from_tensor_slices((numbers, orders)).flat_map(of_epoch)
     return stream.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
@@ -102,7 +116,9 @@ def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Te
         return (
             tf.random.stateless_uniform((2,), key, -1, 1),
             # A key of its own, so that the grain knows nothing of the turn.
-            tf.random.stateless_normal((size, size, channels), key + tf.constant([1 << 40, 0], tf.int64)),
+            tf.random.stateless_normal(
+                (size, size, channels), key + tf.constant([1 << 40, 0], tf.int64)
+            ),
         )
 
     both, grain = tf.map_fn(draw, rows, fn_output_signature=(tf.float32, tf.float32))
