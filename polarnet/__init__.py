@@ -45,6 +45,7 @@ _HOMES = {
     "auroc_half_width": "evaluation",
     "BASELINES": "evaluation",
     "baseline_scores": "evaluation",
+    "compare": "evaluation",
     "clinical_features": "evaluation",
     # By file: a picture of a map needs no statistics.
     "plot_polar_map": "report.maps",
@@ -62,7 +63,7 @@ _HOMES = {
     "write_report": "report.page",
     "run_experiment": "experiment",
 }
-_MODULES = ("anatomy",)
+_MODULES = ("anatomy", "reproduction")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

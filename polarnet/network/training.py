@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config
 from polarnet.folders import new_file, new_folder
 from polarnet.network.encoding import clipped_share
-from polarnet.network.features import cache_folder, weights_digest
+from polarnet.network.features import cache_folder, keep_depths, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import STANDARDISED, build_model
@@ -86,12 +87,7 @@ def train(
     FileExistsError: `out` is not empty.
     """
     check_training(train, val, config)
-    config = resolve_config(
-        replace(config, precision=resolve_precision(config.precision)),
-        unit=train.unit,
-        map_size=train.size,
-        **{name: getattr(train, name) for name in STATED},
-    )
+    config = resolved_config(config, train)
     cache = cache_folder(cache)
     with new_folder(out) as folder:
         save_config(config, folder / "config.yaml")
@@ -115,6 +111,38 @@ def train(
         (folder / "environment.json").write_text(text, encoding="utf-8")
     kept = history[LOG_LOSS].min()
     return Run(Path(out), config, float(kept))
+
+
+def keep_features(
+    configs: Sequence[ExperimentConfig], cohorts: Sequence[Cohort], cache: str | Path | None = None
+) -> None:
+    """Keep the features that frozen networks of different depth and pooling will ask for.
+
+    Parameters
+    ----------
+    configs
+        Frozen settings that share maps, encoding, input size and weights.
+    cohorts
+        Whose maps go through the deepest trunk, once.
+    """
+    for cohort in cohorts:
+        models = []
+        for config in configs:
+            resolved = resolved_config(config, cohort)
+            model = build_model(resolved)
+            model.experiment = resolved
+            models.append(model)
+        keep_depths(models, cohort, cache_folder(cache), show_progress=True)
+
+
+def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfig:
+    """The settings with what a cohort and this machine decide."""
+    return resolve_config(
+        replace(config, precision=resolve_precision(config.precision)),
+        unit=cohort.unit,
+        map_size=cohort.size,
+        **{name: getattr(cohort, name) for name in STATED},
+    )
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:

@@ -1,0 +1,34 @@
+"""Scores of a finished run on further studies, beside its own files."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.network.features import trunk_features
+from polarnet.network.model import POOLED, build_model, load_model
+from polarnet.network.prediction import predict
+from polarnet.network.training import resolved_config, write_scores
+
+
+def score_run(folder: Path, cohort: Cohort, cache: Path, file: str = "scores_test.csv") -> None:
+    """Write a run's scores of a cohort into its folder.
+
+    The file's column `warning` says where the cohort differs from that of the training.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said in the file
+        write_scores(predict(load_model(folder), cohort, cache=cache), folder / file)
+
+
+def frozen_features(
+    config: ExperimentConfig, cohorts: Sequence[Cohort], cache: Path
+) -> list[np.ndarray]:
+    """What a frozen trunk of these settings gives for each cohort, (n, n_features) float32."""
+    resolved = resolved_config(config, cohorts[0])
+    model = build_model(resolved)
+    model.experiment = resolved
+    return [trunk_features(model, POOLED, cohort, cache)[:] for cohort in cohorts]

@@ -1,0 +1,77 @@
+"""The whole study: its plan, its networks and baselines, and a hold-out that is read once."""
+
+from polarnet.reproduction.arms import (
+    DEPTHS,
+    ENCODINGS,
+    POOLINGS,
+    Arm,
+    Model,
+    depth_models,
+    encoding_models,
+    learning_models,
+    main_model,
+    main_models,
+    scratch_models,
+    single_maps,
+    single_task_models,
+    study_modes,
+)
+from polarnet.reproduction.bars import (
+    ALL,
+    OF_THE_MAP,
+    fit_baselines,
+    load_baselines,
+    score_baselines,
+)
+from polarnet.reproduction.holdout import (
+    comparator,
+    first_labels,
+    freeze,
+    frozen_decisions,
+    hold_out_scores,
+    read_hold_out,
+    score_hold_out,
+    single_scores,
+)
+from polarnet.reproduction.opening import Reproduction, open_reproduction
+from polarnet.reproduction.plan import Plan, load_plan
+from polarnet.reproduction.scripts import run_script
+from polarnet.reproduction.training import train_arms, train_models, val_scores
+
+__all__ = [
+    "ALL",
+    "DEPTHS",
+    "ENCODINGS",
+    "OF_THE_MAP",
+    "POOLINGS",
+    "Arm",
+    "Model",
+    "Plan",
+    "Reproduction",
+    "comparator",
+    "depth_models",
+    "encoding_models",
+    "first_labels",
+    "fit_baselines",
+    "freeze",
+    "frozen_decisions",
+    "hold_out_scores",
+    "learning_models",
+    "load_baselines",
+    "load_plan",
+    "main_model",
+    "main_models",
+    "open_reproduction",
+    "read_hold_out",
+    "run_script",
+    "score_baselines",
+    "score_hold_out",
+    "scratch_models",
+    "single_maps",
+    "single_scores",
+    "single_task_models",
+    "study_modes",
+    "train_arms",
+    "train_models",
+    "val_scores",
+]

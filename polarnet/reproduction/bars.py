@@ -1,0 +1,110 @@
+"""The baselines of a study: fitted on its training studies, kept as files of scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from polarnet.cohort import Cohort
+from polarnet.evaluation import BASELINES, baseline_scores, ridge_scores
+from polarnet.evaluation.table import read_scores
+from polarnet.folders import new_file
+from polarnet.reproduction.arms import main_model, scratch_models
+from polarnet.reproduction.holdout import hold_out_scores, read_hold_out
+from polarnet.reproduction.opening import Reproduction
+from polarnet.reproduction.plan import Plan
+from polarnet.reproduction.training import train_models, val_scores
+
+OF_THE_MAP: Final = ("global mean", "17 segments", "gradient boosting", "pattern")
+"""Baselines that see what the network sees, the map alone: one of them is a cell's comparator."""
+
+FEATURES: Final = "frozen features + ridge"
+SCRATCH: Final = "small network"
+ALL: Final = (*BASELINES, FEATURES, SCRATCH)
+
+
+def fit_baselines(study: Reproduction) -> dict[str, pd.DataFrame]:
+    """Fit what is missing on the training studies, and score the validation studies.
+
+    Returns
+    -------
+    "map type: baseline" -> validation scores, as `freeze` wants them.
+    """
+    train_models(study, scratch_models(study.plan))
+    for map_type in study.plan.map_types:
+        if not _is_there(study, map_type, "val"):
+            _save(study, map_type, "val", _scores(study, map_type, study.val))
+    found: dict[str, pd.DataFrame] = {}
+    for map_type in study.plan.map_types:
+        of_map = load_baselines(study, map_type, "val")
+        found |= {f"{map_type}: {name}": scores for name, scores in of_map.items()}
+    return found
+
+
+def score_baselines(study: Reproduction, *, by: str) -> None:
+    """Fit again, with the same seed and so to the same models, and score the test studies."""
+    missing = [m for m in study.plan.map_types if not _is_there(study, m, "test")]
+    if not missing:
+        return
+    test = read_hold_out(study, by=by, what_for="maps and clinical columns, to score baselines")
+    for map_type in missing:
+        _save(study, map_type, "test", _scores(study, map_type, test))
+
+
+def load_baselines(study: Reproduction, map_type: str, part: str) -> dict[str, pd.DataFrame]:
+    """Baseline -> scores of the validation ("val") or test ("test") studies."""
+    scores = {
+        name: read_scores(path)
+        for name in (*BASELINES, FEATURES)
+        if (path := _path(study, map_type, name, part)).is_file()
+    }
+    model = next(m for m in scratch_models(study.plan) if m.map_type == map_type)
+    scores[SCRATCH] = val_scores(study, model) if part == "val" else hold_out_scores(study, model)
+    return scores
+
+
+def _scores(study: Reproduction, map_type: str, cohort: Cohort) -> Mapping[str, pd.DataFrame]:
+    """Scores of a cohort by every baseline that is fitted here."""
+    plan, train = study.plan, study.train
+    seed = plan.seeds[0]
+    tables = {
+        name: scores[0]
+        for name, scores in baseline_scores(
+            train, [cohort], map_type=map_type, traits=plan.traits, seed=seed,
+            models=BASELINES, proxies=plan.all_proxies,
+        ).items()
+    }  # fmt: skip
+    from polarnet.network.scoring import frozen_features
+
+    config = main_model(plan, map_type).arms[0].config
+    of_train, of_cohort = frozen_features(config, (train, cohort), study.cache)
+    tables[FEATURES] = ridge_scores(
+        of_train, [of_cohort], train, [cohort], traits=plan.traits, seed=seed
+    )[0]
+    return tables
+
+
+def _is_there(study: Reproduction, map_type: str, part: str) -> bool:
+    return _path(study, map_type, FEATURES, part).is_file()
+
+
+def _save(
+    study: Reproduction, map_type: str, part: str, tables: Mapping[str, pd.DataFrame]
+) -> None:
+    """Write each table; that of the features comes last and says that all are there."""
+    for name, scores in tables.items():
+        with new_file(_path(study, map_type, name, part)) as partial:
+            scores.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
+
+
+def _path(study: Reproduction, map_type: str, name: str, part: str) -> Path:
+    slug = name.replace(" + ", "_and_").replace(" ", "_")
+    return study.folder / "baselines" / map_type / f"{slug}_{part}.csv"
+
+
+def available(study: Reproduction, names: Sequence[str] = ALL) -> list[str]:
+    """Baselines that this cohort has: clinical ones need clinical columns."""
+    some: Plan = study.plan
+    have = load_baselines(study, some.map_types[0], "val")
+    return [name for name in names if name in have]

@@ -1,0 +1,131 @@
+"""Whether something tells a trait that must not: asked before anything is trained."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from polarnet.anatomy import disc_mask
+from polarnet.cohort import Cohort
+from polarnet.cohort.checks import listing
+from polarnet.evaluation.clinical import clinical_features
+from polarnet.reproduction.plan import Plan
+from polarnet.traits import IMPAIRED_MFR
+
+TWIN_CORRELATION: Final = 0.999
+"""Rank correlation of two maps above which they are one study under two names (our choice)."""
+
+TELLTALE: Final = 0.97
+"""AUROC, either way, above which a clinical column, or one pixel, gives a trait away: no variable
+of a clinic and no place of a map is that good (our choice)."""
+
+_GRID: Final = 16  # cells a side in which maps are compared
+_FEWEST: Final = 10  # of a class, for a pixel or column to be judged
+
+
+def refuse_leaks(cohort: Cohort, part: pd.Series, plan: Plan) -> None:
+    """Look for what would let a network, or a baseline, cheat.
+
+    Parameters
+    ----------
+    cohort
+        All studies; the labels of test studies are not looked at.
+    part
+        study_id -> "train", "val" or "test".
+
+    Raises
+    ------
+    ValueError: a map of one split is all but the same in another under another patient; a clinical
+        column, or a single pixel of a map, tells a trait; all offenders are listed.
+    """
+    problems = [*_twins(cohort, part), *_telltale_columns(cohort, part, plan)]
+    problems += _telltale_pixels(cohort, part, plan)
+    if problems:
+        raise ValueError("The study was not begun: " + "; ".join(problems) + ".")
+
+
+def _twins(cohort: Cohort, part: pd.Series) -> list[str]:
+    """Maps that occur in two splits, under two patients."""
+    ranks: list[np.ndarray] = []
+    for map_type in ("rest", "stress", "reserve"):
+        if map_type in cohort.maps and not (map_type == "reserve" and len(ranks)):
+            ranks.append(_ranked(cohort, map_type))
+    if not ranks:
+        return []
+    correlation = np.min([values @ values.T for values in ranks], axis=0)
+    ids, patients = cohort.patients.index, cohort.patients.to_numpy()
+    is_twin = correlation > TWIN_CORRELATION
+    is_twin &= part.to_numpy()[:, None] != part.to_numpy()[None]
+    is_twin &= patients[:, None] != patients[None]
+    pairs = [f"{ids[a]} and {ids[b]}" for a, b in np.argwhere(np.triu(is_twin))]
+    if not pairs:
+        return []
+    return [
+        f"the maps of {listing(pairs)} are all but the same (rank correlation above "
+        f"{TWIN_CORRELATION}) in two splits under two patients; give them one patient_id or remove "
+        "one"
+    ]
+
+
+def _ranked(cohort: Cohort, map_type: str) -> np.ndarray:
+    """Standardised ranks of coarse maps, (n, cells): products of rows are rank correlations."""
+    stack, size = cohort.maps[map_type], cohort.size
+    step = max(1, size // _GRID)
+    inside = disc_mask(size)[::step, ::step]
+    rows = [np.asarray(stack[k])[::step, ::step][inside] for k in range(len(cohort))]
+    ranks = rankdata(np.stack(rows), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(ranks, axis=1, keepdims=True)
+    return np.divide(ranks, norm, out=np.zeros_like(ranks), where=norm > 0)
+
+
+def _telltale_columns(cohort: Cohort, part: pd.Series, plan: Plan) -> list[str]:
+    """Clinical columns that are a trait under another name."""
+    problems = []
+    known = cohort.select((part != "test").to_numpy())
+    for trait in plan.traits:
+        labels = known.traits[trait]
+        features = clinical_features(known, trait, plan.all_proxies)
+        for name in features:
+            recorded = labels.notna() & features[name].notna()
+            values = features.loc[recorded, name].to_numpy(float)[:, None]
+            if _strongest(labels[recorded].to_numpy(), values).max(initial=0) > TELLTALE:
+                problems.append(
+                    f"column '{name}' alone tells {trait}; if it is a proxy, list it under "
+                    f"`proxies: {{{trait}: [{name}]}}` in the plan"
+                )
+    return problems
+
+
+def _telltale_pixels(cohort: Cohort, part: pd.Series, plan: Plan) -> list[str]:
+    """Places of a map that tell a trait by themselves, such as burned-in marks."""
+    problems = []
+    known = cohort.select((part != "test").to_numpy())
+    inside = disc_mask(cohort.size)
+    for map_type, stack in known.maps.items():
+        values = np.stack([np.asarray(stack[k])[inside] for k in range(len(known))])
+        for trait in plan.traits:
+            if trait == IMPAIRED_MFR:
+                continue  # it is flow itself
+            labels = known.traits[trait]
+            recorded = labels.notna().to_numpy()
+            areas = _strongest(labels.to_numpy()[recorded], values[recorded])
+            if areas.max(initial=0) > TELLTALE:
+                row, column = np.argwhere(inside)[int(areas.argmax())]
+                problems.append(
+                    f"the pixel in row {row}, column {column} of {map_type} maps alone tells "
+                    f"{trait} (AUROC {areas.max():.2f}); look there for text or marks"
+                )
+    return problems
+
+
+def _strongest(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """AUROC of each column in whichever direction is the better; 0 where a class is small."""
+    is_positive = labels == 1
+    n_pos, n_neg = int(is_positive.sum()), int((~is_positive).sum())
+    if min(n_pos, n_neg) < _FEWEST:
+        return np.zeros(values.shape[1])
+    ranks = rankdata(values, axis=0)[is_positive].sum(axis=0)
+    areas = (ranks - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg)
+    return np.maximum(areas, 1 - areas)

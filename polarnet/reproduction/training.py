@@ -1,0 +1,84 @@
+"""Which networks are still missing, and training them; nothing here reads the hold-out."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from polarnet.cohort import Cohort
+from polarnet.evaluation.table import read_scores
+from polarnet.reproduction.arms import Arm, Model, all_arms
+from polarnet.reproduction.opening import Reproduction
+
+
+def train_models(study: Reproduction, models: Iterable[Model]) -> None:
+    """Train every network that has no run folder yet.
+
+    Raises
+    ------
+    ValueError, FileExistsError, ConnectionError: as for `train`.
+    """
+    missing = [arm for arm in all_arms(models) if not is_trained(study, arm)]
+    if not missing:
+        return
+    train_arms(missing, study.train, study.val, study.folder / "runs", study.cache)
+
+
+def train_arms(arms: Sequence[Arm], train: Cohort, val: Cohort, runs: Path, cache: Path) -> None:
+    """Train networks on these studies, each into its folder below `runs`."""
+    from polarnet.network import train as train_network
+
+    keep_shared_features(arms, (train, val), cache)
+    for arm in tqdm(arms, desc="Networks", unit="network"):
+        part = share_of(train, arm.share, seed=arm.config.seed)
+        train_network(part, val, arm.config, runs / arm.name, cache=cache, show_progress=False)
+
+
+def keep_shared_features(arms: Sequence[Arm], cohorts: Iterable[Cohort], cache: Path) -> None:
+    """Send maps through the trunk once for all frozen arms that differ in depth or pooling."""
+    groups: dict[tuple[object, ...], dict[tuple[object, ...], Arm]] = {}
+    for arm in arms:
+        config = arm.config
+        if config.mode == "frozen" and not config.augment:
+            key = (config.map_type, config.scaling, config.palette, config.input_size)
+            groups.setdefault(key, {}).setdefault((config.last_block, config.pooling), arm)
+    shared = [list(group.values()) for group in groups.values() if len(group) > 1]
+    if not shared:
+        return
+    from polarnet.network.training import keep_features
+
+    cohorts = list(cohorts)
+    for group in shared:
+        keep_features([arm.config for arm in group], cohorts, cache)
+
+
+def share_of(cohort: Cohort, share: float, *, seed: int) -> Cohort:
+    """The studies of a share of the patients; a smaller share is part of a larger one."""
+    if share == 1:
+        return cohort
+    patients = np.random.default_rng(seed).permutation(sorted(set(cohort.patients)))
+    kept = set(patients[: round(share * len(patients))])
+    return cohort.select(cohort.patients.isin(kept).to_numpy())
+
+
+def is_trained(study: Reproduction, arm: Arm) -> bool:
+    """True where the arm's run folder is there; it appears whole or not at all."""
+    return (study.run_folder(arm.name) / "environment.json").is_file()
+
+
+def val_scores(study: Reproduction, model: Model) -> pd.DataFrame:
+    """Mean probability over the model's networks, validation studies."""
+    return mean_scores(study, model, "scores_val.csv")
+
+
+def mean_scores(study: Reproduction, model: Model, file: str) -> pd.DataFrame:
+    """Mean over the model's networks of one file of scores.
+
+    Raises
+    ------
+    FileNotFoundError: a network was not trained, or not scored, yet.
+    """
+    parts = [read_scores(study.run_folder(arm.name) / file) for arm in model.arms]
+    return sum(parts[1:], start=parts[0]) / len(parts)
