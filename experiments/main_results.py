@@ -27,7 +27,8 @@ LOOKS = {"frozen": "frozen", "finetuned": "fine-tuned"}
 def develop(study: rp.Reproduction) -> None:
     models = rp.main_models(study.plan)
     rp.train_models(study, models)
-    rp.freeze(study, models, rp.fit_baselines(study))
+    rp.freeze(study, models)
+    rp.freeze_baselines(study)
 
 
 def report(study: rp.Reproduction) -> None:

@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
-from scipy.stats import mannwhitneyu, norm, rankdata
+from scipy.stats import mannwhitneyu, norm, rankdata, t
 
 LEVEL: Final = 0.95
 """Confidence level of every interval."""
 
 METHODS: Final = {
-    "logit": "DeLong on the logit scale, 95 %",
+    "logit": "DeLong on the logit scale, t quantile, 95 %",
     "delong": "DeLong, 95 %",
 }
 NOT_ESTIMABLE: Final = "not estimable"
@@ -79,8 +79,11 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     scores
         Shape (n,); higher means more likely 1. The direction is never turned.
     method
-        "logit" (DeLong's variance on the logit scale: keeps its coverage near 1) or "delong"
-        (what pROC prints; its ends are cut at 0 and 1).
+        "logit": DeLong's variance on the logit scale, with the t quantile for the smaller class's
+        size less one degrees of freedom, because the variance is estimated from so few. By
+        `experiments/interval_coverage.py` it covers 94 to 96 % where the smaller class has 30 or
+        more; the normal quantile falls to 92.7 % at an AUROC of 0.94. The quantile is our choice.
+        "delong": what pROC prints; its ends are cut at 0 and 1.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837-845.
 
     >>> auroc([0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.35, 0.8, 0.2, 0.9])
-    0.89 [0.26, 0.99]
+    0.89 [0.01, 1.00]
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
@@ -108,7 +111,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     if method == "delong":
         low, high = np.clip([value - _Z * error, value + _Z * error], 0, 1)
     else:
-        half = _Z * error / (value * (1 - value))
+        smaller = min(np.sum(np.asarray(labels) == 1), np.sum(np.asarray(labels) == 0))
+        half = float(t.ppf(0.5 + LEVEL / 2, smaller - 1)) * error / (value * (1 - value))
         low, high = expit(logit(value) + np.array([-half, half]))
     return Interval(value, float(low), float(high), METHODS[method])
 

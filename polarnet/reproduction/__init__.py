@@ -19,7 +19,7 @@ from polarnet.reproduction.arms import (
 from polarnet.reproduction.bars import (
     ALL,
     OF_THE_MAP,
-    fit_baselines,
+    freeze_baselines,
     load_baselines,
     score_baselines,
 )
@@ -52,8 +52,8 @@ __all__ = [
     "depth_models",
     "encoding_models",
     "first_labels",
-    "fit_baselines",
     "freeze",
+    "freeze_baselines",
     "frozen_decisions",
     "hold_out_scores",
     "learning_models",

@@ -11,7 +11,12 @@ from polarnet.evaluation import BASELINES, baseline_scores, ridge_scores
 from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_file
 from polarnet.reproduction.arms import main_model, scratch_models
-from polarnet.reproduction.holdout import hold_out_scores, read_hold_out
+from polarnet.reproduction.holdout import (
+    freeze,
+    hold_out_scores,
+    read_hold_out,
+    score_hold_out,
+)
 from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.plan import Plan
 from polarnet.reproduction.training import train_models, val_scores
@@ -24,14 +29,10 @@ SCRATCH: Final = "small network"
 ALL: Final = (*BASELINES, FEATURES, SCRATCH)
 
 
-def fit_baselines(study: Reproduction) -> dict[str, pd.DataFrame]:
-    """Fit what is missing on the training studies, and score the validation studies.
-
-    Returns
-    -------
-    "map type: baseline" -> validation scores, as `freeze` wants them.
-    """
-    train_models(study, scratch_models(study.plan))
+def freeze_baselines(study: Reproduction) -> None:
+    """Fit what is missing on the training studies, score the validation studies, and freeze."""
+    small = scratch_models(study.plan)
+    train_models(study, small)
     for map_type in study.plan.map_types:
         if not _is_there(study, map_type, "val"):
             _save(study, map_type, "val", _scores(study, map_type, study.val))
@@ -39,11 +40,12 @@ def fit_baselines(study: Reproduction) -> dict[str, pd.DataFrame]:
     for map_type in study.plan.map_types:
         of_map = load_baselines(study, map_type, "val")
         found |= {f"{map_type}: {name}": scores for name, scores in of_map.items()}
-    return found
+    freeze(study, small, found)
 
 
 def score_baselines(study: Reproduction, *, by: str) -> None:
     """Fit again, with the same seed and so to the same models, and score the test studies."""
+    score_hold_out(study, scratch_models(study.plan), by=by)
     missing = [m for m in study.plan.map_types if not _is_there(study, m, "test")]
     if not missing:
         return
