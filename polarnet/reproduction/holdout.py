@@ -95,6 +95,12 @@ def frozen_decisions(study: Reproduction, model: str) -> dict[str, dict[str, Any
     return decisions
 
 
+def is_frozen(study: Reproduction, model: str) -> bool:
+    """True where the model's decisions are written down."""
+    frozen = _read_freeze(study)
+    return frozen is not None and model in frozen["models"]
+
+
 def comparator(study: Reproduction, map_type: str, trait: str, among: Sequence[str]) -> str:
     """The frozen baseline of a map with the lowest validation log-loss for a trait."""
     losses = {}
