@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS ?=
 
-.PHONY: demo test lint clean
+.PHONY: demo study test lint clean
 
 .venv/.ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -12,6 +12,10 @@ WEIGHTS ?=
 
 demo: .venv/.ready
 	$(BIN)/polarnet demo --out demo $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+# The study in full, on a phantom or on COHORT=folder; PLAN=file, FULL=1 for 224 px.
+study: .venv/.ready
+	$(BIN)/python experiments/study.py $(COHORT) --out $(or $(OUT),study) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PLAN),--plan $(PLAN)) $(if $(FULL),--full)
 
 test: .venv/.ready lint
 	$(BIN)/python -m pytest --cov --cov-report=term
