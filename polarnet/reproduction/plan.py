@@ -76,6 +76,8 @@ class Plan:
         for name in ("traits", "map_types", "modes", "seeds", "shares", "decision_range"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "primaries", tuple((m, t) for m, t in self.primaries))
+        proxies = {trait: tuple(patterns) for trait, patterns in self.proxies.items()}
+        object.__setattr__(self, "proxies", proxies)
         if self.full:
             object.__setattr__(self, "input_size", FULL_SIZE)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
