@@ -50,10 +50,10 @@ def report(study: rp.Reproduction) -> None:
         "Chosen for being extreme: they show what the worst errors look like and estimate "
         "nothing, hence no interval.",
     ]
-    if study.cohort.is_phantom:
+    if table["planted"].any():
         notes.append("planted: fall of stress flow in the core of a territory, and how much of it "
                      "is there at rest too; only what is marked enough to be named.")  # fmt: skip
-    if not study.cohort.is_phantom:
+    if not table["planted"].any():
         table = table.drop(columns="planted")
     pn.write_table(
         table, study.result("failures"), title="The most confident errors", notes=notes

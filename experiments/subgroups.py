@@ -32,12 +32,7 @@ def report(study: rp.Reproduction) -> None:
     test = rp.read_hold_out(study, by="subgroups", what_for="labels and clinical columns, by group")
     cells = rp.hold_out_cells(study, test, map_type)
     groups = known_groups(test)
-    tables = [
-        group_table(cell, variable, values)
-        for cell in cells.values()
-        for variable, values in groups.items()
-        if variable != cell.trait and cell.is_reportable
-    ]
+    tables = [table for cell in cells.values() for table in group_tables(cell, groups)]
     general = [
         *study.notes,
         f"Network with a frozen trunk, {map_type} maps; first study of each patient.",
@@ -96,15 +91,20 @@ def thirds(test: pn.Cohort) -> pd.Series:
         return pd.Series("all ages: no thirds", index=ages.index).where(ages.notna())
 
 
-def group_table(cell: rp.Cell, variable: str, groups: pd.Series) -> pd.DataFrame:
-    """One row a group."""
-    table = pn.evaluate_subgroups(cell.labels, cell.scores, groups.loc[cell.labels.index])
-    table.insert(0, "map_type", cell.map_type)
-    table.insert(1, "trait", cell.trait)
-    table.insert(2, "variable", variable)
-    if cell.is_circular:
-        table["note"] = [f"{note}; {cell.note}".strip("; ") for note in table["note"]]
-    return table
+def group_tables(cell: rp.Cell, groups: dict[str, pd.Series]) -> list[pd.DataFrame]:
+    """One table a variable, one row a group; sex is never stratified by itself."""
+    tables = []
+    for variable, values in groups.items():
+        if variable == cell.trait or not cell.is_reportable:
+            continue
+        table = pn.evaluate_subgroups(cell.labels, cell.scores, values.loc[cell.labels.index])
+        table.insert(0, "map_type", cell.map_type)
+        table.insert(1, "trait", cell.trait)
+        table.insert(2, "variable", variable)
+        if cell.is_circular:
+            table["note"] = [f"{note}; {cell.note}".strip("; ") for note in table["note"]]
+        tables.append(table)
+    return tables
 
 
 def covariates_of(test: pn.Cohort, trait: str) -> pd.DataFrame:

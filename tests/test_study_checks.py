@@ -277,6 +277,40 @@ def test_groups_are_those_of_the_who_and_sex_is_adjusted_for_age_alone(script):
     assert list(subgroups.covariates_of(cohort, "diabetes")) == ["age", "sex"]
 
 
+def test_sex_is_never_stratified_by_sex(script):
+    index = [f"S{k}" for k in range(24)]
+    groups = {
+        "sex": pd.Series(["female"] * 12 + ["male"] * 12, index=index),
+        "site": pd.Series(["x"] * 24, index=index),
+    }
+    scores = np.linspace(0.9, 0.1, 24)
+    variables = {
+        trait: [t["variable"][0] for t in script("subgroups").group_tables(cell, groups)]
+        for trait in ("sex", "diabetes")
+        for cell in [cell_of(12, 12, scores, trait=trait)]
+    }
+    assert variables == {"sex": ["site"], "diabetes": ["sex", "site"]}
+
+
+def test_distance_is_reader_minus_ceiling(script, monkeypatch):
+    """By hand: of the network's 100 pairs 10 are right and 90 tie, (10 + 45) / 100; of the
+    ceiling's 144 one is wrong, 143 / 144.
+    """
+    truth = script("truth")
+    cell = cell_of(10, 10, [0.5] * 19 + [0.4])
+    many = cell_of(12, 12, [*range(24, 13, -1), 12, 13, *range(11, 0, -1)])
+    monkeypatch.setattr(truth.rp, "hold_out_cells", lambda *names: {"sex": cell})
+    monkeypatch.setattr(truth.rp, "comparator", lambda *names: "pattern")
+    monkeypatch.setattr(
+        truth.rp, "load_ceiling", lambda *names: {"sex": ("a reader", many.labels, many.scores)}
+    )
+    table = truth.truth_table(None, None, "stress").set_index("series")
+    assert table.loc[truth.CEILING, "auroc"] == pytest.approx(143 / 144)
+    assert table.loc["network", "auroc"] == pytest.approx(0.55)
+    assert table.loc["network", "difference"] == pytest.approx(0.55 - 143 / 144)
+    assert table.index[table["is_comparator"]].tolist() == ["pattern"]
+
+
 def test_definition_that_cannot_be_made_says_why(script, study):
     """The study's networks score sex; here they stand for impaired MFR."""
     module = script("sensitivity")
@@ -307,6 +341,7 @@ def test_ceiling_is_made_once_from_patients_of_its_own(phantom, tmp_path, monkey
     assert labels.index.equals(scores.index)
     assert all(name.startswith(f"S{ceiling.TESTING_SEED}-") for name in labels.index)
     assert len(labels) <= 60  # first studies only
+    assert scores.between(0, 1).all()
     before = (tmp_path / "truth" / "labels.csv").stat().st_mtime_ns
     ceiling.make_ceiling(study)
     assert (tmp_path / "truth" / "labels.csv").stat().st_mtime_ns == before
