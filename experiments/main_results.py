@@ -14,13 +14,6 @@ import polarnet as pn
 
 rp = pn.reproduction
 
-PUBLISHED = {
-    ("reserve", "impaired_mfr"): (0.94, 0.87, 0.98),
-    ("stress", "sex"): (0.81, 0.73, 0.88),
-    ("rest", "smoking"): (0.71, 0.58, 0.85),
-}
-"""All AUROCs that the abstract gives. Yeung et al. 2022, doi 10.1007/s12350-022-02920-x."""
-
 LOOKS = {"frozen": "frozen", "finetuned": "fine-tuned"}
 
 
@@ -83,7 +76,7 @@ def main_table(study: rp.Reproduction, test: pn.Cohort) -> pd.DataFrame:
         )
     whole = pd.concat(tables, ignore_index=True)
     whole["published"] = [
-        "{:.2f} [{:.2f}, {:.2f}]".format(*PUBLISHED[cell]) if cell in PUBLISHED else ""
+        "{:.2f} [{:.2f}, {:.2f}]".format(*rp.PUBLISHED[cell]) if cell in rp.PUBLISHED else ""
         for cell in zip(whole["map_type"], whole["trait"], strict=True)
     ]
     return adjusted(whole, study.plan.primaries)
@@ -126,8 +119,8 @@ def draw_forest(study: rp.Reproduction, table: pd.DataFrame) -> None:
     axes = figure.subplots(1, len([half for half in halves if half]), squeeze=False)[0]
     for ax, half in zip(axes, halves, strict=False):
         shown = table[table["map_type"].isin(half)]
-        pn.plot_forest(shown, ax, published={k: v for k, v in PUBLISHED.items() if k[0] in half})
-    label(figure, study)
+        pn.plot_forest(shown, ax, published={k: v for k, v in rp.PUBLISHED.items() if k[0] in half})
+    rp.label_figure(figure, study)
     pn.save_figure(figure, study.result("main_forest"))
 
 
@@ -144,14 +137,8 @@ def draw_roc(study: rp.Reproduction, test: pn.Cohort) -> None:
         ax.set_title(f"{model.map_type}, frozen", fontsize=9)
     for ax in axes[len(models) :]:
         ax.axis("off")
-    label(figure, study)
+    rp.label_figure(figure, study)
     pn.save_figure(figure, study.result("roc"))
-
-
-def label(figure: Figure, study: rp.Reproduction) -> None:
-    """Say on the picture that these are no patients."""
-    if study.notes:
-        figure.supxlabel(study.notes[0], fontsize=7)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from polarnet.evaluation.calibration import (
     smooth_calibration,
 )
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import compare
+from polarnet.evaluation.comparison import compare, is_circular
 from polarnet.evaluation.decisions import net_benefit
 from polarnet.evaluation.multiplicity import adjust_p_values
 from polarnet.evaluation.resampling import (
@@ -19,11 +19,22 @@ from polarnet.evaluation.resampling import (
     seeds_and_patients_auroc,
 )
 from polarnet.evaluation.ridge import ridge_scores, tuned_ridge
-from polarnet.evaluation.roc import DeLongResult, Interval, auroc, delong_test
+from polarnet.evaluation.roc import (
+    DeLongResult,
+    Interval,
+    auroc,
+    delong_test,
+    unpaired_delong_test,
+)
 from polarnet.evaluation.samplesize import auroc_half_width, development_sample_size
 from polarnet.evaluation.subgroups import evaluate_subgroups, tertiles
-from polarnet.evaluation.table import evaluate
-from polarnet.evaluation.thresholds import choose_thresholds, classify
+from polarnet.evaluation.table import evaluate, is_reportable, size_note
+from polarnet.evaluation.thresholds import (
+    choose_thresholds,
+    classify,
+    predictive_intervals,
+    predictive_values,
+)
 
 __all__ = [
     "BASELINES",
@@ -50,11 +61,17 @@ __all__ = [
     "evaluate",
     "evaluate_subgroups",
     "fit_recalibration",
+    "is_circular",
+    "is_reportable",
     "measure_calibration",
     "net_benefit",
+    "predictive_intervals",
+    "predictive_values",
     "ridge_scores",
     "seeds_and_patients_auroc",
+    "size_note",
     "smooth_calibration",
     "tertiles",
     "tuned_ridge",
+    "unpaired_delong_test",
 ]

@@ -60,8 +60,6 @@ def compare(
                 f"{', '.join(allowed) or 'none'}."
             )
         allowed = list(candidates)
-    sources = test.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
-    is_from_maps = map_type in CIRCULAR_MAPS and bool((sources == "maps").any())
     tables = []
     for model, (of_val, of_test) in scores.items():
         table = evaluate(of_test, test.traits, test.patients)
@@ -70,7 +68,7 @@ def compare(
         table.insert(1, "map_type", map_type)
         table.insert(3, "model", model)
         table["val_log_loss"] = [_log_loss(val.traits[t], of_val[t]) for t in table["trait"]]
-        table["is_circular"] = (table["trait"] == IMPAIRED_MFR) & is_from_maps
+        table["is_circular"] = [is_circular(test, map_type, trait) for trait in table["trait"]]
         differences = [
             _difference(scores[NETWORK][1], of_test, test, trait, model) for trait in table["trait"]
         ]
@@ -82,6 +80,13 @@ def compare(
             whole.loc[rows["val_log_loss"].idxmin(), "is_comparator"] = True
     order = pd.Index(scores[NETWORK][1].columns)
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
+
+
+def is_circular(test: Cohort, map_type: str, trait: str) -> bool:
+    """Whether the label of any study was computed from the very maps that are read."""
+    sources = test.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
+    is_from_maps = map_type in CIRCULAR_MAPS and bool((sources == "maps").any())
+    return trait == IMPAIRED_MFR and is_from_maps
 
 
 def _log_loss(labels: pd.Series, scores: pd.Series) -> float:

@@ -8,7 +8,7 @@ import pandas as pd
 from polarnet.evaluation.calibration import measure_calibration
 from polarnet.evaluation.pairs import check_same_studies, checked_pairs
 from polarnet.evaluation.roc import auroc, unpaired_delong_test
-from polarnet.evaluation.table import EXPLORATORY_BELOW, SUPPRESSED_BELOW, is_reportable
+from polarnet.evaluation.table import SUPPRESSED_BELOW, is_reportable, size_note
 
 NOT_RECORDED: Final = "not recorded"
 """Name of the group of those whose group is missing."""
@@ -107,9 +107,7 @@ def _row(
     row: dict[str, object] = {"group": name, "n_pos": n_pos, "n_neg": n_neg}
     row |= dict.fromkeys(_NUMBERS, np.nan)
     if not is_reportable(inside):
-        which = "positives" if n_pos <= n_neg else "negatives"
-        smaller = min(n_pos, n_neg)
-        return row | {"note": f"suppressed: {smaller} {which}, fewer than {SUPPRESSED_BELOW}"}
+        return row | {"note": size_note(n_pos, n_neg)}
     area = auroc(inside, probabilities[is_member])
     intercept = measure_calibration(inside, probabilities[is_member]).intercept
     row |= {
@@ -117,9 +115,7 @@ def _row(
         "calibration_intercept": intercept.value,
         "calibration_low": intercept.low, "calibration_high": intercept.high,
     }  # fmt: skip
-    notes = []
-    if min(n_pos, n_neg) < EXPLORATORY_BELOW:
-        notes.append(f"exploratory, interval unreliable: fewer than {EXPLORATORY_BELOW} in a class")
+    notes = [size_note(n_pos, n_neg)]
     if is_reportable(outside):
         test = unpaired_delong_test(
             inside, probabilities[is_member], outside, probabilities[~is_member]
@@ -130,4 +126,4 @@ def _row(
         }  # fmt: skip
     else:
         notes.append(f"no difference: fewer than {SUPPRESSED_BELOW} of a class in the others")
-    return row | {"note": "; ".join(notes)}
+    return row | {"note": "; ".join(filter(None, notes))}

@@ -123,6 +123,17 @@ def first_studies(
     return rows[is_first.to_numpy()], int((~is_first).sum())
 
 
+def size_note(n_pos: int, n_neg: int) -> str:
+    """What the smaller class means for a number; empty where it is large enough."""
+    smaller = min(n_pos, n_neg)
+    if smaller < SUPPRESSED_BELOW:
+        which = "positives" if n_pos <= n_neg else "negatives"
+        return f"suppressed: {smaller} {which}, fewer than {SUPPRESSED_BELOW}"
+    if smaller < EXPLORATORY_BELOW:
+        return f"exploratory, interval unreliable: fewer than {EXPLORATORY_BELOW} in a class"
+    return ""
+
+
 def is_reportable(labels: pd.Series) -> bool:
     """True where both classes are large enough for a number."""
     return min((labels == 1).sum(), (labels == 0).sum()) >= SUPPRESSED_BELOW
@@ -135,14 +146,10 @@ def _row(
     is_recorded = labels.notna()
     labels, scores = labels[is_recorded], scores[is_recorded]
     n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
-    smaller = min(n_pos, n_neg)
-    if smaller < SUPPRESSED_BELOW:
-        which = "positives" if n_pos <= n_neg else "negatives"
-        note = f"suppressed: {smaller} {which}, fewer than {SUPPRESSED_BELOW}"
-        return _empty_row(trait, n_pos, n_neg, "; ".join(filter(None, [note, remark])))
+    notes = [size_note(n_pos, n_neg), remark]
+    if not is_reportable(labels):
+        return _empty_row(trait, n_pos, n_neg, "; ".join(filter(None, notes)))
     area = auroc(labels, scores, method)
-    small = f"exploratory, interval unreliable: fewer than {EXPLORATORY_BELOW} in a class"
-    notes = [small if smaller < EXPLORATORY_BELOW else "", remark]
     return {
         "trait": trait, "n_pos": n_pos, "n_neg": n_neg,
         "auroc": area.value, "ci_low": area.low, "ci_high": area.high,

@@ -163,6 +163,42 @@ def predictive_values(
     return pd.DataFrame({"prevalence": prevalences, "ppv": ppv, "npv": npv})
 
 
+def predictive_intervals(found: Classification, prevalence: ArrayLike) -> pd.DataFrame:
+    """Predictive values of a two-by-two table at other prevalences, with 95 % intervals.
+
+    Parameters
+    ----------
+    found
+        From `classify`.
+    prevalence
+        One or several, strictly between 0 and 1; taken as known.
+
+    Returns
+    -------
+    DataFrame with prevalence, ppv, ppv_low, ppv_high, npv, npv_low, npv_high. The odds before,
+    times an end of Simel's interval of the likelihood ratio, are the odds after; NaN where that
+    ratio is not estimable.
+
+    Raises
+    ------
+    ValueError: as for `predictive_values`.
+    """
+    table = predictive_values(found.sensitivity.value, found.specificity.value, prevalence)
+    positive, negative = found.lr_positive, found.lr_negative
+    before = table["prevalence"]
+    table.insert(2, "ppv_low", _after(before, positive.low))
+    table.insert(3, "ppv_high", _after(before, positive.high))
+    table["npv_low"] = 1 - _after(before, negative.high)
+    table["npv_high"] = 1 - _after(before, negative.low)
+    return table
+
+
+def _after(prevalence: pd.Series, ratio: float) -> pd.Series:
+    """Probability of the trait after a result with this likelihood ratio."""
+    odds = prevalence / (1 - prevalence) * ratio
+    return odds / (1 + odds)
+
+
 def _share(count: int, total: int) -> Interval:
     """A proportion with Wilson's interval."""
     if total == 0:

@@ -8,10 +8,12 @@ from polarnet.reproduction.arms import (
     Model,
     depth_models,
     encoding_models,
+    frozen_models,
     learning_models,
     main_model,
     main_models,
     scratch_models,
+    side_map,
     single_maps,
     single_task_models,
     study_modes,
@@ -23,6 +25,8 @@ from polarnet.reproduction.bars import (
     load_baselines,
     score_baselines,
 )
+from polarnet.reproduction.ceiling import load_ceiling, make_ceiling
+from polarnet.reproduction.cells import Cell, develop_frozen, hold_out_cells
 from polarnet.reproduction.holdout import (
     comparator,
     first_labels,
@@ -34,8 +38,9 @@ from polarnet.reproduction.holdout import (
     score_hold_out,
     single_scores,
 )
-from polarnet.reproduction.opening import Reproduction, open_reproduction
-from polarnet.reproduction.plan import Plan, load_plan
+from polarnet.reproduction.mfrlabels import mfr_labels
+from polarnet.reproduction.opening import Reproduction, label_figure, open_reproduction
+from polarnet.reproduction.plan import PUBLISHED, Plan, load_plan
 from polarnet.reproduction.scripts import run_script
 from polarnet.reproduction.training import train_arms, train_models, val_scores
 
@@ -45,30 +50,40 @@ __all__ = [
     "ENCODINGS",
     "OF_THE_MAP",
     "POOLINGS",
+    "PUBLISHED",
     "Arm",
+    "Cell",
     "Model",
     "Plan",
     "Reproduction",
     "comparator",
     "depth_models",
+    "develop_frozen",
     "encoding_models",
     "first_labels",
     "freeze",
     "freeze_baselines",
     "frozen_decisions",
+    "frozen_models",
+    "hold_out_cells",
     "hold_out_scores",
     "is_frozen",
+    "label_figure",
     "learning_models",
     "load_baselines",
+    "load_ceiling",
     "load_plan",
     "main_model",
     "main_models",
+    "make_ceiling",
+    "mfr_labels",
     "open_reproduction",
     "read_hold_out",
     "run_script",
     "score_baselines",
     "score_hold_out",
     "scratch_models",
+    "side_map",
     "single_maps",
     "single_scores",
     "single_task_models",

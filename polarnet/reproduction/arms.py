@@ -58,6 +58,16 @@ def main_model(plan: Plan, map_type: str, mode: str = "frozen") -> Model:
     return _ensemble(plan, f"{map_type}-{mode}", map_type, mode)
 
 
+def frozen_models(plan: Plan) -> list[Model]:
+    """The main models with a frozen trunk, one a map type: those that are looked at closely."""
+    return [main_model(plan, map_type) for map_type in plan.map_types]
+
+
+def side_map(plan: Plan) -> str:
+    """Map type of the first primary endpoint: where one map must do, it is this."""
+    return plan.primaries[0][0] if plan.primaries else plan.map_types[0]
+
+
 def single_task_models(plan: Plan) -> list[Model]:
     """A network for each trait alone, on the single maps."""
     return [

@@ -1,0 +1,123 @@
+"""Calibration of every trait, before and after the frozen recalibration: table and figures.
+
+    python experiments/calibration.py COHORT --out study --weights vgg16_notop.weights.h5
+
+Networks with a frozen trunk, hold-out patients by their first study. The recalibration was fitted
+on validation patients and frozen. Writes `calibration` (table, and figure of the probabilities as
+predicted) and `calibration_recalibrated` (figure).
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import polarnet as pn
+
+rp = pn.reproduction
+
+COLUMNS = 3
+"""Panels in a row of the figure."""
+
+
+def develop(study: rp.Reproduction) -> None:
+    rp.develop_frozen(study)
+
+
+def report(study: rp.Reproduction) -> None:
+    rp.score_hold_out(study, rp.frozen_models(study.plan), by="calibration")
+    test = rp.read_hold_out(study, by="calibration", what_for="labels, for calibration")
+    cells = {
+        (map_type, trait): cell
+        for map_type in study.plan.map_types
+        for trait, cell in rp.hold_out_cells(study, test, map_type).items()
+    }
+    table = calibration_table(list(cells.values()))
+    notes = [
+        *study.notes,
+        "intercept: calibration in the large, 0 is right; slope: 1 is right; both with 95 % Wald "
+        "interval of a logistic model without penalty.",
+        "brier: mean squared error, no interval; scaled_brier: 1 minus its ratio to that of the "
+        "prevalence.",
+        "recalibrated: by the logistic line of the validation patients, as frozen; its slope is "
+        "frozen_slope, and one below 0 turns the ranking round.",
+        f"Mean probability of {len(study.plan.seeds)} networks with a frozen trunk. First study of "
+        "each patient.",
+    ]
+    pn.write_table(table, study.result("calibration"), title="Calibration", notes=notes)
+    side = [(rp.side_map(study.plan), trait) for trait in study.plan.traits]
+    shown = [cells[key] for key in dict.fromkeys([*study.plan.primaries, *side])]
+    draw(study, shown, "calibration", is_recalibrated=False)
+    draw(study, shown, "calibration_recalibrated", is_recalibrated=True)
+    names = ["map_type", "trait", "probabilities", "n_pos", "n_neg", "intercept", "slope", "brier"]
+    print(table[names].to_string(index=False, float_format="{:.2f}".format, na_rep=""))
+
+
+def calibration_table(cells: list[rp.Cell]) -> pd.DataFrame:
+    """Two rows a cell: as predicted, and recalibrated."""
+    rows = []
+    for cell in cells:
+        line = cell.recalibration
+        for name, values in (("as predicted", cell.scores), ("recalibrated", cell.recalibrated())):
+            numbers = measured(cell.labels, values) if cell.is_reportable else {}
+            lacks = "no recalibration could be fitted" if values is None else ""
+            rows.append(
+                cell.row | {"probabilities": name} | numbers
+                | {"frozen_slope": None if line is None else line.slope,
+                   "note": "; ".join(filter(None, [cell.note, lacks]))}
+            )  # fmt: skip
+    names = ["map_type", "trait", "n_pos", "n_neg", "probabilities",
+             "intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high",
+             "brier", "scaled_brier", "observed", "expected", "frozen_slope", "note"]  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=names)
+
+
+def measured(labels: pd.Series, values: pd.Series | None) -> dict[str, float]:
+    """Numbers of one row."""
+    if values is None:
+        return {}
+    found = pn.measure_calibration(labels, values)
+    ends = {}
+    for name in ("intercept", "slope"):
+        interval = getattr(found, name)
+        ends[name] = interval.value
+        ends[f"{name}_low"], ends[f"{name}_high"] = interval.low, interval.high
+    rest = ("brier", "scaled_brier", "observed", "expected")
+    return ends | {name: getattr(found, name) for name in rest}
+
+
+def draw(study: rp.Reproduction, cells: list[rp.Cell], name: str, *, is_recalibrated: bool) -> None:
+    """One panel a cell that has numbers."""
+    pairs = [(cell, cell.recalibrated() if is_recalibrated else cell.scores) for cell in cells]
+    pairs = [(cell, values) for cell, values in pairs if values is not None and cell.is_reportable]
+    if not pairs:
+        print(f"No figure {name}: no trait has enough patients of each class.")
+        return
+    n_rows = -(-len(pairs) // COLUMNS)
+    figure = Figure(figsize=(7.2, 2.9 * n_rows + 0.3), layout="constrained")
+    axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    for ax, (cell, values) in zip(axes, pairs, strict=False):
+        curve = pn.smooth_calibration(cell.labels, values, seed=0)
+        title = f"{pn.trait_name(cell.trait)}, {cell.map_type} map"
+        pn.plot_calibration(curve, ax, probabilities=values, labels=cell.labels, name=title,
+                            line=joint_line(cell.labels, values))  # fmt: skip
+        ax.get_legend().remove()  # one for all panels, where it hides nothing
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=7, frameon=False,
+                  title="recalibrated on validation patients" if is_recalibrated
+                  else "as predicted", title_fontsize=7)  # fmt: skip
+    for ax in axes[len(pairs) :]:
+        ax.axis("off")
+    rp.label_figure(figure, study)
+    pn.save_figure(figure, study.result(name))
+
+
+def joint_line(labels: pd.Series, values: pd.Series) -> tuple[float, float] | None:
+    """The logistic line of these very patients, for the picture alone."""
+    try:
+        line = pn.fit_recalibration(labels, values)
+    except ValueError:
+        return None  # equal probabilities, or classes apart
+    return line.intercept, line.slope
+
+
+if __name__ == "__main__":
+    rp.run_script(__doc__, develop, report)
