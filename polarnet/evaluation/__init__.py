@@ -10,12 +10,14 @@ from polarnet.evaluation.calibration import (
     smooth_calibration,
 )
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import compare
+from polarnet.evaluation.comparison import compare, is_circular
+from polarnet.evaluation.crossvalidation import cross_validated_auroc
 from polarnet.evaluation.decisions import net_benefit
 from polarnet.evaluation.multiplicity import adjust_p_values
 from polarnet.evaluation.resampling import (
     bootstrap_auroc,
     cluster_bootstrap_auroc,
+    mean_auroc_difference,
     seeds_and_patients_auroc,
 )
 from polarnet.evaluation.ridge import ridge_scores, tuned_ridge
@@ -45,11 +47,14 @@ __all__ = [
     "clinical_features",
     "cluster_bootstrap_auroc",
     "compare",
+    "cross_validated_auroc",
     "delong_test",
     "development_sample_size",
     "evaluate",
     "evaluate_subgroups",
     "fit_recalibration",
+    "is_circular",
+    "mean_auroc_difference",
     "measure_calibration",
     "net_benefit",
     "ridge_scores",
