@@ -23,6 +23,11 @@ from polarnet.reproduction.bars import (
     load_baselines,
     score_baselines,
 )
+from polarnet.reproduction.external import (
+    external_scores,
+    open_external,
+    score_external,
+)
 from polarnet.reproduction.holdout import (
     comparator,
     first_labels,
@@ -34,10 +39,12 @@ from polarnet.reproduction.holdout import (
     score_hold_out,
     single_scores,
 )
-from polarnet.reproduction.opening import Reproduction, open_reproduction
+from polarnet.reproduction.nested import nested_scores, train_nested
+from polarnet.reproduction.opening import Reproduction, label_figure, open_reproduction
 from polarnet.reproduction.plan import Plan, load_plan
 from polarnet.reproduction.scripts import run_script
-from polarnet.reproduction.training import train_arms, train_models, val_scores
+from polarnet.reproduction.shares import fit_on_shares, load_on_shares, score_on_shares
+from polarnet.reproduction.training import share_of, train_arms, train_models, val_scores
 
 __all__ = [
     "ALL",
@@ -52,28 +59,38 @@ __all__ = [
     "comparator",
     "depth_models",
     "encoding_models",
+    "external_scores",
     "first_labels",
+    "fit_on_shares",
     "freeze",
     "freeze_baselines",
     "frozen_decisions",
     "hold_out_scores",
     "is_frozen",
+    "label_figure",
     "learning_models",
     "load_baselines",
+    "load_on_shares",
     "load_plan",
     "main_model",
     "main_models",
+    "nested_scores",
+    "open_external",
     "open_reproduction",
     "read_hold_out",
     "run_script",
     "score_baselines",
+    "score_external",
     "score_hold_out",
+    "score_on_shares",
     "scratch_models",
+    "share_of",
     "single_maps",
     "single_scores",
     "single_task_models",
     "study_modes",
     "train_arms",
     "train_models",
+    "train_nested",
     "val_scores",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -123,6 +123,12 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
     with new_file(folder / PLAN_FILE) as partial:
         partial.write_text(plan_as_text(plan), encoding="utf-8")
     return study
+
+
+def label_figure(figure: Any, study: Reproduction) -> None:
+    """Say on the picture that these are no patients."""
+    if study.notes:
+        figure.supxlabel(study.notes[0], fontsize=7)
 
 
 def _draw(cohort: Cohort, plan: Plan) -> pd.Series:
