@@ -11,11 +11,13 @@ from polarnet.evaluation.calibration import (
 )
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
 from polarnet.evaluation.comparison import compare, is_circular
+from polarnet.evaluation.crossvalidation import cross_validated_auroc
 from polarnet.evaluation.decisions import net_benefit
 from polarnet.evaluation.multiplicity import adjust_p_values
 from polarnet.evaluation.resampling import (
     bootstrap_auroc,
     cluster_bootstrap_auroc,
+    mean_auroc_difference,
     seeds_and_patients_auroc,
 )
 from polarnet.evaluation.ridge import ridge_scores, tuned_ridge
@@ -56,6 +58,7 @@ __all__ = [
     "clinical_features",
     "cluster_bootstrap_auroc",
     "compare",
+    "cross_validated_auroc",
     "delong_test",
     "development_sample_size",
     "evaluate",
@@ -63,6 +66,7 @@ __all__ = [
     "fit_recalibration",
     "is_circular",
     "is_reportable",
+    "mean_auroc_difference",
     "measure_calibration",
     "net_benefit",
     "predictive_intervals",

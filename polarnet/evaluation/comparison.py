@@ -42,9 +42,9 @@ def compare(
     Returns
     -------
     The columns of `evaluate`, with `data` (what the studies are), map_type, model,
-    val_log_loss (nats), is_comparator (the candidate with the lowest validation log-loss: chosen
-    without the test studies), is_circular (the label was computed from the maps of this map type:
-    flow reserve is in "reserve" and "combined", and in no other), and
+    val_log_loss (nats, first study of each patient), is_comparator (the candidate with the lowest
+    validation log-loss: chosen without the test studies), is_circular (the label was computed from
+    the maps of this map type: flow reserve is in "reserve" and "combined", and in no other), and
     difference, difference_low, difference_high, difference_p: AUROC of the network minus that
     of the row's model, paired DeLong, unadjusted.
 
@@ -67,7 +67,9 @@ def compare(
         table.insert(0, "data", PHANTOM_LABEL if test.is_phantom else kind)
         table.insert(1, "map_type", map_type)
         table.insert(3, "model", model)
-        table["val_log_loss"] = [_log_loss(val.traits[t], of_val[t]) for t in table["trait"]]
+        rows, _ = first_studies(of_val, val.traits, val.patients)
+        labels, values = val.traits.loc[rows], of_val.loc[rows]
+        table["val_log_loss"] = [_log_loss(labels[t], values[t]) for t in table["trait"]]
         table["is_circular"] = [is_circular(test, map_type, trait) for trait in table["trait"]]
         differences = [
             _difference(scores[NETWORK][1], of_test, test, trait, model) for trait in table["trait"]
@@ -82,11 +84,14 @@ def compare(
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
 
 
-def is_circular(test: Cohort, map_type: str, trait: str) -> bool:
-    """Whether the label of any study was computed from the very maps that are read."""
-    sources = test.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
-    is_from_maps = map_type in CIRCULAR_MAPS and bool((sources == "maps").any())
-    return trait == IMPAIRED_MFR and is_from_maps
+def is_circular(cohort: Cohort, map_type: str, trait: str) -> bool:
+    """True where a label of the cohort was computed from the maps of this map type.
+
+    Flow reserve is in "reserve" and "combined", and in no other.
+    """
+    sources = cohort.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
+    is_from_maps = bool((sources == "maps").any())
+    return trait == IMPAIRED_MFR and map_type in CIRCULAR_MAPS and is_from_maps
 
 
 def _log_loss(labels: pd.Series, scores: pd.Series) -> float:

@@ -1,6 +1,6 @@
 """Bootstrap intervals of an AUROC: over patients, over their studies, over training seeds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -166,6 +166,55 @@ def seeds_and_patients_auroc(
         f"{_LEVEL_TEXT}, {n_resamples} resamples"
     )
     return _percentile(value, np.concatenate(draws), method)
+
+
+def mean_auroc_difference(
+    parts: Sequence[pd.DataFrame], *, seed: int, n_resamples: int = 2000
+) -> Interval:
+    """Mean over several AUROCs of the difference of two scores, with a bootstrap of patients.
+
+    The parts are what is averaged over: the traits of one model, whose patients are the same, or
+    the folds of a cross-validation, whose patients are not.
+
+    Parameters
+    ----------
+    parts
+        Tables with index patient_id and columns label (0 or 1), first, second (scores; higher
+        means more likely 1).
+
+    Returns
+    -------
+    Interval of the mean of AUROC(first) - AUROC(second). A patient drawn comes into every part.
+    Resamples where a part lacks a class are dropped and counted in `method`.
+
+    Raises
+    ------
+    ValueError: as for `bootstrap_auroc`, or there is no part.
+    """
+    _refuse_few(n_resamples)
+    if not parts:
+        raise ValueError("Nothing to average: give the table of one trait, or fold, at least.")
+    pairs = [[auroc(part["label"], part[name]).value for name in ("first", "second")]
+             for part in parts]  # fmt: skip
+    names = pd.Index(np.unique(np.concatenate([part.index.to_numpy() for part in parts])))
+    rng = np.random.default_rng(seed)
+    draws = []
+    for size in _batches(n_resamples, len(names)):
+        counts = _counts(rng, len(names), size)
+        differences = []
+        for part in parts:
+            weights = counts[:, names.get_indexer(part.index)]
+            of_first, of_second = (
+                _weighted_auroc(part["label"].to_numpy() == 1, part[name].to_numpy(float), weights)
+                for name in ("first", "second")
+            )
+            differences.append(of_first - of_second)
+        draws.append(np.mean(differences, axis=0))
+    drawn = np.concatenate(draws)
+    dropped = int(np.isnan(drawn).sum())
+    remark = f", {dropped} without both classes dropped" if dropped else ""
+    method = f"bootstrap of patients, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
+    return _percentile(float(np.mean([a - b for a, b in pairs])), drawn[~np.isnan(drawn)], method)
 
 
 def _refuse_few(n_resamples: int) -> None:

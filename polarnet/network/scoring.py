@@ -14,14 +14,21 @@ from polarnet.network.prediction import predict
 from polarnet.network.training import resolved_config, write_scores
 
 
-def score_run(folder: Path, cohort: Cohort, cache: Path, file: str = "scores_test.csv") -> None:
-    """Write a run's scores of a cohort into its folder.
+def score_run(folder: Path, cohort: Cohort, cache: Path, out: Path | None = None) -> None:
+    """Write a run's scores of a cohort.
+
+    Parameters
+    ----------
+    out
+        File to be written. None: scores_test.csv in the run's folder.
 
     The file's column `warning` says where the cohort differs from that of the training.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in the file
-        write_scores(predict(load_model(folder), cohort, cache=cache), folder / file)
+        write_scores(
+            predict(load_model(folder), cohort, cache=cache), out or folder / "scores_test.csv"
+        )
 
 
 def frozen_features(

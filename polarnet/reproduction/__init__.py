@@ -27,6 +27,11 @@ from polarnet.reproduction.bars import (
 )
 from polarnet.reproduction.ceiling import load_ceiling, make_ceiling
 from polarnet.reproduction.cells import Cell, develop_frozen, hold_out_cells
+from polarnet.reproduction.external import (
+    external_scores,
+    open_external,
+    score_external,
+)
 from polarnet.reproduction.holdout import (
     comparator,
     first_labels,
@@ -39,10 +44,12 @@ from polarnet.reproduction.holdout import (
     single_scores,
 )
 from polarnet.reproduction.mfrlabels import mfr_labels
+from polarnet.reproduction.nested import nested_scores, train_nested
 from polarnet.reproduction.opening import Reproduction, label_figure, open_reproduction
 from polarnet.reproduction.plan import PUBLISHED, Plan, load_plan
 from polarnet.reproduction.scripts import run_script
-from polarnet.reproduction.training import train_arms, train_models, val_scores
+from polarnet.reproduction.shares import fit_on_shares, load_on_shares, score_on_shares
+from polarnet.reproduction.training import share_of, train_arms, train_models, val_scores
 
 __all__ = [
     "ALL",
@@ -60,7 +67,9 @@ __all__ = [
     "depth_models",
     "develop_frozen",
     "encoding_models",
+    "external_scores",
     "first_labels",
+    "fit_on_shares",
     "freeze",
     "freeze_baselines",
     "frozen_decisions",
@@ -72,17 +81,23 @@ __all__ = [
     "learning_models",
     "load_baselines",
     "load_ceiling",
+    "load_on_shares",
     "load_plan",
     "main_model",
     "main_models",
     "make_ceiling",
     "mfr_labels",
+    "nested_scores",
+    "open_external",
     "open_reproduction",
     "read_hold_out",
     "run_script",
     "score_baselines",
+    "score_external",
     "score_hold_out",
+    "score_on_shares",
     "scratch_models",
+    "share_of",
     "side_map",
     "single_maps",
     "single_scores",
@@ -90,5 +105,6 @@ __all__ = [
     "study_modes",
     "train_arms",
     "train_models",
+    "train_nested",
     "val_scores",
 ]

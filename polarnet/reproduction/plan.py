@@ -45,6 +45,9 @@ class Plan:
     split_by, test_site
         A column of the clinical table: the latest dates or largest numbers test, or, where
         `test_site` is given, the studies of that site.
+    external
+        Folder of another cohort, from another site, that the frozen networks score. None: a study
+        of a phantom makes a second phantom, any other has none.
     shares
         Of the training patients, for the learning curve.
     folds
@@ -73,6 +76,7 @@ class Plan:
     split_seed: int = 7
     split_by: str | None = None
     test_site: str | None = None
+    external: str | None = None
     shares: tuple[float, ...] = (0.25, 0.5, 0.75)
     folds: int = 5
     proxies: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -1,0 +1,150 @@
+"""What a map loses on its way into the network: scaling, 8-bit colour, trunk depth and pooling.
+
+    python experiments/encoding_ablation.py COHORT --out study --weights vgg16_notop.weights.h5
+
+Impaired MFR is defined from the reserve map, so the mean of that map all but is the label: a
+ceiling, counted in no rule. There the map's own mean reaches 1; a network that sees the map on a
+fixed scale should stay at 0.98 or more; stretched to its own maximum, the map no longer holds its
+level. The published 0.94 of that cell is therefore a loss of information, not a success.
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import polarnet as pn
+
+rp = pn.reproduction
+
+CIRCULAR, PLAIN = ("reserve", "impaired_mfr"), ("stress", "impaired_mfr")
+PUBLISHED = (0.94, 0.87, 0.98)
+"""Of the circular cell. Yeung et al. 2022, doi 10.1007/s12350-022-02920-x."""
+
+CEILING = 0.98
+"""What absolute encoding has to reach in the circular cell (our choice)."""
+
+OWN_MEAN = "global mean"
+STEPS = {OWN_MEAN: "own mean", "absolute": "fixed scale", "colour": "fixed scale,\n8-bit colour",
+         "relative": "own maximum", "relative colour": "own maximum,\n8-bit colour"}  # fmt: skip
+COLOURS = {"rest": "#000000", "stress": "#0072B2", "reserve": "#D55E00"}
+POOLED = {"aha": "AHA segments", "global": "global"}
+AREA, MARKS = ["n_pos", "n_neg", "auroc", "ci_low", "ci_high"], ["is_circular", "method", "note"]
+
+
+def develop(study: rp.Reproduction) -> None:
+    models = [*rp.encoding_models(study.plan), *rp.depth_models(study.plan)]
+    rp.train_models(study, models)
+    rp.freeze(study, models)
+    rp.freeze_baselines(study)
+
+
+def report(study: rp.Reproduction) -> None:
+    name, plan = "encoding_ablation", study.plan
+    rp.score_hold_out(study, [*rp.encoding_models(plan), *rp.depth_models(plan)], by=name)
+    rp.score_baselines(study, by=name)
+    test = rp.read_hold_out(study, by=name, what_for="labels, for scaling, colour and depth")
+    notes = [
+        *study.notes,
+        f"AUROC [95 % interval: DeLong on the logit scale]; single networks, seed {plan.seeds[0]}.",
+        "Circular: the label is defined from the map shown; a ceiling, counted in no rule.",
+    ]
+    loss = ("loss: AUROC of the map's own mean (baseline 'global mean') minus that of the row, "
+            "paired DeLong, 95 %, unadjusted. Below 0: more is seen than the mean.")  # fmt: skip
+    table = pd.concat([encoding_table(study, m, test) for m in rp.single_maps(plan)])
+    pn.write_table(table, study.result(name), title="What encoding loses", notes=[*notes, loss])
+    depth = depth_table(study, test)
+    pn.write_table(depth, study.result("depth"), title="Trunk depth and pooling", notes=notes)
+    draw_steps(study, table)
+    draw_depth(study, depth)
+    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
+    print(ceiling_line(table))
+
+
+def encoding_table(study: rp.Reproduction, map_type: str, test: pn.Cohort) -> pd.DataFrame:
+    """One row a trait and encoding of a map, its own mean first."""
+    # `compare` subtracts from "network": that is the map's own mean here, and gives the loss.
+    own = (rp.load_baselines(study, map_type, part)[OWN_MEAN] for part in ("val", "test"))
+    scores = {"network": tuple(own)}
+    models = [model for model in rp.encoding_models(study.plan) if model.map_type == map_type]
+    for name, model in zip(rp.ENCODINGS, models, strict=True):
+        scores[name] = (rp.val_scores(study, model), rp.hold_out_scores(study, model))
+    table = pn.compare(scores, study.val, test, map_type).replace({"model": {"network": OWN_MEAN}})
+    table.columns = table.columns.str.replace("difference", "loss").str.replace("model", "encoding")
+    return table[["map_type", "trait", "encoding", *AREA, "loss", "loss_low", "loss_high", *MARKS]]
+
+
+def depth_table(study: rp.Reproduction, test: pn.Cohort) -> pd.DataFrame:
+    """One row a map, trait, depth and pooling."""
+    tables = []
+    for model in rp.depth_models(study.plan):
+        scores = {"network": (rp.val_scores(study, model), rp.hold_out_scores(study, model))}
+        table, config = pn.compare(scores, study.val, test, model.map_type), model.arms[0].config
+        tables.append(table.assign(trunk=config.last_block, pooling=config.pooling))
+    return pd.concat(tables)[["map_type", "trait", "trunk", "pooling", *AREA, *MARKS]]
+
+
+def ceiling_line(table: pd.DataFrame) -> str:
+    """Whether absolute encoding keeps what the circular cell holds."""
+    rows = table[(table["encoding"] == "absolute") & table["is_circular"]]
+    if rows.empty:
+        return "No circular cell: no label of this study was computed from the maps shown."
+    row = rows.iloc[0]
+    word = "reaches" if row["auroc"] >= CEILING else "does NOT reach"
+    counts = f"{row['n_pos']} with, {row['n_neg']} without"
+    return f"The circular cell {word} {CEILING} on a fixed scale: {row['auroc']:.3f} ({counts})."
+
+
+def draw_steps(study: rp.Reproduction, table: pd.DataFrame) -> None:
+    """The circular cell and a plain one, step by step."""
+    cells = dict(list(table.groupby(["map_type", "trait"], sort=False)))
+    shown = [cell for cell in (CIRCULAR, PLAIN) if cell in cells] or list(cells)[:1]
+    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for ax, cell in zip(axes, shown, strict=True):
+        rows, labels = cells[cell].set_index("encoding").loc[list(STEPS)], list(STEPS.values())
+        draw_points(ax, range(len(rows)), rows, color="k")
+        if cell == CIRCULAR:
+            ax.axhline(CEILING, color="0.6", lw=0.6, ls="--")
+            paper = pd.DataFrame([PUBLISHED], columns=AREA[2:])
+            draw_points(ax, [len(labels)], paper, marker="D", mfc="w", color="0.4")
+            labels.append("published")
+        ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
+        note = " (circular: a ceiling)" if rows["is_circular"].any() else ""
+        ax.set_title(f"{pn.trait_name(cell[1])} from {cell[0]} maps{note}", fontsize=8)
+    rp.label_figure(figure, study)
+    pn.save_figure(figure, study.result("encoding_ablation"))
+
+
+def draw_depth(study: rp.Reproduction, table: pd.DataFrame) -> None:
+    """A panel a trait: depth on x, a colour a map, AHA pooling filled and global hollow."""
+    n_rows = -(-len(study.plan.traits) // 3)
+    figure = Figure(figsize=(7.2, 0.4 + 2.2 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, 3, squeeze=False, sharey=True).ravel()
+    for ax, (trait, cells) in zip(axes, table.groupby("trait", sort=False), strict=False):
+        for k, ((map_type, pooling), rows) in enumerate(cells.groupby(["map_type", "pooling"])):
+            x = [rp.DEPTHS.index(trunk) + 1 + 0.08 * (k - 2.5) for trunk in rows["trunk"]]
+            looks = {"mfc": "w", "ls": "--"} if pooling == "global" else {}
+            name = f"{map_type}, {POOLED[pooling]}"
+            draw_points(ax, x, rows, color=COLOURS[map_type], label=name, **looks)
+        note = " (reserve: circular)" if cells["is_circular"].any() else ""
+        ax.set_title(pn.trait_name(trait) + note, fontsize=8)
+        ax.set_xlabel("last VGG16 block", fontsize=7)
+    for ax in axes[len(study.plan.traits) :]:
+        ax.axis("off")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6,
+                  fontsize=6, frameon=False)  # fmt: skip
+    rp.label_figure(figure, study)
+    pn.save_figure(figure, study.result("depth"))
+
+
+def draw_points(ax, x, rows: pd.DataFrame, **looks) -> None:
+    """AUROCs joined by a line, with intervals; one that is not estimable has no bar."""
+    ends = [rows["auroc"] - rows["ci_low"], rows["ci_high"] - rows["auroc"]]
+    looks = {"marker": "o", "ms": 3, "lw": 0.8} | looks
+    ax.errorbar(x, rows["auroc"], [end.fillna(0) for end in ends], **looks)
+    ax.axhline(0.5, color="0.6", lw=0.6, zorder=0)
+    ax.set_ylabel("AUROC [95 % interval]", fontsize=7)
+    ax.tick_params(labelsize=7)
+
+
+if __name__ == "__main__":
+    rp.run_script(__doc__, develop, report)
