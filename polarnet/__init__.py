@@ -69,7 +69,6 @@ _HOMES = {
     "trait_name": "report.tables",
     "write_table": "report.tables",
     "save_figure": "report.tables",
-    "trait_name": "report.tables",
     "write_checklist": "report.checklist",
     "write_report": "report.page",
     "run_experiment": "experiment",
