@@ -1,6 +1,7 @@
 """One experiment, in one flat record: what a run folder's config.yaml says."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from pathlib import Path
@@ -241,24 +242,35 @@ def load_config(path: str | Path, **changes: Any) -> ExperimentConfig:
     ValueError: it is not a mapping, or a setting is unknown or out of range.
     """
     path = Path(path)
+    settings = read_settings(path, [field.name for field in fields(ExperimentConfig)])
+    try:
+        return ExperimentConfig(**{**settings, **changes})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
+    """Lines "name: value" of a YAML file; a misspelt name is refused with the nearest known one.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: it is not YAML, not a mapping, or has an unknown setting.
+    """
     if not path.is_file():
-        raise FileNotFoundError(f"No configuration file {path}.")
+        raise FileNotFoundError(f"No settings file {path}.")
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
-        raise ValueError(f"{path} must hold lines like 'map_type: stress'.")
-    known = [field.name for field in fields(ExperimentConfig)]
+        raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
     for name in settings:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else "."
             raise ValueError(f"{path}: unknown setting '{name}'{hint} Known: {', '.join(known)}.")
-    try:
-        return ExperimentConfig(**{**settings, **changes})
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    return settings
 
 
 def load_run_config(folder: str | Path) -> ExperimentConfig:

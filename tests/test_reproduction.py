@@ -1,9 +1,11 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import polarnet as pn
 from polarnet.reproduction import arms, bars, holdout, opening, training
@@ -294,3 +296,11 @@ def test_a_freeze_names_the_commit_of_its_runs(study):
 def test_baselines_of_a_cohort_without_clinic_are_those_of_maps():
     assert set(bars.OF_THE_MAP) < set(bars.ALL)
     assert not {"clinical", "clinical + segments"} & set(bars.OF_THE_MAP)
+
+
+def test_the_plan_with_every_setting_states_the_defaults():
+    path = Path(__file__).parents[1] / "experiments" / "configs" / "study.yaml"
+    assert load_plan(path) == Plan()
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(vars(Plan())) - {
+        "weights", "full",
+    }  # fmt: skip

@@ -1,6 +1,5 @@
 """What a whole study is: which networks, which seeds, which endpoints were named beforehand."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from polarnet.config import ExperimentConfig
+from polarnet.config import ExperimentConfig, read_settings
 from polarnet.evaluation import DEFAULT_PROXIES
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
 
@@ -138,23 +137,8 @@ def load_plan(path: str | Path | None, **changes: Any) -> Plan:
     FileNotFoundError: no such file.
     ValueError: a setting is unknown or out of range.
     """
-    settings: Any = {}
-    if path is not None:
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"No plan {path}.")
-        try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(settings, dict):
-            raise ValueError(f"{path} must hold lines like 'input_size: 112'.")
     known = [field.name for field in fields(Plan)]
-    for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(f"{path}: unknown setting '{name}'{hint} Known: {', '.join(known)}.")
+    settings = {} if path is None else read_settings(Path(path), known)
     try:
         return Plan(**{**settings, **changes})
     except (ValueError, TypeError) as error:
