@@ -35,7 +35,7 @@ def report(study: rp.Reproduction) -> None:
     pn.write_table(
         table, study.result("baselines"), title="Baselines beside the network",
         notes=[*study.notes,
-               "AUROC [95 % interval: DeLong on the logit scale]; difference: network minus "
+               "AUROC [95 % interval: logit DeLong, t quantile]; difference: network minus "
                "baseline, paired DeLong, 95 %, p unadjusted. val_log_loss in nats.",
                "Comparator: lowest validation log-loss among baselines that see the same map "
                f"alone ({', '.join(rp.OF_THE_MAP)}).",

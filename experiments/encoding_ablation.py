@@ -44,7 +44,7 @@ def report(study: rp.Reproduction) -> None:
     test = rp.read_hold_out(study, by=name, what_for="labels, for scaling, colour and depth")
     notes = [
         *study.notes,
-        f"AUROC [95 % interval: DeLong on the logit scale]; single networks, seed {plan.seeds[0]}.",
+        f"AUROC [95 % interval: logit DeLong, t quantile]; single networks, seed {plan.seeds[0]}.",
         "Circular: the label is defined from the map shown; a ceiling, counted in no rule.",
     ]
     loss = ("loss: AUROC of the map's own mean (baseline 'global mean') minus that of the row, "

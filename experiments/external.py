@@ -45,7 +45,7 @@ def report(study: rp.Reproduction) -> None:
     notes = [*study.notes, where]
     pn.write_table(
         table, study.result("external"), title="External cohort: discrimination and calibration",
-        notes=[*notes, "AUROC [95 % interval: DeLong on the logit scale]. intercept: calibration "
+        notes=[*notes, "AUROC [95 % interval: logit DeLong, t quantile]. intercept: calibration "
                "in the large, 0 is right; slope: 1 is right [Wald, 95 %].",
                "recalibration: none; frozen (fitted on the validation patients of the "
                "study); refitted on half of the external patients, all numbers from the other "

@@ -39,7 +39,7 @@ def report(study: rp.Reproduction) -> None:
                "single seeds, each on its own draw of patients [interval over seeds and patients, "
                "two-way bootstrap, 2,000 resamples; where there is one model, DeLong on the logit "
                "scale].",
-               "auroc: of the mean probability over the seeds [DeLong on the logit scale]; below "
+               "auroc: of the mean probability over the seeds [logit DeLong, t quantile]; below "
                "100 % it draws on more patients than n_train.",
                "All training studies of a patient drawn train. Circular: the label is defined from "
                "the map shown."],

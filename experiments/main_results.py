@@ -31,7 +31,7 @@ def report(study: rp.Reproduction) -> None:
     table = main_table(study, test)
     notes = [
         *study.notes,
-        "AUROC [95 % interval: DeLong on the logit scale]; p: Mann-Whitney against 0.5.",
+        "AUROC [95 % interval: logit DeLong, t quantile]; p: Mann-Whitney against 0.5.",
         "p_adjusted: Holm among the primaries of the plan, Benjamini-Hochberg over the rest; "
         "circular cells in neither.",
         f"Mean probability of {len(study.plan.seeds)} networks; seed_mean and seed_sd are of "

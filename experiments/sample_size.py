@@ -47,7 +47,7 @@ def report(study: rp.Reproduction) -> None:
         "patients also chose the epoch.",
         "events_train: patients with the trait among n_train with a recorded label.",
         "expected_width: Hanley & McNeil 1982 at val_auroc, and at the patients, recorded share "
-        "and prevalence to be expected in the hold-out; measured_width: DeLong on the logit scale.",
+        "and prevalence to be expected in the hold-out; measured_width: logit DeLong, t quantile.",
         "published_width: Yeung et al. 2022, all three intervals of the abstract; they fit a test "
         "of about 130 patients (our inference).",
         f"Hold-out: {test.patients.nunique()} patients.",

@@ -36,7 +36,7 @@ def report(study: rp.Reproduction) -> None:
     pn.write_table(
         table, study.result("single_task"), title="One network for all traits, or one for each",
         notes=[*study.notes,
-               "AUROC [95 % interval: DeLong on the logit scale]; difference: multi minus single, "
+               "AUROC [95 % interval: logit DeLong, t quantile]; difference: multi minus single, "
                "paired DeLong, 95 %, p unadjusted.",
                "mean: over the traits of a map that have a number and are not circular; n counts "
                "patients; interval: bootstrap of patients, 2,000 resamples.",

@@ -39,7 +39,7 @@ def report(study: rp.Reproduction) -> None:
     ]
     notes = [
         *general,
-        "AUROC with 95 % interval, DeLong on the logit scale; difference: to all other patients "
+        "AUROC with 95 % interval, logit DeLong, t quantile; difference: to all other patients "
         "with 95 % interval, unpaired z test, p_value unadjusted.",
         "calibration_intercept: in the large, probabilities as predicted, 95 % Wald interval. "
         "Nothing is given where a class has fewer than 10 patients.",

@@ -44,7 +44,7 @@ def report(study: rp.Reproduction) -> None:
         "fifth of the learning patients. Reached by large-sample readers: a lower bound of the "
         "ceiling.",
         "All others: the study's own hold-out, first study of each patient.",
-        "AUROC with 95 % interval, DeLong on the logit scale; difference: minus that of the "
+        "AUROC with 95 % interval, logit DeLong, t quantile; difference: minus that of the "
         "large-sample readers, 95 % interval by unpaired DeLong, unadjusted.",
         "is_comparator: baseline of the same map with the lowest validation log-loss, as drawn.",
     ]

@@ -186,7 +186,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if cohort.is_recovered:
         print(f"Maps are {RECOVERED}, not exported as numbers.")
     _print_table(table[["trait", *_SHOWN]])
-    print("Interval: DeLong on the logit scale, 95 %. p: Mann-Whitney against 0.5.")
+    print("Interval: DeLong on the logit scale, t quantile, 95 %. p: Mann-Whitney against 0.5.")
     print("p_adjusted: Benjamini-Hochberg over the traits of this table.")
     if arguments.out:
         with new_file(arguments.out) as partial:
