@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.cm import ScalarMappable
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -75,8 +75,7 @@ def plot_group_bullseyes(
     figure = Figure(figsize=(TWO_COLUMNS, 2.9 if len(panels) == 4 else 3.4), layout="constrained")
     axes = figure.subplots(1, len(panels))
     for k, (ax, (title, values)) in enumerate(zip(axes, panels, strict=True)):
-        text = f"share of attribution (%)\neven: {100 / 17:.1f}"
-        _draw_bullseye(ax, values, title, brightest, is_difference=k == 2, text=text)
+        _draw_bullseye(ax, values, title, brightest, is_difference=k == 2)
     _mark_segments(axes[2], rows)
     figure.legend(loc="outside lower center", ncols=2, fontsize=TINY, frameon=False)
     return figure
@@ -115,7 +114,7 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
             )
         means.append((np.abs(heat[chosen]) / sizes[chosen, None, None]).mean(axis=0))
         counts.append(int(chosen.sum()))
-    figure = Figure(figsize=(TWO_COLUMNS, 3.3), layout="constrained")
+    figure = Figure(figsize=(TWO_COLUMNS, 3.1), layout="constrained")
     axes = figure.subplots(1, 3)
     brightest = max(mean[disc].max() for mean in means)
     titles = [f"with {label or 'the trait'}\nn = {counts[0]}", f"without\nn = {counts[1]}"]
@@ -172,13 +171,23 @@ def plot_overlays(
         raise ValueError(
             f"Each row needs a title, but {len(rows)} rows and {len(titles)} titles came."
         )
-    heads = [f"{map_type} map", "attribution", f"highest {100 * TOP:.0f} % outlined", "random weights"]
+    heads = [
+        f"{map_type} map",
+        "attribution",
+        f"highest {100 * TOP:.0f} % outlined",
+        "random weights",
+    ]
     heads = heads[: 3 + (randomised is not None)]
     figure = Figure(figsize=(TWO_COLUMNS * len(heads) / 4 + 0.2, 0.9 + 1.65 * len(rows)),
                     layout="constrained")  # fmt: skip
     axes = figure.subplots(len(rows), len(heads), squeeze=False)
     for line, k, title in zip(axes, rows, titles, strict=True):
-        flow: dict[str, Any] = {"map_type": map_type, "unit": unit, "show_means": False, "show_scale": False}
+        flow: dict[str, Any] = {
+            "map_type": map_type,
+            "unit": unit,
+            "show_means": False,
+            "show_scale": False,
+        }
         plot_polar_map(maps[k], line[0], **flow)
         plot_polar_map(maps[k], line[2], colours="gray", edges="0.5", **flow)
         _outline(line[2], heat[k])
@@ -209,17 +218,19 @@ def _check_segments(table: pd.DataFrame) -> None:
 
 
 def _draw_bullseye(
-    ax: Axes, values: np.ndarray, title: str, brightest: float, *, is_difference: bool, text: str
+    ax: Axes, values: np.ndarray, title: str, brightest: float, *, is_difference: bool
 ) -> None:
     """One bullseye of shares, or of their difference, with its colour bar below."""
     reach = float(np.abs(values).max()) or 1.0
     limits = (-reach, reach) if is_difference else (0.0, brightest)
+    share = f"share of attribution (%)\neven: {100 / 17:.1f}"
+    text = "percentage points\n" if is_difference else share  # as many lines, so they line up
     colours, edges = (DIFFERENCES, "0.4") if is_difference else (HEAT, "w")
     plot_bullseye(values, ax, unit="%", limits=limits, show_scale=False, colours=colours,
                   edges=edges)  # fmt: skip
     ax.set_title(title, fontsize=SMALL, pad=12)
     draw_scale(ScalarMappable(Normalize(*limits), colours), [ax], location="bottom",
-               extend="neither", label="percentage points\n" if is_difference else text)  # fmt: skip
+               extend="neither", label=text)  # fmt: skip
 
 
 def _mark_segments(ax: Axes, rows: pd.DataFrame) -> None:

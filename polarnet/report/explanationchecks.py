@@ -1,10 +1,8 @@
 """How far an explanation can be believed, in figures: checks, randomised layers, vessels named."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from polarnet.explain.agreement import Level
+from polarnet.explain.checks import Check
 from polarnet.report.style import (
     COLOURS,
     GREY,
@@ -19,14 +19,9 @@ from polarnet.report.style import (
     SMALL,
     TINY,
     TWO_COLUMNS,
-    new_axes,
     tidy,
 )
 from polarnet.report.tables import interval_text
-
-if TYPE_CHECKING:  # Drawing needs their fields only, and no module of explanations.
-    from polarnet.explain.agreement import Level
-    from polarnet.explain.checks import Check
 
 MARGIN: Final = -0.03
 """A method localises if its paired interval against the reference is not below it (our choice)."""
@@ -48,6 +43,16 @@ def failed_first(checks: Sequence[Check]) -> list[Check]:
     return sorted(checks, key=lambda check: (False, None, True).index(check.is_passed))
 
 
+def reason(check: Check) -> str:
+    """The verdict without its first words, which say the outcome.
+
+    >>> nan = float("nan")
+    >>> reason(Check("edge", None, nan, nan, nan, 2.0, 3, "cannot be judged: 3 patients"))
+    '3 patients'
+    """
+    return check.verdict.partition(": ")[2] or check.verdict
+
+
 def plot_checks(checks: Sequence[Check], *, method: str) -> Figure:
     """Draw one row a check: its value with interval, what it is held against, and the result.
 
@@ -67,25 +72,24 @@ def plot_checks(checks: Sequence[Check], *, method: str) -> Figure:
     if not checks:
         raise ValueError("There is no check to draw. Run at least one of the functions check_... .")
     ordered = failed_first(checks)
-    figure = Figure(figsize=(TWO_COLUMNS, 0.45 + 0.62 * len(ordered)), layout="constrained")
-    axes = figure.subplots(len(ordered), 3, squeeze=False, width_ratios=(2.1, 2, 2.6))
+    figure = Figure(figsize=(TWO_COLUMNS, 0.6 + 0.7 * len(ordered)), layout="constrained")
+    axes = figure.subplots(len(ordered), 3, squeeze=False, width_ratios=(1.7, 2, 2.9))
     n_failed = sum(check.is_passed is False for check in ordered)
     figure.suptitle(f"{method}: {n_failed} of {len(ordered)} checks failed", fontsize=SMALL + 1)
+    figure.supxlabel("line: 95 % interval; dashed: what it is held against", fontsize=TINY)
     for (name, strip, text), check in zip(axes, ordered, strict=True):
         _draw_strip(strip, check)
         for ax in (name, text):
             ax.axis("off")
-        name.text(1, 0.5, fill(check.name, 34), fontsize=SMALL, ha="right", va="center")
+        name.text(1, 0.5, fill(check.name, 28), fontsize=SMALL, ha="right", va="center")
         outcome = OUTCOMES[check.is_passed]
         text.text(0, 1, outcome, fontsize=SMALL, va="top",
                   weight="bold" if check.is_passed is False else "normal")  # fmt: skip
-        text.text(0, 0.62, fill(check.verdict, 52), fontsize=TINY, color="0.3", va="top")
+        text.text(0, 0.66, fill(reason(check), 56), fontsize=TINY, color="0.3", va="top")
     return figure
 
 
-def plot_cascade(
-    table: pd.DataFrame, ax: Axes | None = None, *, level: Level | None = None
-) -> Figure:
+def plot_cascade(table: pd.DataFrame, *, level: Level | None = None) -> Figure:
     """Draw how attribution changes as the network's layers are randomised from the top.
 
     Parameters
@@ -93,15 +97,9 @@ def plot_cascade(
     table
         One row a step, in order: layer (the last one randomised), value (median rank correlation
         with the trained network's attribution), low, high (95 % interval).
-    ax
-        Axes to draw on. Default: new ones of one column's width.
     level
         Agreement between different patients: median, low, high. A map that depends on what was
         learnt falls to it.
-
-    Returns
-    -------
-    The figure of the axes.
 
     Raises
     ------
@@ -113,7 +111,8 @@ def plot_cascade(
     Arun et al., Radiol Artif Intell 2021;3:e200267 (level of random pairs).
     """
     _check(table, "layer", "value", "low", "high")
-    ax = ax or new_axes(ONE_COLUMN, 2.8)
+    figure = Figure(figsize=(ONE_COLUMN, 2.8), layout="constrained")
+    ax = figure.subplots()
     steps = np.arange(len(table))
     if level is not None:
         ax.axhspan(level.low, level.high, color=GREY, alpha=0.3, lw=0, gid="level")
@@ -127,7 +126,8 @@ def plot_cascade(
     ax.set_xlabel("randomised from the top down to this layer")
     ax.set_ylabel("rank correlation [95 % interval]")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=TINY, frameon=False)
-    return tidy(ax).figure
+    tidy(ax)
+    return figure
 
 
 def plot_naming(table: pd.DataFrame, *, reference: str = "the reference") -> Figure:
@@ -173,6 +173,7 @@ def plot_naming(table: pd.DataFrame, *, reference: str = "the reference") -> Fig
     right.set_xlabel(f"minus {reference}\n[95 % interval, paired]; dashed: margin of {MARGIN:g}")
     for ax in (left, right):
         tidy(ax).tick_params(axis="y", length=0, labelsize=SMALL)
+        ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
     right.tick_params(labelleft=False)
     return figure
 

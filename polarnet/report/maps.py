@@ -123,10 +123,11 @@ def plot_bullseye(
         raise ValueError(f"A bullseye needs 17 values, but {values17.shape} were given.")
     ax = ax or plt.gca()
     limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
-    mappable = plt.cm.ScalarMappable(plt.Normalize(*limits), colours)
+    scale = plt.Normalize(*limits)
+    mappable = plt.cm.ScalarMappable(scale, colours)
     for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
         wedge = Wedge((0, 0), outer, start, stop, width=outer - inner)
-        wedge.set_facecolor(mappable.to_rgba(values17[segment]))
+        wedge.set_facecolor(plt.get_cmap(colours)(scale(values17[segment])))
         ax.add_patch(wedge)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-1, 1)
