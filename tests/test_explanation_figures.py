@@ -99,8 +99,12 @@ def words(figure):
     for ax in maps_of(figure):
         found += [*ax.texts, ax.title, *(ax.get_legend().texts if ax.get_legend() else [])]
         if ax.axison:
-            labels = ax.get_xticklabels() + (ax.get_yticklabels() if ax.yaxis.get_visible() else [])
-            found += [*(t for t in labels if t.get_visible()), ax.xaxis.label, ax.yaxis.label]
+            found += [ax.xaxis.label, ax.yaxis.label]
+            for axis in (ax.xaxis, ax.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                # Labels beyond the ends are there, but not drawn.
+                ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+                found += [tick.label1 for tick in ticks if tick.label1.get_visible()]
     return found
 
 

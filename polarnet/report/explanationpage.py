@@ -21,8 +21,8 @@ COMMAND: Final = "command"
 
 _DOTS_PER_INCH: Final = 150
 
-_PIXELS_PER_INCH: Final = 110
-"""On a screen: the small letters of a figure, 6 points, are then 9 pixels (our choice)."""
+_PIXELS_PER_INCH: Final = 100
+"""On a screen: a figure of one column, 3.5 inches, then fits a phone (our choice)."""
 
 
 def write_explanation(
