@@ -224,11 +224,11 @@ def _effect_interval(positive: np.ndarray, negative: np.ndarray, seed: int) -> n
     draws = []
     for start in range(0, RESAMPLES, at_once):
         size = min(at_once, RESAMPLES - start)
-        drawn = (
+        one, other = (
             values[:, rng.integers(values.shape[1], size=(size, values.shape[1]))]
             for values in (positive, negative)
         )
-        draws.append(hedges_g(*drawn))
+        draws.append(hedges_g(one, other))
     # A resample in which neither class varies has no effect; it is left out.
     return np.nanquantile(np.concatenate(draws, axis=1), [0.025, 0.975], axis=1)
 
