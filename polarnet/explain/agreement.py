@@ -148,15 +148,15 @@ def median_level(values: ArrayLike, *, seed: int) -> Level:
 
     All NaN where fewer than two values are left.
     """
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
-    if len(values) < 2:
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if len(known) < 2:
         return Level(np.nan, np.nan, np.nan)
     ends = bootstrap(
-        (values,), np.median, method="percentile", n_resamples=RESAMPLES,
-        batch=max(1, _AT_ONCE // len(values)), vectorized=True, rng=seed,
+        (known,), np.median, method="percentile", n_resamples=RESAMPLES,
+        batch=max(1, _AT_ONCE // len(known)), vectorized=True, rng=seed,
     ).confidence_interval  # fmt: skip
-    return Level(float(np.median(values)), float(ends.low), float(ends.high))
+    return Level(float(np.median(known)), float(ends.low), float(ends.high))
 
 
 def _check_same_shape(heat_a: np.ndarray, heat_b: np.ndarray) -> None:

@@ -213,8 +213,8 @@ def check_not_edge(heat: np.ndarray, *, patients: ArrayLike | None = None, seed:
         "not the edge of the disc", median, n, EDGE_LIMIT, median.high <= EDGE_LIMIT,
         f"the edge of the disc holds {median.median:.1f} times the attribution due to its "
         f"area{beside}",
-        f"the edge of the disc holds {median.median:.1f} times the attribution due to its area, "
-        f"where heart muscle is hardly told from its surroundings{beside}",
+        f"the edge of the disc holds {median.median:.1f} times the attribution due to its "
+        f"area{beside}",
     )  # fmt: skip
 
 
@@ -262,10 +262,11 @@ def check_faithful(
             "no segment replaced to all 17."
         )
     ends, random_ends = curve[:, [0, -1]], random_curve[:, [0, -1]]
-    if not np.allclose(ends, random_ends, rtol=_SAME_LOGIT, atol=_SAME_LOGIT):
+    is_finite = np.isfinite(curve).all() and np.isfinite(random_curve).all()
+    if not is_finite or not np.allclose(ends, random_ends, rtol=_SAME_LOGIT, atol=_SAME_LOGIT):
         raise ValueError(
-            "The two curves of a study must start and end with the same logit: replace the same "
-            "segments of the same studies, and give finite logits."
+            "The two curves of a study must be finite, and start and end with the same logit: "
+            "replace the segments of the same studies by the same means."
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
     ahead = direction * np.trapezoid(curve - random_curve, axis=1) / 17

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.linalg import orth
 from scipy.special import gammaln
-from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
 
 from polarnet.anatomy import SEGMENTS, disc_mask
@@ -112,8 +111,8 @@ def compare_groups(
     (95 % percentile bootstrap over patients within each class, unadjusted for 17 segments; the
     adjustment for covariates is taken as known), p_raw (two-sided permutation of the pooled t),
     p_max_t (step-down max-T of Westfall and Young: the chance of one false finding or more among
-    17), p_bh (Benjamini-Hochberg: the share of false findings). Where a segment is constant,
-    effect, interval and p-values are NaN, and the others are adjusted without it.
+    17), p_bh (Benjamini-Hochberg: the share of false findings). Where a segment varies within
+    neither class, effect, interval and p-values are NaN, and the others are adjusted without it.
 
     Raises
     ------
@@ -142,19 +141,15 @@ def compare_groups(
     )  # fmt: skip
     columns = ["effect", "ci_low", "ci_high", "p_raw", "p_max_t", "p_bh"]
     table[columns] = np.nan
-    varies = np.ptp(shares, axis=0) > _ROUNDING
+    varies = (positive.var(axis=1) + negative.var(axis=1)) > _ROUNDING**2
     if varies.any():
         positive, negative = positive[varies], negative[varies]
-        ends = bootstrap(
-            (positive, negative), hedges_g, axis=-1, paired=False, vectorized=True, rng=seed,
-            n_resamples=RESAMPLES, batch=max(1, _AT_ONCE // shares.size), method="percentile",
-        ).confidence_interval  # fmt: skip
         p_raw, p_max_t = _permutation_p_values(
             shares[:, varies], is_positive, covariates, permutations, seed
         )
         table.loc[varies, columns] = np.column_stack([
-            hedges_g(positive, negative), ends.low, ends.high, p_raw, p_max_t,
-            multipletests(p_raw, method="fdr_bh")[1],
+            hedges_g(positive, negative), *_effect_interval(positive, negative, seed),
+            p_raw, p_max_t, multipletests(p_raw, method="fdr_bh")[1],
         ])  # fmt: skip
     return table
 
@@ -172,7 +167,7 @@ def hedges_g(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.n
     pooled = ((m - 1) * positive.var(axis, ddof=1) + (n - 1) * negative.var(axis, ddof=1)) / freedom
     difference = np.asarray(positive.mean(axis) - negative.mean(axis))
     ratio = np.full(difference.shape, np.nan)
-    np.divide(difference, np.sqrt(pooled), out=ratio, where=pooled > 0)
+    np.divide(difference, np.sqrt(pooled), out=ratio, where=pooled > _ROUNDING**2)
     small_sample = gammaln(freedom / 2) - gammaln((freedom - 1) / 2) - np.log(freedom / 2) / 2
     return ratio * np.exp(small_sample)
 
@@ -220,6 +215,22 @@ def _at_mean_covariates(
     design = np.column_stack([centred, is_positive, np.ones(len(shares))])
     coefficients = np.linalg.lstsq(design, shares, rcond=None)[0]
     return shares - centred @ coefficients[: centred.shape[1]]
+
+
+def _effect_interval(positive: np.ndarray, negative: np.ndarray, seed: int) -> np.ndarray:
+    """Ends of the interval of Hedges' g, (2, segments), from shares (segments, patients)."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _AT_ONCE // (positive.size + negative.size))
+    draws = []
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        one, other = (
+            values[:, rng.integers(values.shape[1], size=(size, values.shape[1]))]
+            for values in (positive, negative)
+        )
+        draws.append(hedges_g(one, other))
+    # A resample in which neither class varies has no effect; it is left out.
+    return np.nanquantile(np.concatenate(draws, axis=1), [0.025, 0.975], axis=1)
 
 
 def _permutation_p_values(
