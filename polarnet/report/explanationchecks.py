@@ -203,4 +203,4 @@ def _draw_strip(ax: Axes, check: Check) -> None:
     ax.plot([check.low, check.high], [0, 0], color="k", lw=1.2, gid="interval")
     ax.plot(check.value, 0, marker, ms=6, mfc=colour, mec="k", mew=0.6, gid="value")
     ax.set(xlim=(low - room, high + room), ylim=(-1.2, 1.2))
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
