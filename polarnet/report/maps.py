@@ -166,8 +166,8 @@ def draw_scale(
 def segment_middles() -> np.ndarray:
     """Middle of each AHA segment on a map drawn from -1 to 1, shape (17, 2): x and y.
 
-    >>> segment_middles()[[0, 16]].round(3).tolist()      # basal anterior, apex
-    [[0.0, 0.875], [0.0, 0.0]]
+    >>> segment_middles()[[0, 13]].round(3).tolist()      # basal anterior, apical septal
+    [[0.0, 0.875], [-0.375, 0.0]]
     """
     inner, outer, start, stop = np.array(_segment_shapes()).T
     angle, radius = np.radians((start + stop) / 2), (inner + outer) / 2
