@@ -356,6 +356,8 @@ def test_the_page_says_what_pictures_do_not_mean_and_how_to_make_it_again(tmp_pa
     for sentence in ("No cause", "bright is not diseased", "Nothing about one patient"):
         assert sentence in page
     assert "<pre>polarnet explain --seed 7</pre>" in page
+    assert "<dt>trait</dt><dd>impaired MFR</dd>" in page
+    assert page.count("polarnet explain --seed 7") == 1
     assert "&lt;0.001" in page
     assert 'alt="Mean by segment"' in page
 
