@@ -50,7 +50,7 @@ def test_macro_f1_is_that_of_scikit_learn():
 def test_a_way_that_is_always_right_beats_one_that_guesses():
     rng = np.random.default_rng(1)
     truth, guess = rng.choice(["LAD", "RCA", "LCx"], (2, 90)).astype(object)
-    table = compare_naming(truth, {"right": truth, "guess": guess}, "guess").set_index("way")
+    table = compare_naming(truth, {"right": truth, "guess": guess}, "guess").set_index("method")
     assert table.loc["right", ["macro_f1", "ci_low", "ci_high"]].tolist() == [1, 1, 1]
     assert table.loc["right", "diff_low"] > 0.4
     assert table.loc["guess", ["difference", "diff_low", "diff_high"]].tolist() == [0, 0, 0]

@@ -28,6 +28,11 @@ EDGE_FROM: Final = 0.9
 EDGE_LIMIT: Final = 2.0
 """The edge may hold this many times the attribution that its area would (our choice)."""
 
+SHUFFLED: Final = "shuffled labels"
+OTHER_SEEDS: Final = "other seeds"
+FAITHFUL: Final = "the score follows the map"
+"""Names of checks that need more than the maps of one network."""
+
 _SAME_LOGIT: Final = 1e-3  # two curves of a study start and end alike, but for float32 rounding
 
 
@@ -112,7 +117,7 @@ def check_permuted(
     after the labels had been permuted between patients.
     """
     return _check_changed(
-        "shuffled labels", "the head is trained on shuffled labels",
+        SHUFFLED, "the head is trained on shuffled labels",
         rank_correlation(heat, permuted), level, patients, seed,
     )  # fmt: skip
 
@@ -144,7 +149,7 @@ def check_repeatable(
     level = random_pair_level(heats[0], patients=patients, seed=seed)
     median, n = _over_patients(agreement, patients, seed)
     return _judged(
-        "other seeds", median, n, level.high, median.low > level.high,
+        OTHER_SEEDS, median, n, level.high, median.low > level.high,
         f"two trainings give more alike maps of a patient ({median.median:.2f}) than two "
         f"patients share ({level.median:.2f})",
         f"two trainings give maps of a patient hardly more alike ({median.median:.2f}) than those "
@@ -272,12 +277,18 @@ def check_faithful(
     ahead = direction * np.trapezoid(curve - random_curve, axis=1) / 17
     median, n = _over_patients(ahead, patients, seed)
     return _judged(
-        "the score follows the map", median, n, 0.0, median.low > 0,
+        FAITHFUL, median, n, 0.0, median.low > 0,
         "replacing the segments that the map marks moves the score sooner than replacing "
         "segments at random",
         "replacing the segments that the map marks moves the score no sooner than replacing "
         "segments at random",
     )  # fmt: skip
+
+
+def not_judged(name: str, reason: str) -> Check:
+    """A check that was not made, so that its absence is read too."""
+    nan = float("nan")
+    return Check(name, None, nan, nan, nan, nan, 0, f"cannot be judged: {reason}")
 
 
 def _check_changed(

@@ -112,8 +112,8 @@ def compare_naming(
 
     Returns
     -------
-    DataFrame, a row a way: n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high, difference
-    to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
+    DataFrame, a row a way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
+    difference to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
     """
     rng = np.random.default_rng(seed)
     n = len(truth)
@@ -124,7 +124,7 @@ def compare_naming(
         value = macro_f1(truth, names)[0]
         difference = value[-1] - macro_f1(truth, named[reference])[0, -1]
         rows.append(
-            {"way": way, "n": n}
+            {"method": way, "n": n}
             | dict(zip(("f1_lad", "f1_rca", "f1_lcx", "macro_f1"), value, strict=True))
             | dict(zip(("ci_low", "ci_high"), _middle(resampled[way]), strict=True))
             | {"difference": difference}

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import disc_mask
+from polarnet.explain.pointing import TOP
 from polarnet.report.maps import (
     DIFFERENCES,
     HEAT,
@@ -25,9 +26,6 @@ from polarnet.report.style import COLOURS, SMALL, TINY, TWO_COLUMNS
 
 ALPHA: Final = 0.05
 """p-values below it are marked (our choice, the usual one)."""
-
-TOP: Final = 0.15
-"""Share of the disc that an overlay outlines: the pixels by which the vessel is named."""
 
 BRIGHTEST: Final = 99
 """Percentile of a study's own attribution that gets the brightest colour (our choice)."""
