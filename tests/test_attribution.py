@@ -19,7 +19,8 @@ from polarnet.network.reference import training_segments
 
 @pytest.fixture
 def few(phantom):
-    return phantom.select(np.arange(4))
+    """Four studies of a cohort that states nothing, as the settings of `resolved`."""
+    return dataclasses.replace(phantom.select(np.arange(4)), tracer="", software="")
 
 
 def built(config, cohort, seed=0):

@@ -88,10 +88,11 @@ def class_activation(model: keras.Model, trait: str, method: str, layer: str) ->
 
     def explain(image: tf.Tensor) -> np.ndarray:
         with contextlib.redirect_stdout(io.StringIO()):  # its predict() shows a bar for each batch
-            return cam(
+            heat = cam(
                 _last_output, image, penultimate_layer=layer, seek_penultimate_conv_layer=False,
                 expand_cam=False, normalize_cam=False,
             )  # fmt: skip
+        return np.asarray(heat)
 
     return explain
 
