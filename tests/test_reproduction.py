@@ -98,6 +98,11 @@ def test_only_a_full_study_fine_tunes_its_side_studies():
     assert full.input_size == 224
 
 
+def test_the_small_network_sees_no_more_pixels_than_the_maps_have():
+    for plan, size in ((Plan(), 64), (Plan(full=True), 64), (Plan(input_size=32), 32)):
+        assert {m.arms[0].config.input_size for m in arms.scratch_models(plan)} == {size}
+
+
 def test_a_smaller_share_is_part_of_a_larger_one_and_keeps_patients_whole(study):
     quarter = training.share_of(study.train, 0.25, seed=3)
     half = training.share_of(study.train, 0.5, seed=3)

@@ -14,6 +14,8 @@ from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
 FULL_SIZE: Final = 224
 """Pixels a side of `full`: what VGG16 was made for."""
 
+SCRATCH_SIZE: Final = 64
+"""Pixels a side that the small network sees at most: the maps have no more (our choice)."""
 
 PUBLISHED: Final = {
     ("reserve", "impaired_mfr"): (0.94, 0.87, 0.98),
@@ -119,7 +121,7 @@ class Plan:
             mode=mode,
             traits=self.traits,
             weights=None if mode == "scratch" else self.weights,
-            input_size=self.input_size,
+            input_size=min(self.input_size, SCRATCH_SIZE) if mode == "scratch" else self.input_size,
             epochs=self.epochs,
             finetune_epochs=self.finetune_epochs,
             val=self.val,
