@@ -4,6 +4,7 @@ import argparse
 import errno
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -20,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     0 on success, 2 on wrong arguments, bad input or an interruption, with one line on stderr.
     """
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(words)
+    arguments.line = shlex.join(["polarnet", *words])  # how to do it again
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A Windows console may lack the letters of a file name; better a ? than an end.
@@ -166,6 +169,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("cohort", help="cohort folder")
     command.add_argument("--out", required=True, help="CSV file to write")
+
+    command = add(
+        "explain",
+        "Show where a trained network looks for one trait, and test whether that can be believed.",
+        "polarnet explain runs/stress cohort --trait sex --out explained",
+        commands.explain,
+    )
+    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("cohort", help="cohort folder, best not the one of the training")
+    command.add_argument("--trait", required=True, help="one trait of the run")
+    command.add_argument(
+        "--method", default="smoothgrad",
+        help="gradient, smoothgrad (default), gradcam, gradcam++, scorecam, variance or occlusion",
+    )  # fmt: skip
+    command.add_argument(
+        "--other-seeds", nargs="+", metavar="RUN", help="runs that differ in their seed alone"
+    )
+    command.add_argument("--permuted", metavar="RUN", help="a run trained on shuffled labels")
+    command.add_argument("--out", required=True, help="folder to make")
 
     command = add(
         "evaluate",

@@ -172,6 +172,39 @@ def predict(arguments: argparse.Namespace) -> None:
     _wrote(arguments.out)
 
 
+def explain(arguments: argparse.Namespace) -> None:
+    """A run and a cohort become maps of where the network looks, with checks."""
+    from polarnet.cohort import read_cohort
+    from polarnet.config import load_run_config
+    from polarnet.folders import check_vacant
+    from polarnet.suitability import check_prediction
+
+    cohort = read_cohort(arguments.cohort)
+    others = arguments.other_seeds or []
+    for folder in (arguments.run_folder, *others, *filter(None, [arguments.permuted])):
+        check_prediction(load_run_config(folder), cohort)
+    check_vacant(arguments.out)
+    _load_tensorflow()
+
+    from polarnet.explanation import explain_run
+
+    checks = explain_run(
+        arguments.run_folder,
+        cohort,
+        arguments.out,
+        trait=arguments.trait,
+        method=arguments.method,
+        other_seeds=others,
+        permuted=arguments.permuted,
+        command=arguments.line,
+    )
+    if cohort.is_phantom:
+        print("Phantom, not patients.")
+    for check in checks:
+        print(f"{check.name}: {check.verdict}")
+    _wrote(*sorted(Path(arguments.out).iterdir()))
+
+
 def evaluate(arguments: argparse.Namespace) -> None:
     """Scores and labels become a table."""
     from polarnet import evaluation

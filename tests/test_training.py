@@ -14,7 +14,7 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     names = {path.name for path in run.folder.iterdir()}
     assert names == {
         "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
-        "metrics.csv", "environment.json", "figures",
+        "metrics.csv", "environment.json", "figures", "training_segments.csv",
     }  # fmt: skip
     scores = pd.read_csv(run.folder / "scores_test.csv")
     assert list(scores["study_id"]) == list(test.patients.index)

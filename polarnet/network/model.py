@@ -13,6 +13,7 @@ import numpy as np
 from polarnet.anatomy import segment_map
 from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.network.precision import resolve_precision
+from polarnet.network.reference import read_reference
 from polarnet.network.weights import vgg16_trunk
 
 BLOCK_ENDS: Final = {
@@ -111,7 +112,9 @@ def load_model(folder: str | Path) -> keras.Model:
 
     Returns
     -------
-    keras.Model as made by `build_model`; `model.experiment` is the run's configuration.
+    keras.Model as made by `build_model`; `model.experiment` is the run's configuration,
+    `model.training_segments` the mean of each AHA segment in its training (None in runs that have
+    no such file).
 
     Raises
     ------
@@ -132,7 +135,20 @@ def load_model(folder: str | Path) -> keras.Model:
     if names != [config.map_type] or set(model.output) != set(config.traits):
         raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")
     model.experiment = config
+    model.training_segments = read_reference(folder)
     return model
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The same weights in a float32 model; the model itself where it is one already."""
+    config: ExperimentConfig = model.experiment
+    if {layer.compute_dtype for layer in model.layers} == {"float32"}:
+        return model
+    twin = build_model(replace(config, precision="float32", weights=None))
+    twin.set_weights(model.get_weights())
+    twin.get_layer(STANDARDISED).finalize_state()
+    twin.experiment = replace(config, precision="float32")
+    return twin
 
 
 def below(model: keras.Model, layer: str) -> keras.Model:

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import keras
 import pandas as pd
 import tensorflow as tf
 
@@ -23,9 +22,10 @@ from polarnet.network.encoding import clipped_share
 from polarnet.network.features import cache_folder, keep_depths, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import STANDARDISED, build_model
+from polarnet.network.model import build_model, in_float32
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
+from polarnet.network.reference import training_segments, write_reference
 from polarnet.suitability import STATED, check_training
 
 _SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
@@ -40,7 +40,8 @@ class Run:
     Attributes
     ----------
     folder
-        Holds config.yaml, model.keras, history.csv, scores_val.csv and environment.json.
+        Holds config.yaml, model.keras, history.csv, scores_val.csv, training_segments.csv and
+        environment.json.
     config
         The settings with everything resolved.
     val_log_loss
@@ -95,9 +96,10 @@ def train(
         model = build_model(config)
         model.experiment = config
         history = fit(model, train, val, config, cache, show_progress)
-        model = _in_float32(model, config)
+        model = in_float32(model)
         model.save(folder / "model.keras")
         history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
+        write_reference(training_segments(train, config), folder)
         write_scores(predict(model, val, cache=cache), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
@@ -170,17 +172,6 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-
-
-def _in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:
-    """The same weights in a float32 model: what is saved, and what scores."""
-    if config.precision == "float32":
-        return model
-    twin = build_model(replace(config, precision="float32", weights=None))
-    twin.set_weights(model.get_weights())
-    twin.get_layer(STANDARDISED).finalize_state()
-    twin.experiment = replace(config, precision="float32")
-    return twin
 
 
 def _digest(cohort: Cohort) -> str:

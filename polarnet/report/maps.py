@@ -17,7 +17,18 @@ COLOURS: Final = "inferno"
 LIMITS: Final = {"rest": (0.0, 4.0), "stress": (0.0, 4.0), "reserve": (0.0, 5.0)}
 """One absolute scale for all flow maps in mL/min/g, another for reserve (our choice)."""
 
+DIFFERENCES: Final = "RdBu_r"
+"""Of signed values, white at 0; told apart by the colour-blind (our choice)."""
+
+HEAT: Final = "viridis"
+"""Of attribution: not the colours of flow, so that neither is taken for the other (our choice)."""
+
 LABELS: Final = {"rest": "rest MBF", "stress": "stress MBF", "reserve": "flow reserve"}
+
+_BRIGHTNESS: Final = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue (ITU-R BT.601); below `_DARK` numbers are white (our choice)."""
+
+_DARK: Final = 0.47
 
 _WALLS: Final = (
     ("anterior", 0, 1.04, "center", "bottom"),
@@ -36,6 +47,9 @@ def plot_polar_map(
     limits: tuple[float, float] | None = None,
     show_means: bool = True,
     show_scale: bool = True,
+    colours: str = COLOURS,
+    edges: str = "w",
+    label: str | None = None,
 ) -> Axes:
     """Draw one polar map with the borders of the AHA segments.
 
@@ -54,6 +68,10 @@ def plot_polar_map(
         Write the 17 segment means.
     show_scale
         Draw the colour bar; without it, `draw_scale` makes one for several maps.
+    colours, edges
+        Name of the colour map, and the colour of the segments' borders.
+    label
+        Of the colour bar. Default: map type and unit.
 
     Returns
     -------
@@ -62,12 +80,12 @@ def plot_polar_map(
     ax = ax or plt.gca()
     limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
     inside = np.where(disc_mask(len(values)), values, np.nan)
-    image = ax.imshow(inside, cmap=COLOURS, vmin=limits[0], vmax=limits[1], extent=(-1, 1, -1, 1))
+    image = ax.imshow(inside, cmap=colours, vmin=limits[0], vmax=limits[1], extent=(-1, 1, -1, 1))
     # Pixels at the edge reach beyond the disc.
     image.set_clip_path(Circle((0, 0), 1, transform=ax.transData))
-    _finish(ax, unit, segment_means(values) if show_means else None, limits)
+    _finish(ax, unit, segment_means(values) if show_means else None, image, edges)
     if show_scale:
-        draw_scale(image, [ax], map_type, unit)
+        draw_scale(image, [ax], map_type, unit, label=label)
     return ax
 
 
@@ -78,6 +96,10 @@ def plot_bullseye(
     map_type: str = "stress",
     unit: str = "mL/min/g",
     limits: tuple[float, float] | None = None,
+    show_scale: bool = True,
+    colours: str = COLOURS,
+    edges: str = "w",
+    label: str | None = None,
 ) -> Axes:
     """Draw 17 segment values as the AHA bullseye.
 
@@ -85,8 +107,8 @@ def plot_bullseye(
     ----------
     values17
         Shape (17,), element k is segment k + 1.
-    ax, map_type, unit, limits
-        As for `plot_polar_map`.
+    ax, map_type, unit, limits, show_scale, colours, edges, label
+        As for `plot_polar_map`. Numbers get their sign where the lower limit is negative.
 
     Raises
     ------
@@ -102,29 +124,55 @@ def plot_bullseye(
     ax = ax or plt.gca()
     limits = limits or ((0.0, 100.0) if unit == "percent" else LIMITS[map_type])
     scale = plt.Normalize(*limits)
-    colours = plt.get_cmap(COLOURS)
+    mappable = plt.cm.ScalarMappable(scale, colours)
     for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
         wedge = Wedge((0, 0), outer, start, stop, width=outer - inner)
-        wedge.set_facecolor(colours(scale(values17[segment])))
+        wedge.set_facecolor(plt.get_cmap(colours)(scale(values17[segment])))
         ax.add_patch(wedge)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-1, 1)
-    mappable = plt.cm.ScalarMappable(scale, COLOURS)
-    _finish(ax, unit, values17, limits)
-    draw_scale(mappable, [ax], map_type, unit)
+    _finish(ax, unit, values17, mappable, edges)
+    if show_scale:
+        draw_scale(mappable, [ax], map_type, unit, label=label)
     return ax
 
 
-def draw_scale(mappable: Any, axes: Sequence[Axes], map_type: str, unit: str) -> None:
-    """Draw the colour bar of one map, or of several on one scale, at their right."""
-    if len(axes) == 1:
+def draw_scale(
+    mappable: Any,
+    axes: Sequence[Axes],
+    map_type: str = "",
+    unit: str = "",
+    *,
+    label: str | None = None,
+    location: str = "right",
+    extend: str = "max",
+) -> None:
+    """Draw the colour bar of one map, or of several on one scale, at their right or below.
+
+    It is named after map type and unit, unless there is a `label`.
+    """
+    if location == "right" and len(axes) == 1:
         room: dict[str, Any] = {"ax": axes[0], "fraction": 0.045, "pad": 0.1}
     else:
-        room = {"ax": axes, "aspect": 30, "shrink": 0.7, "pad": 0.02}
-    bar = axes[0].figure.colorbar(mappable, extend="max", **room)
-    label = f"{map_type} counts" if unit == "percent" else LABELS[map_type]
-    bar.set_label(label if map_type == "reserve" else f"{label} ({unit})", fontsize=7)
+        room = {"ax": axes, "location": location, "aspect": 30, "shrink": 0.7, "pad": 0.02}
+    bar = axes[0].figure.colorbar(mappable, extend=extend, **room)
+    if label is None:
+        name = f"{map_type} counts" if unit == "percent" else LABELS[map_type]
+        label = name if map_type == "reserve" else f"{name} ({unit})"
+    bar.set_label(label, fontsize=7)
     bar.ax.tick_params(labelsize=6)
+
+
+def segment_middles() -> np.ndarray:
+    """Middle of each AHA segment on a map drawn from -1 to 1, shape (17, 2): x and y.
+
+    >>> segment_middles()[[0, 13]].round(3).tolist()      # basal anterior, apical septal
+    [[0.0, 0.875], [-0.375, 0.0]]
+    """
+    inner, outer, start, stop = np.array(_segment_shapes()).T
+    angle, radius = np.radians((start + stop) / 2), (inner + outer) / 2
+    radius[16] = 0.0
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 
 
 def _segment_shapes() -> list[tuple[float, float, float, float]]:
@@ -140,19 +188,18 @@ def _segment_shapes() -> list[tuple[float, float, float, float]]:
     ]
 
 
-def _finish(ax: Axes, unit: str, means: np.ndarray | None, limits: tuple[float, float]) -> None:
+def _finish(ax: Axes, unit: str, means: np.ndarray | None, mappable: Any, edges: str) -> None:
     """Segment borders and numbers, wall names."""
-    for segment, (inner, outer, start, stop) in enumerate(_segment_shapes()):
+    for inner, outer, start, stop in _segment_shapes():
         ax.add_patch(
-            Wedge((0, 0), outer, start, stop, width=outer - inner, fill=False, ec="w", lw=0.7)
+            Wedge((0, 0), outer, start, stop, width=outer - inner, fill=False, ec=edges, lw=0.7)
         )
-        if means is not None:
-            middle = np.radians((start + stop) / 2)
-            radius = 0.0 if segment == 16 else (inner + outer) / 2
-            is_dark = means[segment] < limits[0] + 0.6 * (limits[1] - limits[0])
-            text = f"{means[segment]:.0f}" if unit == "percent" else f"{means[segment]:.1f}"
-            ax.text(radius * np.cos(middle), radius * np.sin(middle), text, fontsize=6,
-                    ha="center", va="center", color="w" if is_dark else "k")  # fmt: skip
+    sign = "+" if mappable.norm.vmin < 0 else ""
+    for (x, y), mean in zip(segment_middles(), [] if means is None else means, strict=False):
+        text = f"{mean:{sign}.0f}" if unit == "percent" else f"{mean:{sign}.1f}"
+        brightness = np.dot(mappable.to_rgba(mean)[:3], _BRIGHTNESS)
+        is_dark = np.isfinite(mean) and brightness < _DARK
+        ax.text(x, y, text, fontsize=6, ha="center", va="center", color="w" if is_dark else "k")
     for wall, x, y, horizontal, vertical in _WALLS:
         turn = 90 if horizontal in ("left", "right") else 0
         ax.text(x, y, wall, ha=horizontal, va=vertical, fontsize=6, color="0.35", rotation=turn)

@@ -80,7 +80,7 @@ def write_report(
                 )
                 for trait in dict.fromkeys(t for config in configs for t in config.traits)
             ],
-            figures=[(title, _inline(figure)) for title, figure in figures],
+            figures=[(title, inline_figure(figure)) for title, figure in figures],
         )
     )
     with new_file(out) as partial:
@@ -186,8 +186,8 @@ def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort
     ax.set_title(title, fontsize=9)
 
 
-def _inline(figure: Figure) -> str:
+def inline_figure(figure: Figure, dots_per_inch: int = 110) -> str:
     """A figure as a data address, so that the page needs nothing beside it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=dots_per_inch)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -112,10 +112,7 @@ def write_table(
     """
     if table.columns.has_duplicates:
         raise ValueError(f"Columns must have different names, not {', '.join(table.columns)}.")
-    printed = pd.DataFrame({name: _printed(table[name]) for name in table})
-    is_right = [
-        any(printed[name]) and all(map(_NUMBER.fullmatch, printed[name])) for name in printed
-    ]
+    printed, is_right = print_cells(table)
     paths = [Path(f"{stem}.{ending}") for ending in ("csv", "html", "tex")]
     texts = [
         table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
@@ -126,6 +123,25 @@ def write_table(
         with new_file(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return paths
+
+
+def print_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
+    """A table as readers see it.
+
+    Parameters
+    ----------
+    table
+        As for `write_table`.
+
+    Returns
+    -------
+    The cells as text, and for each column whether all of it are numbers, to be set right.
+    """
+    printed = pd.DataFrame({name: _printed(table[name]) for name in table})
+    is_right = [
+        any(printed[name]) and all(map(_NUMBER.fullmatch, printed[name])) for name in printed
+    ]
+    return printed, is_right
 
 
 def save_figure(figure: Figure, stem: str | Path) -> list[Path]:

@@ -1,0 +1,142 @@
+"""Where on the map a network looks for one trait."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from polarnet.anatomy import disc_mask, segment_map
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.explain.methods import Explainer, class_activation, dropout_variance, gradient
+from polarnet.explain.occlusion import Filling, segment_occlusion
+from polarnet.network.encoding import encode
+from polarnet.network.inputs import input_maps
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
+from polarnet.suitability import check_prediction
+
+METHODS: Final = (
+    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "variance", "occlusion",
+)  # fmt: skip
+
+SAMPLES: Final = 25
+"""Noisy copies of a map (SmoothGrad); our choice."""
+
+NOISE: Final = 0.2
+"""SD of SmoothGrad's noise as a share of the range of the image (Smilkov et al.: 0.1 to 0.2)."""
+
+_PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px, for Score-CAM masks each 128 times
+
+
+def attribution(
+    model: keras.Model,
+    cohort: Cohort,
+    trait: str,
+    method: str = "smoothgrad",
+    *,
+    samples: int = SAMPLES,
+    noise: float = NOISE,
+    layer: str | None = None,
+    filling: Filling | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> np.ndarray:
+    """Attribution of one trait's logit to the places of the map, for every study.
+
+    Parameters
+    ----------
+    model
+        From `load_model`, or a trained one of `build_model`; explained in float32 whatever
+        precision it was trained in.
+    cohort
+        As for `predict`.
+    method
+        "gradient": absolute change of the logit with the value of the pixel. "smoothgrad": the
+        same, averaged over noisy copies of the map. "gradcam", "gradcam++", "scorecam": class
+        activation maps of the last convolution. "variance": variance of the gradient over dropout,
+        in closed form. "occlusion": loss of the logit when the AHA segment is replaced by its usual
+        value; the reference, as it changes the map in units that a reader of maps has.
+    samples, noise
+        Of "smoothgrad"; noise as a share of the image's range.
+    layer
+        Of the activation maps; default: the last convolution. Cells of block 5 are 16 pixels of
+        the image wide: too coarse for single segments.
+    filling
+        Of "occlusion": map type -> 17 values in the unit of the map. Default: the mean of each
+        segment over the training studies without the trait.
+    seed
+        Of the noise.
+
+    Returns
+    -------
+    Array of shape (n, size, size), float32, in the frame of the maps, 0 outside the disc. Not
+    normalised, never negative but for "occlusion": there positive means that the segment spoke
+    for the trait. Of combined maps, the sum over the three.
+
+    Raises
+    ------
+    ValueError: no such trait, method or layer; the cohort does not fit the model; the model does
+        not know its training segments and no `filling` is given.
+
+    References
+    ----------
+    Simonyan et al., arXiv 1312.6034 (gradient); Smilkov et al., arXiv 1706.03825 (SmoothGrad);
+    Selvaraju et al., arXiv 1610.02391 (Grad-CAM); Chattopadhay et al., arXiv 1710.11063
+    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM); BayesGrad, github.com/mitre/BayesGrad
+    (gradients over dropout samples). All but the last two rows by tf-keras-vis.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
+    config: ExperimentConfig = model.experiment
+    check_prediction(config, cohort)
+    if method == "occlusion":
+        lost = segment_occlusion(model, cohort, trait, filling=filling, show_progress=show_progress)
+        return np.insert(lost, 0, 0, axis=1)[:, segment_map(cohort.size)]
+    explain = _explainer(model, trait, method, samples, noise, layer)
+    maps = input_maps(cohort, config)
+    step = max(1, _PIXELS // config.input_size**2)
+    heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
+    starts = range(0, len(cohort), step)
+    for start in tqdm(starts, desc=method, unit="batch", disable=not show_progress):
+        image = encode(maps[start : start + step], config)
+        with _numpy_state(seed, start):
+            heat[start : start + step] = _in_frame(explain(image), cohort.size)
+    return heat
+
+
+def _explainer(
+    model: keras.Model, trait: str, method: str, samples: int, noise: float, layer: str | None
+) -> Explainer:
+    if method == "gradient":
+        return gradient(model, trait)
+    if method == "smoothgrad":
+        return gradient(model, trait, samples=samples, noise=noise)
+    if method == "variance":
+        return dropout_variance(model, trait)
+    return class_activation(model, trait, method, layer or last_convolution(model.experiment))
+
+
+def last_convolution(config: ExperimentConfig) -> str:
+    """Name of the layer whose activations the class activation methods weigh."""
+    return BLOCK_ENDS.get(config.last_block, f"small_conv{len(SMALL_FILTERS)}")
+
+
+def _in_frame(values: np.ndarray, size: int) -> np.ndarray:
+    """Heat (k, rows, columns) on the raster of the maps, 0 outside the disc."""
+    resized = tf.image.resize(values[..., None], (size, size), antialias=True)[..., 0]
+    return resized.numpy() * disc_mask(size)
+
+
+@contextlib.contextmanager
+def _numpy_state(*seed: int) -> Iterator[None]:
+    """NumPy's global random state, from which tf-keras-vis draws its noise, for a while."""
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002

@@ -1,0 +1,84 @@
+"""What an explanation still shows when the network has forgotten, layer by layer."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from tqdm.auto import tqdm
+
+from polarnet.cohort import Cohort
+from polarnet.explain.agreement import median_level, rank_correlation
+from polarnet.explain.attribution import attribution
+from polarnet.explain.groups import first_per_patient
+from polarnet.network.model import HIDDEN, STANDARDISED, in_float32
+
+
+def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, keras.Model]]:
+    """The model with more and more layers set back to random weights, from the heads down.
+
+    Parameters
+    ----------
+    model
+        From `load_model`, or a trained one of `build_model`; left as it is.
+
+    Yields
+    ------
+    The name of the last layer randomised ("heads" for all of them), and one and the same float32
+    copy of the model, which forgets more each time. Layers are drawn anew by their own initial
+    distribution; averages over segments and the scale of the features stay.
+    """
+    source = in_float32(model)
+    twin = keras.models.clone_model(source)
+    twin.set_weights(source.get_weights())
+    twin.get_layer(STANDARDISED).finalize_state()
+    twin.experiment, twin.training_segments = source.experiment, model.training_segments
+    heads = [twin.get_layer(trait) for trait in twin.experiment.traits]
+    trunk = [layer for layer in twin.layers if isinstance(layer, keras.layers.Conv2D)]
+    steps = [("heads", heads), (HIDDEN, [twin.get_layer(HIDDEN)])]
+    steps += [(layer.name, [layer]) for layer in reversed(trunk)]
+    keras.utils.set_random_seed(seed)
+    for name, layers in steps:
+        for layer in layers:
+            kernel, bias = layer.get_weights()
+            drawn = keras.initializers.GlorotUniform(seed=keras.random.SeedGenerator(seed))
+            layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
+        yield name, twin
+
+
+def cascade(
+    model: keras.Model,
+    cohort: Cohort,
+    trait: str,
+    method: str,
+    heat: np.ndarray,
+    *,
+    seed: int = 0,
+    patients: ArrayLike | None = None,
+    show_progress: bool = False,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Agreement of the trained network's maps with those of ever more randomised ones.
+
+    Parameters
+    ----------
+    heat
+        `attribution` of the trained model for these studies, trait and method.
+
+    Returns
+    -------
+    A row a step, in order: layer, value (median rank correlation over patients), low, high; and
+    the maps of the network that is random throughout.
+
+    References
+    ----------
+    Adebayo et al., NeurIPS 2018 (arXiv 1810.03292).
+    """
+    rows = []
+    steps = randomised_models(model, seed=seed)
+    for layer, random in tqdm(steps, desc="Randomising", unit="layer", disable=not show_progress):
+        drawn = attribution(random, cohort, trait, method, seed=seed)
+        agreement = first_per_patient(rank_correlation(heat, drawn), patients)
+        level = median_level(agreement, seed=seed)
+        rows.append({"layer": layer, "value": level.median, "low": level.low, "high": level.high})
+    return pd.DataFrame(rows), drawn

@@ -1,0 +1,240 @@
+"""One trait of one run explained: maps, groups, checks and the page about them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from polarnet.cohort import Cohort
+from polarnet.explain import (
+    Check,
+    Level,
+    average_seeds,
+    check_faithful,
+    check_not_edge,
+    check_not_input,
+    check_permuted,
+    check_randomised,
+    check_repeatable,
+    compare_groups,
+    random_pair_level,
+    segment_attribution,
+    territory_shares,
+)
+from polarnet.explain.attribution import attribution
+from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED, not_judged
+from polarnet.explain.occlusion import removal_curve
+from polarnet.explain.randomisation import cascade
+from polarnet.folders import new_folder
+from polarnet.network import load_model, predict
+from polarnet.network.inputs import input_maps
+from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes, plot_overlays
+from polarnet.report.explanationchecks import plot_cascade, plot_checks
+from polarnet.report.explanationpage import write_explanation
+from polarnet.report.tables import trait_name
+
+CHECKED: Final = 100
+"""Patients on whom the checks are made (our choice): their medians are then known to about 0.03."""
+
+RANDOM_ORDERS: Final = 3
+"""Orders of the segments that stand for chance in `check_faithful` (our choice)."""
+
+SHOWN: Final = 2
+"""Studies drawn with the highest scores, and with the lowest."""
+
+
+def explain_run(
+    run: str | Path,
+    cohort: Cohort,
+    out: str | Path,
+    *,
+    trait: str,
+    method: str = "smoothgrad",
+    other_seeds: Sequence[str | Path] = (),
+    permuted: str | Path | None = None,
+    command: str = "",
+    seed: int = 0,
+    show_progress: bool = True,
+) -> list[Check]:
+    """Explain one trait by one method, test the explanation, and write a folder about it.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished training.
+    cohort
+        Studies to be explained; best those that the run was not trained on.
+    out
+        Folder to be made: attribution.npy (n, size, size), segments.csv (a row a study), groups.csv
+        (where the trait is recorded), checks.csv, cascade.csv, figures/ and explanation.html.
+    trait, method
+        As for `attribution`.
+    other_seeds
+        Runs that differ in their seed alone: the groups are then compared by the mean map over
+        seeds, and repeatability is checked.
+    permuted
+        A run trained on labels shuffled between patients, for that check.
+    command
+        The line by which the page can be made again.
+
+    Returns
+    -------
+    The checks, with a verdict each.
+
+    Raises
+    ------
+    ValueError: as for `attribution`.
+    FileExistsError: `out` is not empty.
+    """
+    with new_folder(out) as folder:
+        model = load_model(run)
+        heats = [
+            attribution(network, cohort, trait, method, seed=seed, show_progress=show_progress)
+            for network in (model, *map(load_model, other_seeds))
+        ]
+        few = np.flatnonzero(~cohort.patients.duplicated().to_numpy())[:CHECKED]
+        checked = cohort.select(few)
+        steps, forgot = cascade(
+            model, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
+        )
+        level = random_pair_level(heats[0][few], seed=seed)
+        checks = [
+            check_randomised(heats[0][few], forgot, level, seed=seed),
+            _check_permuted(permuted, checked, trait, method, heats[0][few], level, seed),
+            _check_repeatable([heat[few] for heat in heats], seed),
+            *_check_input(model, checked, heats[0][few], seed),
+            _check_faithful(model, checked, trait, heats[0][few], seed),
+        ]
+        mean = average_seeds(heats) if len(heats) > 1 else heats[0]
+        groups, figures = _groups(cohort, trait, mean, forgot, seed)
+        figures |= _singles(model, cohort, trait, heats[0], few, forgot)
+        figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
+            steps, level=level
+        )
+        figures["What was checked"] = plot_checks(checks, method=method)
+        np.save(folder / "attribution.npy", mean.astype(np.float32))
+        _write(_segments(cohort, mean), folder / "segments.csv", index=True)
+        _write(pd.DataFrame(checks), folder / "checks.csv")
+        _write(steps, folder / "cascade.csv")
+        if groups is not None:
+            _write(groups, folder / "groups.csv")
+        (folder / "figures").mkdir()
+        for k, figure in enumerate(figures.values(), start=1):
+            figure.savefig(folder / "figures" / f"{k}.png", dpi=150)
+        write_explanation(
+            folder / "explanation.html",
+            figures=figures,
+            tables={} if groups is None else {"Share of attribution by segment": groups},
+            checks=checks,
+            facts={
+                "trait": trait_name(trait),
+                "method": method,
+                "maps": f"{model.experiment.map_type}, {len(cohort)} studies of "
+                f"{cohort.patients.nunique()} patients",
+                "networks": f"{len(heats)} ({model.experiment.mode}); checks on the first, "
+                f"{len(few)} patients",
+                "command": command,
+            },
+            is_phantom=cohort.is_phantom,
+        )
+    return checks
+
+
+def _check_permuted(
+    permuted: str | Path | None, cohort: Cohort, trait: str, method: str,
+    heat: np.ndarray, level: Level, seed: int,
+) -> Check:  # fmt: skip
+    if permuted is None:
+        return not_judged(SHUFFLED, "no network trained on shuffled labels was given")
+    shuffled = attribution(load_model(permuted), cohort, trait, method, seed=seed)
+    return check_permuted(heat, shuffled, level, seed=seed)
+
+
+def _check_repeatable(heats: list[np.ndarray], seed: int) -> Check:
+    if len(heats) < 2:
+        return not_judged(OTHER_SEEDS, "no networks of other seeds were given")
+    return check_repeatable(heats, seed=seed)
+
+
+def _check_input(model: keras.Model, cohort: Cohort, heat: np.ndarray, seed: int) -> list[Check]:
+    """Not the flow map itself (of combined maps, none of the three), and not the disc's edge."""
+    maps = input_maps(cohort, model.experiment)[:]
+    return [
+        *(check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
+        check_not_edge(heat, seed=seed),
+    ]
+
+
+def _check_faithful(
+    model: keras.Model, cohort: Cohort, trait: str, heat: np.ndarray, seed: int
+) -> Check:
+    """Segments replaced in the order of their attribution, against orders by chance."""
+    if getattr(model, "training_segments", None) is None:
+        return not_judged(FAITHFUL, "the run does not say what its training studies looked like")
+    rng = np.random.default_rng(seed)
+    order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
+    by_chance = [
+        removal_curve(model, cohort, trait, rng.permuted(order, axis=1))
+        for _ in range(RANDOM_ORDERS)
+    ]
+    curve = removal_curve(model, cohort, trait, order)
+    return check_faithful(curve, np.mean(by_chance, axis=0), seed=seed)
+
+
+def _groups(
+    cohort: Cohort, trait: str, heat: np.ndarray, forgot: np.ndarray, seed: int
+) -> tuple[pd.DataFrame | None, dict[str, Figure]]:
+    """Those with the trait against those without, where both are there."""
+    labels = cohort.traits.get(trait)
+    segments = segment_attribution(heat)
+    is_known = ~np.isnan(segments).any(axis=1)
+    is_first = ~cohort.patients.duplicated().to_numpy()
+    if labels is None or labels[is_known & is_first].value_counts().reindex([0, 1]).min() < 2:
+        return None, {}
+    table = compare_groups(
+        segments[is_known], labels[is_known], patients=cohort.patients[is_known], seed=seed
+    )
+    name = trait_name(trait)
+    random = np.nanmean(segment_attribution(forgot), axis=0)
+    return table, {
+        f"Mean attribution with and without: {name}": plot_group_bullseyes(
+            table, label=name, randomised=random
+        ),
+        f"The same by pixel: {name}": plot_difference_map(
+            heat[is_first], labels[is_first], label=name
+        ),
+    }
+
+
+def _singles(
+    model: keras.Model, cohort: Cohort, trait: str, heat: np.ndarray, few: np.ndarray,
+    forgot: np.ndarray,
+) -> dict[str, Figure]:  # fmt: skip
+    """The checked studies with the highest and the lowest scores, without their ids."""
+    checked, config = cohort.select(few), model.experiment
+    scores = predict(model, checked)[trait].to_numpy()
+    order = np.argsort(-scores, kind="stable")
+    rows = list(dict.fromkeys([*order[:SHOWN], *order[-SHOWN:]]))
+    titles = [f"score {scores[row]:.2f}" for row in rows]
+    shown = config.map_types[-1] if len(config.map_types) == 1 else "stress"
+    figure = plot_overlays(
+        np.asarray(checked.maps[shown][:]), heat[few], rows=rows, titles=titles,
+        map_type=shown, unit="" if shown == "reserve" else cohort.unit, randomised=forgot,
+    )  # fmt: skip
+    return {"Single studies, highest and lowest scores": figure}
+
+
+def _segments(cohort: Cohort, heat: np.ndarray) -> pd.DataFrame:
+    """A row a study: shares of the 17 segments and of the three territories."""
+    segments = segment_attribution(heat)
+    names = [f"segment_{k}" for k in range(1, 18)]
+    shares = pd.DataFrame(segments, columns=names).join(territory_shares(segments))
+    return shares.set_axis(cohort.patients.index, axis=0)
+
+
+def _write(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
+    table.to_csv(path, index=index, float_format="%.6g", lineterminator="\n")

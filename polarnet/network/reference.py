@@ -1,0 +1,49 @@
+"""What the training studies looked like, wall by wall: kept in the run folder."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+
+FILE: Final = "training_segments.csv"
+
+ALL: Final = "all"
+"""Group of all training studies; the others are `group_without(trait)`."""
+
+
+def training_segments(cohort: Cohort, config: ExperimentConfig) -> pd.DataFrame:
+    """Mean of each AHA segment over the training studies, and over those without each trait.
+
+    Returns
+    -------
+    DataFrame, index (map_type, group), columns "1" to "17", in the unit of the maps.
+    """
+    rows = {}
+    for map_type in config.map_types:
+        means = cohort.segment_means(map_type)
+        rows[map_type, ALL] = means.mean(axis=0)
+        for trait in config.traits:
+            is_without = (cohort.traits[trait] == 0).to_numpy()
+            rows[map_type, group_without(trait)] = means[is_without].mean(axis=0)
+    index = pd.MultiIndex.from_tuples(list(rows), names=["map_type", "group"])
+    return pd.DataFrame(np.stack(list(rows.values())), index, list(map(str, range(1, 18))))
+
+
+def group_without(trait: str) -> str:
+    """Name of the training studies that do not have a trait."""
+    return f"no {trait}"
+
+
+def write_reference(segments: pd.DataFrame, folder: Path) -> None:
+    """Write the table into a run folder."""
+    segments.to_csv(folder / FILE, float_format="%.6g", lineterminator="\n")
+
+
+def read_reference(folder: Path) -> pd.DataFrame | None:
+    """The table of a run folder, or None where the run has none."""
+    path = folder / FILE
+    return pd.read_csv(path, index_col=[0, 1]) if path.is_file() else None

@@ -1,0 +1,213 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from polarnet.anatomy import disc_mask, polar_coordinates
+from polarnet.explain import (
+    Level,
+    check_faithful,
+    check_not_edge,
+    check_not_input,
+    check_permuted,
+    check_randomised,
+    check_repeatable,
+    random_pair_level,
+    rank_correlation,
+    structural_similarity,
+)
+from polarnet.explain.agreement import _similarity_map
+
+N, SIZE = 30, 32
+
+
+def _maps(seed, n=N):
+    """Smooth positive maps, each study its own, unrelated between seeds."""
+    noise = np.random.default_rng(seed).normal(size=(n, SIZE, SIZE))
+    smooth = gaussian_filter(noise, (0, 2, 2))
+    return (np.exp(smooth / smooth.std()) * disc_mask(SIZE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def heat():
+    return _maps(1)
+
+
+@pytest.fixture(scope="module")
+def level(heat):
+    return random_pair_level(heat, seed=0)
+
+
+def test_rank_correlation_with_ties_equals_r():
+    """R 4.2.2: cor(c(1,2,2,3,5,8,8,8,9,12,0,4), c(3,1,4,1,5,9,2,6,5,3,5,8), method="spearman")
+    0.233511957435543
+    """
+    a, b = np.full((2, 1, 4, 4), 99.0)
+    a[0, disc_mask(4)] = [1, 2, 2, 3, 5, 8, 8, 8, 9, 12, 0, 4]
+    b[0, disc_mask(4)] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8]
+    assert rank_correlation(a, b)[0] == pytest.approx(0.233511957435543, abs=1e-14)
+
+
+def test_rank_correlation_sees_order_only_and_leaves_constant_maps_out(heat):
+    np.testing.assert_allclose(rank_correlation(heat, heat**3 + 1), 1)
+    np.testing.assert_allclose(rank_correlation(heat, -heat), -1)
+    assert np.isnan(rank_correlation(heat, disc_mask(SIZE) * np.ones_like(heat))).all()
+
+
+def test_structural_similarity_equals_tensorflow_where_the_window_lies_within_the_disc():
+    """TensorFlow 2.21, on the 11 x 11 pixels around [16, 16] and [12, 20], where its SSIM is that
+    of the middle pixel alone: tf.image.ssim(a, b, 1.0) 0.116404 and 0.260539, in float32.
+    """
+    r, c = np.mgrid[0:32, 0:32]
+    a = 0.5 * ((3 * r * r + 5 * c + r * c) % 17) / 17 + 0.5 * r / 31
+    b = 0.5 * ((3 * r * r + 5 * c + r * c + c * c) % 19) / 19 + 0.5 * r / 31
+    similarity = _similarity_map(a, b, disc_mask(32))
+    assert similarity[[16, 12], [16, 20]] == pytest.approx([0.116404, 0.260539], abs=2e-5)
+
+
+def test_structural_similarity_ignores_strength_and_what_lies_outside_the_disc(heat):
+    louder = np.where(disc_mask(SIZE), 1000 * heat, 7)
+    np.testing.assert_allclose(structural_similarity(heat, louder), 1, atol=1e-5)
+    assert structural_similarity(heat, _maps(2)).max() < 0.6
+    assert np.isnan(structural_similarity(heat, 0 * heat)).all()
+
+
+def test_maps_of_other_shapes_are_not_compared(heat):
+    for measure in (rank_correlation, structural_similarity):
+        with pytest.raises(ValueError, match="cannot be compared"):
+            measure(heat, heat[:-1])
+
+
+def test_random_pair_level_is_one_for_equal_maps_and_near_zero_for_unrelated_ones(heat, level):
+    same = random_pair_level(np.repeat(heat[:1], 5, axis=0), seed=0)
+    assert (same.median, same.low, same.high) == pytest.approx((1, 1, 1))
+    assert level.low < 0 < level.high
+    assert level.low <= level.median <= level.high < 0.15
+
+
+def test_random_pair_level_measures_what_it_is_told_to(heat):
+    alike_in_rank_only = np.stack([heat[0], heat[0] ** 3])
+    assert random_pair_level(alike_in_rank_only, seed=0).median == pytest.approx(1)
+    ssim = random_pair_level(alike_in_rank_only, seed=0, measure=structural_similarity)
+    assert ssim.high < 0.9
+
+
+def test_a_random_pair_is_never_of_one_patient(heat):
+    both = np.concatenate([heat[:1], heat[:1], -heat[:1], -heat[:1]])
+    level = random_pair_level(both, patients=["A", "A", "B", "B"], seed=0)
+    assert (level.low, level.high) == pytest.approx((-1, -1))
+    with pytest.raises(ValueError, match="1 patients and 50 pairs"):
+        random_pair_level(both, patients=["A"] * 4)
+
+
+def test_a_map_that_survives_random_weights_fails(heat, level):
+    kept = heat * np.exp(0.3 * np.random.default_rng(3).normal(size=heat.shape))
+    check = check_randomised(heat, kept, level)
+    assert check.is_passed is False
+    assert check.verdict.startswith(
+        "fails: the map hardly changes when the trained weights are replaced by random ones"
+    )
+    assert check.low <= check.value <= check.high
+    assert (check.reference, check.n) == (level.high, N)
+
+
+def test_a_map_that_random_weights_replace_passes(heat):
+    level = Level(0.1, 0.05, 0.15)
+    for check in (check_randomised(heat, _maps(2), level), check_permuted(heat, _maps(3), level)):
+        assert check.is_passed is True
+        assert check.verdict.startswith("passes: the map changes")
+
+
+def test_a_map_that_survives_shuffled_labels_fails(heat, level):
+    check = check_permuted(heat, 2 * heat, level)
+    assert check.is_passed is False
+    assert "shuffled labels" in check.verdict
+
+
+def test_seeds_that_agree_pass_and_unrelated_seeds_fail(heat):
+    rng = np.random.default_rng(3)
+    alike = [heat * np.exp(0.3 * rng.normal(size=heat.shape)) for _ in range(3)]
+    assert check_repeatable(alike).is_passed is True
+    failed = check_repeatable([heat, _maps(2), _maps(3)])
+    assert failed.is_passed is False
+    assert failed.verdict.startswith("fails: two trainings")
+    with pytest.raises(ValueError, match="two seeds"):
+        check_repeatable([heat])
+
+
+def test_seeds_that_agree_only_as_all_patients_do_fail(heat):
+    """All maps share one pattern; what a study's maps share beyond it is nothing."""
+    pattern = 20 * heat[:1]
+    assert check_repeatable([pattern + heat, pattern + _maps(2)]).is_passed is False
+
+
+def test_a_map_that_shows_the_flow_itself_fails_even_if_inverted(heat):
+    flow = _maps(4)
+    for copy in (flow**2, 5 * disc_mask(SIZE) - flow):
+        check = check_not_input(copy, flow)
+        assert check.is_passed is False
+        assert "not what the network made of it" in check.verdict
+    assert check_not_input(heat, flow).is_passed is True
+
+
+def test_an_even_map_has_its_areas_share_at_the_edge():
+    """By geometry the ring from 0.9 to 1 holds 1 - 0.81 = 19 % of the disc, so that all of the
+    attribution on it is 1 / 0.19 = 5.3 times its area's share.
+    """
+    even = np.ones((12, 64, 64)) * disc_mask(64)
+    check = check_not_edge(even)
+    assert (check.is_passed, check.value) == (True, pytest.approx(1))
+    check = check_not_edge(even * (polar_coordinates(64)[0] >= 0.9))
+    assert check.is_passed is False
+    assert check.value == pytest.approx(1 / 0.19, rel=0.03)
+    assert check.verdict.startswith("fails: the edge of the disc holds 5.")
+
+
+def test_the_edge_check_tells_the_correlation_with_the_radius():
+    outwards = np.repeat((polar_coordinates(64)[0] * disc_mask(64))[None], 12, axis=0)
+    assert check_not_edge(outwards).verdict.endswith("distance from the apex 1.00")
+
+
+def test_faithfulness_is_the_area_between_the_curves():
+    """By hand: a fall from 2 to 0 at the first of 17 steps leaves an area of 1 (trapezium), an
+    even fall one of 17; (17 - 1) / 17 = 0.941 logits. A rise counts alike.
+    """
+    sudden = np.repeat([[2.0] + [0.0] * 17], 20, axis=0)
+    even = np.repeat(np.linspace(2, 0, 18)[None], 20, axis=0)
+    for sign in (1, -1):
+        check = check_faithful(sign * sudden, sign * even)
+        assert check.is_passed is True
+        assert check.value == pytest.approx(16 / 17)
+        assert check_faithful(sign * even, sign * sudden).value == pytest.approx(-16 / 17)
+
+
+def test_an_order_no_better_than_random_is_not_faithful():
+    rng = np.random.default_rng(0)
+    curve, other = (np.sort(rng.normal(size=(40, 18)))[:, ::-1].copy() for _ in range(2))
+    other[:, [0, -1]] = curve[:, [0, -1]]
+    check = check_faithful(curve, other)
+    assert check.is_passed is False
+    assert check.verdict.startswith("fails: ")
+
+
+def test_curves_of_other_studies_are_refused():
+    curve = np.repeat(np.linspace(2, 0, 18)[None], 20, axis=0)
+    with pytest.raises(ValueError, match="start and end"):
+        check_faithful(curve, curve + 1)
+    with pytest.raises(ValueError, match=r"\(n, 18\)"):
+        check_faithful(curve[:, :17], curve[:, :17])
+    with pytest.raises(ValueError, match="finite"):
+        check_faithful(curve, np.where(np.arange(18) == 4, np.nan, curve))
+
+
+def test_few_patients_or_empty_maps_are_not_judged(heat, level):
+    few = check_randomised(heat[:2], _maps(2)[:2], level)
+    assert few.is_passed is None
+    assert few.verdict.startswith("cannot be judged: 2 patients")
+    repeated = check_randomised(heat, _maps(2), level, patients=[*"ABC"] * 10)
+    assert (repeated.is_passed, repeated.n) == (None, 3)
+    empty = check_randomised(heat, 0 * heat, level)
+    assert empty.is_passed is None
+    assert np.isnan(empty.value)
+    unknown = check_randomised(heat, _maps(2), Level(np.nan, np.nan, np.nan))
+    assert unknown.is_passed is None
+    assert "two patients share" in unknown.verdict

@@ -1,0 +1,236 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from polarnet.anatomy import TERRITORIES, disc_mask, segment_basis, segment_map
+from polarnet.explain import (
+    average_seeds,
+    compare_groups,
+    first_per_patient,
+    segment_attribution,
+    territory_shares,
+)
+
+TRAIT = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])
+
+
+def _nine_patients():
+    """x of the R commands below: nine patients, 17 segments."""
+    i, j = np.arange(1, 10)[:, None], np.arange(1, 18)
+    x = (7 * i + 3 * j * j + i * i * j) % 11 / 10
+    x[:4, 6] += 1.0
+    x[:4, 12] += 0.6
+    return x
+
+
+def _sixty_patients():
+    """Trait, age and one share of 60 patients, as in the R commands below."""
+    i = np.arange(1, 61)
+    trait = (i % 3 == 0).astype(float)
+    age = 50 + 10 * np.sin(i) + 8 * trait
+    share = 0.06 + 0.0005 * (age - 50) + 0.006 * trait + 0.01 * np.sin(i * i)
+    segments = np.tile(share[:, None], 17)
+    return segments, trait, pd.DataFrame({"age": age})
+
+
+def test_an_even_map_gives_each_segment_the_same_share():
+    shares = segment_attribution(np.full((2, 48, 48), 3.0))
+    np.testing.assert_allclose(shares, 1 / 17)
+    np.testing.assert_allclose(territory_shares(shares), 1 / 3)
+
+
+def test_attribution_on_one_segment_is_that_segments_whatever_its_sign_or_strength():
+    heat = np.where(segment_map(32) == 7, 1.0, 0.0)[None] * np.array([[[2.0]], [[-0.1]]])
+    np.testing.assert_allclose(segment_attribution(heat), np.eye(17)[[6, 6]])
+
+
+def test_attribution_outside_the_disc_does_not_count():
+    heat = np.where(disc_mask(32), 1.0, 9.0)[None]
+    np.testing.assert_allclose(segment_attribution(heat), 1 / 17)
+
+
+def test_a_map_of_zeros_has_no_shares_and_its_neighbour_keeps_its_own():
+    heat = np.stack([np.zeros((32, 32)), np.ones((32, 32))]).astype(np.float32)
+    shares = segment_attribution(heat)
+    assert np.isnan(shares[0]).all()
+    np.testing.assert_allclose(shares[1], 1 / 17, rtol=1e-6)
+    assert territory_shares(shares).isna().all(axis=1).tolist() == [True, False]
+
+
+def test_territory_shares_are_corrected_for_the_number_of_segments():
+    """By hand: twice the density in the seven LAD segments is 2 / (2 + 1 + 1), not 14 / 24."""
+    segments = np.ones((1, 17))
+    segments[0, np.array(TERRITORIES["LAD"]) - 1] = 2
+    assert territory_shares(segments).iloc[0].to_dict() == {"LAD": 0.5, "RCA": 0.25, "LCx": 0.25}
+
+
+def test_maps_that_are_not_finite_or_not_stacked_are_refused():
+    heat = np.ones((3, 32, 32))
+    heat[1, 16, 16] = np.nan
+    with pytest.raises(ValueError, match=r"1 of 3 maps .* row 1"):
+        segment_attribution(heat)
+    with pytest.raises(ValueError, match=r"\(32, 32\).*heat\[None\]"):
+        segment_attribution(heat[0])
+
+
+def test_a_seed_with_stronger_gradients_weighs_no_more_in_the_mean():
+    one, other = (np.where(segment_map(32) == k, 1.0, 0.0)[None] for k in (1, 2))
+    mean = average_seeds([1000 * one, other])
+    assert mean.dtype == np.float32
+    assert mean[one > 0].sum() == pytest.approx(0.5, abs=1e-6)
+    assert mean[other > 0].sum() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_seeds_of_other_shapes_or_none_are_refused():
+    with pytest.raises(ValueError, match="of one shape"):
+        average_seeds([np.ones((2, 32, 32)), np.ones((3, 32, 32))])
+    with pytest.raises(ValueError, match="at least one seed"):
+        average_seeds([])
+
+
+def test_effect_equals_the_worked_example_of_borenstein():
+    """Borenstein et al., Introduction to Meta-Analysis, 2009, chapter 4: means 103 and 100, SD
+    5.5 and 4.5, 50 in each group: g = 0.5924.
+    """
+    shape = np.linspace(-1, 1, 50)
+    shape /= shape.std(ddof=1)
+    values = np.concatenate([103 + 5.5 * shape, 100 + 4.5 * shape])
+    table = compare_groups(np.tile(values[:, None], 17), np.repeat([1, 0], 50), permutations=999)
+    assert table["effect"].to_numpy() == pytest.approx(0.5924, abs=5e-5)
+    assert table.loc[0, ["mean_pos", "mean_neg", "n_pos", "n_neg"]].tolist() == pytest.approx(
+        [103, 100, 50, 50]
+    )
+
+
+def test_p_values_equal_those_of_all_126_groupings():
+    """R 4.2.2; y is TRAIT, x as in _nine_patients:
+    tt <- function(y) sapply(1:17, function(j)
+      abs(t.test(x[y==1,j], x[y==0,j], var.equal=TRUE)$statistic))
+    t0 <- tt(y)
+    all <- apply(combn(9, 4), 2, function(k) { z <- rep(0, 9); z[k] <- 1; tt(z) })
+    praw <- rowMeans(all >= t0 - 1e-9)
+    o <- order(-t0); p <- numeric(17)
+    for (k in 1:17) p[k] <- mean(apply(all[o[k:17],,drop=FALSE], 2, max) >= t0[o[k]] - 1e-9)
+    pmax <- numeric(17); pmax[o] <- cummax(p)
+    praw; pmax; p.adjust(praw, "BH")
+    """
+    p_raw = [
+        .7380952, .7142857, .04761905, .4285714, .01587302, .3412698, .007936508, .08730159,
+        .6349206, .8174603, .547619, .7380952, .03174603, .04761905, .4285714, .01587302, .3412698,
+    ]  # fmt: skip
+    p_max_t = [
+        .9761905, .9761905, .2936508, .968254, .06349206, .8968254, .03174603, .531746,
+        .9761905, .9761905, .9761905, .9761905, .2619048, .2936508, .968254, .06349206, .8968254,
+    ]  # fmt: skip
+    p_bh = [
+        .7842262, .7842262, .1349206, .6623377, .08994709, .6446208, .08994709, .2120181,
+        .7842262, .8174603, .7757937, .7842262, .1349206, .1349206, .6623377, .08994709, .6446208,
+    ]  # fmt: skip
+    table = compare_groups(_nine_patients(), TRAIT, permutations=99_999)
+    # Four standard errors of a p-value of 0.5 from 99,999 permutations are 0.006.
+    assert table["p_raw"].to_numpy() == pytest.approx(p_raw, abs=0.006)
+    assert table["p_max_t"].to_numpy() == pytest.approx(p_max_t, abs=0.006)
+    assert table["p_bh"].to_numpy() == pytest.approx(p_bh, abs=0.015)
+
+
+def test_the_interval_of_an_effect_is_that_of_a_bootstrap_within_classes():
+    """R 4.2.2, A and B being the shares of those with and without the trait, g as hedges_g:
+    set.seed(1); bb <- replicate(50000, g(sample(A, replace=TRUE), sample(B, replace=TRUE)))
+    g(A, B) 1.28531715350694; quantile(bb, c(.025, .975)) 0.712444 2.029939
+    """
+    segments, trait, _ = _sixty_patients()
+    row = compare_groups(segments, trait, permutations=999).iloc[4]
+    assert row["effect"] == pytest.approx(1.28531715350694, abs=1e-12)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.712444, 2.029939), abs=0.06)
+
+
+def test_adjusted_means_and_p_value_are_those_of_a_linear_model():
+    """R 4.2.2: b <- coef(m <- lm(share ~ trait + age)); b[1] + c(1, 0) * b[2] + b[3] * mean(age)
+    0.0673668645681438 0.0609737172139414
+    summary(m)$coefficients["trait", 4]  0.00469945599116103; without age 1.35330057288127e-05
+    """
+    segments, trait, age = _sixty_patients()
+    plain = compare_groups(segments, trait, permutations=9999).iloc[0]
+    row = compare_groups(segments, trait, adjust_for=age, permutations=9999).iloc[0]
+    assert (row["mean_pos"], row["mean_neg"]) == pytest.approx(
+        (0.0673668645681438, 0.0609737172139414), abs=1e-12
+    )
+    assert row["p_raw"] == pytest.approx(0.0046994559, abs=0.003)
+    assert plain["p_raw"] <= 0.0003
+
+
+def test_the_covariates_unit_does_not_matter():
+    segments, trait, age = _sixty_patients()
+    in_years, in_days = (
+        compare_groups(segments, trait, adjust_for=table, permutations=999)
+        for table in (age, 365.25 * age)
+    )
+    pd.testing.assert_frame_equal(in_years, in_days)
+
+
+def test_a_planted_difference_is_found_in_its_segments_only():
+    rng = np.random.default_rng(5)
+    labels = np.repeat([1.0, 0.0], [60, 140])
+    weights = rng.gamma(4.0, size=(200, 17))
+    weights[:60, [6, 12]] *= 1.8
+    heat = np.einsum("ns,sij->nij", weights, segment_basis(32))
+    table = compare_groups(segment_attribution(heat), labels, permutations=1999)
+    strongest = table.sort_values("effect").iloc[-2:]
+    assert set(strongest["segment"]) == {7, 13}
+    assert set(strongest["name"]) == {"mid anterior", "apical anterior"}
+    assert (strongest["p_max_t"] < 0.01).all()
+    assert (strongest["ci_low"] > 0).all()
+
+
+def test_without_any_difference_max_t_rarely_finds_one():
+    """At 5 %, 60 cohorts give 3 on average; more than 9 in one of a thousand (binomial)."""
+    rng = np.random.default_rng(8)
+    found = 0
+    for _ in range(60):
+        table = compare_groups(rng.dirichlet(np.ones(17), 24), np.arange(24) % 2, permutations=999)
+        found += table["p_max_t"].min() < 0.05
+    assert found <= 9
+
+
+def test_only_the_first_recorded_study_of_a_patient_counts():
+    x = _nine_patients()
+    expected = compare_groups(x, TRAIT, permutations=999)
+    segments = np.concatenate([x[:1] * 5, x, x[:4] * 7, x[4:5] * np.nan])
+    labels = [np.nan, *TRAIT, 1, 1, 1, 1, 0]
+    patients = [*"AABCDEFGHI", *"ABCD", "J"]
+    found = compare_groups(segments, labels, patients=patients, permutations=999)
+    pd.testing.assert_frame_equal(found, expected)
+    assert first_per_patient(np.array([1, 2, 3]), None).tolist() == [1, 2, 3]
+
+
+def test_swapping_the_classes_turns_the_effect_and_keeps_the_p_value():
+    x = _nine_patients()
+    there, back = (compare_groups(x, y, permutations=9999) for y in (TRAIT, 1 - TRAIT))
+    np.testing.assert_allclose(there["effect"], -back["effect"])
+    np.testing.assert_allclose(there["p_max_t"], back["p_max_t"], atol=0.03)
+
+
+def test_a_segment_without_spread_has_no_p_value_and_leaves_the_others_alone():
+    x = _nine_patients()
+    x[:, 0] = 0.05
+    table = compare_groups(x, TRAIT, permutations=999)
+    assert table.loc[0, ["effect", "ci_low", "p_raw", "p_max_t", "p_bh"]].isna().all()
+    assert table.loc[1:, ["effect", "p_raw", "p_max_t", "p_bh"]].notna().all(axis=None)
+
+
+def test_what_cannot_be_compared_is_refused_with_numbers():
+    x = _nine_patients()
+    with pytest.raises(ValueError, match="1 have the trait and 8 have not"):
+        compare_groups(x, [1, 0, 0, 0, 0, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match="Labels must be 1"):
+        compare_groups(x, TRAIT + 1)
+    with pytest.raises(ValueError, match="one label a study"):
+        compare_groups(x, TRAIT[:8])
+    with pytest.raises(ValueError, match="give \\(n, 17\\)"):
+        compare_groups(x[:, :16], TRAIT)
+    with pytest.raises(ValueError, match="99 permutations"):
+        compare_groups(x, TRAIT, permutations=99)
+    with pytest.raises(ValueError, match="need a patient each"):
+        compare_groups(x, TRAIT, patients=[*"ABCDEFGH", None])
+    with pytest.raises(ValueError, match="tell the trait of all 9"):
+        compare_groups(x, TRAIT, adjust_for=pd.DataFrame({"treated": 3 * TRAIT}))
