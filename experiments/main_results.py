@@ -116,10 +116,14 @@ def draw_forest(study: rp.Reproduction, table: pd.DataFrame) -> None:
     maps = list(study.plan.map_types)
     halves = [maps[: len(maps) // 2 or 1], maps[len(maps) // 2 or 1 :]]
     figure = Figure(figsize=(7.2, 6.5), layout="constrained")
-    axes = figure.subplots(1, len([half for half in halves if half]), squeeze=False)[0]
+    n_columns = len([half for half in halves if half])
+    axes = figure.subplots(1, n_columns, sharex=True, squeeze=False)[0]
+    lowest = 1.0
     for ax, half in zip(axes, halves, strict=False):
         shown = table[table["map_type"].isin(half)]
         pn.plot_forest(shown, ax, published={k: v for k, v in rp.PUBLISHED.items() if k[0] in half})
+        lowest = min(lowest, ax.get_xlim()[0])
+    axes[0].set_xlim(left=lowest)  # one scale for all columns
     rp.label_figure(figure, study)
     pn.save_figure(figure, study.result("main_forest"))
 
