@@ -22,7 +22,7 @@ N_PHANTOM, PHANTOM_SEED = 1200, 7
 
 TRAINING = (
     "main_results", "single_task", "encoding_ablation", "learning_curve",
-    "nested_cross_validation", "cohort_table",
+    "nested_cross_validation", "truth", "cohort_table",
 )  # fmt: skip
 """Scripts that train or freeze something."""
 
