@@ -36,9 +36,10 @@ from polarnet.report.explanation import plot_difference_map, plot_group_bullseye
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
 from polarnet.report.tables import trait_name
+from polarnet.traits import COMBINED
 
 CHECKED: Final = 100
-"""Patients on whom the checks are made (our choice): their medians are then known to about 0.03."""
+"""Patients on whom the checks are made (our choice)."""
 
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
@@ -220,7 +221,7 @@ def _singles(
     order = np.argsort(-scores, kind="stable")
     rows = list(dict.fromkeys([*order[:SHOWN], *order[-SHOWN:]]))
     titles = [f"score {scores[row]:.2f}" for row in rows]
-    shown = config.map_types[-1] if len(config.map_types) == 1 else "stress"
+    shown = "stress" if config.map_type == COMBINED else config.map_type
     figure = plot_overlays(
         np.asarray(checked.maps[shown][:]), heat[few], rows=rows, titles=titles,
         map_type=shown, unit="" if shown == "reserve" else cohort.unit, randomised=forgot,

@@ -226,6 +226,7 @@ def test_heat_lies_where_the_map_does_at_any_input_size(resolved):
     ("trait", "method", "options", "message"),
     [
         ("sxe", "gradient", {}, "did you mean 'sex'"),
+        ("sxe", "variance", {}, "did you mean 'sex'"),
         ("sex", "grad-cam", {}, "method must be one of gradient, smoothgrad, gradcam"),
         ("sex", "gradcam", {"layer": "block9"}, "layer must be one of block1_conv1"),
     ],

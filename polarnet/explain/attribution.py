@@ -75,7 +75,7 @@ def attribution(
     -------
     Array of shape (n, size, size), float32, in the frame of the maps, 0 outside the disc. Not
     normalised, never negative but for "occlusion": there positive means that the segment spoke
-    for the trait. Of combined maps, the sum over the three.
+    for the trait. Gradients of combined maps are summed over the three.
 
     Raises
     ------
@@ -87,7 +87,8 @@ def attribution(
     Simonyan et al., arXiv 1312.6034 (gradient); Smilkov et al., arXiv 1706.03825 (SmoothGrad);
     Selvaraju et al., arXiv 1610.02391 (Grad-CAM); Chattopadhay et al., arXiv 1710.11063
     (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM); BayesGrad, github.com/mitre/BayesGrad
-    (gradients over dropout samples). All but the last two rows by tf-keras-vis.
+    (gradients over dropout samples). Variance and occlusion are computed here, the others by
+    tf-keras-vis.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")

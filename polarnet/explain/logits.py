@@ -43,12 +43,17 @@ def two_class_model(model: keras.Model, trait: str) -> keras.Model:
     return _with_head(model, trait, beside_zero)
 
 
-def _with_head(model: keras.Model, trait: str, change: Callable) -> keras.Model:
+def check_trait(model: keras.Model, trait: str) -> None:
+    """Raise ValueError, with the nearest name, where the model has no head for the trait."""
     if trait not in model.output:
         near = difflib.get_close_matches(trait, model.output, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
         known = ", ".join(model.output)
         raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
+
+
+def _with_head(model: keras.Model, trait: str, change: Callable) -> keras.Model:
+    check_trait(model, trait)
     model = in_float32(model)
     head = model.get_layer(trait)
     kernel, bias = change(*head.get_weights())

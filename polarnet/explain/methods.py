@@ -12,7 +12,7 @@ from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
-from polarnet.explain.logits import logit_model, two_class_model
+from polarnet.explain.logits import check_trait, logit_model, two_class_model
 from polarnet.network.model import HIDDEN, below, in_float32
 
 Explainer = Callable[[tf.Tensor], np.ndarray]
@@ -50,11 +50,12 @@ def dropout_variance(model: keras.Model, trait: str) -> Explainer:
 
     Raises
     ------
-    ValueError: the model has no dropout.
+    ValueError: the model has no such trait, or no dropout.
     """
     config, rate = model.experiment, model.experiment.dropout
     if not rate:
         raise ValueError("Method variance needs a model with dropout; this one has dropout 0.")
+    check_trait(model, trait)
     model = in_float32(model)
     hidden, weights = below(model, HIDDEN), model.get_layer(trait).get_weights()[0][:, 0]
 
