@@ -1,5 +1,6 @@
 """Shared pieces: a small phantom, tiny settings, real data where it is at hand."""
 
+import importlib.util
 import io
 import os
 import zipfile
@@ -22,6 +23,20 @@ mpl.use("Agg")
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Real maps and ImageNet weights that some machines have beside the project."""
+
+
+@pytest.fixture
+def script():
+    """Load a script of experiments/ as a module, without running it."""
+
+    def load(name):
+        path = Path(__file__).parents[1] / "experiments" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"experiments_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Parts of the study that look closely at its frozen networks; nothing is trained here."""
 
-import importlib.util
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,20 +21,6 @@ from polarnet.reproduction.plan import Plan
 
 SIZE = 32
 SEGMENTS = segment_map(SIZE)
-
-
-@pytest.fixture
-def script():
-    """Load a script of the study as a module, without running it."""
-
-    def load(name):
-        path = Path(__file__).parents[1] / "experiments" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"study_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 def cohort_of(stress, clinical=None, patients=None, unit="mL/min/g", **traits):

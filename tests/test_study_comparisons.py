@@ -1,8 +1,5 @@
 """Scripts of the study, by made-up scores: nothing is trained here."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,15 +14,6 @@ PLAN = Plan(
     weights=None, input_size=32, seeds=(1, 2), val=0.2, test=0.3, shares=(0.5,), folds=3,
     map_types=("stress", "reserve"),
 )  # fmt: skip
-
-
-def script(name):
-    """A script of experiments/ as a module."""
-    path = Path(__file__).parents[1] / "experiments" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"experiments_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +127,7 @@ def test_other_patients_narrow_the_mean_difference_and_the_same_ones_do_not():
 # === Cohort table ===============================================================================
 
 
-def test_a_standardised_difference_is_austin_s():
+def test_a_standardised_difference_is_austin_s(script):
     """By hand. Shares 1/2 and 1/4: 0.25 / sqrt((0.25 + 0.1875) / 2) = 0.534522. Means 4 and 2,
     variances 4 and 1: 2 / sqrt(2.5) = 1.264911."""
     smd = script("cohort_table").standardised_difference
@@ -152,7 +140,7 @@ def test_a_standardised_difference_is_austin_s():
     assert np.isnan(smd(pd.Series([5.0, 5]), pd.Series([5.0, 5])))
 
 
-def test_the_cohort_table_counts_what_is_missing_and_only_first_studies():
+def test_the_cohort_table_counts_what_is_missing_and_only_first_studies(script):
     module = script("cohort_table")
     cohort = pn.make_phantom_cohort(60, seed=3, size=16)
     values = module.patient_values(cohort, ("sex",))
@@ -167,7 +155,7 @@ def test_the_cohort_table_counts_what_is_missing_and_only_first_studies():
     assert rows.loc["patients", "test"] == "4"
 
 
-def test_patients_without_a_label_are_set_against_those_with_one():
+def test_patients_without_a_label_are_set_against_those_with_one(script):
     values = pd.DataFrame(
         {"smoking": [1, 0, NAN, NAN], "sex": [1, 0, 1, 0], "age": [40, 50, 70, 80.0]}
     )
@@ -183,7 +171,7 @@ def test_patients_without_a_label_are_set_against_those_with_one():
 # === Comparisons on the hold-out ================================================================
 
 
-def test_a_circular_cell_counts_in_no_mean(study):
+def test_a_circular_cell_counts_in_no_mean(script, study):
     module = script("single_task")
     model = arms.main_model(PLAN, "reserve")
     singles = [m for m in arms.single_task_models(PLAN) if m.name.startswith("reserve-frozen-only")]
@@ -222,7 +210,7 @@ def test_the_comparator_of_a_table_is_the_frozen_one_where_studies_are_repeated(
     assert table.loc[table["is_comparator"], "model"].tolist() == ["one"]
 
 
-def test_proxies_that_a_cohort_has_are_named():
+def test_proxies_that_a_cohort_has_are_named(script):
     cohort = pn.make_phantom_cohort(40, seed=3, size=16)
     cohort.clinical["hba1c"] = np.linspace(5, 9, len(cohort))
     found = script("baselines").proxies_of(cohort, PLAN)
@@ -235,7 +223,7 @@ def test_proxies_that_a_cohort_has_are_named():
     ("area", "is_circular", "said"),
     [(0.98, True, " reaches 0.98"), (0.979, True, "does NOT reach"), (0.99, False, "No circular")],
 )
-def test_the_ceiling_is_said_of_the_circular_cell_alone(area, is_circular, said):
+def test_the_ceiling_is_said_of_the_circular_cell_alone(script, area, is_circular, said):
     table = pd.DataFrame({"map_type": ["reserve"], "trait": ["impaired_mfr"], "n_pos": [30],
                           "n_neg": [70], "encoding": ["absolute"], "auroc": [area],
                           "is_circular": [is_circular]})  # fmt: skip
@@ -323,7 +311,7 @@ def test_a_phantom_gets_a_second_site_once_and_patients_get_none(study, monkeypa
     assert external.open_external(study) is None
 
 
-def test_thresholds_are_the_frozen_ones_and_a_refit_is_judged_on_others(study):
+def test_thresholds_are_the_frozen_ones_and_a_refit_is_judged_on_others(script, study):
     module = script("external")
     model = arms.main_model(PLAN, "stress")
     write_scores(study, model)
@@ -352,3 +340,36 @@ def test_thresholds_are_the_frozen_ones_and_a_refit_is_judged_on_others(study):
     assert abs(2 * counts["refitted on half"] - counts["none"]) <= 2
     # Fitted and judged on the same patients, it would be 0 exactly.
     assert abs(sex.loc["refitted on half", "intercept"]) > 1e-3
+
+
+# === The whole study =============================================================================
+
+
+def made_by(scripts, script, study, monkeypatch):
+    """What the develop steps of these scripts make, each named."""
+    made = set()
+
+    def note(name):
+        def call(_, what=(), *others):
+            made.update((name, getattr(part, "name", part)) for part in [None, *what])
+
+        return call
+
+    for name in ("train_models", "freeze", "freeze_baselines", "make_ceiling", "train_nested",
+                 "fit_on_shares"):  # fmt: skip
+        monkeypatch.setattr(pn.reproduction, name, note(name))
+    rp = pn.reproduction
+    models = rp.frozen_models(study.plan)
+    monkeypatch.setattr(
+        rp, "develop_frozen", lambda s: (rp.train_models(s, models), rp.freeze(s, models))
+    )
+    for name in scripts:
+        script(name).develop(study)
+    return made
+
+
+def test_all_that_a_table_needs_is_made_before_the_hold_out_is_scored(script, study, monkeypatch):
+    whole = script("study")
+    needed = made_by(whole.REPORTS, script, study, monkeypatch)
+    assert {("make_ceiling", None), ("train_nested", "stress"), ("fit_on_shares", None)} <= needed
+    assert needed <= made_by(whole.TRAINING, script, study, monkeypatch)
