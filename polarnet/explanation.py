@@ -26,15 +26,17 @@ from polarnet.explain import (
     territory_shares,
 )
 from polarnet.explain.attribution import attribution
-from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED, not_judged
+from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED
 from polarnet.explain.occlusion import removal_curve
 from polarnet.explain.randomisation import cascade
+from polarnet.explain.verdicts import not_judged
 from polarnet.folders import new_folder
 from polarnet.network import load_model, predict
 from polarnet.network.inputs import input_maps
-from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes, plot_overlays
+from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
+from polarnet.report.overlays import plot_overlays
 from polarnet.report.tables import trait_name
 from polarnet.traits import COMBINED
 

@@ -13,10 +13,11 @@ from matplotlib.path import Path
 
 import polarnet as pn
 from polarnet.explain.agreement import Level
-from polarnet.explain.checks import Check
-from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes, plot_overlays
+from polarnet.explain.verdicts import Check
+from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
 from polarnet.report.explanationchecks import plot_cascade, plot_checks, plot_naming
 from polarnet.report.explanationpage import write_explanation
+from polarnet.report.overlays import plot_methods, plot_overlays
 
 NAN = np.nan
 PASSED = Check(
@@ -242,6 +243,23 @@ def test_overlays_refuse_what_does_not_fit(cohort):
         plot_overlays(maps, maps, rows=[0], titles=["a"], randomised=maps[:1], **kind)
     with pytest.raises(ValueError, match="2 rows and 1 titles"):
         plot_overlays(maps, maps, rows=[0, 1], titles=["a"], **kind)
+
+
+def test_each_study_stands_beside_what_each_method_makes_of_it(cohort):
+    maps = cohort.maps["stress"][:2]
+    disc = pn.anatomy.disc_mask(64)
+    heats = {"gradient": np.where(disc, [[[1.0]], [[5.0]]], 0), "occlusion": maps}
+    figure = plot_methods(
+        maps, heats, titles=["first", "second"], map_type="stress", unit="mL/min/g",
+        notes={"gradient": ["names LAD", "names none"], "occlusion": ["names RCA", "names LCx"]},
+    )  # fmt: skip
+    axes = np.reshape(maps_of(figure), (2, 3))
+    assert [ax.get_title() for ax in axes[0]] == ["stress map", "gradient", "occlusion"]
+    assert [ax.get_xlabel() for ax in axes[1]] == ["second", "names none", "names LCx"]
+    np.testing.assert_array_equal(axes[1, 0].images[0].get_array()[disc], maps[1][disc])
+    # Attribution is a share of the study's own 99th percentile: an even one is 1 all over.
+    for line in axes:
+        assert (line[1].images[0].get_array()[disc] == 1).all()
 
 
 def test_failed_checks_stand_on_top_in_words_and_with_their_own_marker():

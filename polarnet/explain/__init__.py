@@ -7,7 +7,6 @@ from polarnet.explain.agreement import (
     structural_similarity,
 )
 from polarnet.explain.checks import (
-    Check,
     check_faithful,
     check_not_edge,
     check_not_input,
@@ -17,6 +16,7 @@ from polarnet.explain.checks import (
 )
 from polarnet.explain.groups import average_seeds, compare_groups, first_per_patient
 from polarnet.explain.regions import segment_attribution, territory_shares
+from polarnet.explain.verdicts import Check
 
 __all__ = [
     "Check",

@@ -4,7 +4,6 @@ A check passes only where its whole 95 % interval lies on the good side of the r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
@@ -12,12 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import disc_mask, polar_coordinates
-from polarnet.explain.agreement import Level, median_level, random_pair_level, rank_correlation
-from polarnet.explain.groups import first_per_patient
+from polarnet.explain.agreement import Level, random_pair_level, rank_correlation
 from polarnet.explain.regions import disc_values
-
-FEWEST_PATIENTS: Final = 10
-"""Nothing is judged from fewer patients (our choice)."""
+from polarnet.explain.verdicts import Check, judged, over_patients
 
 INPUT_LIMIT: Final = 0.9
 """A map that correlates with the flow map more than this shows the flow map (our choice)."""
@@ -34,36 +30,6 @@ FAITHFUL: Final = "the score follows the map"
 """Names of checks that need more than the maps of one network."""
 
 _SAME_LOGIT: Final = 1e-3  # two curves of a study start and end alike, but for float32 rounding
-
-
-@dataclass(frozen=True)
-class Check:
-    """Result of one check of an attribution method.
-
-    Parameters
-    ----------
-    name
-        What was varied or compared, in a few words.
-    is_passed
-        None where it cannot be judged; the verdict says why.
-    value, low, high
-        Median over studies, with its 95 % interval; NaN where it cannot be judged.
-    reference
-        What the interval is held against.
-    n
-        Patients behind `value`, one study each.
-    verdict
-        One sentence, beginning with "passes", "fails" or "cannot be judged".
-    """
-
-    name: str
-    is_passed: bool | None
-    value: float
-    low: float
-    high: float
-    reference: float
-    n: int
-    verdict: str
 
 
 def check_randomised(
@@ -147,8 +113,8 @@ def check_repeatable(
         raise ValueError(f"Repeatability needs the maps of two seeds, but {len(heats)} was given.")
     agreement = np.mean([rank_correlation(a, b) for a, b in combinations(heats, 2)], axis=0)
     level = random_pair_level(heats[0], patients=patients, seed=seed)
-    median, n = _over_patients(agreement, patients, seed)
-    return _judged(
+    median, n = over_patients(agreement, patients, seed)
+    return judged(
         OTHER_SEEDS, median, n, level.high, median.low > level.high,
         f"two trainings give more alike maps of a patient ({median.median:.2f}) than two "
         f"patients share ({level.median:.2f})",
@@ -174,8 +140,8 @@ def check_not_input(
     Check of the median absolute rank correlation of the two. It passes if the interval lies at
     or below 0.9.
     """
-    median, n = _over_patients(np.abs(rank_correlation(heat, maps)), patients, seed)
-    return _judged(
+    median, n = over_patients(np.abs(rank_correlation(heat, maps)), patients, seed)
+    return judged(
         "not the flow map itself", median, n, INPUT_LIMIT, median.high <= INPUT_LIMIT,
         f"the map is not a copy of the flow map (rank correlation {median.median:.2f})",
         "it shows the flow map itself, not what the network made of it (rank correlation "
@@ -207,14 +173,14 @@ def check_not_edge(heat: np.ndarray, *, patients: ArrayLike | None = None, seed:
     share = np.divide(
         values[:, is_edge].sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
-    median, n = _over_patients(share / is_edge.mean(), patients, seed)
-    outwards, _ = _over_patients(
+    median, n = over_patients(share / is_edge.mean(), patients, seed)
+    outwards, _ = over_patients(
         rank_correlation(np.abs(heat), np.broadcast_to(radius, heat.shape)), patients, seed
     )
     beside = "" if np.isnan(outwards.median) else (
         f"; rank correlation with the distance from the apex {outwards.median:.2f}"
     )  # fmt: skip
-    return _judged(
+    return judged(
         "not the edge of the disc", median, n, EDGE_LIMIT, median.high <= EDGE_LIMIT,
         f"the edge of the disc holds {median.median:.1f} times the attribution due to its "
         f"area{beside}",
@@ -275,20 +241,14 @@ def check_faithful(
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
     ahead = direction * np.trapezoid(curve - random_curve, axis=1) / 17
-    median, n = _over_patients(ahead, patients, seed)
-    return _judged(
+    median, n = over_patients(ahead, patients, seed)
+    return judged(
         FAITHFUL, median, n, 0.0, median.low > 0,
         "replacing the segments that the map marks moves the score sooner than replacing "
         "segments at random",
         "replacing the segments that the map marks moves the score no sooner than replacing "
         "segments at random",
     )  # fmt: skip
-
-
-def not_judged(name: str, reason: str) -> Check:
-    """A check that was not made, so that its absence is read too."""
-    nan = float("nan")
-    return Check(name, None, nan, nan, nan, nan, 0, f"cannot be judged: {reason}")
 
 
 def _check_changed(
@@ -300,35 +260,10 @@ def _check_changed(
     seed: int,
 ) -> Check:
     """Check that two maps of a study agree no more than those of two patients."""
-    median, n = _over_patients(agreement, patients, seed)
+    median, n = over_patients(agreement, patients, seed)
     beside = f"(rank correlation {median.median:.2f}; two patients share {level.median:.2f})"
-    return _judged(
+    return judged(
         name, median, n, level.high, median.high <= level.high,
         f"the map changes when {change} {beside}",
         f"the map hardly changes when {change} {beside}",
     )  # fmt: skip
-
-
-def _over_patients(values: np.ndarray, patients: ArrayLike | None, seed: int) -> tuple[Level, int]:
-    """Median and interval of the first finite value of each patient, and how many there are."""
-    is_known = np.isfinite(values)
-    who = None if patients is None else np.asarray(patients)[is_known]
-    counted = first_per_patient(values[is_known], who)
-    return median_level(counted, seed=seed), len(counted)
-
-
-def _judged(
-    name: str, median: Level, n: int, reference: float, is_passed: bool, good: str, bad: str
-) -> Check:
-    """The check with its verdict; None where patients are few or the reference is unknown."""
-    reason = ""
-    if n < FEWEST_PATIENTS:
-        reason = f"{n} patients have maps to compare, and {FEWEST_PATIENTS} are needed"
-    elif not np.isfinite(reference):
-        reason = "it is not known what the maps of two patients share"
-    if reason:
-        verdict, judged = f"cannot be judged: {reason}", None
-    else:
-        judged = bool(is_passed)
-        verdict = f"passes: {good}" if judged else f"fails: {bad}"
-    return Check(name, judged, median.median, median.low, median.high, reference, n, verdict)

@@ -1,8 +1,6 @@
-"""Maps of an explanation: groups of patients, and single studies."""
+"""Where a network looks: groups of patients set against each other."""
 
-from collections.abc import Sequence
-from textwrap import fill
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,7 +11,6 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import disc_mask
-from polarnet.explain.pointing import TOP
 from polarnet.report.maps import (
     DIFFERENCES,
     HEAT,
@@ -22,18 +19,12 @@ from polarnet.report.maps import (
     plot_polar_map,
     segment_middles,
 )
-from polarnet.report.style import COLOURS, SMALL, TINY, TWO_COLUMNS
+from polarnet.report.style import SMALL, TINY, TWO_COLUMNS
 
 ALPHA: Final = 0.05
 """p-values below it are marked (our choice, the usual one)."""
 
-BRIGHTEST: Final = 99
-"""Percentile of a study's own attribution that gets the brightest colour (our choice)."""
-
 _GROUP_COLUMNS: Final = ("segment", "n_pos", "n_neg", "mean_pos", "mean_neg", "p_max_t", "p_bh")
-
-_LETTERS: Final = 24
-"""Characters of a row's title in a line, beside a map of 1.6 inches."""
 
 
 def plot_group_bullseyes(
@@ -130,80 +121,6 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
     return figure
 
 
-def plot_overlays(
-    maps: np.ndarray,
-    heat: np.ndarray,
-    *,
-    rows: Sequence[int],
-    titles: Sequence[str],
-    map_type: str,
-    unit: str,
-    randomised: np.ndarray | None = None,
-) -> Figure:
-    """Draw single studies: the map, its attribution, and where the attribution is highest.
-
-    The attribution of each study is scaled to its own 99th percentile within the disc, so its
-    brightness cannot be compared between studies; where it is below 0, it is drawn as 0.
-
-    Parameters
-    ----------
-    maps, heat
-        Maps and their attribution, both of shape (n, size, size), anterior up, septum left.
-    rows
-        Positions of the studies to be drawn, one a row.
-    titles
-        One a study drawn, printed as they are: no patient's or study's id.
-    map_type, unit
-        As for `plot_polar_map`.
-    randomised
-        Attribution of the same studies by a network with random weights.
-
-    Raises
-    ------
-    ValueError: the arrays differ in shape, there is no row, or another number of titles.
-    """
-    for name, other in (("heat", heat), ("randomised", randomised)):
-        if other is not None and other.shape != maps.shape:
-            raise ValueError(f"{name} must have the shape of maps {maps.shape}, not {other.shape}.")
-    if not len(rows) or len(rows) != len(titles):
-        raise ValueError(
-            f"Each row needs a title, but {len(rows)} rows and {len(titles)} titles came."
-        )
-    heads = [
-        f"{map_type} map",
-        "attribution",
-        f"highest {100 * TOP:.0f} % outlined",
-        "random weights",
-    ]
-    heads = heads[: 3 + (randomised is not None)]
-    figure = Figure(figsize=(TWO_COLUMNS * len(heads) / 4 + 0.2, 0.9 + 1.65 * len(rows)),
-                    layout="constrained")  # fmt: skip
-    axes = figure.subplots(len(rows), len(heads), squeeze=False)
-    for line, k, title in zip(axes, rows, titles, strict=True):
-        flow: dict[str, Any] = {
-            "map_type": map_type,
-            "unit": unit,
-            "show_means": False,
-            "show_scale": False,
-        }
-        plot_polar_map(maps[k], line[0], **flow)
-        plot_polar_map(maps[k], line[2], colours="gray", edges="0.5", **flow)
-        _outline(line[2], heat[k])
-        for ax, source in ((line[1], heat), (line[-1], randomised)):
-            if source is not None:
-                _draw_attribution(ax, source[k])
-        line[0].text(-1.3, 0, fill(title, _LETTERS), fontsize=SMALL, rotation=90, ha="right",
-                     va="center", ma="center")  # fmt: skip
-    for ax, head in zip(axes[0], heads, strict=True):
-        ax.set_title(head, fontsize=SMALL, pad=12)
-    draw_scale(axes[0, 0].images[0], list(axes[:, 0]), map_type, unit, location="bottom")
-    for column in (1, 3)[: len(heads) - 2]:
-        draw_scale(axes[0, column].images[0], list(axes[:, column]), location="bottom",
-                   label=f"share of the study's own\n{BRIGHTEST}th percentile")  # fmt: skip
-    draw_scale(axes[0, 2].images[0], list(axes[:, 2]), map_type, unit, location="bottom")
-    return figure
-
-
 def _check_segments(table: pd.DataFrame) -> None:
     """Raise ValueError where the table is not that of a comparison of 17 segments."""
     if missing := [name for name in _GROUP_COLUMNS if name not in table]:
@@ -248,28 +165,3 @@ def _draw_map(
     """One map that is not flow, without numbers and without its colour bar."""
     plot_polar_map(values, ax, limits=limits, colours=colours, edges=edges, show_means=False,
                    show_scale=False)  # fmt: skip
-
-
-def _draw_attribution(ax: Axes, heat: np.ndarray) -> None:
-    """Attribution of one study as a share of its own 99th percentile."""
-    brightest = np.percentile(heat[disc_mask(len(heat))], BRIGHTEST)
-    if brightest > 0:
-        _draw_map(ax, heat / brightest, HEAT, (0.0, 1.0), "w")
-    else:
-        _draw_map(ax, np.zeros_like(heat), HEAT, (0.0, 1.0), "w")
-        ax.text(0, 0, "no attribution", fontsize=TINY, ha="center", va="center",
-                bbox={"fc": "w", "ec": "none", "pad": 1})  # fmt: skip
-
-
-def _outline(ax: Axes, heat: np.ndarray) -> None:
-    """The border of the pixels with the highest attribution, visible on dark and on bright."""
-    disc = disc_mask(len(heat))
-    is_top = disc & (heat > 0) & (heat >= np.quantile(heat[disc], 1 - TOP))
-    if not is_top.any():
-        return
-    # A pixel of nothing around, so that the line closes where the disc touches the map's side.
-    padded, reach = np.pad(is_top.astype(float), 1), 1 + 2 / len(heat)
-    for colour, width in (("w", 2.2), (COLOURS[2], 1.2)):
-        ax.contour(padded, [0.5], colors=colour, linewidths=width, origin="upper",
-                   extent=(-reach, reach, -reach, reach))  # fmt: skip
-    ax.set(xlim=(-1, 1), ylim=(-1, 1))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from polarnet.explain.agreement import Level
-from polarnet.explain.checks import Check
+from polarnet.explain.verdicts import Check
 from polarnet.report.style import (
     COLOURS,
     GREY,
