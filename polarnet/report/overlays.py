@@ -16,6 +16,8 @@ from polarnet.report.style import COLOURS, SMALL, TINY, TWO_COLUMNS
 BRIGHTEST: Final = 99
 """Percentile of a study's own attribution that gets the brightest colour (our choice)."""
 
+_BELOW: Final = -1.3  # radii: below the name of the inferior wall
+
 _LETTERS: Final = 24
 """Characters of a row's title in a line, beside a map of 1.6 inches."""
 
@@ -118,16 +120,17 @@ def plot_methods(
     map_type, unit
         As for `plot_polar_map`.
     """
-    figure = Figure(figsize=(1.35 * (1 + len(heats)), 0.9 + 1.6 * len(maps)),
+    figure = Figure(figsize=(1.35 * (1 + len(heats)), 1.0 + 1.85 * len(maps)),
                     layout="constrained")  # fmt: skip
     axes = figure.subplots(len(maps), 1 + len(heats), squeeze=False)
     for k, line in enumerate(axes):
         plot_polar_map(maps[k], line[0], map_type=map_type, unit=unit, show_means=False,
                        show_scale=False)  # fmt: skip
-        line[0].set_xlabel(titles[k], fontsize=SMALL)
+        below: dict[str, Any] = {"fontsize": SMALL, "ha": "center", "va": "top"}
+        line[0].text(0, _BELOW, titles[k], **below)
         for ax, (method, heat) in zip(line[1:], heats.items(), strict=True):
             _draw_attribution(ax, heat[k])
-            ax.set_xlabel(notes[method][k], fontsize=SMALL)
+            ax.text(0, _BELOW, notes[method][k], **below)
     for ax, head in zip(axes[0], (f"{map_type} map", *heats), strict=True):
         ax.set_title(head, fontsize=SMALL, pad=12)
     draw_scale(axes[0, 0].images[0], list(axes[:, 0]), map_type, unit, location="bottom")
