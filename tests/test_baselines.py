@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -298,7 +299,7 @@ def test_without_clinical_columns_there_is_no_clinical_model(make_cohort):
 @pytest.mark.usefixtures("few_tries")
 def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
     folds_of = {}
-    fits = {"fit_ridge": baselines.fit_ridge, "_fit_boosting": baselines._fit_boosting}
+    fits = {name: getattr(baselines, name) for name in ("choose_strength", "_choose_trees")}
     for name in fits:
 
         def spy(features, labels, folds, *rest, name=name):
@@ -313,9 +314,9 @@ def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
     patients = phantom.patients[is_known].to_numpy()
     assert pd.Series(patients).duplicated().any()
     assert {name: len(found) for name, found in folds_of.items()} == {
-        "fit_ridge": 4, "_fit_boosting": 1,
+        "choose_strength": 4, "_choose_trees": 1,
     }  # fmt: skip
-    first = folds_of["fit_ridge"][0]
+    first = folds_of["choose_strength"][0]
     assert len(first) == 5
     assert all(folds is first for found in folds_of.values() for folds in found)
     for seen, held in first:
@@ -323,6 +324,20 @@ def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
         assert len(seen) + len(held) == len(patients)
     held_once = np.concatenate([held for _, held in first])
     assert sorted(held_once) == list(range(len(patients)))
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_what_was_chosen_once_is_not_tried_again_and_gives_the_same_scores(phantom, monkeypatch):
+    asked = {"map_type": "rest", "traits": ["sex", "diabetes"], "seed": 4, "models": BASELINES}
+    first = baseline_scores(phantom, [phantom], **asked)
+    # As from a file.
+    chosen = json.loads(json.dumps({name: tables[0].attrs["chosen"]
+                                    for name, tables in first.items()}))  # fmt: skip
+    for name in ("choose_strength", "_choose_trees"):
+        monkeypatch.setattr(baselines, name, lambda *_: pytest.fail("tried again"))
+    again = baseline_scores(phantom, [phantom], **asked, chosen=chosen)
+    for name, (table,) in first.items():
+        pd.testing.assert_frame_equal(table, again[name][0])
 
 
 @pytest.mark.parametrize("strength", [1e-3, 1.0, 100.0])

@@ -233,13 +233,17 @@ def test_the_ceiling_is_said_of_the_circular_cell_alone(script, area, is_circula
 
 
 def test_a_baseline_on_a_share_sees_the_patients_that_the_network_saw(study, monkeypatch):
-    seen = []
+    seen, again = [], []
 
     def fit(train, others, **settings):
         seen.append((settings["map_type"], settings["seed"], set(train.patients)))
         value = settings["seed"] / 10
-        return {"17 segments": [pd.DataFrame({"sex": value}, index=c.patients.index)
-                                for c in others]}  # fmt: skip
+        if settings["chosen"]:
+            again.append(settings["chosen"]["17 segments"]["sex"])
+            assert again[-1] == value
+        (table,) = (pd.DataFrame({"sex": value}, index=c.patients.index) for c in others)
+        table.attrs["chosen"] = {"sex": value}
+        return {"17 segments": [table]}
 
     monkeypatch.setattr(shares, "baseline_scores", fit)
     found = shares.fit_on_shares(study)
@@ -256,6 +260,7 @@ def test_a_baseline_on_a_share_sees_the_patients_that_the_network_saw(study, mon
     assert set(first.index) == set(study.part.index[study.part == "test"])
     shares.fit_on_shares(study)
     assert len(seen) == 8  # twice 2 maps x 2 seeds, and nothing again
+    assert len(again) == 4  # the test studies are scored with the penalties that were chosen
 
 
 # === Nested cross-validation ====================================================================

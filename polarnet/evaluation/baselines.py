@@ -1,6 +1,5 @@
 """What simple models make of the same maps: the bar that a network has to clear."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from polarnet.cohort import Cohort
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features, clinical_values
 from polarnet.evaluation.mapfeatures import MapFeatures, map_features
-from polarnet.evaluation.ridge import Folds, fit_ridge, inner_folds, recorded
+from polarnet.evaluation.ridge import Folds, choose_strength, fit_ridge, inner_folds, recorded
 
 QUICK: Final = ("global mean", "17 segments")
 """Logistic regression on the map's mean; logistic ridge on its AHA segment means."""
@@ -35,6 +34,9 @@ LEARNING_RATES: Final = (0.03, 0.1)
 ROUNDS: Final = (25, 50, 100, 200)
 """Numbers of boosted trees, tried likewise (our choice)."""
 
+Setting = float | Sequence[float]
+"""What was chosen for a model: an inverse penalty, or learning rate and number of trees."""
+
 _DEPTH: Final = 3  # of a tree: at most eight groups of patients (our choice)
 _FREE: Final = 1e4  # as good as no penalty for one number, or three
 
@@ -48,6 +50,7 @@ def baseline_scores(
     seed: int,
     models: Sequence[str] = QUICK,
     proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES,
+    chosen: Mapping[str, Mapping[str, Setting]] | None = None,
 ) -> dict[str, list[pd.DataFrame]]:
     """Fit the baselines on the training studies and score other cohorts.
 
@@ -66,13 +69,16 @@ def baseline_scores(
         Names out of `BASELINES`.
     proxies
         Trait -> patterns of clinical columns that must not predict it, see `clinical_features`.
+    chosen
+        Model -> trait -> what an earlier call with the same training studies chose.
 
     Returns
     -------
     Name of the baseline -> one DataFrame a cohort, index study_id, one column a trait,
     probabilities. The global mean is linear in the map's mean; all but "pattern" and "clinical"
     see absolute values. A trait without clinical variables is left out of the clinical models,
-    and these are left out where that is every trait.
+    and these are left out where that is every trait. `attrs["chosen"]` of a table is what was
+    chosen for its model, by trait: an inverse penalty, or learning rate and number of trees.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def baseline_scores(
     cohorts = (train, *others)
     maps = [map_features(cohort, map_type) for cohort in cohorts]
     scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in models}
-    traits_of = defaultdict(list)
+    settings: dict[str, dict[str, Setting]] = {name: {} for name in models}
     # The fits are small: more threads cost more than they give.
     with threadpool_limits(1):
         for trait in traits:
@@ -96,11 +102,16 @@ def baseline_scores(
                 if name in CLINICAL and clinical is None:
                     continue
                 of_train, *of_others = _features(name, maps, clinical)
-                model = _fit(name, of_train[rows], labels, folds, seed)
-                traits_of[name].append(trait)
+                known = (chosen or {}).get(name, {}).get(trait)
+                setting = known or _choose(name, of_train[rows], labels, folds, seed)
+                model = _fit(name, of_train[rows], labels, setting, seed)
+                settings[name][trait] = setting
                 for table, values in zip(scores[name], of_others, strict=True):
                     table[trait] = model.predict_proba(values)[:, 1]
-    return {name: scores[name] for name in models if name not in CLINICAL or traits_of[name]}
+    for name, tables in scores.items():
+        for table in tables:
+            table.attrs["chosen"] = settings[name]
+    return {name: scores[name] for name in models if name not in CLINICAL or settings[name]}
 
 
 def _clinical(
@@ -132,21 +143,33 @@ def _features(
     return [np.hstack([c, m.segments]) for c, m in zip(clinical, maps, strict=True)]
 
 
-def _fit(
+def _choose(
     name: str, features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int
+) -> Setting:
+    """What the model of that name leaves open."""
+    if name == "global mean":
+        return _FREE
+    if name == "gradient boosting":
+        return _choose_trees(features, labels, folds, seed)
+    return choose_strength(features, labels, folds)
+
+
+def _fit(
+    name: str, features: np.ndarray, labels: np.ndarray, setting: Setting, seed: int
 ) -> Pipeline | HistGradientBoostingClassifier:
     """The model of that name, fitted."""
+    if isinstance(setting, Sequence):
+        rate, n_trees = setting
+        return _boosting(rate, int(n_trees), seed).fit(features, labels)
     if name == "global mean":
-        return make_pipeline(StandardScaler(), LogisticRegression(C=_FREE)).fit(features, labels)
-    if name == "gradient boosting":
-        return _fit_boosting(features, labels, folds, seed)
-    return fit_ridge(features, labels, folds)
+        return make_pipeline(StandardScaler(), LogisticRegression(C=setting)).fit(features, labels)
+    return fit_ridge(features, labels, setting)
 
 
-def _fit_boosting(
+def _choose_trees(
     features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int
-) -> HistGradientBoostingClassifier:
-    """Boosted trees; learning rate and number of trees by the log-loss over the folds."""
+) -> tuple[float, int]:
+    """Learning rate and number of boosted trees with the lowest log-loss over the folds."""
     losses = {(rate, n): 0.0 for rate in LEARNING_RATES for n in ROUNDS}
     for rate in LEARNING_RATES:
         for seen, held in folds:
@@ -155,7 +178,7 @@ def _fit_boosting(
             for n, odds in enumerate(longest.staged_predict_proba(features[held]), start=1):
                 if n in ROUNDS:
                     losses[rate, n] += log_loss(labels[held], odds, labels=[0, 1])
-    return _boosting(*min(losses, key=losses.__getitem__), seed).fit(features, labels)
+    return min(losses, key=losses.__getitem__)
 
 
 def _boosting(rate: float, n_trees: int, seed: int) -> HistGradientBoostingClassifier:

@@ -1,11 +1,11 @@
 """Logistic regression whose penalty is chosen within the training patients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -49,7 +49,8 @@ def tuned_ridge(
     Fitted pipeline with `predict_proba`. The inverse penalty is 1 where a class has a single
     patient.
     """
-    return fit_ridge(train_features, labels, inner_folds(labels, groups, seed))
+    strength = choose_strength(train_features, labels, inner_folds(labels, groups, seed))
+    return fit_ridge(train_features, labels, strength)
 
 
 def ridge_scores(
@@ -60,6 +61,7 @@ def ridge_scores(
     *,
     traits: Sequence[str],
     seed: int,
+    chosen: Mapping[str, float] | None = None,
 ) -> list[pd.DataFrame]:
     """The same ridge on features of the caller, such as those of a frozen network.
 
@@ -71,10 +73,13 @@ def ridge_scores(
         For each cohort of `others` an array of shape (n of that cohort, p).
     train, others, traits, seed
         As for `baseline_scores`, with the same folds.
+    chosen
+        Trait -> inverse penalty, where it was chosen before.
 
     Returns
     -------
-    One DataFrame a cohort, index study_id, one column a trait, probabilities.
+    One DataFrame a cohort, index study_id, one column a trait, probabilities;
+    `attrs["chosen"]` is the inverse penalty of each trait.
 
     Raises
     ------
@@ -89,12 +94,19 @@ def ridge_scores(
                 f"{train_features.shape})."
             )
     scores = [pd.DataFrame(index=cohort.patients.index) for cohort in others]
+    strengths = dict(chosen or {})
     with threadpool_limits(1):
         for trait in traits:
             rows, labels, groups = recorded(train, trait)
-            model = tuned_ridge(train_features[rows], labels, groups, seed)
-            for table, features in zip(scores, others_features, strict=True):
-                table[trait] = model.predict_proba(features)[:, 1]
+            features = train_features[rows]
+            if trait not in strengths:
+                folds = inner_folds(labels, groups, seed)
+                strengths[trait] = choose_strength(features, labels, folds)
+            model = fit_ridge(features, labels, strengths[trait])
+            for table, of_other in zip(scores, others_features, strict=True):
+                table[trait] = model.predict_proba(of_other)[:, 1]
+    for table in scores:
+        table.attrs["chosen"] = {trait: strengths[trait] for trait in traits}
     return scores
 
 
@@ -114,24 +126,34 @@ def inner_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
     return list(folds.split(labels, labels, groups))
 
 
-def fit_ridge(features: np.ndarray, labels: np.ndarray, folds: Folds) -> Pipeline:
-    """`tuned_ridge` on folds that are there already."""
-    is_wide = features.shape[1] >= len(features)
-    prepare = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        StandardScaler(),
-        *([_RowSpace()] if is_wide else []),
-    )
+def choose_strength(features: np.ndarray, labels: np.ndarray, folds: Folds) -> float:
+    """The inverse penalty out of `STRENGTHS` with the lowest log-loss over folds; 1 without any."""
+    if not folds:
+        return _UNTUNED
     losses = np.zeros(len(STRENGTHS))
     for seen, held in folds:
         # Preparation does not depend on the penalty: once a fold.
-        fitted = clone(prepare).fit(features[seen])
-        of_seen, of_held = fitted.transform(features[seen]), fitted.transform(features[held])
+        prepare = _preparation(*features.shape).fit(features[seen])
+        of_seen, of_held = prepare.transform(features[seen]), prepare.transform(features[held])
         for k, strength in enumerate(STRENGTHS):
-            model = _logistic(strength, is_wide).fit(of_seen, labels[seen])
+            model = _logistic(strength, *features.shape).fit(of_seen, labels[seen])
             losses[k] += log_loss(labels[held], model.predict_proba(of_held), labels=[0, 1])
-    strength = STRENGTHS[losses.argmin()] if folds else _UNTUNED
-    return make_pipeline(prepare, _logistic(strength, is_wide)).fit(features, labels)
+    return float(STRENGTHS[losses.argmin()])
+
+
+def fit_ridge(features: np.ndarray, labels: np.ndarray, strength: float) -> Pipeline:
+    """`tuned_ridge` with an inverse penalty that is known."""
+    prepare = _preparation(*features.shape)
+    return make_pipeline(prepare, _logistic(strength, *features.shape)).fit(features, labels)
+
+
+def _preparation(n: int, p: int) -> Pipeline:
+    """What comes before the regression on n rows of p features."""
+    return make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+        *([_RowSpace()] if p >= n else []),
+    )
 
 
 class _RowSpace(TransformerMixin, BaseEstimator):
@@ -148,7 +170,7 @@ class _RowSpace(TransformerMixin, BaseEstimator):
         return features @ self.basis_
 
 
-def _logistic(strength: float, is_wide: bool) -> LogisticRegression:
+def _logistic(strength: float, n: int, p: int) -> LogisticRegression:
     """Classes that can be told apart, as in wide tables, need more steps to the optimum."""
-    precision = {"tol": 1e-8, "max_iter": 10_000} if is_wide else {"max_iter": 1000}
+    precision = {"tol": 1e-8, "max_iter": 10_000} if p >= n else {"max_iter": 1000}
     return LogisticRegression(C=strength, **precision)

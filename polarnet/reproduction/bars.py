@@ -11,6 +11,7 @@ from polarnet.evaluation import BASELINES, baseline_scores, ridge_scores
 from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_file
 from polarnet.reproduction.arms import main_model, scratch_models
+from polarnet.reproduction.chosen import read_chosen, write_chosen
 from polarnet.reproduction.holdout import (
     freeze,
     hold_out_scores,
@@ -44,7 +45,7 @@ def freeze_baselines(study: Reproduction) -> None:
 
 
 def score_baselines(study: Reproduction, *, by: str) -> None:
-    """Fit again, with the same seed and so to the same models, and score the test studies."""
+    """Fit again, with what was chosen before and so to the same models; score the test studies."""
     score_hold_out(study, scratch_models(study.plan), by=by)
     missing = [m for m in study.plan.map_types if not _is_there(study, m, "test")]
     if not missing:
@@ -67,14 +68,14 @@ def load_baselines(study: Reproduction, map_type: str, part: str) -> dict[str, p
 
 
 def _scores(study: Reproduction, map_type: str, cohort: Cohort) -> Mapping[str, pd.DataFrame]:
-    """Scores of a cohort by every baseline that is fitted here."""
+    """Scores of a cohort by every baseline that is fitted here, with kept choices if there are."""
     plan, train = study.plan, study.train
-    seed = plan.seeds[0]
+    seed, chosen = plan.seeds[0], read_chosen(_chosen_path(study, map_type))
     tables = {
         name: scores[0]
         for name, scores in baseline_scores(
             train, [cohort], map_type=map_type, traits=plan.traits, seed=seed,
-            models=BASELINES, proxies=plan.all_proxies,
+            models=BASELINES, proxies=plan.all_proxies, chosen=chosen,
         ).items()
     }  # fmt: skip
     from polarnet.network.scoring import frozen_features
@@ -82,8 +83,10 @@ def _scores(study: Reproduction, map_type: str, cohort: Cohort) -> Mapping[str, 
     config = main_model(plan, map_type).arms[0].config
     of_train, of_cohort = frozen_features(config, (train, cohort), study.cache)
     tables[FEATURES] = ridge_scores(
-        of_train, [of_cohort], train, [cohort], traits=plan.traits, seed=seed
-    )[0]
+        of_train, [of_cohort], train, [cohort], traits=plan.traits, seed=seed,
+        chosen=chosen.get(FEATURES),
+    )[0]  # fmt: skip
+    write_chosen(tables, _chosen_path(study, map_type))
     return tables
 
 
@@ -103,6 +106,10 @@ def _save(
 def _path(study: Reproduction, map_type: str, name: str, part: str) -> Path:
     slug = name.replace(" + ", "_and_").replace(" ", "_")
     return study.folder / "baselines" / map_type / f"{slug}_{part}.csv"
+
+
+def _chosen_path(study: Reproduction, map_type: str) -> Path:
+    return study.folder / "baselines" / map_type / "chosen.json"
 
 
 def available(study: Reproduction, names: Sequence[str] = ALL) -> list[str]:

@@ -11,6 +11,7 @@ from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_file
 from polarnet.reproduction.arms import single_maps
+from polarnet.reproduction.chosen import read_chosen, write_chosen
 from polarnet.reproduction.holdout import read_hold_out
 from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.training import share_of
@@ -33,7 +34,7 @@ def fit_on_shares(study: Reproduction) -> dict[str, pd.DataFrame]:
 
 
 def score_on_shares(study: Reproduction, *, by: str) -> None:
-    """Fit again, with the same patients and so to the same models, and score the test studies."""
+    """Fit again, same patients and penalties and so the same models; score the test studies."""
     if all(path.is_file() for *_, path in _files(study, "test")):
         return
     test = read_hold_out(study, by=by, what_for="maps, to score a baseline fitted on shares")
@@ -54,10 +55,12 @@ def _score_missing(study: Reproduction, part: str, cohort: Cohort) -> None:
         if path.is_file():
             continue
         train = share_of(study.train, share, seed=seed)
+        of_choices = path.with_name(path.name.replace(f"_{part}.csv", "_chosen.json"))
         scores = baseline_scores(
             train, [cohort], map_type=map_type, traits=study.plan.traits, seed=seed,
-            models=[BASELINE],
+            models=[BASELINE], chosen=read_chosen(of_choices),
         )[BASELINE][0]  # fmt: skip
+        write_chosen({BASELINE: scores}, of_choices)
         with new_file(path) as partial:
             scores.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
 
