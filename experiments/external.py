@@ -49,7 +49,8 @@ def report(study: rp.Reproduction) -> None:
                "in the large, 0 is right; slope: 1 is right [Wald, 95 %].",
                "recalibration: none; frozen (fitted on the validation patients of the "
                "study); refitted on half of the external patients, all numbers from the other "
-               "half. Circular: the label is defined from the map shown."],
+               "half. Where validation found a slope below 0, the frozen recalibration turns the "
+               "order of the scores round. Circular: the label is defined from the map shown."],
     )  # fmt: skip
     thresholds = pd.concat([threshold_table(study, model, external) for model in models])
     pn.write_table(
