@@ -135,11 +135,21 @@ def test_opening_again_gives_the_same_split(study, cohort_folder):
 
 def test_another_plan_or_cohort_is_refused(study, cohort_folder, tmp_path):
     other = dataclasses.replace(SMALL, epochs=7)
+    trained = study.run_folder("stress-frozen-seed1")
+    trained.mkdir(parents=True)
+    (trained / "environment.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"another plan \(epochs: 60 there, 7 here\)"):
         opening.open_reproduction(cohort_folder, study.folder, other)
     pn.make_phantom_cohort(60, seed=12, size=32).save(tmp_path / "other")
     with pytest.raises(ValueError, match="of another cohort"):
         opening.open_reproduction(tmp_path / "other", study.folder, SMALL)
+
+
+def test_a_plan_that_trained_nothing_yet_may_be_changed(study, cohort_folder):
+    other = dataclasses.replace(SMALL, weights="a/slip.weights.h5", split_seed=8)
+    again = opening.open_reproduction(cohort_folder, study.folder, other)
+    assert load_plan(study.folder / opening.PLAN_FILE) == other
+    assert again.split_digest != study.split_digest
 
 
 def test_a_split_by_date_tests_the_latest_patients(study):

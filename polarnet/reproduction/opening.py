@@ -84,7 +84,8 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
     cohort
         Cohort folder.
     out
-        Study folder. Where it has a plan and a split, they must be the same.
+        Study folder. Where it has a plan and a split, they must be the same, unless nothing was
+        trained by them yet.
 
     Raises
     ------
@@ -99,7 +100,11 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
         )
     if (folder / PLAN_FILE).is_file():
         kept = load_plan(folder / PLAN_FILE)
-        if kept != plan:
+        if kept != plan and not any((folder / "runs").glob("*/environment.json")):
+            # A slip in the first call, such as a wrong path of weights, binds nobody.
+            for name in (PLAN_FILE, SPLIT_FILE):
+                (folder / name).unlink(missing_ok=True)
+        elif kept != plan:
             raise ValueError(
                 f"{folder} holds a study with another plan ({_differences(kept, plan)}). "
                 "Choose another --out, or take that plan."
