@@ -137,7 +137,7 @@ def draw_roc(study: rp.Reproduction, test: pn.Cohort) -> None:
         for trait in scores:
             labels = rp.first_labels(test, trait)
             if min((labels == 1).sum(), (labels == 0).sum()) >= 10:
-                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait)
+                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=pn.trait_name(trait))
         ax.set_title(f"{model.map_type}, frozen", fontsize=9)
     for ax in axes[len(models) :]:
         ax.axis("off")

@@ -18,7 +18,7 @@ from polarnet.evaluation.comparison import NETWORK
 from polarnet.folders import new_file
 from polarnet.report.curves import plot_roc
 from polarnet.report.maps import plot_polar_map
-from polarnet.report.tables import interval_text, p_text, short_note
+from polarnet.report.tables import interval_text, p_text, short_note, trait_name
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
@@ -175,7 +175,7 @@ def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort
     scores = scores[firsts.to_numpy()]
     for trait in reported["trait"]:
         labels = cohort.traits.loc[scores.index, trait].dropna()
-        plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait)
+        plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait_name(trait))
     if reported.empty:
         text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
         ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
