@@ -42,6 +42,7 @@ class Features:
 
     shards: list[np.ndarray]
     place: np.ndarray  # (n, 2): shard, row
+    digest: bytes  # of the maps that they were made of, in order
 
     def __len__(self) -> int:
         return len(self.place)
@@ -87,7 +88,8 @@ def trunk_features(
     if missing:
         _keep([folder], lower, cohort, config, missing, digests, show_progress)
     shards, place = _open_shards(folder)
-    return Features(shards, np.array([place[digest] for digest in digests]))
+    place_of = np.array([place[digest] for digest in digests])
+    return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
 
 
 def keep_depths(

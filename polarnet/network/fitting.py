@@ -1,6 +1,8 @@
 """How the weights are found: the head on kept features, then, if wished, the last block."""
 
 import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,9 +20,13 @@ from polarnet.network.inputs import input_maps
 from polarnet.network.model import HIDDEN, POOLED, above, standardise
 from polarnet.network.pipeline import recorded_log_loss, training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
+from polarnet.network.progress import keep_progress, progress_folder, take_up
 
 LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
+
+_KEEP_EVERY_S: Final = 1.0
+"""Seconds of work that a stopped training may lose where epochs are shorter than that."""
 
 Rows = np.ndarray | Features
 
@@ -34,6 +40,11 @@ class Stage:
     penalties: list[float]
     patience: int
 
+    def is_over(self, losses: Sequence[float]) -> bool:
+        """Whether training ends after epochs with these validation losses."""
+        since_best = len(losses) - 1 - int(np.nanargmin(losses)) if losses else 0
+        return len(losses) == len(self.penalties) or since_best >= max(1, self.patience)
+
 
 def fit(
     model: keras.Model,
@@ -42,33 +53,40 @@ def fit(
     config: ExperimentConfig,
     cache: Path,
     show_progress: bool,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Path]:
     """Train a model of `build_model` in place.
+
+    A training that was stopped goes on after its last finished epoch, from what it kept in
+    `cache`, and ends with the same bytes as one that was not.
 
     Returns
     -------
-    History, one row an epoch: stage, epoch, l2 (penalty), loss (with it), val_log_loss in nats.
-    The model is left with the weights of the epoch with the lowest val_log_loss.
+    History, one row an epoch: stage, epoch, l2 (penalty), loss (with it), val_log_loss in nats;
+    and the folder of what was kept, to be removed once the result is safe. The model is left with
+    the weights of the epoch with the lowest val_log_loss.
     """
     end = frozen_end(config)
     kept, kept_val = (
         trunk_features(model, end, part, cache, show_progress=show_progress)
         for part in (train, val)
     )
-    if config.mode == "scratch":
-        stage = Stage(
-            "scratch",
-            config.learning_rate,
-            penalties(replace(config, epochs=config.finetune_epochs), len(train)),
-            config.finetune_patience,
+    progress = progress_folder(model, [(train, kept), (val, kept_val)], cache)
+
+    def trained(stage: Stage, cut: str, rows: Rows, val_rows: Rows) -> pd.DataFrame:
+        return _train_stage(
+            model, cut, stage, rows, val_rows, train, val, config, progress, show_progress
         )
-        return _train_stage(model, end, stage, kept, kept_val, train, val, config, show_progress)
+
+    if config.mode == "scratch":
+        weights = penalties(replace(config, epochs=config.finetune_epochs), len(train))
+        stage = Stage("scratch", config.learning_rate, weights, config.finetune_patience)
+        return trained(stage, end, kept, kept_val), progress
     pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
     standardise(model, pooled)
     stage = Stage("head", config.learning_rate, penalties(config, len(train)), config.patience)
-    head = _train_stage(model, POOLED, stage, pooled, pooled_val, train, val, config, show_progress)
+    head = trained(stage, POOLED, pooled, pooled_val)
     if config.mode == "frozen":
-        return head
+        return head, progress
     for layer in model.layers:
         layer.trainable = layer.trainable or layer.name.startswith(f"{config.last_block}_conv")
     before = model.get_weights()
@@ -79,10 +97,10 @@ def fit(
         [kept_penalty] * config.finetune_epochs,
         config.finetune_patience,
     )
-    block = _train_stage(model, end, stage, kept, kept_val, train, val, config, show_progress)
+    block = trained(stage, end, kept, kept_val)
     if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
         model.set_weights(before)
-    return pd.concat([head, block], ignore_index=True)
+    return pd.concat([head, block], ignore_index=True), progress
 
 
 def penalties(config: ExperimentConfig, n_train: int) -> list[float]:
@@ -106,6 +124,7 @@ def _train_stage(
     train: Cohort,
     val: Cohort,
     config: ExperimentConfig,
+    progress: Path,
     show_progress: bool,
 ) -> pd.DataFrame:
     """Train what lies above `cut` until validation stops improving; keep the best epoch.
@@ -125,21 +144,10 @@ def _train_stage(
     heads = [bottom.output[trait] for trait in traits]
     trainee = keras.Model(bottom.input, keras.ops.concatenate(heads, axis=1))
     steps = math.ceil(len(train) / config.batch_size)
-    batches = training_batches(
-        input_maps(train, config) if config.augment else inputs,
-        train.traits[traits],
-        batch_size=config.batch_size,
-        epochs=len(stage.penalties),
-        seed=config.seed,
-        augment=config if config.augment else None,
-    )
     trainee.compile(
         optimizer=keras.optimizers.Adam(stage.learning_rate),
         loss=recorded_log_loss(train.traits[traits]),
         steps_per_execution=steps,
-    )
-    stop = keras.callbacks.EarlyStopping(
-        monitor=LOG_LOSS, mode="min", patience=stage.patience, restore_best_weights=True
     )
     with tqdm(
         total=len(stage.penalties),
@@ -147,15 +155,29 @@ def _train_stage(
         unit="epoch",
         disable=not show_progress,
     ) as bar:
-        watch = _Watch(upper, val_inputs, val.traits[traits], stage, strength, bar)
-        trainee.fit(
-            batches,
-            epochs=len(stage.penalties),
-            steps_per_epoch=steps,
-            callbacks=[watch, stop],
-            shuffle=False,
-            verbose=0,
-        )
+        watch = _Watch(upper, val_inputs, val.traits[traits], stage, strength, progress, bar)
+        first_epoch = watch.take_up(trainee)
+        if not stage.is_over(watch.losses):
+            batches = training_batches(
+                input_maps(train, config) if config.augment else inputs,
+                train.traits[traits],
+                batch_size=config.batch_size,
+                epochs=len(stage.penalties),
+                seed=config.seed,
+                first_epoch=first_epoch,
+                augment=config if config.augment else None,
+            )
+            trainee.fit(
+                batches,
+                epochs=len(stage.penalties),
+                initial_epoch=first_epoch,
+                steps_per_epoch=steps,
+                callbacks=[watch],
+                shuffle=False,
+                verbose=0,
+            )
+    for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
+        variable.assign(value)
     rows = pd.DataFrame(watch.rows)
     for layer in penalised:
         layer.kernel_regularizer.l2 = float(rows.loc[rows[LOG_LOSS].idxmin(), "l2"])
@@ -163,7 +185,9 @@ def _train_stage(
 
 
 class _Watch(keras.callbacks.Callback):
-    """Sets the L2 penalty; adds the validation log-loss, which is without it, to logs and bar."""
+    """Sets the L2 penalty, scores the validation studies (their loss is without it), keeps the
+    best weights and what a stopped training needs to go on, and ends the stage.
+    """
 
     def __init__(
         self,
@@ -172,27 +196,53 @@ class _Watch(keras.callbacks.Callback):
         traits: pd.DataFrame,
         stage: Stage,
         strength: keras.Variable,
+        progress: Path,
         bar: tqdm,
     ) -> None:
         super().__init__()
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, str | float]] = []
+        self.best: list[np.ndarray] = []
         self._inputs, self._traits, self._stage, self._strength = inputs, traits, stage, strength
         self._forward = tf.function(
             lambda rows: side_by_side(upper(rows, training=False), list(traits.columns))
         )
-        self._bar = bar
+        self._path, self._bar = progress / f"{stage.name}.npz", bar
+
+    @property
+    def losses(self) -> list[float]:
+        return [float(row[LOG_LOSS]) for row in self.rows]
+
+    def take_up(self, trainee: keras.Model) -> int:
+        """Put the model where an earlier training was stopped; returns its finished epochs."""
+        trainee.optimizer.build(trainee.trainable_variables)
+        weights = {id(weight) for weight in trainee.weights}
+        self._state = [
+            *trainee.trainable_variables,
+            *(v for v in trainee.variables if id(v) not in weights),  # dropout's random numbers
+            *trainee.optimizer.variables,
+        ]
+        self.best, self.rows = take_up(self._path, self._state)
+        self._bar.update(len(self.rows))
+        self._kept_at = time.monotonic()
+        return len(self.rows)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._strength.assign(self._stage.penalties[epoch])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         scores = in_batches(self._forward, self._inputs)
-        logs[LOG_LOSS] = log_loss(self._traits.to_numpy(), scores)
+        loss = log_loss(self._traits.to_numpy(), scores)
         self.rows.append(
             {"stage": self._stage.name, "epoch": epoch + 1, "l2": self._stage.penalties[epoch],
-             "loss": logs["loss"], LOG_LOSS: logs[LOG_LOSS]}
+             "loss": float(logs["loss"]), LOG_LOSS: loss}
         )  # fmt: skip
-        self._bar.set_postfix(val_log_loss=f"{logs[LOG_LOSS]:.4f}", refresh=False)
+        if int(np.nanargmin(self.losses)) == epoch:
+            self.best = [np.array(v.value) for v in self.model.trainable_variables]
+        self.model.stop_training = self._stage.is_over(self.losses)
+        if self.model.stop_training or time.monotonic() - self._kept_at > _KEEP_EVERY_S:
+            keep_progress(self._path, self._state, self.best, self.rows)
+            self._kept_at = time.monotonic()
+        self._bar.set_postfix(val_log_loss=f"{loss:.4f}", refresh=False)
         self._bar.update()
 
 

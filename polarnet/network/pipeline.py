@@ -64,6 +64,7 @@ def training_batches(
     batch_size: int,
     epochs: int,
     seed: int,
+    first_epoch: int = 0,
     augment: ExperimentConfig | None = None,
 ) -> tf.data.Dataset:
     """All epochs in one stream, each in an order that depends on seed and epoch alone.
@@ -72,6 +73,8 @@ def training_batches(
     ----------
     rows_of
         Features or maps (n, ...), float32, by position.
+    first_epoch
+        Epochs before this one are left out: they were trained before.
     augment
         Where given, the rows are maps, which are changed slightly and then encoded.
 
@@ -82,7 +85,8 @@ def training_batches(
     n = len(traits)
     labels = tf.constant(marked_labels(traits))
     in_memory = tf.constant(rows_of) if isinstance(rows_of, np.ndarray) else None
-    orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in range(epochs)])
+    numbers = range(first_epoch, epochs)
+    orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
     def of_epoch(epoch: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
         batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
@@ -98,8 +102,9 @@ def training_batches(
             inputs = encode(vary(inputs, rows, epoch, seed), augment)
         return inputs, tf.gather(labels, rows)
 
-    numbers = np.arange(epochs, dtype=np.int64)
-    stream = tf.data.Dataset.from_tensor_slices((numbers, orders)).flat_map(of_epoch)
+    stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders)).flat_map(
+        of_epoch
+    )
     return stream.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 

@@ -25,6 +25,7 @@ from polarnet.network.inputs import input_maps
 from polarnet.network.model import build_model, in_float32
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
+from polarnet.network.progress import forget_progress
 from polarnet.network.reference import training_segments, write_reference
 from polarnet.suitability import STATED, check_training
 
@@ -95,7 +96,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
         model = build_model(config)
         model.experiment = config
-        history = fit(model, train, val, config, cache, show_progress)
+        history, progress = fit(model, train, val, config, cache, show_progress)
         model = in_float32(model)
         model.save(folder / "model.keras")
         history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
@@ -111,6 +112,7 @@ def train(
         }
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         (folder / "environment.json").write_text(text, encoding="utf-8")
+    forget_progress(progress)
     kept = history[LOG_LOSS].min()
     return Run(Path(out), config, float(kept))
 

@@ -1,0 +1,98 @@
+"""Training that goes on where it was stopped: what has to be kept to end with the same bytes.
+
+Kept at the end of an epoch: the weights that are trained, the optimiser's moments and step, the
+state of dropout's random numbers, the weights of the best epoch, and the history. The order of the
+studies and their augmentation depend on seed and epoch alone, so they need no keeping.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from polarnet import __version__
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.network.features import Features, weights_digest
+
+
+def progress_folder(
+    model: keras.Model,
+    parts: Sequence[tuple[Cohort, Features]],
+    cache: Path,
+) -> Path:
+    """The folder for one training, named by everything that its result depends on.
+
+    Parameters
+    ----------
+    model
+        As built, before any training.
+    parts
+        Training and validation cohort, each with its kept features.
+    """
+    config: ExperimentConfig = model.experiment
+    digest = hashlib.sha256(weights_digest(model).encode())
+    versions = {"polarnet": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
+    digest.update(json.dumps(asdict(config) | versions, sort_keys=True, default=str).encode())
+    for cohort, features in parts:
+        digest.update(cohort.traits[list(config.traits)].to_csv().encode())
+        digest.update(features.digest)
+    return cache / "progress" / digest.hexdigest()[:24]
+
+
+def keep_progress(
+    path: Path,
+    variables: Sequence[keras.Variable],
+    best: Sequence[np.ndarray],
+    rows: Sequence[dict[str, str | float]],
+) -> None:
+    """Write the state at the end of an epoch: whole, or not at all.
+
+    Two processes that do the same training write the same, each to a file of its own first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{uuid.uuid4().hex}.partial")
+    history = np.array(json.dumps(list(rows)))
+    arrays = {f"now{k}": np.asarray(v.value) for k, v in enumerate(variables)}
+    arrays |= {f"best{k}": value for k, value in enumerate(best)}
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, history=history, **arrays)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def take_up(
+    path: Path, variables: Sequence[keras.Variable]
+) -> tuple[list[np.ndarray], list[dict[str, str | float]]]:
+    """Set the variables to what was kept; returns the best weights and the history, if any."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            rows = json.loads(str(kept["history"]))
+            now = [kept[f"now{k}"] for k in range(len(variables))]
+            best = [
+                kept[name]
+                for name in sorted(
+                    (n for n in kept.files if n.startswith("best")), key=lambda n: int(n[4:])
+                )
+            ]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return [], []  # nothing there, or not whole: the training starts anew
+    for variable, value in zip(variables, now, strict=True):
+        variable.assign(value)
+    return best, rows
+
+
+def forget_progress(folder: Path) -> None:
+    """Remove what is no longer needed once the run folder stands."""
+    shutil.rmtree(folder, ignore_errors=True)
