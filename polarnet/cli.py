@@ -190,6 +190,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", required=True, help="folder to make")
 
     command = add(
+        "grid",
+        "Train and compare many networks: maps, modes, traits, seeds and folds.",
+        "polarnet grid study.yaml --out runs",
+        commands.grid,
+    )
+    command.add_argument("grid_file", metavar="YAML", help="what to run; see docs/grid.md")
+    command.add_argument("--out", required=True, help="folder for all runs; goes on where it is")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="processes here (default: one a core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://node:8786")
+    where.add_argument("--serial", action="store_true", help="in this process, without Dask")
+    _add_cache(command)
+
+    command = add(
         "evaluate",
         "AUROC with interval of a file of scores.",
         "polarnet evaluate scores.csv --cohort other_cohort",

@@ -147,6 +147,31 @@ def train(arguments: argparse.Namespace) -> None:
     _wrote(*sorted(run.folder.iterdir()))
 
 
+def grid(arguments: argparse.Namespace) -> None:
+    """A grid file becomes many run folders and one table."""
+    from contextlib import nullcontext
+
+    from polarnet.grid import local_client, read_grid, remote_client, run_grid
+
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ValueError(f"--workers must be 1 or more, but {arguments.workers} was given.")
+    cohort, runs = read_grid(arguments.grid_file)
+    if arguments.serial:
+        where: Any = nullcontext()
+    elif arguments.scheduler:
+        where = remote_client(arguments.scheduler)
+    else:
+        where = local_client(arguments.workers)
+    _load_tensorflow()
+    with where as client:
+        table = run_grid(cohort, runs, arguments.out, cache=arguments.cache, client=client)
+    networks = table[table["model"] == "network"]
+    for kind in networks["data"].unique():
+        print(f"Data: {kind}.")
+    _print_table(networks[["run", "trait", *_SHOWN]])
+    _wrote(Path(arguments.out) / "grid.csv")
+
+
 def predict(arguments: argparse.Namespace) -> None:
     """A run and a cohort become a file of scores."""
     import warnings

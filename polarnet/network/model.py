@@ -1,5 +1,6 @@
 """The model: VGG16, pooling by wall or over the image, a dense layer, one head a trait."""
 
+import random
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ BLOCK_ENDS: Final = {
     "block5": "block5_conv3",
 }
 """Last convolution of each VGG16 block: its features are pooled (names of Keras' own layers)."""
+
+_VGG16: Final = [
+    f"block{block}_conv{k}" for block, n in enumerate((2, 2, 3, 3, 3), 1) for k in range(1, n + 1)
+]
 
 SMALL_FILTERS: Final = (16, 32, 64)
 """3 x 3 convolutions of the network that is trained from scratch: 24,000 weights (our choice)."""
@@ -52,8 +57,7 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     -------
     A functional model: one input named by the map type, images (n, input_size, input_size, 3)
     as made by the package's encoding; outputs a dict, trait -> probability (n, 1), float32.
-    All layers stand in one flat graph. `model.experiment` is the configuration. Sets the random
-    state of this process by the configuration's seed.
+    All layers stand in one flat graph. `model.experiment` is the configuration.
 
     Raises
     ------
@@ -65,7 +69,6 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     dense layer without activation (on 160 real studies better than with ReLU), are our choice.
     """
     config = replace(config, precision=resolve_precision(config.precision))
-    keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.precision):
         image = keras.Input((config.input_size, config.input_size, 3), name=config.map_type)
         features = _features(image, config)
@@ -88,7 +91,32 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     }
     model = keras.Model(image, heads, name="polarnet")
     model.experiment = config
+    _draw_weights(model, config)
     return model
+
+
+def _draw_weights(model: keras.Model, config: ExperimentConfig) -> None:
+    """First weights and the state of dropout, from the seed alone.
+
+    Left to itself, Keras draws from Python's global random state, which another thread may use at
+    the same time: those of a Dask worker do. Draws in the order in which Keras would.
+    """
+    draws = random.Random(config.seed)
+    here = {layer.name: layer for layer in model.layers}
+    is_small = config.mode == "scratch"
+    trunk = [f"small_conv{k + 1}" for k in range(len(SMALL_FILTERS))] if is_small else _VGG16
+    averages = ["aha_segments"] if config.pooling == "aha" else []
+    dropout = ["dropout"] if config.dropout else []
+    for name in (*trunk, *averages, HIDDEN, *dropout, *config.traits):
+        seed = draws.randint(1, 10**9)
+        is_given = name in averages or (name in _VGG16 and config.weights is not None)
+        if is_given or name not in here:
+            continue
+        if name in dropout:
+            here[name].seed_generator.state.assign([seed, 0])
+        else:
+            kernel = here[name].kernel
+            kernel.assign(keras.initializers.GlorotUniform(seed)(kernel.shape))
 
 
 def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:

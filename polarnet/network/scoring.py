@@ -8,9 +8,9 @@ import numpy as np
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.network.features import trunk_features
-from polarnet.network.model import POOLED, build_model, load_model
-from polarnet.network.prediction import predict
+from polarnet.network.features import Features, trunk_features
+from polarnet.network.model import build_model, load_model
+from polarnet.network.prediction import frozen_end, predict
 from polarnet.network.training import resolved_config, write_scores
 
 
@@ -35,7 +35,12 @@ def frozen_features(
     config: ExperimentConfig, cohorts: Sequence[Cohort], cache: Path
 ) -> list[np.ndarray]:
     """What a frozen trunk of these settings gives for each cohort, (n, n_features) float32."""
-    resolved = resolved_config(config, cohorts[0])
+    return [kept_features(config, cohort, cache)[:] for cohort in cohorts]
+
+
+def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Features:
+    """What a training with these settings would read of a cohort; computed if it is not there."""
+    resolved = resolved_config(config, cohort)
     model = build_model(resolved)
     model.experiment = resolved
-    return [trunk_features(model, POOLED, cohort, cache)[:] for cohort in cohorts]
+    return trunk_features(model, frozen_end(resolved), cohort, cache)

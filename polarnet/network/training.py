@@ -80,7 +80,7 @@ def train(
 
     Returns
     -------
-    Run. The seed, deterministic operations and the random state are set for this process.
+    Run. TensorFlow's operations are deterministic in this process from now on.
 
     Raises
     ------
@@ -147,6 +147,13 @@ def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfi
         map_size=cohort.size,
         **{name: getattr(cohort, name) for name in STATED},
     )
+
+
+def is_of(folder: Path, train: Cohort, val: Cohort) -> bool:
+    """Whether a run folder was made from these studies and labels."""
+    facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    kept = facts["train_studies_sha256"], facts["val_studies_sha256"]
+    return kept == (_digest(train), _digest(val))
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:

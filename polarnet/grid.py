@@ -1,0 +1,329 @@
+"""Many runs, each independent: here one after the other, or on a cluster of Dask workers.
+
+A finished run is final and never repeated; a run whose worker died is given to another one, goes
+on from its last kept epoch and ends with the same bytes.
+"""
+
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
+from polarnet.config import ExperimentConfig, load_run_config, read_settings
+from polarnet.folders import new_file
+from polarnet.suitability import check_test, check_training
+from polarnet.traits import TRAITS
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_AXES: Final = {"map_types": "map_type", "modes": "mode", "seeds": "seed"}
+"""Setting of the grid -> setting of a run."""
+
+_OWN: Final = ("cohort", *_AXES, "single_task", "folds")
+
+_VAL_OF_REST: Final = 0.15
+"""Share of the patients outside a fold that validates (our choice, as in a split)."""
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid.
+
+    Attributes
+    ----------
+    name
+        Of its run folder.
+    config
+        Its settings.
+    fold, folds
+        Which fold tests, from 0, of how many; None: the split of the configuration.
+    """
+
+    name: str
+    config: ExperimentConfig
+    fold: int | None = None
+    folds: int | None = None
+
+    def parts(self, cohort: Cohort) -> tuple[Cohort, Cohort, Cohort]:
+        """Training, validation and test studies; the same in every process."""
+        config = self.config
+        if self.fold is None or self.folds is None:
+            return split_by_patient(cohort, config.val, config.test, seed=config.seed)
+        pairs = fold_by_patient(cohort, self.folds, seed=0)
+        rest, test = next(itertools.islice(pairs, self.fold, None))
+        val_folds = fold_by_patient(rest, round(1 / _VAL_OF_REST), seed=config.seed)
+        return *next(val_folds), test
+
+
+def read_grid(path: str | Path) -> tuple[Path, list[GridRun]]:
+    """The cohort folder and the runs of a grid file (YAML).
+
+    Parameters
+    ----------
+    path
+        Lines: `cohort` (folder, as seen from the file), `map_types`, `modes`, `seeds` (lists; what
+        is left out is as in a single run), `single_task: true` (besides all traits together, each
+        alone), `folds` (cross-validation instead of a split), and any setting of a run.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: a setting is unknown, out of range, or names nothing.
+    """
+    path = Path(path)
+    known = [f.name for f in fields(ExperimentConfig) if f.name not in _AXES.values()]
+    settings = read_settings(path, [*_OWN, *known])
+    cohort = settings.pop("cohort", None)
+    if not isinstance(cohort, str):
+        raise ValueError(f"{path}: name the cohort folder, as 'cohort: my_cohort'.")
+    is_single = settings.pop("single_task", False)
+    folds = settings.pop("folds", None)
+    if not (folds is None or (isinstance(folds, int) and folds >= 2)):
+        raise ValueError(f"{path}: folds must be 2 or more, but {folds!r} was given.")
+    axes = {name: settings.pop(name) for name in _AXES if name in settings}
+    for name, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"{path}: {name} must be a list, as '{name}: [{values}]'.")
+    traits = tuple(settings.pop("traits", TRAITS))
+    sets = [traits, *((trait,) for trait in traits if is_single and len(traits) > 1)]
+    runs = []
+    for values in itertools.product(*axes.values()):
+        chosen = dict(zip((_AXES[name] for name in axes), values, strict=True))
+        for some, fold in itertools.product(sets, range(folds) if folds else [None]):
+            try:
+                config = ExperimentConfig(**settings, **chosen, traits=some)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{path}: {error}") from None
+            name = _name(config, "" if some == traits else f"-only-{some[0]}", fold)
+            runs.append(GridRun(name, config, fold, folds))
+    if len({run.name.lower() for run in runs}) < len(runs):
+        raise ValueError(f"{path}: two runs would have the same folder; name every value once.")
+    return path.parent / cohort, runs
+
+
+def _name(config: ExperimentConfig, traits: str, fold: int | None) -> str:
+    """A folder name that every system can write."""
+    plain = re.sub(r"[^\w.-]", "_", traits)
+    end = "" if fold is None else f"-fold{fold}"
+    return f"{config.map_type}-{config.mode}{plain}-seed{config.seed}{end}"
+
+
+def run_grid(
+    cohort: str | Path,
+    runs: Sequence[GridRun],
+    out: str | Path,
+    *,
+    cache: str | Path | None = None,
+    client: "Client | None" = None,
+) -> pd.DataFrame:
+    """Finish every run that is not finished yet, and put their tables together.
+
+    Parameters
+    ----------
+    cohort
+        Cohort folder. With a client, all its workers must see it, `out` and `cache` under the
+        same names.
+    cache
+        Folder of trunk features, for all runs; default: the user's cache folder.
+    client
+        Of Dask distributed; None: one run after the other, in this process.
+
+    Returns
+    -------
+    DataFrame, the metrics.csv of all runs (see `compare`) with columns run, mode, seed, fold before
+    them; also written to OUT/grid.csv.
+
+    Raises
+    ------
+    ValueError: the cohort does not fit a run; OUT holds a run of other settings or studies; or
+        some runs failed: the others are finished and kept.
+    """
+    from polarnet.network.features import cache_folder
+
+    folder, out, kept = Path(cohort).resolve(), Path(out).resolve(), cache_folder(cache).resolve()
+    studies = read_cohort(folder, verify=True)
+    for _, same in itertools.groupby(sorted(runs, key=_split_kind), key=_split_kind):
+        group = list(same)
+        train, val, test = group[0].parts(studies)
+        for run in group:
+            check_training(train, val, run.config)
+            check_test(train, val, test, run.config)
+    out.mkdir(parents=True, exist_ok=True)
+    missing = [run for run in runs if not _has_finished(run, studies, out)]
+    # Features first, each kind once: two workers would compute them twice.
+    kinds = {_feature_kind(run.config): run.config for run in missing}
+    problems = [
+        *_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
+        *_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
+    ]
+    for run in runs:
+        for dots in (".", ".."):  # what killed processes left of the run and of its training
+            for stale in out.glob(f"{dots}{run.name}.*.partial"):
+                shutil.rmtree(stale, ignore_errors=True)
+    if problems:
+        raise ValueError(f"{len(problems)} failed, the others are kept: {'; '.join(problems[:5])}")
+    table = _together(runs, out)
+    with new_file(out / "grid.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    return table
+
+
+@contextmanager
+def local_client(workers: int | None = None) -> Iterator["Client"]:
+    """A client of a cluster of processes on this machine, which share its cores.
+
+    Raises
+    ------
+    ValueError: Dask distributed is not installed.
+    """
+    distributed = _distributed()
+    cores = os.cpu_count() or 1
+    n = workers or cores
+    threads = str(max(1, cores // n))
+    # Read by TensorFlow when a worker imports it, which is in its first task: never before a fork.
+    environment = {
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": threads,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    with (
+        distributed.LocalCluster(
+            n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None,
+            silence_logs="CRITICAL", env=environment,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        yield client
+
+
+@contextmanager
+def remote_client(address: str) -> Iterator["Client"]:
+    """A client of a scheduler that runs already, such as tcp://node1:8786.
+
+    Raises
+    ------
+    ValueError: Dask distributed is not installed, or there is no scheduler.
+    """
+    try:
+        client = _distributed().Client(address, timeout=10)
+    except (OSError, TimeoutError) as error:
+        raise ValueError(f"No Dask scheduler answers at {address}: {error}") from None
+    with client:
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ValueError(
+            "Several workers need Dask: pip install 'polarnet[cluster]'. Without it, use --serial."
+        ) from None
+    return distributed
+
+
+def _each(
+    client: "Client | None",
+    task: Any,
+    items: Any,
+    shared: tuple[Path, ...],
+    title: str,
+    unit: str,
+) -> list[str]:
+    """Do a task for every item; returns what went wrong, one line an item."""
+    items = list(items)
+    problems = []
+    with tqdm(total=len(items), desc=title, unit=unit) as bar:
+        if client is None:
+            results: Any = (task(item, *shared) for item in items)
+        else:
+            from distributed import as_completed
+
+            # pure=False: a task acts on the disk; its result says only what went wrong.
+            futures = [client.submit(task, item, *shared, pure=False) for item in items]
+            results = (future.result() for future in as_completed(futures))
+        for problem in results:
+            problems += [problem] if problem else []
+            bar.update()
+    return problems
+
+
+def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
+    """One run, in whatever process; returns what went wrong, or nothing."""
+    import keras
+
+    from polarnet.experiment import run_experiment
+
+    studies = read_cohort(cohort)
+    try:
+        if not _has_finished(run, studies, out):
+            parts = run.parts(studies)
+            run_experiment(*parts, run.config, out / run.name, cache=cache, show_progress=False)
+    except (ValueError, OSError) as error:
+        return f"{run.name}: {error}"
+    finally:
+        keras.utils.clear_session()  # else each training leaves some memory behind
+    return ""
+
+
+def _keep(config: ExperimentConfig, cohort: Path, cache: Path) -> str:
+    """Features of all studies for all runs of these settings."""
+    from polarnet.network.scoring import kept_features
+
+    try:
+        kept_features(config, read_cohort(cohort), cache)
+    except (ValueError, OSError) as error:
+        return f"{config.map_type}, {config.mode}: {error}"
+    return ""
+
+
+def _split_kind(run: GridRun) -> tuple[float, ...]:
+    """Runs with the same answer have the same splits."""
+    config = run.config
+    fold = -1 if run.fold is None else run.fold
+    return fold, config.seed, config.val, config.test
+
+
+def _feature_kind(config: ExperimentConfig) -> tuple[object, ...]:
+    """Runs with the same answer read the same features."""
+    return config.map_type, config.mode, config.last_block
+
+
+def _has_finished(run: GridRun, studies: Cohort, out: Path) -> bool:
+    """True where the run folder is there, of these settings and studies.
+
+    Raises
+    ------
+    ValueError: it is of others.
+    """
+    from polarnet.network.training import is_of, resolved_config
+
+    folder = out / run.name
+    if not folder.is_dir():
+        return False
+    train, val, _ = run.parts(studies)
+    if load_run_config(folder) == resolved_config(run.config, train) and is_of(folder, train, val):
+        return True
+    raise ValueError(f"{folder} is a run of other settings or studies; choose another --out.")
+
+
+def _together(runs: Sequence[GridRun], out: Path) -> pd.DataFrame:
+    tables = []
+    for run in runs:
+        table = pd.read_csv(out / run.name / "metrics.csv")
+        facts = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed,
+                 "fold": run.fold}  # fmt: skip
+        for place, (name, value) in enumerate(facts.items()):
+            table.insert(place, name, value)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

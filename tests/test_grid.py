@@ -1,0 +1,137 @@
+"""Many runs: what is finished stays, and who did it does not matter."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+import polarnet as pn
+from polarnet import cli, grid
+
+TEXT = """
+cohort: cohort
+map_types: [rest, stress]
+seeds: [1, 2]
+traits: [sex, diabetes]
+input_size: 32
+weights: none
+epochs: 2
+precision: float32
+"""
+
+
+@pytest.fixture
+def grid_file(phantom, tmp_path):
+    phantom.save(tmp_path / "cohort")
+    path = tmp_path / "study.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def results(out):
+    """All that a run says, by file; weights by value, as a Keras file holds the time."""
+    files = sorted(p for p in out.rglob("*.csv") if p.name != "grid.csv")
+    weights = [
+        pn.load_model(folder.parent).get_weights() for folder in sorted(out.glob("*/model.keras"))
+    ]
+    return {str(p.relative_to(out)): p.read_bytes() for p in files}, weights
+
+
+def test_the_product_of_all_settings_is_run(grid_file):
+    grid_file.write_text(
+        TEXT + "modes: [frozen, finetuned]\nsingle_task: true\nfolds: 5\n", encoding="utf-8"
+    )
+    folder, runs = grid.read_grid(grid_file)
+    assert folder == grid_file.parent / "cohort"
+    assert len(runs) == 2 * 2 * 2 * 3 * 5
+    assert runs[0].name == "rest-frozen-seed1-fold0"
+    assert runs[-1].name == "stress-finetuned-only-diabetes-seed2-fold4"
+    assert runs[-1].config.traits == ("diabetes",)
+
+
+def test_folds_test_every_patient_once(phantom, grid_file):
+    grid_file.write_text(TEXT + "folds: 3\n", encoding="utf-8")
+    runs = [r for r in grid.read_grid(grid_file)[1] if r.name.startswith("rest-frozen-seed1")]
+    parts = [run.parts(phantom) for run in runs]
+    tested = np.concatenate([test.patients.unique() for _, _, test in parts])
+    assert sorted(tested) == sorted(phantom.patients.unique())
+    for train, val, test in parts:
+        shared = [set(a.patients) & set(b.patients) for a in (train, val) for b in (val, test)]
+        assert shared[0] == shared[1] == shared[3] == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cohort: c\nseedz: [1]\n", "unknown setting 'seedz'; did you mean 'seeds'?"),
+        ("cohort: c\nmap_types: stress\n", "map_types must be a list, as 'map_types: [stress]'"),
+        ("cohort: c\nmap_types: [strss]\n", "map_type must be one of rest, stress"),
+        ("cohort: c\nseeds: [1, 1]\n", "two runs would have the same folder"),
+        ("cohort: c\nfolds: 1\n", "folds must be 2 or more, but 1 was given"),
+        ("map_types: [rest]\n", "name the cohort folder"),
+    ],
+)
+def test_a_grid_file_with_a_slip_is_refused_in_one_line(tmp_path, capsys, text, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert cli.main(["grid", str(path), "--out", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(grid_file, tmp_path, cache):
+    folder, runs = grid.read_grid(grid_file)
+    out = tmp_path / "runs"
+    (out / runs[1].name).mkdir(parents=True)
+    (out / runs[1].name / "notes.txt").touch()  # not a run
+    with pytest.raises((ValueError, FileNotFoundError), match=runs[1].name):
+        grid.run_grid(folder, runs[:3], out, cache=cache)
+    (out / runs[1].name / "notes.txt").unlink()
+    (out / runs[1].name).rmdir()
+    grid.run_grid(folder, runs[:2], out, cache=cache)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.keras")}
+    table = grid.run_grid(folder, runs[:3], out, cache=cache)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert list(table["run"].unique()) == [run.name for run in runs[:3]]
+    assert len(pd.read_csv(out / "grid.csv")) == len(table)
+    changed = grid_file.with_name("other.yaml")
+    changed.write_text(TEXT.replace("epochs: 2", "epochs: 3"), encoding="utf-8")
+    with pytest.raises(ValueError, match="a run of other settings or studies"):
+        grid.run_grid(folder, grid.read_grid(changed)[1][:1], out, cache=cache)
+
+
+def test_killed_workers_change_nothing(grid_file, tmp_path):
+    folder, runs = grid.read_grid(grid_file)
+    grid.run_grid(folder, runs, tmp_path / "serial", cache=tmp_path / "cache")
+    killed = []
+
+    def kill_one():
+        """The first worker that is seen at work on a run."""
+        while not list((tmp_path / "cluster").glob(".*.partial")):
+            time.sleep(0.05)
+        worker = next(
+            process for process in psutil.Process().children(recursive=True)
+            if "spawn_main" in " ".join(process.cmdline())
+        )  # fmt: skip
+        os.kill(worker.pid, signal.SIGKILL)
+        killed.append(worker.pid)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    with grid.local_client(2) as client:
+        grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
+    killer.join(timeout=1)
+    assert killed
+    files, weights = results(tmp_path / "serial")
+    files_again, weights_again = results(tmp_path / "cluster")
+    assert files == files_again
+    for before, after in zip(weights, weights_again, strict=True):
+        assert all(map(np.array_equal, before, after))
+    assert not list((tmp_path / "cluster").glob(".*.partial"))
