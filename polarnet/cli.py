@@ -169,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("cohort", help="cohort folder")
     command.add_argument("--out", required=True, help="CSV file to write")
+    _add_workers(command, 1, "1")
 
     command = add(
         "explain",
@@ -197,10 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("grid_file", metavar="YAML", help="what to run; see docs/grid.md")
     command.add_argument("--out", required=True, help="folder for all runs; goes on where it is")
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, help="processes here (default: one a core)")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://node:8786")
-    where.add_argument("--serial", action="store_true", help="in this process, without Dask")
+    _add_workers(command, os.cpu_count() or 1, "one a core")
     _add_cache(command)
 
     command = add(
@@ -213,6 +211,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--cohort", required=True, help="cohort folder with the labels")
     command.add_argument("--out", help="CSV file to write the table to")
     return parser
+
+
+def _add_workers(command: argparse.ArgumentParser, default: int, told: str) -> None:
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=int, default=default,
+        help=f"processes on this machine, more than 1 by Dask (default: {told})",
+    )  # fmt: skip
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: tcp://node:8786")
 
 
 def _add_cache(command: argparse.ArgumentParser) -> None:

@@ -149,21 +149,10 @@ def train(arguments: argparse.Namespace) -> None:
 
 def grid(arguments: argparse.Namespace) -> None:
     """A grid file becomes many run folders and one table."""
-    from contextlib import nullcontext
+    from polarnet.grid import read_grid, run_grid
 
-    from polarnet.grid import local_client, read_grid, remote_client, run_grid
-
-    if arguments.workers is not None and arguments.workers < 1:
-        raise ValueError(f"--workers must be 1 or more, but {arguments.workers} was given.")
     cohort, runs = read_grid(arguments.grid_file)
-    if arguments.serial:
-        where: Any = nullcontext()
-    elif arguments.scheduler:
-        where = remote_client(arguments.scheduler)
-    else:
-        where = local_client(arguments.workers)
-    _load_tensorflow()
-    with where as client:
+    with _workers(arguments) as client:
         table = run_grid(cohort, runs, arguments.out, cache=arguments.cache, client=client)
     networks = table[table["model"] == "network"]
     for kind in networks["data"].unique():
@@ -172,28 +161,37 @@ def grid(arguments: argparse.Namespace) -> None:
     _wrote(Path(arguments.out) / "grid.csv")
 
 
+def _workers(arguments: argparse.Namespace) -> Any:
+    """A client of the workers that were asked for; none: this process does the work."""
+    from contextlib import nullcontext
+
+    from polarnet.workers import local_client, remote_client
+
+    if arguments.workers < 1:
+        raise ValueError(f"--workers must be 1 or more, but {arguments.workers} was given.")
+    if arguments.scheduler:
+        return remote_client(arguments.scheduler)
+    if arguments.workers == 1:
+        _load_tensorflow()
+        return nullcontext()
+    return local_client(arguments.workers)
+
+
 def predict(arguments: argparse.Namespace) -> None:
     """A run and a cohort become a file of scores."""
-    import warnings
-
+    from polarnet.bulk import predict_in_parts
     from polarnet.cohort import read_cohort
     from polarnet.config import load_run_config
     from polarnet.suitability import check_prediction
 
-    cohort = read_cohort(arguments.cohort)
-    check_prediction(load_run_config(arguments.run_folder), cohort)
-    _load_tensorflow()
-
-    from polarnet import network
-    from polarnet.network.training import write_scores
-
-    model = network.load_model(arguments.run_folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said below, once, and in the file
-        scores = network.predict(model, cohort, show_progress=True)
-    if scores.attrs["warning"]:
-        print(f"Note: {scores.attrs['warning']}", file=sys.stderr)
-    write_scores(scores, arguments.out)
+    # First of all, as TensorFlow takes its time.
+    check_prediction(load_run_config(arguments.run_folder), read_cohort(arguments.cohort))
+    with _workers(arguments) as client:
+        note = predict_in_parts(
+            arguments.run_folder, arguments.cohort, arguments.out, client=client
+        )
+    if note:
+        print(f"Note: {note}", file=sys.stderr)
     _wrote(arguments.out)
 
 

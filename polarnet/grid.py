@@ -5,23 +5,21 @@ on from its last kept epoch and ends with the same bytes.
 """
 
 import itertools
-import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
 from polarnet.folders import new_file
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
+from polarnet.workers import do_each
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -163,8 +161,8 @@ def run_grid(
     # Features first, each kind once: two workers would compute them twice.
     kinds = {_feature_kind(run.config): run.config for run in missing}
     problems = [
-        *_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
-        *_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
+        *do_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
+        *do_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
     ]
     for run in runs:
         for dots in (".", ".."):  # what killed processes left of the run and of its training
@@ -176,86 +174,6 @@ def run_grid(
     with new_file(out / "grid.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
     return table
-
-
-@contextmanager
-def local_client(workers: int | None = None) -> Iterator["Client"]:
-    """A client of a cluster of processes on this machine, which share its cores.
-
-    Raises
-    ------
-    ValueError: Dask distributed is not installed.
-    """
-    distributed = _distributed()
-    cores = os.cpu_count() or 1
-    n = workers or cores
-    threads = str(max(1, cores // n))
-    # Read by TensorFlow when a worker imports it, which is in its first task: never before a fork.
-    environment = {
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    with (
-        distributed.LocalCluster(
-            n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None,
-            silence_logs="CRITICAL", env=environment,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):  # fmt: skip
-        yield client
-
-
-@contextmanager
-def remote_client(address: str) -> Iterator["Client"]:
-    """A client of a scheduler that runs already, such as tcp://node1:8786.
-
-    Raises
-    ------
-    ValueError: Dask distributed is not installed, or there is no scheduler.
-    """
-    try:
-        client = _distributed().Client(address, timeout=10)
-    except (OSError, TimeoutError) as error:
-        raise ValueError(f"No Dask scheduler answers at {address}: {error}") from None
-    with client:
-        yield client
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise ValueError(
-            "Several workers need Dask: pip install 'polarnet[cluster]'. Without it, use --serial."
-        ) from None
-    return distributed
-
-
-def _each(
-    client: "Client | None",
-    task: Any,
-    items: Any,
-    shared: tuple[Path, ...],
-    title: str,
-    unit: str,
-) -> list[str]:
-    """Do a task for every item; returns what went wrong, one line an item."""
-    items = list(items)
-    problems = []
-    with tqdm(total=len(items), desc=title, unit=unit) as bar:
-        if client is None:
-            results: Any = (task(item, *shared) for item in items)
-        else:
-            from distributed import as_completed
-
-            # pure=False: a task acts on the disk; its result says only what went wrong.
-            futures = [client.submit(task, item, *shared, pure=False) for item in items]
-            results = (future.result() for future in as_completed(futures))
-        for problem in results:
-            problems += [problem] if problem else []
-            bar.update()
-    return problems
 
 
 def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import polarnet as pn
-from polarnet import cli, grid
+from polarnet import cli, grid, workers
 
 TEXT = """
 cohort: cohort
@@ -125,7 +125,7 @@ def test_killed_workers_change_nothing(grid_file, tmp_path):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    with grid.local_client(2) as client:
+    with workers.local_client(2) as client:
         grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
     killer.join(timeout=1)
     assert killed
