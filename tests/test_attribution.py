@@ -11,7 +11,12 @@ import tensorflow as tf
 import polarnet as pn
 from polarnet.explain.attribution import METHODS, attribution
 from polarnet.explain.methods import class_activation
-from polarnet.explain.occlusion import removal_curve, segment_occlusion, usual_segments
+from polarnet.explain.occlusion import (
+    removal_curve,
+    replaced,
+    segment_occlusion,
+    usual_segments,
+)
 from polarnet.network import model as network
 from polarnet.network.encoding import encode
 from polarnet.network.reference import training_segments
@@ -129,8 +134,7 @@ def test_occlusion_is_the_loss_of_the_logit_when_a_segment_is_replaced_by_hand(f
     model = built(resolved(), few)
     filling = {"stress": np.linspace(0.5, 3, 17)}
     lost = segment_occlusion(model, few, "sex", filling=filling)
-    place = pn.anatomy.segment_map(32)
-    changed = np.where(place == 8, filling["stress"][7], few.maps["stress"][:]).astype(np.float32)
+    changed = replaced(few.maps["stress"][:][..., None], [8], filling, model.experiment)[..., 0]
     occluded = dataclasses.replace(few, maps={**few.maps, "stress": changed})
     before, after = (
         np.log(scores["sex"] / (1 - scores["sex"]))
@@ -138,7 +142,28 @@ def test_occlusion_is_the_loss_of_the_logit_when_a_segment_is_replaced_by_hand(f
     )
     np.testing.assert_allclose(lost[:, 7], before - after, atol=1e-4)
     heat = attribution(model, few, "sex", "occlusion", filling=filling)
-    assert (heat[:, place == 8] == lost[:, [7]]).all()
+    assert (heat[:, pn.anatomy.segment_map(32) == 8] == lost[:, [7]]).all()
+
+
+def test_a_replaced_segment_has_its_usual_level_and_no_edge(resolved):
+    config = resolved()
+    maps = np.where(pn.anatomy.disc_mask(64), 1.0, 0)[None, ..., None].astype(np.float32)
+    changed = replaced(maps, [11], {"stress": np.full(17, 2.0)}, config)[0, ..., 0]
+    place = pn.anatomy.segment_map(64)
+    x, y = np.argwhere(place == 11).mean(axis=0).round().astype(int)
+    # By hand: a band of 8 pixels, blurred by 6.4, keeps erf(4 / (6.4 * sqrt 2)) = 0.47 along the
+    # radius and nearly all along the ring, so that its middle is multiplied by about 2 ** 0.46.
+    assert changed[x, y] == pytest.approx(2**0.46, rel=0.04)
+    assert (changed[place == 0] == 0).all()
+    assert np.abs(changed[place == 8] - 1).max() < 0.05  # the opposite wall
+    inside = np.where(pn.anatomy.disc_mask(64), changed, np.nan)
+    assert np.nanmax(np.abs(np.diff(inside, axis=0))) < 0.06  # no step from pixel to pixel
+
+
+def test_a_segment_without_flow_stays_finite(few, resolved):
+    config = resolved()
+    changed = replaced(np.zeros((1, 32, 32, 1)), [3], {"stress": np.full(17, 2.0)}, config)
+    assert (changed == 0).all()
 
 
 def test_the_usual_filling_is_the_mean_of_training_studies_without_the_trait(phantom, resolved):
@@ -158,15 +183,20 @@ def test_a_model_that_forgot_its_training_asks_for_a_filling(few, resolved):
         attribution(model, few, "sex", "occlusion")
 
 
-def test_removal_ends_with_a_map_that_is_all_filling(few, resolved):
+def test_removal_ends_where_all_levels_are_usual(few, resolved):
     model = built(resolved(), few)
     filling = {"stress": np.full(17, 2.0)}
     order = np.tile(np.arange(1, 18), (4, 1))
     curves = removal_curve(model, few, "sex", order, filling=filling)
     assert curves.shape == (4, 18)
-    assert np.ptp(curves[:, -1]) < 1e-4  # no study is left of any map
     lost = segment_occlusion(model, few, "sex", filling=filling)
     np.testing.assert_allclose(curves[:, 0] - curves[:, 1], lost[:, 0], atol=1e-4)
+    ended = replaced(few.maps["stress"][:][..., None], order, filling, model.experiment)[..., 0]
+    # The soft borders mix neighbours, so that something of each study is left.
+    before, after = (
+        np.abs(np.log(pn.segment_means(maps) / 2)).mean() for maps in (few.maps["stress"][:], ended)
+    )
+    assert after < before / 3
 
 
 @pytest.mark.parametrize(

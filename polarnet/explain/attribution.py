@@ -58,8 +58,8 @@ def attribution(
         "gradient": absolute change of the logit with the value of the pixel. "smoothgrad": the
         same, averaged over noisy copies of the map. "gradcam", "gradcam++", "scorecam": class
         activation maps of the last convolution. "variance": variance of the gradient over dropout,
-        in closed form. "occlusion": loss of the logit when the AHA segment is replaced by its usual
-        value; the reference, as it changes the map in units that a reader of maps has.
+        in closed form. "occlusion": loss of the logit when the AHA segment is brought to its usual
+        level; the reference, as it changes the map in units that a reader of maps has.
     samples, noise
         Of "smoothgrad"; noise as a share of the image's range.
     layer

@@ -1,14 +1,16 @@
-"""What a score loses when a segment of the map is replaced by what is usual there."""
+"""What a score loses when a segment of the map is brought to the level that is usual there."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import keras
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
-from polarnet.anatomy import segment_map
+from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.explain.logits import logit_model
@@ -17,7 +19,13 @@ from polarnet.network.inputs import input_maps
 from polarnet.network.reference import group_without
 
 Filling = Mapping[str, np.ndarray]
-"""Map type -> (17,): the value that replaces a segment, in the unit of the map."""
+"""Map type -> (17,): the level that a segment is brought to, in the unit of the map."""
+
+SOFTNESS: Final = 0.1
+"""SD of the border between segments, as a share of the map's width: most of a ring (our choice, on
+simulated patients that occur in no result; `experiments/NOTES.md`)."""
+
+_LARGEST_GAIN: Final = 20.0  # a segment without any flow cannot be brought to flow by a factor
 
 _STUDIES: Final = 4  # each goes through the network 18 times at once
 
@@ -48,7 +56,7 @@ def segment_occlusion(
     filling: Filling | None = None,
     show_progress: bool = False,
 ) -> np.ndarray:
-    """Loss of the logit when one AHA segment after the other is replaced.
+    """Loss of the logit when one AHA segment after the other is brought to its usual level.
 
     Parameters
     ----------
@@ -82,13 +90,13 @@ def removal_curve(
     filling: Filling | None = None,
     show_progress: bool = False,
 ) -> np.ndarray:
-    """Logits while segments are replaced one by one, and stay so.
+    """Logits while segments are brought to their usual level one by one, and stay so.
 
     Parameters
     ----------
     order
         Shape (n, 17): segments 1 to 17 of each study, in the order in which they go. The reverse
-        order read backwards inserts them into a map that is all filling.
+        order read backwards inserts them into a map that has all usual levels.
 
     Returns
     -------
@@ -109,19 +117,36 @@ def removal_curve(
 def replaced(
     maps: np.ndarray, segments: np.ndarray | list[int], filling: Filling, config: ExperimentConfig
 ) -> np.ndarray:
-    """Maps (k, size, size, channels) with some segments replaced.
+    """Maps (k, size, size, channels) with some segments brought to the level of the filling.
+
+    Every pixel is multiplied, by the ratio of filling and own mean within a segment, fading to 1
+    over its neighbours. The noise of the map stays, and no edge is drawn: a network takes flat
+    patches and edges for findings of their own.
 
     Parameters
     ----------
     segments
         Numbers 1 to 17, the same for all maps, shape (j,), or each map's own, (k, j).
     """
-    place = segment_map(maps.shape[1])
     chosen = np.broadcast_to(np.asarray(segments, int), (len(maps), np.shape(segments)[-1]))
-    is_replaced = np.zeros((len(maps), 18), bool)
-    np.put_along_axis(is_replaced, chosen, True, axis=1)
-    values = np.stack([np.r_[0, filling[map_type]][place] for map_type in config.map_types], -1)
-    return np.where(is_replaced[:, place][..., None], values, maps).astype(np.float32)
+    is_chosen = np.zeros((len(maps), 17))
+    np.put_along_axis(is_chosen, chosen - 1, 1, axis=1)
+    shares = _segment_shares(maps.shape[1])
+    out = np.empty(maps.shape, np.float32)
+    for channel, map_type in enumerate(config.map_types):
+        own = np.maximum(segment_means(maps[..., channel]), 1e-6)
+        gain = np.clip(filling[map_type] / own, 1 / _LARGEST_GAIN, _LARGEST_GAIN)
+        field = np.tensordot(is_chosen * np.log(gain), shares, axes=1)
+        out[..., channel] = maps[..., channel] * np.exp(field)
+    return out
+
+
+@lru_cache(maxsize=16)
+def _segment_shares(size: int) -> np.ndarray:
+    """How much of each pixel belongs to each segment, soft at the borders: (17, size, size)."""
+    members = segment_map(size) == np.arange(1, 18)[:, None, None]
+    soft = gaussian_filter(members.astype(float), (0, SOFTNESS * size, SOFTNESS * size))
+    return soft / np.maximum(soft.sum(axis=0), 1e-9)
 
 
 def _logits(logit: keras.Model, variants: list[np.ndarray], config: ExperimentConfig) -> np.ndarray:
