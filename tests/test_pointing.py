@@ -59,3 +59,10 @@ def test_a_way_that_is_always_right_beats_one_that_guesses():
 def test_only_a_phantom_knows_its_vessels():
     with pytest.raises(ValueError, match="phantom"):
         diseased_vessels(pd.DataFrame(index=["S1"]))
+
+
+def test_a_vessel_that_nobody_has_leaves_no_mean():
+    truth = np.array(["LAD"] * 6, object)
+    table = compare_naming(truth, {"right": truth}, "right")
+    assert table.loc[0, "f1_lad"] == 1
+    assert table.loc[0, ["macro_f1", "ci_low", "diff_high"]].isna().all()

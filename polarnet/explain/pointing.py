@@ -135,4 +135,6 @@ def compare_naming(
 
 
 def _middle(values: np.ndarray) -> np.ndarray:
-    return np.nanquantile(values, (0.025, 0.975))
+    """The middle 95 %; NaN where no resample has all vessels."""
+    known = values[~np.isnan(values)]
+    return np.quantile(known, (0.025, 0.975)) if len(known) else np.full(2, np.nan)
