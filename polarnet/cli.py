@@ -202,6 +202,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_cache(command)
 
     command = add(
+        "cache",
+        "Show the size of kept VGG16 features and stopped trainings, or remove them.",
+        "polarnet cache --clear",
+        commands.cache,
+    )
+    command.add_argument("--clear", action="store_true", help="remove them; they are made again")
+    _add_cache(command)
+
+    command = add(
         "evaluate",
         "AUROC with interval of a file of scores.",
         "polarnet evaluate scores.csv --cohort other_cohort",

@@ -177,6 +177,21 @@ def _workers(arguments: argparse.Namespace) -> Any:
     return local_client(arguments.workers)
 
 
+def cache(arguments: argparse.Namespace) -> None:
+    """How much is kept, and away with it."""
+    from polarnet import cachefolder
+
+    folder = cachefolder.cache_folder(arguments.cache)
+    kept = cachefolder.kept_folders(folder)
+    size = sum(part.n_bytes for part in kept)
+    print(
+        f"{folder}: {size / 1e9:.2f} GB in {len(kept)} folders; "
+        f"may grow to {cachefolder.limit_bytes() / 1e9:g} GB ({cachefolder.LIMIT_VARIABLE})"
+    )
+    if arguments.clear:
+        print(f"Removed {cachefolder.clear(folder) / 1e9:.2f} GB.")
+
+
 def predict(arguments: argparse.Namespace) -> None:
     """A run and a cohort become a file of scores."""
     from polarnet.bulk import predict_in_parts

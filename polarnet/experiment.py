@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from polarnet.cachefolder import cache_folder
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import baseline_scores, compare
@@ -12,7 +13,6 @@ from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_folder
 from polarnet.network import Run, load_model, predict
 from polarnet.network import train as train_model
-from polarnet.network.features import cache_folder
 from polarnet.network.training import write_scores
 from polarnet.report.page import draw_run_roc
 from polarnet.suitability import check_test, check_training

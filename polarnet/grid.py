@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from polarnet.cachefolder import cache_folder
 from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
 from polarnet.folders import new_file
@@ -146,8 +147,6 @@ def run_grid(
     ValueError: the cohort does not fit a run; OUT holds a run of other settings or studies; or
         some runs failed: the others are finished and kept.
     """
-    from polarnet.network.features import cache_folder
-
     folder, out, kept = Path(cohort).resolve(), Path(out).resolve(), cache_folder(cache).resolve()
     studies = read_cohort(folder, verify=True)
     for _, same in itertools.groupby(sorted(runs, key=_split_kind), key=_split_kind):

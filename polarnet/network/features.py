@@ -18,9 +18,9 @@ from typing import Final
 import keras
 import numpy as np
 import tensorflow as tf
-from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
@@ -56,11 +56,6 @@ class Features:
         return values
 
 
-def cache_folder(folder: str | Path | None = None) -> Path:
-    """Where features are kept: the folder given, or the user's cache folder."""
-    return Path(folder) if folder else user_cache_path("polarnet", appauthor=False) / "features"
-
-
 def trunk_features(
     model: keras.Model, layer: str, cohort: Cohort, cache: Path, *, show_progress: bool = False
 ) -> Features:
@@ -82,11 +77,13 @@ def trunk_features(
     config: ExperimentConfig = model.experiment
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
+    mark_used(folder)
     digests = _digests(cohort, config)
     _, place = _open_shards(folder)
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         _keep([folder], lower, cohort, config, missing, digests, show_progress)
+        trim(cache, limit_bytes())
     shards, place = _open_shards(folder)
     place_of = np.array([place[digest] for digest in digests])
     return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
@@ -120,6 +117,7 @@ def keep_depths(
     missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
     if missing:
         _keep(folders, joint, cohort, config, missing, digests, show_progress)
+        trim(cache, limit_bytes())
 
 
 def _digests(cohort: Cohort, config: ExperimentConfig) -> list[bytes]:

@@ -15,11 +15,12 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet import __version__
+from polarnet.cachefolder import cache_folder
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config
 from polarnet.folders import new_file, new_folder
 from polarnet.network.encoding import clipped_share
-from polarnet.network.features import cache_folder, keep_depths, weights_digest
+from polarnet.network.features import keep_depths, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import build_model, in_float32

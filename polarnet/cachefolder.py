@@ -1,0 +1,104 @@
+"""What lies in the folder of kept features, how large it may grow, and what goes first."""
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path
+
+LIMIT_VARIABLE: Final = "POLARNET_CACHE_GB"
+"""Environment variable with the size that the folder may have."""
+
+DEFAULT_LIMIT_GB: Final = 50.0
+"""Features of 100,000 maps at the default settings take 0.9 GB a map type; activations for
+fine-tuning at 112 px 10 GB for 100,000 (our choice)."""
+
+_SPARED_S: Final = 3600.0  # another process may be reading what was used this lately
+
+_KEY: Final = re.compile("[0-9a-f]{24}")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One folder of features, or the state of one stopped training.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    n_bytes
+        Its size.
+    used
+        When it was last used, in seconds since 1970.
+    """
+
+    folder: Path
+    n_bytes: int
+    used: float
+
+
+def cache_folder(folder: str | Path | None = None) -> Path:
+    """Where features are kept: the folder given, or the user's cache folder."""
+    return Path(folder) if folder else user_cache_path("polarnet", appauthor=False) / "features"
+
+
+def kept_folders(cache: Path) -> list[Kept]:
+    """All that this package keeps below a folder, least lately used first; nothing else."""
+    found = []
+    for parent in (cache, cache / "progress"):
+        for folder in parent.iterdir() if parent.is_dir() else []:
+            if _KEY.fullmatch(folder.name) and folder.is_dir():
+                n_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+                found.append(Kept(folder, n_bytes, folder.stat().st_mtime))
+    return sorted(found, key=lambda kept: kept.used)
+
+
+def mark_used(folder: Path) -> None:
+    """Note that a folder is in use now."""
+    if folder.is_dir():
+        os.utime(folder)
+
+
+def limit_bytes() -> float:
+    """The size that the folder may have.
+
+    Raises
+    ------
+    ValueError: the environment variable is no number above 0.
+    """
+    text = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_GB))
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise ValueError(f"{LIMIT_VARIABLE} must be a number of gigabytes above 0, not '{text}'.")
+    return limit * 1e9
+
+
+def trim(cache: Path, limit: float) -> list[Path]:
+    """Remove what was not used for longest until the rest fits; returns what was removed.
+
+    What was used within the last hour stays, even if it does not fit.
+    """
+    kept = kept_folders(cache)
+    total, removed = sum(part.n_bytes for part in kept), []
+    for part in kept:
+        if total <= limit or part.used > time.time() - _SPARED_S:
+            break
+        shutil.rmtree(part.folder, ignore_errors=True)
+        total -= part.n_bytes
+        removed.append(part.folder)
+    return removed
+
+
+def clear(cache: Path) -> int:
+    """Remove all that this package keeps below a folder; returns the bytes that were freed."""
+    kept = kept_folders(cache)
+    for part in kept:
+        shutil.rmtree(part.folder, ignore_errors=True)
+    return sum(part.n_bytes for part in kept)

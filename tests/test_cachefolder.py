@@ -1,0 +1,69 @@
+"""Kept features: how large they may grow, and what goes first."""
+
+import os
+import time
+
+import pytest
+
+import polarnet as pn
+from polarnet import cachefolder, cli
+from polarnet.network import features, model
+
+
+def keep(cache, name, n_bytes, hours_ago):
+    folder = cache / (name * 24)
+    folder.mkdir(parents=True)
+    (folder / "x.npy").write_bytes(bytes(n_bytes))
+    then = time.time() - 3600 * hours_ago
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path):
+    old, older, new = (
+        keep(tmp_path, *facts) for facts in (("a", 300, 5), ("b", 300, 9), ("c", 300, 0.1))
+    )
+    stopped = keep(tmp_path / "progress", "d", 300, 20)
+    (tmp_path / "my data").mkdir()
+    assert cachefolder.trim(tmp_path, 1200) == []
+    assert cachefolder.trim(tmp_path, 700) == [stopped, older]
+    assert cachefolder.trim(tmp_path, 1) == [old]  # the new one may be in use
+    assert new.is_dir()
+    assert (tmp_path / "my data").is_dir()
+
+
+def test_features_in_use_are_not_the_oldest(phantom, resolved, tmp_path, monkeypatch):
+    built = pn.build_model(resolved())
+    built.experiment = resolved()
+    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    (kept,) = cachefolder.kept_folders(tmp_path)
+    os.utime(kept.folder, (0, 0))
+    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    assert cachefolder.kept_folders(tmp_path)[0].used > time.time() - 60
+    assert kept.n_bytes == sum(path.stat().st_size for path in kept.folder.iterdir()) > 0
+
+
+def test_the_limit_holds_when_features_are_kept(phantom, resolved, tmp_path, monkeypatch):
+    other = keep(tmp_path, "e", 300, 5)
+    monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "1e-9")
+    built = pn.build_model(resolved())
+    built.experiment = resolved()
+    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    assert not other.exists()
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "much", "nan"])
+def test_a_limit_that_is_no_size_is_refused(monkeypatch, text):
+    monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, text)
+    with pytest.raises(ValueError, match=f"POLARNET_CACHE_GB must be .*, not '{text}'"):
+        cachefolder.limit_bytes()
+
+
+def test_the_command_shows_and_clears_what_is_ours(tmp_path, capsys):
+    keep(tmp_path, "a", 10_000_000, 1)
+    (tmp_path / "notes.txt").touch()
+    assert cli.main(["cache", "--cache", str(tmp_path)]) == 0
+    assert "0.01 GB in 1 folders" in capsys.readouterr().out
+    assert cli.main(["cache", "--cache", str(tmp_path), "--clear"]) == 0
+    assert "Removed 0.01 GB" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
