@@ -176,3 +176,14 @@ def test_the_penalty_in_force_is_that_of_the_epoch(phantom, tiny, cache, tmp_pat
         loss[l2_end] = pd.read_csv(run.folder / "history.csv")["loss"]
     assert loss[1000.0][0] == pytest.approx(loss[0.001][0])
     assert loss[1000.0][1] > 2 * loss[0.001][1]
+
+
+def test_features_read_from_disk_train_the_same_network(
+    phantom, tiny, cache, tmp_path, monkeypatch
+):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    pn.train(train, val, tiny, tmp_path / "memory", cache=cache, show_progress=False)
+    monkeypatch.setattr(fitting, "_IN_MEMORY", 0)
+    pn.train(train, val, tiny, tmp_path / "disk", cache=cache, show_progress=False)
+    for file in ("history.csv", "scores_val.csv"):
+        assert (tmp_path / "disk" / file).read_bytes() == (tmp_path / "memory" / file).read_bytes()

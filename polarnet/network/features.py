@@ -47,6 +47,11 @@ class Features:
     def __len__(self) -> int:
         return len(self.place)
 
+    @property
+    def n_bytes(self) -> int:
+        """Of all rows together."""
+        return len(self) * self.shards[0][0].nbytes
+
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         place = self.place[rows]
         values = np.empty((len(place), *self.shards[0].shape[1:]), np.float32)

@@ -28,6 +28,10 @@ LOG_LOSS: Final = "val_log_loss"
 _KEEP_EVERY_S: Final = 1.0
 """Seconds of work that a stopped training may lose where epochs are shorter than that."""
 
+_IN_MEMORY: Final = 2**27
+"""Bytes of features that are held in memory: those of 15,000 maps at the default settings. More are
+read from the disk batch by batch, so that memory does not grow with the cohort."""
+
 Rows = np.ndarray | Features
 
 
@@ -267,9 +271,9 @@ def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.nanmean(losses[:, is_recorded], axis=0).mean())
 
 
-def _through(model: keras.Model, start: str, end: str, inputs: Features) -> np.ndarray:
-    """Output of layer `end` for features kept at layer `start`, in memory."""
+def _through(model: keras.Model, start: str, end: str, inputs: Features) -> Rows:
+    """Output of layer `end` for features kept at layer `start`; in memory unless it is large."""
     if start == end:
-        return inputs[:]
+        return inputs[:] if inputs.n_bytes <= _IN_MEMORY else inputs
     between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
     return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)

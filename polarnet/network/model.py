@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import keras
 import numpy as np
@@ -42,7 +42,17 @@ HIDDEN: Final = "hidden"
 STANDARDISED: Final = "standardised"
 """Layer that holds mean and variance of the training features."""
 
+_ROWS: Final = 4096  # of features in memory at once
+
 _FINE: Final = 32  # sub-pixels a side when segment shares of a coarse cell are counted
+
+
+class Rows(Protocol):
+    """Rows of numbers, in memory or read where they are looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
 def build_model(config: ExperimentConfig) -> keras.Model:
@@ -189,18 +199,26 @@ def above(model: keras.Model, layer: str) -> keras.Model:
     return keras.Model(model.get_layer(layer).output, model.output)
 
 
-def standardise(model: keras.Model, features: np.ndarray) -> None:
+def standardise(model: keras.Model, features: Rows) -> None:
     """Set mean and variance of the training features, shape (n, n_features).
 
     A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    variance = features.var(axis=0, dtype=np.float64)
+    mean, variance = _moments(features)
     variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
     layer = model.get_layer(STANDARDISED)
     layer.adapt_mean.assign(mean)
     layer.adapt_variance.assign(variance)
     layer.finalize_state()
+
+
+def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each column in float64, a part of the rows in memory at once."""
+    n = len(features)
+    parts = [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
+    mean = np.sum([features[part].sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
+    squares = [((features[part] - mean) ** 2).sum(axis=0) for part in parts]
+    return mean, np.sum(squares, axis=0) / n
 
 
 def segment_shares(cells: int) -> np.ndarray:
