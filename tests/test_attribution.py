@@ -130,6 +130,17 @@ def test_score_cam_prefers_channels_whose_mask_keeps_the_score(few, resolved, ca
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("shift", [-200.0, 200.0])
+def test_a_sure_network_has_gradcam_plus_plus_maps_too(few, resolved, shift):
+    """exp(200) is more than float32 holds, exp(-200) less."""
+    model = built(resolved(), few)
+    usual = attribution(model, few, "sex", "gradcam++")
+    kernel, bias = model.get_layer("sex").get_weights()
+    model.get_layer("sex").set_weights([kernel, bias + shift])
+    assert usual.max() > 0
+    np.testing.assert_allclose(attribution(model, few, "sex", "gradcam++"), usual, rtol=1e-4)
+
+
 def test_occlusion_is_the_loss_of_the_logit_when_a_segment_is_replaced_by_hand(few, resolved):
     model = built(resolved(), few)
     filling = {"stress": np.linspace(0.5, 3, 17)}

@@ -85,12 +85,13 @@ def class_activation(model: keras.Model, trait: str, method: str, layer: str) ->
     kind = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}[method]
     # Score-CAM weighs by a softmax over the outputs, which over a single one would always be 1.
     is_score = method == "scorecam"
+    score = _last_output_as_zero if method == "gradcam++" else _last_output
     cam = kind(two_class_model(model, trait) if is_score else logit_model(model, trait))
 
     def explain(image: tf.Tensor) -> np.ndarray:
         with contextlib.redirect_stdout(io.StringIO()):  # its predict() shows a bar for each batch
             heat = cam(
-                _last_output, image, penultimate_layer=layer, seek_penultimate_conv_layer=False,
+                score, image, penultimate_layer=layer, seek_penultimate_conv_layer=False,
                 expand_cam=False, normalize_cam=False,
             )  # fmt: skip
         return np.asarray(heat)
@@ -104,6 +105,15 @@ def _only_output(output: tf.Tensor) -> tf.Tensor:
 
 def _last_output(output: tf.Tensor) -> tf.Tensor:
     return output[:, -1]
+
+
+def _last_output_as_zero(output: tf.Tensor) -> tf.Tensor:
+    """The same gradient, with a value of 0.
+
+    Grad-CAM++ multiplies each map by the exponential of the score, which overflows for a logit of
+    89; it changes the scale of the whole map and nothing within it.
+    """
+    return output[:, -1] - tf.stop_gradient(output[:, -1])
 
 
 def _by_map(gradient: tf.Tensor, n_maps: int, palette: str) -> tf.Tensor:
