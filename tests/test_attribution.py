@@ -62,10 +62,8 @@ def test_gradient_is_that_of_a_tape_by_hand(few, resolved):
     np.testing.assert_allclose(heat, expected, rtol=1e-5, atol=1e-5 * expected.max())
 
 
-def test_grad_cam_is_that_of_a_tape_by_hand(few, resolved):
-    """Selvaraju 2017, equations 1 and 2: mean gradient as weight, sum, ReLU."""
-    model = built(resolved(), few)
-    image = encode(few.maps["stress"][:][..., None], model.experiment)
+def convolution_by_hand(model, image):
+    """Activations of block 2, and the gradient of the logit of sex by them."""
     lower = network.below(model, "block2_conv2")
     upper = keras.Model(model.get_layer("block2_conv2").output, model.get_layer("hidden").output)
     activations = lower(image)
@@ -73,8 +71,32 @@ def test_grad_cam_is_that_of_a_tape_by_hand(few, resolved):
         tape.watch(activations)
         hidden = upper(activations, training=False)
         logit = tf.linalg.matvec(hidden, model.get_layer("sex").get_weights()[0][:, 0])
-    weights = tape.gradient(logit, activations).numpy().mean(axis=(1, 2), keepdims=True)
-    expected = np.maximum((weights * activations.numpy()).sum(axis=-1), 0)
+    return activations.numpy(), tape.gradient(logit, activations).numpy()
+
+
+def test_grad_cam_plus_plus_is_that_of_a_tape_by_hand(few, resolved):
+    """Chattopadhay 2018, over rising gradients alone; the weights of a channel sum to 1."""
+    model = built(resolved(), few)
+    image = encode(few.maps["stress"][:][..., None], model.experiment)
+    activations, gradient = convolution_by_hand(model, image)
+    rising = np.maximum(gradient, 0).astype(float)
+    whole = activations.sum(axis=(1, 2), keepdims=True)
+    is_there = rising > 0
+    alphas = np.where(is_there, 1 / (2 + np.where(is_there, rising, 0) * whole), 0)
+    alphas /= np.maximum(alphas.sum(axis=(1, 2), keepdims=True), 1e-300)
+    weights = (alphas * rising).sum(axis=(1, 2), keepdims=True)
+    expected = np.maximum((weights * activations).sum(axis=-1), 0)
+    found = class_activation(model, "sex", "gradcam++", "block2_conv2")(image)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
+
+
+def test_grad_cam_is_that_of_a_tape_by_hand(few, resolved):
+    """Selvaraju 2017, equations 1 and 2: mean gradient as weight, sum, ReLU."""
+    model = built(resolved(), few)
+    image = encode(few.maps["stress"][:][..., None], model.experiment)
+    activations, gradient = convolution_by_hand(model, image)
+    weights = gradient.mean(axis=(1, 2), keepdims=True)
+    expected = np.maximum((weights * activations).sum(axis=-1), 0)
     found = class_activation(model, "sex", "gradcam", "block2_conv2")(image)
     assert expected.max() > 0
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())

@@ -85,14 +85,18 @@ def class_activation(model: keras.Model, trait: str, method: str, layer: str) ->
     kind = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}[method]
     # Score-CAM weighs by a softmax over the outputs, which over a single one would always be 1.
     is_score = method == "scorecam"
-    score = _last_output_as_zero if method == "gradcam++" else _last_output
+    score, options = _last_output, {}
+    if method == "gradcam++":
+        # Only rising gradients get a weight; the others would enter the sum that the weights are
+        # divided by, with a denominator that can be 0.
+        score, options = _last_output_as_zero, {"gradient_modifier": tf.nn.relu}
     cam = kind(two_class_model(model, trait) if is_score else logit_model(model, trait))
 
     def explain(image: tf.Tensor) -> np.ndarray:
         with contextlib.redirect_stdout(io.StringIO()):  # its predict() shows a bar for each batch
             heat = cam(
                 score, image, penultimate_layer=layer, seek_penultimate_conv_layer=False,
-                expand_cam=False, normalize_cam=False,
+                expand_cam=False, normalize_cam=False, **options,
             )  # fmt: skip
         return np.asarray(heat)
 
