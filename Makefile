@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS ?=
 
-.PHONY: demo study test lint clean
+.PHONY: demo study bench test lint clean
 
 .venv/.ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -16,6 +16,10 @@ demo: .venv/.ready
 # The study in full, on a phantom or on COHORT=folder; PLAN=file, FULL=1 for 224 px.
 study: .venv/.ready
 	$(BIN)/python experiments/study.py $(COHORT) --out $(or $(OUT),study) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PLAN),--plan $(PLAN)) $(if $(FULL),--full)
+
+# Ratios against other programs, on an idle machine; peers by `pip install polarnet[bench]`.
+bench: .venv/.ready
+	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench)
 
 test: .venv/.ready lint
 	$(BIN)/python -m pytest --cov --cov-report=term
