@@ -181,8 +181,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("cohort", help="cohort folder, best not the one of the training")
     command.add_argument("--trait", required=True, help="one trait of the run")
     command.add_argument(
-        "--method", default="smoothgrad",
-        help="gradient, smoothgrad (default), gradcam, gradcam++, scorecam, variance or occlusion",
+        "--method", default="occlusion",
+        help="occlusion (default), gradient, smoothgrad, variance, gradcam, gradcam++ or scorecam",
     )  # fmt: skip
     command.add_argument(
         "--other-seeds", nargs="+", metavar="RUN", help="runs that differ in their seed alone"

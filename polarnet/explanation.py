@@ -56,7 +56,7 @@ def explain_run(
     out: str | Path,
     *,
     trait: str,
-    method: str = "smoothgrad",
+    method: str = "occlusion",
     other_seeds: Sequence[str | Path] = (),
     permuted: str | Path | None = None,
     command: str = "",
