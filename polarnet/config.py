@@ -51,6 +51,7 @@ _RANGES: Final = {
     "epochs": (int, 1, 100_000),
     "finetune_epochs": (int, 1, 100_000),
     "batch_size": (int, 1, 100_000),
+    "views": (int, 0, 1000),
     "patience": (int, 1, 100_000),
     "finetune_patience": (int, 1, 100_000),
     "seed": (int, 0, 2**31 - 1),
@@ -99,6 +100,9 @@ class ExperimentConfig:
         learning rate of the head.
     augment
         Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip.
+    views
+        With `augment`: changed copies of each map, which the epochs take in turn, so that the trunk
+        sees each copy once. 0: new ones in every epoch, all through the trunk.
     val, test
         Shares of the patients, where the cohort brings no split of its own.
     precision
@@ -134,6 +138,7 @@ class ExperimentConfig:
     finetune_epochs: int = 10
     finetune_patience: int = 3
     augment: bool = False
+    views: int = 8
     val: float = 0.15
     test: float = 0.15
     precision: str = "auto"

@@ -8,6 +8,7 @@ import pytest
 import polarnet as pn
 from polarnet import cachefolder, cli
 from polarnet.network import features, model
+from polarnet.network.inputs import input_maps
 
 
 def keep(cache, name, n_bytes, hours_ago):
@@ -35,10 +36,10 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 def test_features_in_use_are_not_the_oldest(phantom, resolved, tmp_path, monkeypatch):
     built = pn.build_model(resolved())
     built.experiment = resolved()
-    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
     (kept,) = cachefolder.kept_folders(tmp_path)
     os.utime(kept.folder, (0, 0))
-    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
     assert cachefolder.kept_folders(tmp_path)[0].used > time.time() - 60
     assert kept.n_bytes == sum(path.stat().st_size for path in kept.folder.iterdir()) > 0
 
@@ -48,7 +49,7 @@ def test_the_limit_holds_when_features_are_kept(phantom, resolved, tmp_path, mon
     monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "1e-9")
     built = pn.build_model(resolved())
     built.experiment = resolved()
-    features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
     assert not other.exists()
 
 

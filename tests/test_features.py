@@ -5,20 +5,25 @@ import pytest
 
 import polarnet as pn
 from polarnet.network import features, model
+from polarnet.network.inputs import input_maps
 
 
 def test_features_are_computed_once(phantom, tmp_path, monkeypatch, resolved):
     config = resolved()
     built = pn.build_model(config)
     built.experiment = config
-    first = features.trunk_features(built, model.POOLED, phantom, tmp_path)
+    first = features.trunk_features(
+        built, model.POOLED, input_maps(phantom, built.experiment), tmp_path
+    )
 
     def never(*_):
         raise AssertionError("computed again")
 
     monkeypatch.setattr(features, "encode", never)
     part = phantom.select(np.array([8, 3]))
-    again = features.trunk_features(built, model.POOLED, part, tmp_path)
+    again = features.trunk_features(
+        built, model.POOLED, input_maps(part, built.experiment), tmp_path
+    )
     np.testing.assert_array_equal(again[:], first[np.array([8, 3])])
 
 
@@ -32,7 +37,9 @@ def test_a_full_cache_is_named_and_left_clean(phantom, tmp_path, monkeypatch, re
     built = pn.build_model(resolved())
     built.experiment = resolved()
     with pytest.raises(OSError, match=r"cannot be kept in .*--cache") as caught:
-        features.trunk_features(built, model.POOLED, phantom, tmp_path)
+        features.trunk_features(
+            built, model.POOLED, input_maps(phantom, built.experiment), tmp_path
+        )
     assert caught.value.errno == 28
     assert not list(tmp_path.rglob("*.*"))
 
@@ -78,7 +85,12 @@ def test_one_pass_keeps_what_each_depth_would_keep(phantom, tmp_path, monkeypatc
             built = pn.build_model(config)
             built.experiment = config
             models.append(built)
-    alone = [features.trunk_features(m, model.POOLED, part, tmp_path / "alone")[:] for m in models]
+    alone = [
+        features.trunk_features(
+            m, model.POOLED, input_maps(part, m.experiment), tmp_path / "alone"
+        )[:]
+        for m in models
+    ]
     features.keep_depths(models, part, tmp_path / "together")
 
     def never(*_):
@@ -86,5 +98,7 @@ def test_one_pass_keeps_what_each_depth_would_keep(phantom, tmp_path, monkeypatc
 
     monkeypatch.setattr(features, "encode", never)
     for built, expected in zip(models, alone, strict=True):
-        kept = features.trunk_features(built, model.POOLED, part, tmp_path / "together")[:]
+        kept = features.trunk_features(
+            built, model.POOLED, input_maps(part, built.experiment), tmp_path / "together"
+        )[:]
         np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-4)

@@ -10,7 +10,8 @@ from polarnet.network import fitting
 
 SETTINGS = {
     "head": {},
-    "augmented": {"augment": True},
+    "augmented": {"augment": True, "views": 0},
+    "views": {"augment": True, "views": 2},
     "fine-tuned, in the head": {"mode": "finetuned", "finetune_epochs": 3},
     "fine-tuned, in the block": {"mode": "finetuned", "finetune_epochs": 3, "stop_at": 5},
     "from scratch": {"mode": "scratch", "finetune_epochs": 3},

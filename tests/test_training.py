@@ -187,3 +187,19 @@ def test_features_read_from_disk_train_the_same_network(
     pn.train(train, val, tiny, tmp_path / "disk", cache=cache, show_progress=False)
     for file in ("history.csv", "scores_val.csv"):
         assert (tmp_path / "disk" / file).read_bytes() == (tmp_path / "memory" / file).read_bytes()
+
+
+def test_kept_views_are_those_that_would_be_made_anew(phantom, tiny, cache, tmp_path):
+    """As many views as epochs: the copies are the same, seen by the trunk once or every time."""
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    losses = []
+    for views in (0, tiny.epochs):
+        config = dataclasses.replace(tiny, augment=True, views=views)
+        out = tmp_path / str(views)
+        pn.train(train, val, config, out, cache=cache, show_progress=False)
+        losses.append(pd.read_csv(out / "history.csv")[["loss", "val_log_loss"]])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    plain = dataclasses.replace(tiny, augment=False)
+    pn.train(train, val, plain, tmp_path / "plain", cache=cache, show_progress=False)
+    other = pd.read_csv(tmp_path / "plain" / "history.csv")["loss"]
+    assert np.abs(other / losses[1]["loss"] - 1).max() > 1e-3

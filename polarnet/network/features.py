@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import keras
 import numpy as np
@@ -34,6 +34,14 @@ many maps came with it."""
 
 _SHARD: Final = 512  # maps kept at once: what an interruption can lose
 _ID_BYTES: Final = 16
+
+
+class Maps(Protocol):
+    """Rows of maps (n, size, size, channels), float32, read where they are looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray | slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +70,9 @@ class Features:
 
 
 def trunk_features(
-    model: keras.Model, layer: str, cohort: Cohort, cache: Path, *, show_progress: bool = False
+    model: keras.Model, layer: str, maps: Maps, cache: Path, *, show_progress: bool = False
 ) -> Features:
-    """Output of one layer for every study of a cohort, from the cache where it is there.
+    """Output of one layer for every map, from the cache where it is there.
 
     Parameters
     ----------
@@ -72,6 +80,8 @@ def trunk_features(
         As made by `build_model`; nothing below `layer` may be trainable.
     layer
         Name of the layer whose output is wanted.
+    maps
+        Of `input_maps`, or slight changes of them.
     cache
         Folder for all cohorts and models; made as needed.
 
@@ -83,11 +93,11 @@ def trunk_features(
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
     mark_used(folder)
-    digests = _digests(cohort, config)
+    digests = _digests(maps)
     _, place = _open_shards(folder)
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
-        _keep([folder], lower, cohort, config, missing, digests, show_progress)
+        _keep([folder], lower, maps, config, missing, digests, show_progress)
         trim(cache, limit_bytes())
     shards, place = _open_shards(folder)
     place_of = np.array([place[digest] for digest in digests])
@@ -116,32 +126,34 @@ def keep_depths(
         outputs.append(pool(deepest.get_layer(end).output))
     joint = keras.Model(deepest.input, outputs)
     folders = [cache / _key(below(m, POOLED), POOLED, m.experiment) for m in models]
-    digests = _digests(cohort, config)
+    maps = input_maps(cohort, config)
+    digests = _digests(maps)
     present = [_open_shards(folder)[1] for folder in folders]
     is_missing = [any(d not in place for place in present) for d in digests]
     missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
     if missing:
-        _keep(folders, joint, cohort, config, missing, digests, show_progress)
+        _keep(folders, joint, maps, config, missing, digests, show_progress)
         trim(cache, limit_bytes())
 
 
-def _digests(cohort: Cohort, config: ExperimentConfig) -> list[bytes]:
+def _digests(maps: Maps) -> list[bytes]:
     """Fingerprint of what the network reads of every study."""
-    stack = input_maps(cohort, config)
-    return [map_digest(stack[row]) for row in range(len(cohort))]
+    found = []
+    for start in range(0, len(maps), _SHARD):
+        found += [map_digest(values) for values in maps[start : start + _SHARD]]
+    return found
 
 
 def _keep(
     folders: Sequence[Path],
     lower: keras.Model,
-    cohort: Cohort,
+    maps: Maps,
     config: ExperimentConfig,
     rows: Sequence[int],
     digests: Sequence[bytes],
     show_progress: bool,
 ) -> None:
     """Send maps through a model with one output a folder, and keep what comes out."""
-    stack = input_maps(cohort, config)
 
     @tf.function
     def forward(images: tf.Tensor) -> list[tf.Tensor]:
@@ -154,7 +166,7 @@ def _keep(
             values = []
             for first in range(0, len(shard), BATCH):
                 batch = shard[first : first + BATCH]
-                filled = _filled(encode(stack[batch], config))
+                filled = _filled(encode(maps[batch], config))
                 values.append([out.numpy()[: len(batch)] for out in forward(filled)])
                 bar.update(len(batch))
             for folder, parts in zip(folders, zip(*values, strict=True), strict=True):

@@ -16,9 +16,9 @@ from tqdm.auto import tqdm
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
-from polarnet.network.inputs import input_maps
+from polarnet.network.inputs import Inputs, input_maps
 from polarnet.network.model import HIDDEN, POOLED, above, standardise
-from polarnet.network.pipeline import recorded_log_loss, training_batches
+from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
 from polarnet.network.progress import keep_progress, progress_folder, take_up
 
@@ -33,6 +33,7 @@ _IN_MEMORY: Final = 2**27
 read from the disk batch by batch, so that memory does not grow with the cohort."""
 
 Rows = np.ndarray | Features
+TrainingRows = Rows | list[Rows] | Inputs
 
 
 @dataclass(frozen=True)
@@ -70,25 +71,39 @@ def fit(
     the weights of the epoch with the lowest val_log_loss.
     """
     end = frozen_end(config)
+    maps = input_maps(train, config)
     kept, kept_val = (
-        trunk_features(model, end, part, cache, show_progress=show_progress)
-        for part in (train, val)
+        trunk_features(model, end, of_part, cache, show_progress=show_progress)
+        for of_part in (maps, input_maps(val, config))
     )
-    progress = progress_folder(model, [(train, kept), (val, kept_val)], cache)
+    views = [
+        trunk_features(
+            model, end, Varied(maps, view, config.seed), cache, show_progress=show_progress
+        )
+        for view in range(config.views if config.augment else 0)
+    ]
+    seen = [(train, kept), (val, kept_val), *((train, view) for view in views)]
+    progress = progress_folder(model, seen, cache)
 
-    def trained(stage: Stage, cut: str, rows: Rows, val_rows: Rows) -> pd.DataFrame:
+    def trained(stage: Stage, cut: str, rows: TrainingRows, val_rows: Rows) -> pd.DataFrame:
         return _train_stage(
             model, cut, stage, rows, val_rows, train, val, config, progress, show_progress
         )
 
+    def through(cut: str) -> TrainingRows:
+        """What the part above a layer is trained on: features, views of them, or whole maps."""
+        if views:
+            return [_through(model, end, cut, view) for view in views]
+        return maps if config.augment else _through(model, end, cut, kept)
+
     if config.mode == "scratch":
         weights = penalties(replace(config, epochs=config.finetune_epochs), len(train))
         stage = Stage("scratch", config.learning_rate, weights, config.finetune_patience)
-        return trained(stage, end, kept, kept_val), progress
+        return trained(stage, end, through(end), kept_val), progress
     pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
     standardise(model, pooled)
     stage = Stage("head", config.learning_rate, penalties(config, len(train)), config.patience)
-    head = trained(stage, POOLED, pooled, pooled_val)
+    head = trained(stage, POOLED, through(POOLED) if config.augment else pooled, pooled_val)
     if config.mode == "frozen":
         return head, progress
     for layer in model.layers:
@@ -101,7 +116,7 @@ def fit(
         [kept_penalty] * config.finetune_epochs,
         config.finetune_patience,
     )
-    block = trained(stage, end, kept, kept_val)
+    block = trained(stage, end, through(end), kept_val)
     if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
         model.set_weights(before)
     return pd.concat([head, block], ignore_index=True), progress
@@ -123,7 +138,7 @@ def _train_stage(
     model: keras.Model,
     cut: str,
     stage: Stage,
-    inputs: Rows,
+    inputs: TrainingRows,
     val_inputs: Rows,
     train: Cohort,
     val: Cohort,
@@ -133,9 +148,10 @@ def _train_stage(
 ) -> pd.DataFrame:
     """Train what lies above `cut` until validation stops improving; keep the best epoch.
 
-    With augmentation the images pass through the whole model; otherwise what is read are the
-    kept features at `cut`.
+    What is read are features at `cut`, kept before, or maps, which are changed and pass through
+    the whole model.
     """
+    is_whole = isinstance(inputs, Inputs)
     traits = list(config.traits)
     upper = above(model, cut)
     # A variable, because a number would be frozen into the compiled training step.
@@ -143,7 +159,7 @@ def _train_stage(
     penalised = [model.get_layer(name) for name in (HIDDEN, *traits)]
     for layer in penalised:
         layer.kernel_regularizer.l2 = strength
-    bottom = model if config.augment else upper
+    bottom = model if is_whole else upper
     # One output and one loss: a loss a head costs more in bookkeeping than in arithmetic.
     heads = [bottom.output[trait] for trait in traits]
     trainee = keras.Model(bottom.input, keras.ops.concatenate(heads, axis=1))
@@ -163,13 +179,13 @@ def _train_stage(
         first_epoch = watch.take_up(trainee)
         if not stage.is_over(watch.losses):
             batches = training_batches(
-                input_maps(train, config) if config.augment else inputs,
+                inputs,
                 train.traits[traits],
                 batch_size=config.batch_size,
                 epochs=len(stage.penalties),
                 seed=config.seed,
                 first_epoch=first_epoch,
-                augment=config if config.augment else None,
+                augment=config if is_whole else None,
             )
             trainee.fit(
                 batches,

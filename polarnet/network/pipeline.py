@@ -1,6 +1,7 @@
 """Batches for training: order, labels, weights and legal augmentation, all from the seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import keras
@@ -57,8 +58,25 @@ def recorded_log_loss(traits: pd.DataFrame) -> Callable[[tf.Tensor, tf.Tensor], 
     return loss
 
 
+@dataclass(frozen=True, eq=False)
+class Varied:
+    """Maps, each changed slightly: the same way at every look, another way in another view."""
+
+    maps: Inputs
+    view: int
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        place = np.arange(len(self))[rows]
+        view = tf.constant(self.view, tf.int64)
+        return _vary(tf.constant(self.maps[place]), tf.constant(place), view, self.seed).numpy()
+
+
 def training_batches(
-    rows_of: np.ndarray | Features | Inputs,
+    rows_of: np.ndarray | Features | Sequence[np.ndarray | Features] | Inputs,
     traits: pd.DataFrame,
     *,
     batch_size: int,
@@ -72,7 +90,8 @@ def training_batches(
     Parameters
     ----------
     rows_of
-        Features or maps (n, ...), float32, by position.
+        Features or maps (n, ...), float32, by position; or several features of the same studies,
+        which the epochs take in turn.
     first_epoch
         Epochs before this one are left out: they were trained before.
     augment
@@ -85,6 +104,7 @@ def training_batches(
     n = len(traits)
     labels = tf.constant(marked_labels(traits))
     in_memory = tf.constant(rows_of) if isinstance(rows_of, np.ndarray) else None
+    in_turn = rows_of if isinstance(rows_of, Sequence) else [rows_of]
     numbers = range(first_epoch, epochs)
     orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
@@ -96,8 +116,10 @@ def training_batches(
         if in_memory is not None:
             inputs = tf.gather(in_memory, rows)
         else:
-            inputs = tf.numpy_function(rows_of.__getitem__, [rows], tf.float32)
-            inputs.set_shape([None, *rows_of[:1].shape[1:]])
+            inputs = tf.numpy_function(
+                lambda e, r: in_turn[e % len(in_turn)][r], [epoch, rows], tf.float32
+            )
+            inputs.set_shape([None, *in_turn[0][:1].shape[1:]])
         if augment is not None:
             inputs = encode(vary(inputs, rows, epoch, seed), augment)
         return inputs, tf.gather(labels, rows)
@@ -147,3 +169,6 @@ def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Te
     # Where a shrunken disc does not reach, the study keeps its own pixels.
     inside = tf.where(share > 0.5, tf.math.divide_no_nan(turned, share), maps)
     return tf.where(inner, tf.maximum(inside * (1 + GRAIN * grain), 0), 0)
+
+
+_vary = tf.function(vary, reduce_retracing=True)

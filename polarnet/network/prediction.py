@@ -55,7 +55,7 @@ def predict(
     if cache is not None:
         layer = frozen_end(config)
         upper = above(model, layer)
-        stack = trunk_features(model, layer, cohort, Path(cache), show_progress=show_progress)
+        stack = trunk_features(model, layer, stack, Path(cache), show_progress=show_progress)
     forward = tf.function(lambda inputs: side_by_side(upper(inputs, training=False), config.traits))
     scores = []
     with tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress) as bar:

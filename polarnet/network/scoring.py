@@ -9,6 +9,7 @@ import numpy as np
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, trunk_features
+from polarnet.network.inputs import input_maps
 from polarnet.network.model import build_model, load_model
 from polarnet.network.prediction import frozen_end, predict
 from polarnet.network.training import resolved_config, write_scores
@@ -43,4 +44,4 @@ def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Feat
     resolved = resolved_config(config, cohort)
     model = build_model(resolved)
     model.experiment = resolved
-    return trunk_features(model, frozen_end(resolved), cohort, cache)
+    return trunk_features(model, frozen_end(resolved), input_maps(cohort, resolved), cache)
