@@ -51,7 +51,7 @@ def test_the_readme_example_runs(tmp_path, monkeypatch, cache):
     code = code.replace("n_patients=400", "n_patients=80")
     code = code.replace('weights="imagenet"', "weights=None, input_size=32, epochs=2")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("polarnet.network.features.user_cache_path", lambda *_, **__: cache)
+    monkeypatch.setattr("polarnet.cachefolder.user_cache_path", lambda *_, **__: cache)
     space = {}
     exec(code, space)
     assert (tmp_path / "runs" / "stress" / "model.keras").is_file()
