@@ -64,7 +64,7 @@ def main() -> None:
     depth = pn.diseased_vessels(test.truth)
     diseased = test.select(np.flatnonzero((depth > 0).any(axis=1)))
     named = comparators(train, val, diseased, settings("frozen", arguments.weights), out)
-    by_eye = list(named)
+    comparator_names = list(named)
     print("Phantom, not patients.")
     for mode in arguments.modes.split(","):
         config = settings(mode, arguments.weights)
@@ -75,7 +75,7 @@ def main() -> None:
         for method in arguments.methods.split(","):
             heat = kept_heat(models, diseased, method, out)
             named[f"{NETWORKS[mode]}: {method}"] = pn.name_vessel(heat)
-    write_tables(pn.diseased_vessels(diseased.truth), named, by_eye, out)
+    write_tables(pn.diseased_vessels(diseased.truth), named, comparator_names, out)
 
 
 def settings(mode: str, weights: str) -> pn.ExperimentConfig:
@@ -145,7 +145,7 @@ def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray
 
 
 def write_tables(
-    depth: pd.DataFrame, named: dict[str, np.ndarray], by_eye: list[str], out: Path
+    depth: pd.DataFrame, named: dict[str, np.ndarray], comparator_names: list[str], out: Path
 ) -> None:
     """Patients with one diseased vessel, by depth, and those with several."""
     is_single = ((depth > 0).sum(axis=1) == 1).to_numpy()
@@ -155,7 +155,7 @@ def write_tables(
         return pn.compare_naming(vessel[rows], {k: v[rows] for k, v in named.items()}, EYE)
 
     table = naming(is_single)
-    table["is_comparator"] = table["method"].isin(by_eye)
+    table["is_comparator"] = table["method"].isin(comparator_names)
     table["localises"] = (table["diff_low"] >= -0.03).where(~table["is_comparator"])
     by_depth = pd.concat(
         [naming(is_single & (deepest >= low) & (deepest < high)).assign(drop=name)

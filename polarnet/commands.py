@@ -150,31 +150,18 @@ def train(arguments: argparse.Namespace) -> None:
 def grid(arguments: argparse.Namespace) -> None:
     """A grid file becomes many run folders and one table."""
     from polarnet.grid import read_grid, run_grid
+    from polarnet.workers import client_for
 
     cohort, runs = read_grid(arguments.grid_file)
-    with _workers(arguments) as client:
+    with client_for(arguments.workers, arguments.scheduler) as client:
+        if client is None:
+            _load_tensorflow()
         table = run_grid(cohort, runs, arguments.out, cache=arguments.cache, client=client)
     networks = table[table["model"] == "network"]
     for kind in networks["data"].unique():
         print(f"Data: {kind}.")
     _print_table(networks[["run", "trait", *_SHOWN]])
     _wrote(Path(arguments.out) / "grid.csv")
-
-
-def _workers(arguments: argparse.Namespace) -> Any:
-    """A client of the workers that were asked for; none: this process does the work."""
-    from contextlib import nullcontext
-
-    from polarnet.workers import local_client, remote_client
-
-    if arguments.workers < 1:
-        raise ValueError(f"--workers must be 1 or more, but {arguments.workers} was given.")
-    if arguments.scheduler:
-        return remote_client(arguments.scheduler)
-    if arguments.workers == 1:
-        _load_tensorflow()
-        return nullcontext()
-    return local_client(arguments.workers)
 
 
 def cache(arguments: argparse.Namespace) -> None:
@@ -198,10 +185,13 @@ def predict(arguments: argparse.Namespace) -> None:
     from polarnet.cohort import read_cohort
     from polarnet.config import load_run_config
     from polarnet.suitability import check_prediction
+    from polarnet.workers import client_for
 
     # First of all, as TensorFlow takes its time.
     check_prediction(load_run_config(arguments.run_folder), read_cohort(arguments.cohort))
-    with _workers(arguments) as client:
+    with client_for(arguments.workers, arguments.scheduler) as client:
+        if client is None:
+            _load_tensorflow()
         note = predict_in_parts(
             arguments.run_folder, arguments.cohort, arguments.out, client=client
         )

@@ -2,13 +2,29 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+def client_for(
+    workers: int, scheduler: str | None
+) -> "AbstractContextManager[Client] | AbstractContextManager[None]":
+    """A client of the workers that were asked for; None where this process does the work.
+
+    Raises
+    ------
+    ValueError: fewer than one worker, or as for `local_client` and `remote_client`.
+    """
+    if workers < 1:
+        raise ValueError(f"--workers must be 1 or more, but {workers} was given.")
+    if scheduler:
+        return remote_client(scheduler)
+    return nullcontext() if workers == 1 else local_client(workers)
 
 
 @contextmanager

@@ -29,8 +29,8 @@ _KEEP_EVERY_S: Final = 1.0
 """Seconds of work that a stopped training may lose where epochs are shorter than that."""
 
 _IN_MEMORY: Final = 2**27
-"""Bytes of features that are held in memory: those of 15,000 maps at the default settings. More are
-read from the disk batch by batch, so that memory does not grow with the cohort."""
+"""Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
+More are read from the disk batch by batch, so that they need not fit into memory."""
 
 Rows = np.ndarray | Features
 TrainingRows = Rows | list[Rows] | Inputs
@@ -288,7 +288,10 @@ def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def _through(model: keras.Model, start: str, end: str, inputs: Features) -> Rows:
-    """Output of layer `end` for features kept at layer `start`; in memory unless it is large."""
+    """Output of layer `end` for features kept at layer `start`.
+
+    In memory, unless it is the kept features themselves and they are large.
+    """
     if start == end:
         return inputs[:] if inputs.n_bytes <= _IN_MEMORY else inputs
     between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
