@@ -7,8 +7,8 @@ Phantom, not patients. Both train the same Keras model with the same labels, ord
 table are compared, for 1,200 studies (840 train, 180 validate, 180 test), 3 maps, the six traits
 together and each alone, 20 epochs: frozen, and fine-tuned. An epoch of the usual script and the
 trunk are timed on 128 images, interleaved, and scaled linearly ("extrapolated"); heads on kept
-features are timed on all 840. `--check` trains one cell in full in both ways, at 64 px, and
-compares their AUROC.
+features are timed on all 840. `--check` trains one cell of each part in full in both ways,
+at 64 px, and compares their AUROC.
 """
 
 import argparse
@@ -32,6 +32,8 @@ from polarnet.network.pipeline import recorded_log_loss
 N_TRAIN, N_VAL, N_TEST = 840, 180, 180
 NETWORKS, EPOCHS = 3 * 7, 20
 TIMED, BATCH = 128, 32
+CUTS = {"frozen": POOLED, "finetuned": "block4_pool"}
+"""The last layer whose values are kept."""
 FIT = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0}
 
 
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--weights", help="of VGG16, for --check")
     arguments = parser.parse_args()
     if arguments.check:
-        rows = [check(arguments.weights)]
+        rows = [check(mode, arguments.weights) for mode in arguments.modes.split(",")]
     else:
         rows = []
         for mode in arguments.modes.split(","):
@@ -63,8 +65,7 @@ def main() -> None:
 def timed(mode: str, precision: str, size: int, repeats: int) -> dict[str, object]:
     """Seconds of one part of the table, both ways."""
     model, images, labels = prepared(mode, precision, size, TIMED)
-    cut = POOLED if mode == "frozen" else "block4_pool"
-    lower, upper = below(model, cut), above(model, cut)
+    lower, upper = below(model, CUTS[mode]), above(model, CUTS[mode])
     forward = tf.function(lambda x: lower(x, training=False))
     kept = np.concatenate([forward(images[k : k + BATCH]) for k in range(0, TIMED, BATCH)])
     # Heads cost little, so that they are timed on as many studies as they would be trained on.
@@ -126,17 +127,17 @@ def compiled(model: keras.Model, labels: np.ndarray, **options) -> keras.Model:
     return joined
 
 
-def check(weights: str | None) -> dict[str, object]:
+def check(mode: str, weights: str | None) -> dict[str, object]:
     """AUROC of one cell, six traits from stress maps, trained in full in both ways at 64 px."""
-    found: dict[str, object] = {"check": "one cell in full, frozen, float32, 64 px"}
+    found: dict[str, object] = {"check": f"one cell in full, {mode}, float32, 64 px"}
     n = N_TRAIN + N_VAL + N_TEST
     scores = {}
     for way in ("usual", "here"):
-        model, inputs, labels = prepared("frozen", "float32", 64, n, weights=weights)
+        model, inputs, labels = prepared(mode, "float32", 64, n, weights=weights)
         began = time.perf_counter()
         if way == "here":
-            inputs = below(model, POOLED).predict(inputs, batch_size=BATCH, verbose=0)
-            model = above(model, POOLED)
+            inputs = below(model, CUTS[mode]).predict(inputs, batch_size=BATCH, verbose=0)
+            model = above(model, CUTS[mode])
         trainee = compiled(model, labels[:N_TRAIN])
         trainee.fit(inputs[:N_TRAIN], labels[:N_TRAIN], **FIT | {"epochs": EPOCHS})
         scores[way] = trainee.predict(inputs[-N_TEST:], batch_size=BATCH, verbose=0)
