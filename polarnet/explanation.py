@@ -37,6 +37,7 @@ from polarnet.report.explanation import plot_difference_map, plot_group_bullseye
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
 from polarnet.report.overlays import plot_overlays
+from polarnet.report.style import plain_text
 from polarnet.report.tables import trait_name
 from polarnet.traits import COMBINED
 
@@ -127,7 +128,7 @@ def explain_run(
             _write(groups, folder / "groups.csv")
         (folder / "figures").mkdir()
         for k, figure in enumerate(figures.values(), start=1):
-            figure.savefig(folder / "figures" / f"{k}.png", dpi=150)
+            plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
         write_explanation(
             folder / "explanation.html",
             figures=figures,

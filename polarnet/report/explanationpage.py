@@ -13,16 +13,11 @@ from polarnet import __version__
 from polarnet.explain.verdicts import Check
 from polarnet.folders import new_file
 from polarnet.report.explanationchecks import OUTCOMES, failed_first, reason
-from polarnet.report.page import inline_figure
+from polarnet.report.pictures import picture_of
 from polarnet.report.tables import interval_text, print_cells
 
 COMMAND: Final = "command"
 """The fact that says how the page is made again."""
-
-_DOTS_PER_INCH: Final = 150
-
-_PIXELS_PER_INCH: Final = 100
-"""On a screen: a figure of one column, 3.5 inches, then fits a phone (our choice)."""
 
 
 def write_explanation(
@@ -72,10 +67,7 @@ def write_explanation(
             checks=[_check_facts(check) for check in ordered],
             failed=[check.name for check in ordered if check.is_passed is False],
             unjudged=[check.name for check in ordered if check.is_passed is None],
-            figures=[
-                (title, inline_figure(figure, _DOTS_PER_INCH), _width(figure))
-                for title, figure in figures.items()
-            ],
+            figures=[(title, picture_of(figure)) for title, figure in figures.items()],
             tables=[(title, *_cells(table)) for title, table in tables.items()],
         )
     )
@@ -96,11 +88,6 @@ def _check_facts(check: Check) -> dict[str, str]:
         "reference": f"{check.reference:.2f}" if np.isfinite(check.reference) else "",
         "n": str(check.n),
     }
-
-
-def _width(figure: Figure) -> int:
-    """Width of a figure on the page, in pixels of the page."""
-    return round(figure.get_figwidth() * _PIXELS_PER_INCH)
 
 
 def _cells(table: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[tuple[str, bool]]]]:

@@ -1,7 +1,5 @@
 """The report: one self-contained HTML page about one run or several."""
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from polarnet.evaluation.comparison import NETWORK
 from polarnet.folders import new_file
 from polarnet.report.curves import plot_roc
 from polarnet.report.maps import plot_polar_map
+from polarnet.report.pictures import picture_of
 from polarnet.report.tables import interval_text, p_text, short_note, trait_name
 
 PAPER: Final = {
@@ -80,7 +79,7 @@ def write_report(
                 )
                 for trait in dict.fromkeys(t for config in configs for t in config.traits)
             ],
-            figures=[(title, inline_figure(figure)) for title, figure in figures],
+            figures=[(title, picture_of(figure)) for title, figure in figures],
         )
     )
     with new_file(out) as partial:
@@ -184,10 +183,3 @@ def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort
     if config.software == PHANTOM:
         title += " (phantom, not patients)"
     ax.set_title(title, fontsize=9)
-
-
-def inline_figure(figure: Figure, dots_per_inch: int = 110) -> str:
-    """A figure as a data address, so that the page needs nothing beside it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots_per_inch)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

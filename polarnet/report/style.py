@@ -4,6 +4,7 @@ from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 ONE_COLUMN: Final = 3.5
 TWO_COLUMNS: Final = 7.2
@@ -38,3 +39,10 @@ def tidy(ax: Axes) -> Axes:
     ax.xaxis.label.set_fontsize(SMALL)
     ax.yaxis.label.set_fontsize(SMALL)
     return ax
+
+
+def plain_text(figure: Figure) -> Figure:
+    """Take every dollar sign of a figure as it stands: a name typed by a user is no formula."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure

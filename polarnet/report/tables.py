@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from polarnet.evaluation.roc import NOT_ESTIMABLE
 from polarnet.evaluation.table import FIRST_STUDIES
 from polarnet.folders import new_file
+from polarnet.report.style import plain_text
 from polarnet.traits import IMPAIRED_MFR
 
 NOT_REPORTED: Final = "not reported"
@@ -158,6 +159,7 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
     and `stem`.png (200 dots an inch).
     """
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
+    plain_text(figure)
     with mpl.rc_context({"svg.hashsalt": "polarnet", "svg.fonttype": "none"}):
         # A stream of bytes: matplotlib would write a path with the line ends of the system.
         with new_file(paths[0]) as partial, partial.open("wb") as stream:
