@@ -1,0 +1,167 @@
+"""One study and one model become one page."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import pandas as pd
+
+from polarnet.cohort import PHANTOM, Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.evaluation.comparison import NETWORK
+from polarnet.explain.attribution import attribution
+from polarnet.folders import new_file
+from polarnet.network import load_model, predict
+from polarnet.report.maps import LIMITS
+from polarnet.report.patient import Reading, patient_page
+from polarnet.report.tables import interval_text, short_note, trait_name
+from polarnet.suitability import check_prediction
+from polarnet.traits import COMBINED, IMPAIRED_MFR
+from polarnet.writers import load_bundle
+
+_UNLIKE: Final = (
+    "a map of this study is unlike those that the model was trained on ({:.1f} times the distance "
+    "that validation maps keep): its scores mean nothing until someone has looked why."
+)
+
+
+def write_patient_page(
+    model: str | Path,
+    cohort: Cohort,
+    study_id: str,
+    out: str | Path,
+    *,
+    research_traits: bool = False,
+    limits: tuple[float, float] = LIMITS["stress"],
+) -> Path:
+    """Write the page of one study: its flow, then what a model says of it.
+
+    Parameters
+    ----------
+    model
+        A run folder, or a bundle written by `write_bundle`.
+    cohort
+        Holds the study; in the unit and map size of the training.
+    study_id
+        Of the study, as in the cohort; it is printed, so that it should be a pseudonym.
+    out
+        HTML file, which needs nothing beside it; replaced if it exists.
+    research_traits
+        Also give the scores of traits other than impaired flow reserve, each beside the AUROC of
+        this model. Never for care.
+    limits
+        Darkest and brightest rest and stress flow, mL/min/g.
+
+    Raises
+    ------
+    KeyError: no such study.
+    ValueError: the cohort does not fit the model, or `limits` do not ascend.
+    """
+    rows = np.flatnonzero(cohort.patients.index == study_id)
+    if not len(rows):
+        raise KeyError(f"No study '{study_id}' in this cohort; polarnet lists them in cohort.csv.")
+    one = cohort.select(rows)
+    members, metrics, scores = _scored(Path(model), one)
+    config: ExperimentConfig = members[0].experiment
+    spread = scores.attrs.get("spread")
+    readings = {
+        trait: _reading(
+            trait,
+            float(scores[trait].iloc[0]),
+            np.nan if spread is None else float(spread[trait].iloc[0]),
+            metrics,
+        )
+        for trait in config.traits
+    }
+    impaired = readings.pop(IMPAIRED_MFR, None)
+    explained = IMPAIRED_MFR if impaired else config.traits[0]
+    is_shown = impaired is not None or research_traits
+    page = patient_page(
+        one[0],
+        impaired=impaired,
+        others=list(readings.values()) if research_traits else [],
+        n_members=len(members),
+        model_facts=_facts(Path(model), config, len(members)),
+        warnings=_warnings(scores, one, config),
+        overlay=_overlay(members, one, explained) if is_shown else None,
+        is_phantom=one.is_phantom or config.software == PHANTOM,
+        is_recovered=one.is_recovered,
+        limits=limits,
+    )
+    with new_file(out) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return Path(out)
+
+
+def _scored(path: Path, cohort: Cohort) -> tuple[Sequence[keras.Model], pd.DataFrame, pd.DataFrame]:
+    """Networks, how well they did on hold-out patients (index trait), scores of the study."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said on the page
+        if path.is_file():
+            bundle = load_bundle(path)
+            return bundle.members, bundle.metrics, bundle.predict(cohort)
+        network = load_model(path)
+        check_prediction(network.experiment, cohort)
+        return [network], _metrics(path), predict(network, cohort)
+
+
+def _metrics(folder: Path) -> pd.DataFrame:
+    """What a run folder says of its network; without rows where it was never tested."""
+    path = folder / "metrics.csv"
+    if not path.is_file():
+        return pd.DataFrame(index=pd.Index([], name="trait"))
+    table = pd.read_csv(path)
+    return table[table["model"] == NETWORK].set_index("trait")
+
+
+def _reading(trait: str, score: float, spread: float, metrics: pd.DataFrame) -> Reading:
+    if trait not in metrics.index:
+        return Reading(trait_name(trait), score, spread, "", "", "this model was never tested")
+    row = metrics.loc[trait]
+    is_known = pd.notna(row["auroc"])
+    area = interval_text(row["auroc"], row["ci_low"], row["ci_high"]) if is_known else ""
+    notes = [short_note(row.get("note", ""))] if not is_known else []
+    if row.get("is_circular", False):
+        notes.append("circular: the label is nearly the mean of this map")
+    return Reading(trait_name(trait), score, spread, area,
+                   f"{row['n_pos']:.0f} with / {row['n_neg']:.0f} without", "; ".join(notes))  # fmt: skip
+
+
+def _warnings(scores: pd.DataFrame, cohort: Cohort, config: ExperimentConfig) -> list[str]:
+    found = []
+    unfamiliar = scores.attrs.get("unfamiliar")
+    if unfamiliar is not None and unfamiliar.iloc[0] > 1:
+        found.append(_UNLIKE.format(unfamiliar.iloc[0]))
+    note: str = scores.attrs.get("warning", "")
+    if note and not (cohort.is_phantom and config.software == PHANTOM):
+        found.append(f"{note}.")
+    return found
+
+
+def _overlay(
+    members: Sequence[keras.Model], cohort: Cohort, trait: str
+) -> tuple[str, np.ndarray] | None:
+    """Mean over the members of what occlusion takes from the score of a trait, (size, size)."""
+    if any(member.training_segments is None for member in members):
+        return None
+    heats = [attribution(member, cohort, trait, "occlusion")[0] for member in members]
+    return trait_name(trait), np.mean(heats, axis=0)
+
+
+def _facts(path: Path, config: ExperimentConfig, n_members: int) -> list[tuple[str, str]]:
+    stated = [config.tracer, config.stress_agent, config.software]
+    facts: list[tuple[str, Any]] = [
+        ("map", config.map_type),
+        ("model", f"{path.name}: {config.mode} VGG16 up to {config.last_block}, "
+                  f"{config.input_size} px, {n_members} network{'s' if n_members > 1 else ''}"),
+        ("trained on", "; ".join(filter(None, stated)) or "tracer, agent and software not stated"),
+        ("unit", config.unit),
+    ]  # fmt: skip
+    if config.weights is None and config.mode != "scratch":
+        facts.append(("trunk", "untrained: random convolutions, not the paper's transfer learning"))
+    if config.map_type == COMBINED:
+        facts.append(("reads", "rest, stress and reserve together"))
+    return [(name, str(value)) for name, value in facts]

@@ -1,0 +1,246 @@
+"""One study on one page: what was measured first, then what a network makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from polarnet import __version__
+from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_map, segment_means
+from polarnet.cohort import Study
+from polarnet.report.maps import LIMITS, plot_bullseye, plot_polar_map
+from polarnet.report.overlays import plot_overlays
+from polarnet.report.pictures import picture_of
+from polarnet.traits import MFR_THRESHOLD
+
+MATCHED: Final = 0.6
+"""A segment is of matched low flow where rest and stress both lie below this share of the study's
+own well-perfused level, the 90th percentile of its segments (our choice; a note, no diagnosis)."""
+
+_MATCHED_SEGMENTS: Final = 2
+"""In a territory, from which the note is made (our choice)."""
+
+_FLOWS: Final = ("rest", "stress")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One score of a model on one study, beside how well the model reads that trait at all.
+
+    Attributes
+    ----------
+    trait
+        Name as printed.
+    score
+        Probability, 0 to 1.
+    spread
+        Standard deviation over the members of an ensemble; NaN for one member.
+    auroc
+        "0.77 [0.66, 0.85]" on hold-out patients; empty where it was not reported.
+    n
+        "36 with / 97 without" of these patients.
+    note
+        Why there is no AUROC, or that its label is nearly the map itself.
+    """
+
+    trait: str
+    score: float
+    spread: float
+    auroc: str
+    n: str
+    note: str = ""
+
+
+def patient_page(
+    study: Study,
+    *,
+    impaired: Reading | None,
+    others: Sequence[Reading],
+    n_members: int,
+    model_facts: Sequence[tuple[str, str]],
+    warnings: Sequence[str],
+    overlay: tuple[str, np.ndarray] | None,
+    is_phantom: bool,
+    is_recovered: bool,
+    limits: tuple[float, float] = LIMITS["stress"],
+) -> str:
+    """The page as HTML that needs nothing beside it.
+
+    Parameters
+    ----------
+    study
+        Its maps; only the study's own pseudonym is printed.
+    impaired
+        The score of impaired flow reserve, where the model has one.
+    others
+        Scores of further traits, for research; empty where they were not asked for.
+    n_members
+        Networks whose mean the scores are.
+    model_facts
+        Lines "what, value" about the model.
+    warnings
+        What should make a reader careful, such as a map unlike those of the training.
+    overlay
+        Trait and attribution of shape (size, size), of the map that the network reads.
+    limits
+        Of rest and stress flow, in mL/min/g: darkest and brightest.
+
+    Raises
+    ------
+    ValueError: `limits` do not ascend.
+    """
+    if not limits[0] < limits[1]:
+        raise ValueError(f"limits must be two ascending numbers, not {limits}.")
+    figure, clipped = _draw_maps(study, limits)
+    flows = flow_table(study)
+    kinds = " and ".join(study.maps)
+    figures = [
+        (
+            f"{kinds} maps of this study",
+            f"Polar maps ({kinds}) with the mean of each AHA segment and the borders of segments.",
+            picture_of(figure),
+        ),
+        (
+            "The 17 AHA segments and the three territories",
+            "Bullseyes of segment means; lines between the territories of LAD, RCA and LCx.",
+            picture_of(_draw_bullseyes(study, limits)),
+        ),
+    ]
+    seen = None
+    if overlay is not None:
+        trait, heat = overlay
+        map_type = model_map(study, dict(model_facts))
+        drawn = plot_overlays(
+            study.maps[map_type][None], heat[None], rows=[0], titles=["this study"],
+            map_type=map_type, unit="" if map_type == "reserve" else study.unit,
+        )  # fmt: skip
+        seen = (trait, picture_of(drawn))
+    return (
+        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
+        .get_template("patient.html")
+        .render(
+            version=__version__,
+            study_id=study.study_id,
+            unit=study.unit,
+            limits=limits,
+            clipped=clipped,
+            figures=figures,
+            flows=flows,
+            has_mfr="MFR" in flows,
+            cutoff=MFR_THRESHOLD,
+            impaired=impaired,
+            is_redundant="reserve" in study.maps,
+            others=others,
+            n_members=n_members,
+            model_facts=model_facts,
+            warnings=warnings,
+            overlay=seen,
+            is_phantom=is_phantom,
+            is_recovered=is_recovered,
+        )
+    )
+
+
+def model_map(study: Study, facts: dict[str, str]) -> str:
+    """The map on which an attribution is drawn: of three read together, stress."""
+    return facts["map"] if facts["map"] in study.maps else "stress"
+
+
+def flow_table(study: Study) -> pd.DataFrame:
+    """Flow of the whole left ventricle and of each territory.
+
+    Returns
+    -------
+    DataFrame, index "global", LAD, RCA, LCx; columns as far as there are maps: rest and stress
+    (means over pixels, in the unit of the study), MFR (mean stress / mean rest, no unit; the mean
+    of the reserve map where there are no others), and `note`: "matched low flow, possible scar"
+    where at least two segments of a territory are low at rest and at stress alike.
+    """
+    size = len(next(iter(study.maps.values())))
+    places = {name: np.isin(segment_map(size), list(of)) for name, of in TERRITORIES.items()}
+    columns: dict[str, list[float]] = {}
+    for map_type in _FLOWS:
+        if map_type in study.maps:
+            values = study.maps[map_type]
+            columns[map_type] = [float(disc_mean(values))]
+            columns[map_type] += [float(values[place].mean()) for place in places.values()]
+    table = pd.DataFrame(columns, index=["global", *places])
+    if set(_FLOWS) <= set(columns) and study.unit == "mL/min/g":
+        table["MFR"] = table["stress"] / table["rest"].replace(0.0, np.nan)
+    elif "reserve" in study.maps:
+        values = study.maps["reserve"]
+        means = [float(values[place].mean()) for place in places.values()]
+        table["MFR"] = [float(disc_mean(values)), *means]
+    matched = matched_segments(study)
+    table["note"] = [
+        "matched low flow, possible scar"
+        if name in TERRITORIES and len(matched & set(TERRITORIES[name])) >= _MATCHED_SEGMENTS
+        else ""
+        for name in table.index
+    ]
+    return table
+
+
+def matched_segments(study: Study) -> set[int]:
+    """AHA segments that are low at rest and at stress alike; none where a map is missing."""
+    if not set(_FLOWS) <= set(study.maps):
+        return set()
+    is_low = np.ones(17, bool)
+    for map_type in _FLOWS:
+        means = segment_means(study.maps[map_type])
+        is_low &= means < MATCHED * np.percentile(means, 90)
+    return {int(k) + 1 for k in np.flatnonzero(is_low)}
+
+
+def _scales(study: Study, limits: tuple[float, float]) -> dict[str, tuple[float, float]]:
+    flow = (0.0, 100.0) if study.unit == "percent" else limits
+    return {m: LIMITS["reserve"] if m == "reserve" else flow for m in study.maps}
+
+
+def _draw_maps(study: Study, limits: tuple[float, float]) -> tuple[Figure, list[str]]:
+    """The maps on their absolute scales, and what of them lies above."""
+    figure = Figure(figsize=(3.3 * len(study.maps), 3.0), layout="constrained")
+    axes = figure.subplots(1, len(study.maps), squeeze=False)[0]
+    clipped = []
+    for ax, (map_type, scale) in zip(axes, _scales(study, limits).items(), strict=True):
+        values = study.maps[map_type]
+        plot_polar_map(values, ax, map_type=map_type, unit=study.unit, limits=scale)
+        ax.set_title(map_type, fontsize=9, pad=12)
+        share = float((values[disc_mask(len(values))] > scale[1]).mean())
+        if share:
+            clipped.append(f"{map_type}: {share:.1%} of the map above {scale[1]:g}")
+            _line(ax, values, scale[1], "c", "-")
+        if map_type == "reserve":
+            _line(ax, values, MFR_THRESHOLD, "w", "--")
+    return figure, clipped
+
+
+def _line(ax: Any, values: np.ndarray, level: float, colour: str, style: str) -> None:
+    """Where a map crosses a level, inside the disc."""
+    inside = np.where(disc_mask(len(values)), values, np.nan)
+    if np.nanmin(inside) < level < np.nanmax(inside):
+        ax.contour(inside, [level], colors=colour, linestyles=style, linewidths=1.2,
+                   origin="upper", extent=(-1, 1, -1, 1))  # fmt: skip
+
+
+def _draw_bullseyes(study: Study, limits: tuple[float, float]) -> Figure:
+    """Segment means, with the borders of the coronary territories."""
+    figure = Figure(figsize=(3.3 * len(study.maps), 3.0), layout="constrained")
+    axes = figure.subplots(1, len(study.maps), squeeze=False)[0]
+    # On a fine raster, so that borders are smooth.
+    owner = np.zeros((400, 400))
+    for k, segments in enumerate(TERRITORIES.values(), start=1):
+        owner[np.isin(segment_map(400), list(segments))] = k
+    for ax, (map_type, scale) in zip(axes, _scales(study, limits).items(), strict=True):
+        plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type,
+                      unit=study.unit, limits=scale)  # fmt: skip
+        for k in range(1, 1 + len(TERRITORIES)):
+            ax.contour(owner == k, [0.5], colors="c", linewidths=1.4, origin="upper",
+                       extent=(-1, 1, -1, 1))  # fmt: skip
+        ax.set(xlim=(-1, 1), ylim=(-1, 1))
+        ax.set_title(map_type, fontsize=9, pad=12)
+    return figure
