@@ -235,9 +235,10 @@ def export(arguments: argparse.Namespace) -> None:
         load_run_config(run)
     if arguments.kind == "onnx" and len(arguments.runs) > 1:
         raise ValueError("ONNX takes one run; a bundle holds several.")
-    if arguments.kind == "bundle" and not arguments.cohort:
-        raise ValueError("--cohort is missing: thresholds and results need the labels.")
-    cohort = read_cohort(arguments.cohort) if arguments.cohort else None
+    if arguments.kind == "bundle":
+        if not arguments.cohort:
+            raise ValueError("--cohort is missing: thresholds and results need the labels.")
+        cohort = read_cohort(arguments.cohort)
     _load_tensorflow()
 
     from polarnet import writers

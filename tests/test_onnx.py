@@ -8,10 +8,11 @@ import pytest
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.config import resolve_config, save_config
+from polarnet.config import save_config
 from polarnet.network.model import below, in_float32, standardise
+from polarnet.network.training import resolved_config
 
-TRAITS = ("sex", "=cmd()")
+TRAITS = ("sex", "known_cad")
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def saved(phantom, tiny, tmp_path):
 
     def save(**changes):
         config = dataclasses.replace(tiny, **{"traits": TRAITS, "seed": 3} | changes)
-        config = resolve_config(config, unit=phantom.unit, map_size=phantom.size)
+        config = resolved_config(config, phantom)
         model = pn.build_model(config)
         model.experiment = config
         maps = np.random.default_rng(0).normal(0, 60, (40, *model.input_shape[1:]))

@@ -43,8 +43,8 @@ def _row(trait: str, facts: Mapping[str, Any]) -> dict[str, str]:
     if found["auroc"] is None:
         area = "not reported: too few patients"
     else:
-        ends = [float("nan") if found[k] is None else found[k] for k in ("ci_low", "ci_high")]
-        area = str(Interval(found["auroc"], *ends, found["method"]))
+        low, high = (float("nan") if found[k] is None else found[k] for k in ("ci_low", "ci_high"))
+        area = repr(Interval(found["auroc"], low, high, found["method"]))
     return {
         "trait": _cell(trait),
         "n": f"{found['n_pos']} / {found['n_neg']}",

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from polarnet import __version__
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig
-from polarnet.network.encoding import _colours
+from polarnet.network.encoding import encode
 from polarnet.network.model import in_float32
 
 OPSET: Final = 18
