@@ -99,6 +99,10 @@ _HOMES = {
     "write_checklist": "report.checklist",
     "write_report": "report.page",
     "run_experiment": "experiment",
+    "Bundle": "writers",
+    "load_bundle": "writers",
+    "write_bundle": "writers",
+    "write_onnx": "writers",
 }
 _MODULES = ("anatomy", "reproduction")
 

@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         "polarnet predict runs/stress other_cohort --out scores.csv",
         commands.predict,
     )
-    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("run_folder", metavar="MODEL", help="run folder, or a bundle")
     command.add_argument("cohort", help="cohort folder")
     command.add_argument("--out", required=True, help="CSV file to write")
     _add_workers(command, 1, "1")
@@ -200,6 +200,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", required=True, help="folder for all runs; goes on where it is")
     _add_workers(command, os.cpu_count() or 1, "one a core")
     _add_cache(command)
+
+    command = add(
+        "export",
+        "Write trained runs as one file to hand on: a bundle with all that belongs to it, or ONNX.",
+        "polarnet export bundle runs/s0 runs/s1 --cohort cohort --out model.polarnet",
+        commands.export,
+    )
+    command.add_argument("kind", choices=("bundle", "onnx"), help="onnx takes one run")
+    command.add_argument("runs", nargs="+", metavar="RUN", help="run; several differ in seed alone")
+    command.add_argument("--cohort", help="bundle: cohort folder with the labels")
+    command.add_argument("--out", required=True, help="file to write, such as model.polarnet")
 
     command = add(
         "cache",

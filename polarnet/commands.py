@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -187,6 +188,9 @@ def predict(arguments: argparse.Namespace) -> None:
     from polarnet.suitability import check_prediction
     from polarnet.workers import client_for
 
+    if Path(arguments.run_folder).is_file():
+        _predict_bundle(arguments)
+        return
     # First of all, as TensorFlow takes its time.
     check_prediction(load_run_config(arguments.run_folder), read_cohort(arguments.cohort))
     with client_for(arguments.workers, arguments.scheduler) as client:
@@ -197,6 +201,52 @@ def predict(arguments: argparse.Namespace) -> None:
         )
     if note:
         print(f"Note: {note}", file=sys.stderr)
+    _wrote(arguments.out)
+
+
+def _predict_bundle(arguments: argparse.Namespace) -> None:
+    """A bundle and a cohort become a file of scores."""
+    from polarnet.cohort import read_cohort
+
+    if arguments.workers != 1 or arguments.scheduler:
+        raise ValueError("A bundle is scored in one process: leave --workers, --scheduler out.")
+    cohort = read_cohort(arguments.cohort)
+    _load_tensorflow()
+
+    from polarnet.network.training import write_scores
+    from polarnet.writers import load_bundle
+
+    bundle = load_bundle(arguments.run_folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said in the file and below
+        scores = bundle.predict(cohort, show_progress=True)
+    write_scores(scores, arguments.out)
+    if note := scores.attrs["warning"]:
+        print(f"Note: {note}", file=sys.stderr)
+    _wrote(arguments.out)
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Runs become one file."""
+    from polarnet.cohort import read_cohort
+    from polarnet.config import load_run_config
+
+    for run in arguments.runs:  # before TensorFlow takes its time
+        load_run_config(run)
+    if arguments.kind == "onnx" and len(arguments.runs) > 1:
+        raise ValueError("ONNX takes one run; a bundle holds several.")
+    if arguments.kind == "bundle":
+        if not arguments.cohort:
+            raise ValueError("--cohort is missing: thresholds and results need the labels.")
+        cohort = read_cohort(arguments.cohort)
+    _load_tensorflow()
+
+    from polarnet import writers
+
+    if arguments.kind == "onnx":
+        writers.write_onnx(arguments.runs[0], arguments.out)
+    else:
+        writers.write_bundle(arguments.runs, cohort, arguments.out)
     _wrote(arguments.out)
 
 
