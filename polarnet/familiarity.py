@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from sklearn.covariance import LedoitWolf
 
 from polarnet.anatomy import disc_mask, polar_coordinates
@@ -25,7 +26,10 @@ from polarnet.config import ExperimentConfig
 
 FILE: Final = "familiarity.npz"
 
-RATE: Final = 0.03
+UNLIKE: Final = "map unlike the training maps"
+"""How the note on a study begins."""
+
+RATE: Final = 0.035
 """Share of maps like those of validation that is to be marked all the same (our choice)."""
 
 FEWEST: Final = 10
@@ -41,11 +45,15 @@ _LEAST_SD: Final = 0.01  # of a share or a logarithm: what differs less is not k
 _FOLDS: Final = 5
 _TINY: Final = 1e-6
 
-_QUANTILES: Final = {"pattern": 0.995, "texture": 0.995, "orientation": 0.975}
-"""Of each kind of distance, where it counts as 1 (our choice): false alarms are spent on
-orientation, as foreign pictures are far away in pattern or texture."""
+_FAR: Final = 0.998
+_TURNED_FAR: Final = 0.99
+"""Quantiles of the training maps where a distance in pattern or texture, or in favour of one way of
+turning, counts as 1 (our choice): false alarms are spent on turned maps, as foreign pictures are
+far away in pattern or texture."""
 
-_LEAST_GAP: Final = 1.0  # twice the log-likelihood ratio; less than that is no preference
+_LEAST_GAP: Final = 4.0
+"""Twice the logarithm of how much likelier a turned pattern must be to count as 1, at least (our
+choice: e squared)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +87,8 @@ class Familiarity:
     patterns, textures
         Map type -> distribution of the features in training.
     scales
-        Map type -> distance in pattern, texture and orientation that counts as 1, (3,).
+        Map type -> distance in pattern, in texture, and in favour of each of 7 ways of turning and
+        mirroring, that counts as 1, (9,).
     threshold
         A distance above it is unlike the training maps.
     n_train, n_val
@@ -215,7 +224,7 @@ def read_familiarity(folder: Path) -> Familiarity | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         map_types = tuple(str(name) for name in arrays["map_types"])
         size, n_train, n_val = (int(number) for number in arrays["numbers"])
@@ -232,7 +241,7 @@ def read_familiarity(folder: Path) -> Familiarity | None:
         ):
             if usual.centre.shape != (n,) or usual.precision.shape != (n, n):
                 raise ValueError("features of another version")
-        if not map_types or not threshold > 0 or any(s.shape != (3,) for s in scales.values()):
+        if not map_types or not threshold > 0 or any(s.shape != (9,) for s in scales.values()):
             raise ValueError("no map types, or no threshold")
     except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError,
             zipfile.BadZipFile) as error:  # fmt: skip
@@ -241,9 +250,38 @@ def read_familiarity(folder: Path) -> Familiarity | None:
             f"{path} cannot be read: {reason}. Copy the run again, or delete the file: scores then "
             "carry no warning on unlike maps."
         ) from None
-    return Familiarity(
-        map_types, size, patterns, textures, scales, threshold, n_train, n_val, rate
-    )
+    return Familiarity(map_types, size, patterns, textures, scales, threshold, n_train, n_val, rate)
+
+
+class Shares(pd.Series):
+    """study_id -> distance as a share of the threshold: a Series that may lie in `attrs`.
+
+    pandas compares the attrs of tables that are put together, and wants one answer: two of these
+    are equal as a whole.
+    """
+
+    @property
+    def _constructor(self) -> type["Shares"]:
+        return Shares
+
+    def __eq__(self, other: Any) -> Any:
+        return self.equals(other) if isinstance(other, Shares) else super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def unfamiliar_note(share: float) -> str:
+    """What to say of a study at this share of the threshold; nothing where it is familiar.
+
+    >>> unfamiliar_note(1.83)
+    'map unlike the training maps (1.8 times the distance that validation maps keep)'
+    >>> unfamiliar_note(0.9)
+    ''
+    """
+    if share <= 1:
+        return ""
+    shown = f"{share:.1f}" if share < 100 else "over 100"
+    return f"{UNLIKE} ({shown} times the distance that validation maps keep)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,7 +339,7 @@ def _roughness(shares: np.ndarray, step: int) -> np.ndarray:
         difference = (shares[(slice(None), *one)] - shares[(slice(None), *other)])[:, both]
         squares += (difference**2).sum(axis=1)
         n += both.sum()
-    return np.sqrt(squares / n) + _TINY ** 0.5
+    return np.sqrt(squares / n) + _TINY**0.5
 
 
 @lru_cache(maxsize=8)
@@ -348,18 +386,18 @@ def _usual(features: np.ndarray) -> Usual:
 def _kinds(
     pattern: Usual, texture: Usual, of_pattern: np.ndarray, of_texture: np.ndarray
 ) -> np.ndarray:
-    """Distance in pattern, texture and orientation, (n, 3), before scaling."""
-    turned = np.min([pattern.surprise(of_pattern[:, cells]) for cells in _turned()], axis=0)
+    """Distance in pattern, in texture and for each way of turning, (n, 9), before scaling."""
+    surprise = pattern.surprise(of_pattern)
     squares = [
         pattern.squares(of_pattern),
         texture.squares(of_texture),
-        np.maximum(pattern.surprise(of_pattern) - turned, 0),
+        *(surprise - pattern.surprise(of_pattern[:, cells]) for cells in _turned()),
     ]
-    return np.sqrt(np.stack(squares, axis=1))
+    return np.sqrt(np.maximum(np.stack(squares, axis=1), 0))
 
 
 def _scales(pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
-    """High quantiles of the distances of training maps from the other training maps, (3,)."""
+    """High quantiles of the distances of training maps from the other training maps, (9,)."""
     fold = np.arange(len(pattern)) % _FOLDS
     parts = []
     for k in range(_FOLDS):
@@ -367,5 +405,6 @@ def _scales(pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
         usual = _usual(pattern[others]), _usual(texture[others])
         parts.append(_kinds(*usual, pattern[these], texture[these]))
     distances = np.concatenate(parts)
-    high = [np.quantile(distances[:, k], q) for k, q in enumerate(_QUANTILES.values())]
-    return np.maximum(high, [1.0, 1.0, np.sqrt(_LEAST_GAP)])
+    far = np.maximum(np.quantile(distances[:, :2], _FAR, axis=0), 1)
+    turned = np.quantile(distances[:, 2:], _TURNED_FAR, axis=0)
+    return np.concatenate([far, np.maximum(turned, np.sqrt(_LEAST_GAP))])
