@@ -56,8 +56,8 @@ def main() -> None:
         config = pn.ExperimentConfig(map_type=map_type)
         for of_train in trainings:
             known = pn.fit_familiarity(of_train, val, config)
-            for name, maps in kinds.items():
-                maps = maps | {"reserve": reserve(maps)}
+            for name, measured in kinds.items():
+                maps = measured | {"reserve": reserve(measured)}
                 looked_at = {map_type: maps}
                 if map_type == "reserve":
                     looked_at["reserve alone"] = {"reserve": maps["reserve"]}

@@ -5,8 +5,9 @@ photograph. What training maps look like is kept in the run folder, so that othe
 
 Three things are looked at in each map: its *pattern* (mean of 32 sectors, as shares of the mean of
 the disc), its *texture* (level, and how much neighbours at three distances differ) and its
-*orientation* (whether the pattern is more likely turned by a quarter or mirrored than as it is:
-most turned maps lie within the spread of patterns, so that distance alone does not find them).
+*orientation* (whether the pattern is likelier if it is turned by quarters or mirrored, or likelier
+about a flat map, than as it is: most turned maps, and smooth noise, lie within the spread of
+patterns, so that distance alone does not find them).
 """
 
 import zipfile
@@ -41,6 +42,7 @@ _RINGS, _SECTORS = 4, 8  # more cells tell turned maps no better (tried to 8 x 2
 _STEPS: Final = (64, 24, 8)  # neighbours are this share of the map's side apart
 _FREEDOM: Final = 10.0  # of the t distribution: defects make tails that a Gaussian does not have
 _ROUNDS: Final = 6  # of its fit, which changes little after three
+_KINDS: Final = 10  # distances a map type: pattern, texture, 7 ways of turning, flat
 _LEAST_SD: Final = 0.01  # of a share or a logarithm: what differs less is not known to be fixed
 _FOLDS: Final = 5
 _TINY: Final = 1e-6
@@ -88,7 +90,7 @@ class Familiarity:
         Map type -> distribution of the features in training.
     scales
         Map type -> distance in pattern, in texture, and in favour of each of 7 ways of turning and
-        mirroring, that counts as 1, (9,).
+        mirroring and of a flat map, that counts as 1, (10,).
     threshold
         A distance above it is unlike the training maps.
     n_train, n_val
@@ -241,7 +243,7 @@ def read_familiarity(folder: Path) -> Familiarity | None:
         ):
             if usual.centre.shape != (n,) or usual.precision.shape != (n, n):
                 raise ValueError("features of another version")
-        if not map_types or not threshold > 0 or any(s.shape != (9,) for s in scales.values()):
+        if not map_types or not threshold > 0 or any(s.shape != (_KINDS,) for s in scales.values()):
             raise ValueError("no map types, or no threshold")
     except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError,
             zipfile.BadZipFile) as error:  # fmt: skip
@@ -386,18 +388,20 @@ def _usual(features: np.ndarray) -> Usual:
 def _kinds(
     pattern: Usual, texture: Usual, of_pattern: np.ndarray, of_texture: np.ndarray
 ) -> np.ndarray:
-    """Distance in pattern, in texture and for each way of turning, (n, 9), before scaling."""
+    """Distance in pattern, in texture, and in favour of each other reading, (n, 10), before scaling."""
     surprise = pattern.surprise(of_pattern)
     squares = [
         pattern.squares(of_pattern),
         texture.squares(of_texture),
         *(surprise - pattern.surprise(of_pattern[:, cells]) for cells in _turned()),
+        # As far from a flat map as the pattern is: noise has the spread of patterns, but no centre.
+        surprise - pattern.surprise(of_pattern - 1 + pattern.centre),
     ]
     return np.sqrt(np.maximum(np.stack(squares, axis=1), 0))
 
 
 def _scales(pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
-    """High quantiles of the distances of training maps from the other training maps, (9,)."""
+    """High quantiles of the distances of training maps from the other training maps, (10,)."""
     fold = np.arange(len(pattern)) % _FOLDS
     parts = []
     for k in range(_FOLDS):
