@@ -20,6 +20,8 @@ _HOMES = {
     "ExperimentConfig": "config",
     "load_config": "config",
     "save_config": "config",
+    "Familiarity": "familiarity",
+    "fit_familiarity": "familiarity",
     "build_model": "network",
     "load_model": "network",
     "train": "network",

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort
 from polarnet.config import load_run_config
+from polarnet.familiarity import UNLIKE
 from polarnet.folders import new_file
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each
@@ -46,7 +48,8 @@ def predict_in_parts(
 
     Returns
     -------
-    What differs between the cohort and that of the training, as `predict` says it; mostly empty.
+    What differs between the cohort and that of the training, as `predict` says it, and how many
+    studies have maps unlike those of the training; mostly empty.
 
     Raises
     ------
@@ -75,7 +78,16 @@ def predict_in_parts(
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    return difference(config, studies)
+    return "; ".join(filter(None, (difference(config, studies), _unlike(out))))
+
+
+def _unlike(scores: Path) -> str:
+    """How many studies of a scores file are marked as unlike the training maps; nothing if none."""
+    table = pd.read_csv(scores, usecols=lambda name: name == "warning", dtype=str)
+    if "warning" not in table:
+        return ""
+    n = int(table["warning"].str.contains(UNLIKE, regex=False, na=False).sum())
+    return f"maps of {n} of {len(table)} studies are unlike the training maps" if n else ""
 
 
 def _begin(parts: Path, facts: dict[str, Any]) -> None:

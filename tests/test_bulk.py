@@ -1,10 +1,16 @@
 """Scores in parts: the same as at once, and none is computed twice."""
 
+import dataclasses
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 
 import polarnet as pn
 from polarnet import bulk
+from polarnet.config import save_config
+from polarnet.evaluation.table import read_scores
 from polarnet.network.training import write_scores
 
 
@@ -19,7 +25,9 @@ def test_parts_have_the_bytes_of_the_whole(folders, phantom, tmp_path):
     scores = pn.predict(pn.load_model(run), phantom)
     write_scores(scores, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert note == scores.attrs["warning"]
+    n_unlike = int((scores.attrs["unfamiliar"] > 1).sum())
+    said = f"maps of {n_unlike} of {len(phantom)} studies are unlike the training maps"
+    assert note == "; ".join([scores.attrs["warning"], *[said] * (n_unlike > 0)])
     assert {path.name for path in tmp_path.iterdir()} == {"cohort", "scores.csv", "whole.csv"}
 
 
@@ -52,3 +60,28 @@ def test_parts_of_another_cohort_are_refused(folders, phantom, tmp_path, monkeyp
     other = phantom.select(np.arange(50)).save(tmp_path / "other")
     with pytest.raises(ValueError, match=r"scores.csv.parts holds scores of another model"):
         bulk.predict_in_parts(run, other, out, part=32)
+
+
+def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path):
+    """Neither the cohort nor the first part has anything to say; the second part has."""
+    run, _, out = folders
+    model = pn.load_model(run)
+    config = dataclasses.replace(model.experiment, software="", tracer="", stress_agent="")
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    save_config(config, copied / "config.yaml")
+    usual = pn.make_phantom_cohort(60, seed=3, size=32)
+    maps = {m: np.asarray(usual.maps[m]).copy() for m in ("rest", "stress")}
+    maps["stress"][40] *= 50
+    mixed = dataclasses.replace(
+        usual, maps=maps, software="", tracer="", stress_agent="", pixels_checked=True
+    )
+    keep = np.r_[np.flatnonzero(model.familiarity.distances(mixed.maps) <= 1)[:32], 40]
+    cohort = mixed.select(keep).save(tmp_path / "mixed")
+    note = bulk.predict_in_parts(copied, cohort, out, part=32)
+    assert note == "maps of 1 of 33 studies are unlike the training maps"
+    assert out.read_text(encoding="utf-8").splitlines()[0] == "study_id,sex,diabetes,warning"
+    written = pd.read_csv(out, index_col="study_id")["warning"]
+    assert written.iloc[:32].isna().all()
+    assert written.iloc[32].startswith("map unlike the training maps (")
+    assert list(read_scores(out)) == ["sex", "diabetes"]

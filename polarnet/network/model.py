@@ -13,6 +13,7 @@ import numpy as np
 
 from polarnet.anatomy import segment_map
 from polarnet.config import ExperimentConfig, load_run_config
+from polarnet.familiarity import read_familiarity
 from polarnet.network.precision import resolve_precision
 from polarnet.network.reference import read_reference
 from polarnet.network.weights import vgg16_trunk
@@ -151,13 +152,13 @@ def load_model(folder: str | Path) -> keras.Model:
     Returns
     -------
     keras.Model as made by `build_model`; `model.experiment` is the run's configuration,
-    `model.training_segments` the mean of each AHA segment in its training (None in runs that have
-    no such file).
+    `model.training_segments` the mean of each AHA segment in its training, `model.familiarity` what
+    its training maps look like (None in runs that have no such file).
 
     Raises
     ------
     FileNotFoundError: the folder is not a run, or its model is missing.
-    ValueError: the model file is damaged.
+    ValueError: the model file, or that of the familiarity, is damaged.
     """
     folder = Path(folder)
     config = load_run_config(folder)
@@ -174,6 +175,7 @@ def load_model(folder: str | Path) -> keras.Model:
         raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")
     model.experiment = config
     model.training_segments = read_reference(folder)
+    model.familiarity = read_familiarity(folder)
     return model
 
 

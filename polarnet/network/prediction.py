@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.familiarity import Familiarity, Shares
 from polarnet.network.encoding import encode
 from polarnet.network.features import BATCH, Features, padded, trunk_features
 from polarnet.network.inputs import Inputs, input_maps
@@ -41,7 +42,9 @@ def predict(
     -------
     DataFrame, index study_id, one column a trait, probabilities in [0, 1]. Its
     `attrs["warning"]` says where tracer, stress agent or software differ from the training
-    cohort, or that the model was trained on a phantom; empty otherwise.
+    cohort, or that the model was trained on a phantom; empty otherwise. Where the model has a
+    `familiarity`, `attrs["unfamiliar"]` is a Series study_id -> distance of the study's maps from
+    the training maps, as a share of what validation maps keep: above 1 is unlike them.
 
     Raises
     ------
@@ -71,6 +74,10 @@ def predict(
     table.attrs["warning"] = difference(config, cohort)
     if table.attrs["warning"] and not (cohort.is_phantom and config.software == PHANTOM):
         warnings.warn(table.attrs["warning"], stacklevel=2)
+    familiarity: Familiarity | None = getattr(model, "familiarity", None)
+    if familiarity is not None:
+        distances = familiarity.distances(cohort.maps) / familiarity.threshold
+        table.attrs["unfamiliar"] = Shares(distances, table.index)
     return table
 
 

@@ -18,6 +18,7 @@ from polarnet import __version__
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config
+from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.folders import new_file, new_folder
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import keep_depths, weights_digest
@@ -102,6 +103,9 @@ def train(
         model.save(folder / "model.keras")
         history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
         write_reference(training_segments(train, config), folder)
+        model.familiarity = fit_familiarity(train, val, config)
+        if model.familiarity is not None:
+            write_familiarity(model.familiarity, folder)
         write_scores(predict(model, val, cache=cache), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
@@ -158,9 +162,19 @@ def is_of(folder: Path, train: Cohort, val: Cohort) -> bool:
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
-    """Write scores with 9 digits, more than float32 has, and a column `warning` if there is one."""
+    """Write scores with 9 digits, more than float32 has, and what `predict` warned of.
+
+    The column `warning` is there if the cohort has a warning, or if the maps were compared with the
+    training maps: it then is empty where a study has none, so that parts of a cohort have the same
+    columns.
+    """
     table = scores.copy()
-    if warning := scores.attrs.get("warning"):
+    warning = scores.attrs.get("warning", "")
+    unfamiliar = scores.attrs.get("unfamiliar")
+    if unfamiliar is not None:
+        notes = unfamiliar.loc[scores.index].map(unfamiliar_note)
+        table["warning"] = ["; ".join(filter(None, (warning, note))) for note in notes]
+    elif warning:
         table["warning"] = warning
     with new_file(path) as partial:
         table.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")

@@ -1,0 +1,165 @@
+"""Maps unlike those of a training are told from fresh ones, and marked where they are scored."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import polarnet as pn
+from polarnet import familiarity
+from polarnet.familiarity import read_familiarity, write_familiarity
+from polarnet.network.training import write_scores
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return pn.split_by_patient(pn.make_phantom_cohort(500, seed=21, size=32), val=0.3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def usual(splits):
+    return pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return np.asarray(pn.make_phantom_cohort(200, seed=22, size=32).maps["stress"])
+
+
+def unlike(usual, maps):
+    return float((usual.distances({"stress": maps}) > usual.threshold).mean())
+
+
+def test_few_fresh_maps_are_unlike(usual, fresh):
+    assert unlike(usual, fresh) < 0.1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda m: np.rot90(m, 1, (1, 2)), lambda m: np.rot90(m, 2, (1, 2)), lambda m: m[:, :, ::-1]],
+    ids=["quarter", "half", "mirrored"],
+)
+def test_turned_maps_are_unlike(usual, fresh, change):
+    assert unlike(usual, change(fresh)) > 0.85
+
+
+def test_another_unit_is_unlike(usual, fresh):
+    assert unlike(usual, fresh * 100) == 1
+    assert unlike(usual, fresh / 100) == 1
+
+
+def test_noise_and_what_has_no_flow_are_unlike(usual, fresh):
+    disc = pn.anatomy.disc_mask(32)
+    noise = np.random.default_rng(0).uniform(0, 4, fresh.shape) * disc
+    assert unlike(usual, noise) == 1
+    assert unlike(usual, np.zeros_like(fresh)) == 1
+    assert np.isinf(usual.distances({"stress": np.where(disc, np.nan, fresh)})).all()
+
+
+def test_the_threshold_is_the_conformal_quantile_of_validation_maps(splits, usual):
+    """At most 3.5 % of n + 1 exchangeable studies lie beyond the k-th of n, k = .965 (n + 1)."""
+    val = splits[1]
+    distances = np.sort(usual.distances(val.maps))
+    n_beyond = int((distances > usual.threshold).sum())
+    assert (n_beyond + 1) / (len(val) + 1) <= 0.035 < (n_beyond + 2) / (len(val) + 1)
+    assert usual.rate == pytest.approx((n_beyond + 1) / (len(val) + 1))
+
+
+def test_few_validation_maps_say_that_they_allow_no_small_rate(splits):
+    few = splits[1].select(np.arange(9))
+    usual = pn.fit_familiarity(splits[0], few, pn.ExperimentConfig(map_type="stress"))
+    assert usual.rate == pytest.approx(0.1)  # the largest of 9: 1 of 10
+    assert usual.threshold == usual.distances(few.maps).max()
+
+
+def test_a_reserve_map_is_judged_with_the_flows_it_comes_from(splits):
+    usual = pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="reserve"))
+    assert usual.map_types == ("rest", "stress", "reserve")
+    turned = {m: np.rot90(np.asarray(s[:]), 2, (1, 2)) for m, s in splits[2].maps.items()}
+    assert (usual.distances(turned) > usual.threshold).mean() > 0.85
+
+
+def test_many_studies_are_looked_at_in_part(splits, monkeypatch):
+    monkeypatch.setattr(familiarity, "_MOST", 50)
+    usual = pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
+    assert (usual.n_train, usual.n_val) == (50, 50)
+
+
+def test_batches_change_nothing(usual, fresh, monkeypatch):
+    whole = usual.distances({"stress": fresh})
+    monkeypatch.setattr(familiarity, "_BATCH", 7)
+    np.testing.assert_allclose(usual.distances({"stress": fresh}), whole, rtol=1e-9)
+
+
+def test_the_file_keeps_everything(usual, fresh, tmp_path):
+    assert read_familiarity(tmp_path) is None
+    write_familiarity(usual, tmp_path)
+    again = read_familiarity(tmp_path)
+    assert np.array_equal(again.distances({"stress": fresh}), usual.distances({"stress": fresh}))
+    for name in ("map_types", "size", "threshold", "n_train", "n_val", "rate"):
+        assert getattr(again, name) == getattr(usual, name)
+
+
+def test_a_damaged_file_is_refused_and_nothing_is_unpickled(usual, tmp_path):
+    write_familiarity(usual, tmp_path)
+    path = tmp_path / familiarity.FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"familiarity\.npz cannot be read: .* Copy the run again"):
+        read_familiarity(tmp_path)
+    np.savez(path, map_types=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ValueError, match=r"familiarity\.npz cannot be read: .*allow_pickle"):
+        read_familiarity(tmp_path)
+
+
+def test_other_maps_than_those_of_the_training_are_refused(usual, fresh):
+    with pytest.raises(ValueError, match="Familiarity is of stress maps, but rest was given"):
+        usual.distances({"rest": fresh})
+    with pytest.raises(ValueError, match="of 32 x 32 pixels, but the stress maps have shape"):
+        usual.distances({"stress": fresh[:, :16, :16]})
+
+
+def test_flat_maps_of_a_handful_of_studies_do_no_harm(make_cohort):
+    config = pn.ExperimentConfig(map_type="stress")
+    assert pn.fit_familiarity(make_cohort(n=6), make_cohort(n=2), config) is None
+    usual = pn.fit_familiarity(make_cohort(n=12), make_cohort(n=2), config)
+    assert np.isfinite(usual.distances(make_cohort(n=12).maps)).all()
+
+
+def test_predictions_and_their_file_mark_unlike_maps(finished_run, tmp_path):
+    run, (_, _, test) = finished_run
+    model = pn.load_model(run.folder)
+    turned = {m: np.asarray(test.maps[m][:]).copy() for m in ("rest", "stress")}
+    turned["stress"][0] *= 20
+    other = dataclasses.replace(test, maps=turned, pixels_checked=True)
+    scores = pn.predict(model, other)
+    shares = scores.attrs["unfamiliar"]
+    expected = model.familiarity.distances(other.maps) / model.familiarity.threshold
+    np.testing.assert_allclose(shares, expected)
+    assert list(shares.index) == list(test.patients.index)
+    write_scores(scores, tmp_path / "scores.csv")
+    warning = pd.read_csv(tmp_path / "scores.csv", index_col="study_id")["warning"]
+    assert warning.iloc[0].startswith(
+        "trained on a phantom, not on patients; map unlike the training maps ("
+    )
+    assert warning.iloc[0].endswith(" times the distance that validation maps keep)")
+    assert (warning.str.contains("unlike") == (shares > 1)).all()
+
+
+def test_a_run_without_the_file_scores_as_before(finished_run, tmp_path):
+    model = pn.load_model(finished_run[0].folder)
+    model.familiarity = None
+    scores = pn.predict(model, finished_run[1][2])
+    assert "unfamiliar" not in scores.attrs
+    scores.attrs["warning"] = ""
+    write_scores(scores, tmp_path / "scores.csv")
+    assert list(pd.read_csv(tmp_path / "scores.csv")) == ["study_id", "sex", "diabetes"]
+
+
+def test_scores_of_two_cohorts_can_be_put_together(finished_run):
+    """pandas compares the attrs of tables that it puts together, and wants one bool."""
+    scores = pn.predict(pn.load_model(finished_run[0].folder), finished_run[1][2])
+    first, second = scores.iloc[:5], scores.iloc[5:].copy()
+    second.attrs["unfamiliar"] = scores.attrs["unfamiliar"] * 2
+    assert len(pd.concat([first, second])) == len(scores)
