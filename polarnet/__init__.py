@@ -101,6 +101,7 @@ _HOMES = {
     "write_checklist": "report.checklist",
     "write_report": "report.page",
     "run_experiment": "experiment",
+    "write_patient_page": "onepatient",
     "Bundle": "writers",
     "load_bundle": "writers",
     "write_bundle": "writers",

@@ -168,7 +168,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("run_folder", metavar="MODEL", help="run folder, or a bundle")
     command.add_argument("cohort", help="cohort folder")
-    command.add_argument("--out", required=True, help="CSV file to write")
+    command.add_argument("--out", help="CSV file to write")
+    command.add_argument("--report", metavar="HTML", help="write the page of one study")
+    command.add_argument("--study", metavar="ID", help="which one, in a cohort of several")
+    command.add_argument(
+        "--research-traits", action="store_true",
+        help="on the page, also the scores of other traits than impaired MFR; never for care",
+    )  # fmt: skip
     _add_workers(command, 1, "1")
 
     command = add(

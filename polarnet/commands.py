@@ -188,6 +188,12 @@ def predict(arguments: argparse.Namespace) -> None:
     from polarnet.suitability import check_prediction
     from polarnet.workers import client_for
 
+    if arguments.report:
+        _report_patient(arguments)
+    elif not arguments.out:
+        raise ValueError("--out is missing: name the CSV file to write (or a page by --report).")
+    if not arguments.out:
+        return
     if Path(arguments.run_folder).is_file():
         _predict_bundle(arguments)
         return
@@ -202,6 +208,32 @@ def predict(arguments: argparse.Namespace) -> None:
     if note:
         print(f"Note: {note}", file=sys.stderr)
     _wrote(arguments.out)
+
+
+def _report_patient(arguments: argparse.Namespace) -> None:
+    """One study becomes a page."""
+    from polarnet.cohort import read_cohort
+
+    cohort = read_cohort(arguments.cohort)
+    studies = list(cohort.patients.index)
+    if arguments.study is None and len(studies) > 1:
+        raise ValueError(
+            f"{arguments.cohort} holds {len(studies)} studies; name one by --study, such as "
+            f"{studies[0]}."
+        )
+    study = studies[0] if arguments.study is None else arguments.study
+    if study not in studies:
+        raise ValueError(f"{arguments.cohort} has no study '{study}'; cohort.csv lists them.")
+    _load_tensorflow()
+
+    from polarnet.onepatient import write_patient_page
+
+    _wrote(
+        write_patient_page(
+            arguments.run_folder, cohort, study, arguments.report,
+            research_traits=arguments.research_traits,
+        )
+    )  # fmt: skip
 
 
 def _predict_bundle(arguments: argparse.Namespace) -> None:
