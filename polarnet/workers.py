@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
+from polarnet.progressbar import progress_bar
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -105,7 +105,7 @@ def do_each(
     """
     items = list(items)
     problems = []
-    with tqdm(total=len(items), desc=title, unit=unit) as bar:
+    with progress_bar(total=len(items), desc=title, unit=unit) as bar:
         if client is None:
             results: Any = (task(item, *shared) for item in items)
         else:

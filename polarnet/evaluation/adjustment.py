@@ -9,6 +9,7 @@ from scipy.stats import chi2
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import check_same_studies, checked_pairs, clipped_logit
 from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, auroc
+from polarnet.htmltable import html_table
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class Association:
         return (
             f"Odds ratio per SD {self.odds_ratio}, likelihood-ratio p = {self.p_value:.3g} "
             f"({self.n_pos} positives, {self.n_neg} negatives, {self.n_left_out} left out)"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Adjusted association",
+            {
+                "odds ratio per SD": self.odds_ratio,
+                "likelihood-ratio p": f"{self.p_value:.3g}",
+                "AUROC of the covariates alone (apparent)": self.covariates_auroc,
+                "positives, negatives, left out": f"{self.n_pos}, {self.n_neg}, {self.n_left_out}",
+            },
         )
 
 

@@ -12,6 +12,7 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import LEVEL, Interval
+from polarnet.htmltable import html_table
 
 GRID_SIZE: Final = 50
 """Points of the smooth curve, evenly spaced (our choice)."""
@@ -57,6 +58,18 @@ class Calibration:
         return (
             f"Calibration intercept {self.intercept}, slope {self.slope}, "
             f"Brier {self.brier:.3f} ({self.n_pos} positives, {self.n_neg} negatives)"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Calibration",
+            {
+                "intercept (0 is right)": self.intercept,
+                "slope (1 is right)": self.slope,
+                "Brier score": f"{self.brier:.3f}, scaled {self.scaled_brier:.3f}",
+                "observed, expected share": f"{self.observed:.3f}, {self.expected:.3f}",
+                "positives, negatives": f"{self.n_pos}, {self.n_neg}",
+            },
         )
 
 

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu, norm, rankdata, t
 
+from polarnet.htmltable import html_table
+
 LEVEL: Final = 0.95
 """Confidence level of every interval."""
 
@@ -65,6 +67,22 @@ class DeLongResult:
         return (
             f"AUROC difference {self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}], "
             f"p = {self.p_value:.3g} ({self.method})"
+        )
+
+    def _repr_html_(self) -> str:
+        if np.isnan(self.low):
+            return html_table(
+                "AUROC difference", {"difference": f"{self.difference:+.3f}", "test": self.method}
+            )
+        p = "<0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+        return html_table(
+            "AUROC difference",
+            {
+                "difference": f"{self.difference:+.3f}",
+                "95 % interval": f"{self.low:+.3f} to {self.high:+.3f}",
+                "p": p,
+                "test": self.method,
+            },
         )
 
 

@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from polarnet.evaluation.pairs import checked_pairs
 from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval
+from polarnet.htmltable import html_table
 
 LEAST_SENSITIVITY: Final = 0.90
 """Of the threshold "sensitive" (our choice)."""
@@ -52,6 +53,21 @@ class Classification:
     npv: Interval
     lr_positive: Interval
     lr_negative: Interval
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            f"Positive from a probability of {self.threshold:.3f}",
+            {
+                "true, false positives": f"{self.tp}, {self.fp}",
+                "true, false negatives": f"{self.tn}, {self.fn}",
+                "sensitivity": self.sensitivity,
+                "specificity": self.specificity,
+                "positive predictive value": self.ppv,
+                "negative predictive value": self.npv,
+                "likelihood ratio +": self.lr_positive,
+                "likelihood ratio -": self.lr_negative,
+            },
+        )
 
 
 def choose_thresholds(

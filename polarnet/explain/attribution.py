@@ -7,7 +7,6 @@ from typing import Final
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
@@ -17,6 +16,7 @@ from polarnet.explain.occlusion import Filling, segment_occlusion
 from polarnet.network.encoding import encode
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
+from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction
 
 METHODS: Final = (
@@ -102,7 +102,7 @@ def attribution(
     step = max(1, _PIXELS // config.input_size**2)
     heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
     starts = range(0, len(cohort), step)
-    for start in tqdm(starts, desc=method, unit="batch", disable=not show_progress):
+    for start in progress_bar(starts, desc=method, unit="batch", disable=not show_progress):
         image = encode(maps[start : start + step], config)
         with _numpy_state(seed, start):
             heat[start : start + step] = _in_frame(explain(image), cohort.size)

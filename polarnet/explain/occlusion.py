@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
-from tqdm.auto import tqdm
 
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
@@ -17,6 +16,7 @@ from polarnet.explain.logits import logit_model
 from polarnet.network.encoding import encode
 from polarnet.network.inputs import input_maps
 from polarnet.network.reference import group_without
+from polarnet.progressbar import progress_bar
 
 Filling = Mapping[str, np.ndarray]
 """Map type -> (17,): the level that a segment is brought to, in the unit of the map."""
@@ -73,7 +73,7 @@ def segment_occlusion(
     alone = [[k] for k in range(1, 18)]
     lost = np.empty((len(cohort), 17), np.float32)
     starts = range(0, len(cohort), _STUDIES)
-    for start in tqdm(starts, desc="Occlusion", unit="batch", disable=not show_progress):
+    for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
         maps = input_maps(cohort, config)[start : start + _STUDIES]
         variants = [maps, *(replaced(maps, segments, filling, config) for segments in alone)]
         logits = _logits(logit, variants, config)
@@ -106,7 +106,7 @@ def removal_curve(
     filling = filling or usual_segments(model, trait)
     curves = np.empty((len(cohort), 18), np.float32)
     starts = range(0, len(cohort), _STUDIES)
-    for start in tqdm(starts, desc="Removal", unit="batch", disable=not show_progress):
+    for start in progress_bar(starts, desc="Removal", unit="batch", disable=not show_progress):
         maps = input_maps(cohort, config)[start : start + _STUDIES]
         here = order[start : start + _STUDIES]
         variants = [replaced(maps, here[:, :k], filling, config) for k in range(18)]

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from tqdm.auto import tqdm
 
 from polarnet.cohort import Cohort
 from polarnet.explain.agreement import median_level, rank_correlation
 from polarnet.explain.attribution import attribution
 from polarnet.explain.groups import first_per_patient
 from polarnet.network.model import HIDDEN, STANDARDISED, in_float32
+from polarnet.progressbar import progress_bar
 
 
 def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, keras.Model]]:
@@ -76,7 +76,9 @@ def cascade(
     """
     rows = []
     steps = randomised_models(model, seed=seed)
-    for layer, random in tqdm(steps, desc="Randomising", unit="layer", disable=not show_progress):
+    for layer, random in progress_bar(
+        steps, desc="Randomising", unit="layer", disable=not show_progress
+    ):
         drawn = attribution(random, cohort, trait, method, seed=seed)
         agreement = first_per_patient(rank_correlation(heat, drawn), patients)
         level = median_level(agreement, seed=seed)

@@ -18,7 +18,6 @@ from typing import Final, Protocol
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort import Cohort
@@ -27,6 +26,7 @@ from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import ENCODING_VERSION, encode
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import BLOCK_ENDS, POOLED, below
+from polarnet.progressbar import progress_bar
 
 BATCH: Final = 32
 """Maps through the trunk at once; the last batch is filled up, so that no result depends on how
@@ -160,7 +160,9 @@ def _keep(
         outputs = lower(images, training=False)
         return outputs if isinstance(outputs, list) else [outputs]
 
-    with tqdm(total=len(rows), desc="Features", unit="map", disable=not show_progress) as bar:
+    with progress_bar(
+        total=len(rows), desc="Features", unit="map", disable=not show_progress
+    ) as bar:
         for start in range(0, len(rows), _SHARD):
             shard = np.array(rows[start : start + _SHARD])
             values = []

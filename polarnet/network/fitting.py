@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm.auto import tqdm
+from tqdm.std import tqdm
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
@@ -21,6 +21,7 @@ from polarnet.network.model import HIDDEN, POOLED, above, standardise
 from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
 from polarnet.network.progress import keep_progress, progress_folder, take_up
+from polarnet.progressbar import progress_bar
 
 LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
@@ -169,7 +170,7 @@ def _train_stage(
         loss=recorded_log_loss(train.traits[traits]),
         steps_per_execution=steps,
     )
-    with tqdm(
+    with progress_bar(
         total=len(stage.penalties),
         desc=f"Training ({stage.name}, at most)",
         unit="epoch",

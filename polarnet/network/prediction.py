@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
@@ -17,6 +16,7 @@ from polarnet.network.encoding import encode
 from polarnet.network.features import BATCH, Features, padded, trunk_features
 from polarnet.network.inputs import Inputs, input_maps
 from polarnet.network.model import POOLED, above
+from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction, difference
 
 
@@ -61,7 +61,9 @@ def predict(
         stack = trunk_features(model, layer, stack, Path(cache), show_progress=show_progress)
     forward = tf.function(lambda inputs: side_by_side(upper(inputs, training=False), config.traits))
     scores = []
-    with tqdm(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress) as bar:
+    with progress_bar(
+        total=len(cohort), desc="Scoring", unit="study", disable=not show_progress
+    ) as bar:
         for start in range(0, len(cohort), BATCH):
             rows = stack[start : start + BATCH]
             scores.append(padded(forward, encode(rows, config) if cache is None else rows))

@@ -16,10 +16,11 @@ import tensorflow as tf
 
 from polarnet import __version__
 from polarnet.cachefolder import cache_folder
-from polarnet.cohort import Cohort
+from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.folders import new_file, new_folder
+from polarnet.htmltable import html_table
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import keep_depths, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
@@ -59,6 +60,22 @@ class Run:
         return (
             f"Run {self.folder}: {self.config.mode} VGG16 on {self.config.map_type} maps, "
             f"{len(self.config.traits)} traits, validation log-loss {self.val_log_loss:.4f}"
+        )
+
+    def _repr_html_(self) -> str:
+        title = f"Run {self.folder}" + (
+            " (phantom, not patients)" if self.config.software == PHANTOM else ""
+        )
+        return html_table(
+            title,
+            {
+                "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
+                "maps": self.config.map_type,
+                "weights": self.config.weights or "untrained",
+                "traits": ", ".join(self.config.traits),
+                "validation log-loss": f"{self.val_log_loss:.4f}",
+                "seed": self.config.seed,
+            },
         )
 
 

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from polarnet.anatomy import disc_mean
 from polarnet.cohort import PHANTOM, Cohort, join_cohorts, write_cohorts
@@ -22,6 +21,7 @@ from polarnet.phantom.rendering import (
     draw_departures,
     render_signal,
 )
+from polarnet.progressbar import progress_bar
 from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 _BLOCK: Final = 500  # patients simulated at once
@@ -112,7 +112,7 @@ def make_phantom_cohort(
     def blocks() -> Iterator[Cohort]:
         n_before = 0
         starts = range(0, n_patients, _BLOCK)
-        bar = tqdm(starts, desc="Simulating", unit="block", disable=n_patients < _LONG)
+        bar = progress_bar(starts, desc="Simulating", unit="block", disable=n_patients < _LONG)
         for number, start in enumerate(bar):
             streams = _streams(seed, number)
             patients = _draw_patients(streams, min(_BLOCK, n_patients - start), sex_in_pattern)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from polarnet import __version__
 from polarnet.cohort.checks import map_digest
+from polarnet.progressbar import progress_bar
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
 from polarnet.readers.sources import Reading, is_dicom
 
@@ -167,7 +167,7 @@ def read_files(
     ]
     arguments = [(store.folder, number, start, some, reading) for number, start, some in chunks]
     results: list[ReadFile] = []
-    with tqdm(
+    with progress_bar(
         total=len(files), desc="Reading", unit="file", delay=_PATIENCE,
         disable=not show_progress or len(chunks) == 1,
     ) as bar:  # fmt: skip

@@ -6,12 +6,12 @@ from typing import Final
 
 import pandas as pd
 from sklearn.metrics import log_loss
-from tqdm.auto import tqdm
 
 from polarnet.cohort import Cohort, fold_by_patient
 from polarnet.evaluation import baseline_scores
 from polarnet.folders import new_folder
 from polarnet.phantom import make_phantom_cohort
+from polarnet.progressbar import progress_bar
 from polarnet.reproduction.holdout import first_labels
 from polarnet.reproduction.opening import Reproduction
 from polarnet.traits import TRAITS
@@ -57,7 +57,7 @@ def make_ceiling(study: Reproduction) -> None:
         seen, choosing = next(fold_by_patient(learning, _FOLDS, seed=LEARNING_SEED))
         traits = [trait for trait in study.plan.traits if trait in TRAITS]
         chosen = []
-        for map_type in tqdm(study.plan.map_types, desc="Ceiling", unit="map type"):
+        for map_type in progress_bar(study.plan.map_types, desc="Ceiling", unit="map type"):
             scores, readers = _read(map_type, traits, seen, choosing, testing)
             chosen.append(readers)
             scores.to_csv(partial / f"scores_{map_type}.csv", float_format="%.9g")

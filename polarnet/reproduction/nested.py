@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from polarnet.cohort import Cohort, fold_by_patient
 from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_file
+from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import main_model
 from polarnet.reproduction.opening import Reproduction
 
@@ -34,7 +34,7 @@ def train_nested(study: Reproduction, map_types: list[str]) -> None:
         Such as ["rest", "stress", "reserve"].
     """
     folds = study.plan.folds
-    with tqdm(total=len(map_types) * folds * folds, desc="Nested", unit="network") as bar:
+    with progress_bar(total=len(map_types) * folds * folds, desc="Nested", unit="network") as bar:
         for map_type in map_types:
             for fold, rest, held_out in _outer_folds(study):
                 folder = _folder(study, map_type, fold)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from polarnet.cohort import Cohort
 from polarnet.evaluation.table import read_scores
+from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.opening import Reproduction
 
@@ -31,7 +31,7 @@ def train_arms(arms: Sequence[Arm], train: Cohort, val: Cohort, runs: Path, cach
     from polarnet.network import train as train_network
 
     keep_shared_features(arms, (train, val), cache)
-    for arm in tqdm(arms, desc="Networks", unit="network"):
+    for arm in progress_bar(arms, desc="Networks", unit="network"):
         part = share_of(train, arm.share, seed=arm.config.seed)
         train_network(part, val, arm.config, runs / arm.name, cache=cache, show_progress=False)
 

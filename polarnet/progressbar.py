@@ -1,0 +1,72 @@
+"""Progress with time left, fit for where it is read: a terminal, a notebook or a log file."""
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from typing import Any, Final, TextIO
+
+from tqdm.std import tqdm
+
+LOG_EVERY_S: Final = 30.0
+"""Seconds between two lines of a log file (our choice)."""
+
+LOG_AFTER_S: Final = 5.0
+"""Work that takes less leaves no line in a log file (our choice)."""
+
+
+class _Lines:
+    """A text stream that gets each state of a bar as a line of its own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._last = stream, ""
+
+    def write(self, text: str) -> None:
+        line = text.strip()
+        if line and line != self._last:
+            self._stream.write(line + "\n")
+            self._last = line
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
+    """A tqdm bar; where a bar cannot move, a line now and then.
+
+    A terminal and a notebook redraw the bar in place; a notebook with ipywidgets shows theirs,
+    without them the text. A log file, where stderr is no terminal, gets a line every 30 seconds of
+    work that takes longer than 5.
+
+    Parameters
+    ----------
+    items
+        To go through; None where `update` is called.
+    options
+        As tqdm takes them: total, desc, unit, disable, ...
+    """
+    if sys.stderr is None:  # a Windows program without console
+        return tqdm(items, **options | {"disable": True})
+    if _is_notebook():
+        if importlib.util.find_spec("ipywidgets"):
+            from tqdm.notebook import tqdm as notebook_bar
+
+            return notebook_bar(items, **options)
+        return tqdm(items, **options)
+    if sys.stderr.isatty():
+        return tqdm(items, **options)
+    in_log: dict[str, Any] = {
+        "file": _Lines(sys.stderr),
+        "mininterval": LOG_EVERY_S,
+        "maxinterval": LOG_EVERY_S,
+        "delay": LOG_AFTER_S,
+        "ascii": True,
+        "ncols": 100,
+    }
+    return tqdm(items, **in_log | options)
+
+
+def _is_notebook() -> bool:
+    """Whether a Jupyter kernel runs this process."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config

@@ -1,0 +1,187 @@
+"""The commands in README.md and docs/ are what the program understands, and the journeys run."""
+
+import contextlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import polarnet as pn
+from polarnet import cli
+from polarnet.grid import read_grid
+
+ROOT = Path(__file__).parents[1]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+NOT_THERE_YET = ("polarnet report ", "polarnet export ", " --report ")
+"""Parts of commands that the guides name and the program does not have yet. Take a line out as
+soon as its command is there.
+"""
+
+
+def blocks(guide, *kinds):
+    """(kind, text) of the fenced blocks of these kinds, in order."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", guide.read_text(encoding="utf-8"), re.M | re.S)
+    return [(kind, text) for kind, text in found if kind in kinds]
+
+
+def commands(text):
+    """Words of each `polarnet` line, without what is not there yet."""
+    lines = [line for line in text.splitlines() if line.startswith("polarnet ")]
+    lines = [line for line in lines if not any(part in line for part in NOT_THERE_YET)]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, cache):
+    """A folder with what the guides name: maps, clinic.csv, clinic.xlsx; settings made small."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("polarnet.cachefolder.user_cache_path", lambda *_, **__: cache)
+    for name in ("XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "settings"))
+    small = {"input_size": 32, "epochs": 2, "patience": 2, "trunk": "block1"}
+    for name, value in small.items():
+        monkeypatch.setitem(pn.ExperimentConfig.__init__.__kwdefaults__, name, value)
+    cohort = pn.make_phantom_cohort(80, seed=11, size=48)
+    (tmp_path / "maps").mkdir()
+    for k, study in enumerate(cohort.patients.index):
+        for map_type in ("rest", "stress"):
+            path = tmp_path / "maps" / f"{study}_{map_type}.csv"
+            np.savetxt(path, cohort.maps[map_type][k], delimiter=",", fmt="%.3f")
+    table = pd.DataFrame(
+        {
+            "Study": cohort.patients.index,
+            "Patient": cohort.patients.to_numpy(),
+            "Gender": cohort.traits["sex"].map({1.0: "F", 0.0: "M"}).to_numpy(),
+            "Diabetes": cohort.traits["diabetes"].map({1.0: "yes", 0.0: "no"}).to_numpy(),
+            "Age": cohort.clinical["age"].round().to_numpy(),
+        }
+    )
+    table.to_csv("clinic.csv", index=False)
+    table.to_excel("clinic.xlsx", index=False)
+    return tmp_path
+
+
+def run(words, capsys):
+    code = cli.main(["none" if word == "PATH" else word for word in words])
+    said = capsys.readouterr()
+    assert code == 0, f"{shlex.join(words)}: {said.err}"
+    if words[0] == "import" and words[-1] == "cohort":
+        shutil.copytree("cohort", "other_cohort")  # the guides' second cohort
+
+
+def follow(parts, capsys):
+    """Run `polarnet` lines, and write YAML blocks that begin with their file's name."""
+    for kind, text in parts:
+        if kind == "yaml":
+            name = re.match(r"# (\S+\.yaml)\n", text)[1]
+            Path(name).write_text(text, encoding="utf-8")
+        else:
+            for words in commands(text):
+                run(words, capsys)
+
+
+def own_columns():
+    (text,) = [t for k, t in blocks(ROOT / "docs" / "own-data.md", "yaml") if "columns.yaml" in t]
+    return text
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_every_command_of_a_guide_is_understood(guide):
+    for _, text in blocks(guide, "sh"):
+        for words in commands(text):
+            # --version says it and ends.
+            ends = pytest.raises(SystemExit) if "--version" in words else contextlib.nullcontext()
+            with ends:
+                cli._parser().parse_args(words)
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["make"]:
+                assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+            if words[:1] == ["python"] and words[1].endswith(".py"):
+                assert (ROOT / words[1]).is_file()
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_every_link_of_a_guide_leads_to_a_file(guide):
+    text = guide.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (guide.parent / target).is_file(), target
+
+
+def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
+    """docs/own-data.md from its first command to its last, then what reading-results.md adds.
+
+    The checks of the explanation look at few studies here, to save a minute.
+    """
+    monkeypatch.setattr("polarnet.explanation.CHECKED", 12)
+    monkeypatch.setattr("polarnet.explanation.RANDOM_ORDERS", 1)
+    follow(blocks(ROOT / "docs" / "own-data.md", "sh", "yaml"), capsys)
+    assert pd.read_csv("table.csv")["auroc"].notna().any()
+    assert (place / "explained" / "explanation.html").is_file()
+    assert pd.read_csv("scores.csv").shape[0] == len(pn.read_cohort("other_cohort"))
+    ((_, code),) = blocks(ROOT / "docs" / "reading-results.md", "python")
+    exec(code, {})
+    assert "Calibration intercept" in capsys.readouterr().out
+
+
+def test_the_readme_import_becomes_a_table(place, capsys):
+    """The block under "On your own exports"; between two of its lines the user edits a file."""
+    (text,) = [t for _, t in blocks(ROOT / "README.md", "sh") if "--suggest-columns" in t]
+    for words in commands(text):
+        run(words, capsys)
+        if "--suggest-columns" in words:
+            Path("columns.yaml").write_text(own_columns(), encoding="utf-8")
+    assert Path("scores.csv").is_file()
+
+
+def test_the_grid_file_of_its_guide_is_read(place, capsys):
+    """3 maps x 2 modes x 3 seeds x 5 folds, of both traits and of each alone: 270 runs."""
+    Path("columns.yaml").write_text(own_columns(), encoding="utf-8")
+    run(["import", "maps", "--clinical", "clinic.csv", "--columns", "columns.yaml",
+         "--unit", "mL/min/g", "--out", "cohort"], capsys)  # fmt: skip
+    text = blocks(ROOT / "docs" / "grid.md", "yaml")[0][1]
+    Path("study.yaml").write_text(text.replace("vgg16_notop.weights.h5", "null"), encoding="utf-8")
+    _, runs = read_grid("study.yaml")
+    assert len(runs) == 270
+
+
+@pytest.mark.realdata
+def test_real_relative_counts_become_an_evaluated_run(spectf, place, capsys):
+    """160 SPECT patients, 33 without disease: at a share of 0.4 an AUROC can be given."""
+    columns = {
+        "study_id": "study_id",
+        "patient_id": "patient_id",
+        "traits": {"abnormal": {"column": "abnormal", "one": ["1"], "zero": ["0"]}},
+    }
+    Path("own.yaml").write_text(yaml.safe_dump(columns), encoding="utf-8")
+    Path("settings.yaml").write_text("test: 0.4\nepochs: 30\n", encoding="utf-8")
+    for line in (
+        f"import '{spectf}/maps' --unit percent --preview first.png",
+        f"import '{spectf}/maps' --clinical '{spectf}/clinical.csv' --suggest-columns first.yaml",
+        f"import '{spectf}/maps' --clinical '{spectf}/clinical.csv' --columns own.yaml "
+        "--unit percent --out cohort",
+        "train cohort --config settings.yaml --traits abnormal --weights none --out runs/stress",
+        "evaluate runs/stress/scores_test.csv --cohort cohort --out table.csv",
+    ):
+        run(shlex.split(line), capsys)
+    assert "# Not used: abnormal" in Path("first.yaml").read_text(encoding="utf-8")
+    table = pd.read_csv("table.csv")
+    assert table.loc[0, "n_neg"] >= 10
+    assert table.loc[0, "auroc"] > 0.6
+
+
+@pytest.mark.realdata
+def test_two_real_flow_studies_become_a_cohort(ottawa, place, capsys):
+    """Published global MFR: study773 2.34, study4494 1.73; masks and means are left out."""
+    Path("two.csv").write_text("study_id,patient_id\nstudy773,P1\nstudy4494,P2\n", "utf-8")
+    run(["import", str(ottawa), "--clinical", "two.csv", "--profile", "flowquant-48",
+         "--keep-ids", "--out", "cohort"], capsys)  # fmt: skip
+    mfr = pn.read_cohort("cohort").global_mfr()
+    assert mfr["study773"] == pytest.approx(2.34, abs=0.15)
+    assert mfr["study4494"] == pytest.approx(1.73, abs=0.15)
