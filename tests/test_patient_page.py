@@ -103,7 +103,7 @@ def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
     assert seen["requests"] == []
     assert seen["sizeless"] == []
     assert seen["without_alt"] == 0
-    assert seen["n_images"] == 3
+    assert seen["n_images"] == 7
     assert seen["scroll_width"] <= seen["width"]
     assert HOSTILE in seen["text"]
 

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from polarnet import __version__
 from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_map, segment_means
 from polarnet.cohort import Study
-from polarnet.report.maps import LIMITS, plot_bullseye, plot_polar_map
+from polarnet.report.maps import LIMITS, plot_bullseye, plot_polar_map, segment_middles
 from polarnet.report.overlays import plot_overlays
 from polarnet.report.pictures import picture_of
+from polarnet.report.style import new_axes
 from polarnet.traits import MFR_THRESHOLD
 
 MATCHED: Final = 0.6
@@ -25,6 +26,15 @@ _MATCHED_SEGMENTS: Final = 2
 """In a territory, from which the note is made (our choice)."""
 
 _FLOWS: Final = ("rest", "stress")
+
+_NAMED_AT: Final = {"LAD": 130.0, "RCA": 230.0, "LCx": 320.0}
+"""Degrees from the lateral wall at which a vessel's name stands beside the disc."""
+
+_BORDER: Final = "#00b7c7"
+"""Of lines that must be seen on the darkest and on the brightest flow (our choice)."""
+
+_SIDES: Final = (3.3, 2.9)
+"""Inches of a picture: three side by side on a screen, one below the other on a phone."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +105,19 @@ def patient_page(
     """
     if not limits[0] < limits[1]:
         raise ValueError(f"limits must be two ascending numbers, not {limits}.")
-    figure, clipped = _draw_maps(study, limits)
-    flows = flow_table(study)
-    kinds = " and ".join(study.maps)
+    scales = _scales(study, limits)
+    kind = " (phantom, not patients)" if is_phantom else ""
     figures = [
         (
-            f"{kinds} maps of this study",
-            f"Polar maps ({kinds}) with the mean of each AHA segment and the borders of segments.",
-            picture_of(figure),
-        ),
-        (
-            "The 17 AHA segments and the three territories",
-            "Bullseyes of segment means; lines between the territories of LAD, RCA and LCx.",
-            picture_of(_draw_bullseyes(study, limits)),
-        ),
+            f"{draws} of {map_type}{kind}",
+            f"{text} of {map_type}, with the mean of each AHA segment.",
+            picture_of(draw(study, map_type, scale)),
+        )
+        for draws, text, draw in (
+            ("Map", "Polar map", _draw_map),
+            ("Segments", "Bullseye of AHA segments and vessel borders", _draw_bullseye),
+        )
+        for map_type, scale in scales.items()
     ]
     seen = None
     if overlay is not None:
@@ -127,7 +136,7 @@ def patient_page(
             study_id=study.study_id,
             unit=study.unit,
             limits=limits,
-            clipped=clipped,
+            clipped=[_clipped(study, *pair) for pair in scales.items() if _clipped(study, *pair)],
             figures=figures,
             flows=flows,
             has_mfr="MFR" in flows,
@@ -201,22 +210,22 @@ def _scales(study: Study, limits: tuple[float, float]) -> dict[str, tuple[float,
     return {m: LIMITS["reserve"] if m == "reserve" else flow for m in study.maps}
 
 
-def _draw_maps(study: Study, limits: tuple[float, float]) -> tuple[Figure, list[str]]:
-    """The maps on their absolute scales, and what of them lies above."""
-    figure = Figure(figsize=(3.3 * len(study.maps), 3.0), layout="constrained")
-    axes = figure.subplots(1, len(study.maps), squeeze=False)[0]
-    clipped = []
-    for ax, (map_type, scale) in zip(axes, _scales(study, limits).items(), strict=True):
-        values = study.maps[map_type]
-        plot_polar_map(values, ax, map_type=map_type, unit=study.unit, limits=scale)
-        ax.set_title(map_type, fontsize=9, pad=12)
-        share = float((values[disc_mask(len(values))] > scale[1]).mean())
-        if share:
-            clipped.append(f"{map_type}: {share:.1%} of the map above {scale[1]:g}")
-            _line(ax, values, scale[1], "c", "-")
-        if map_type == "reserve":
-            _line(ax, values, MFR_THRESHOLD, "w", "--")
-    return figure, clipped
+def _clipped(study: Study, map_type: str, scale: tuple[float, float]) -> str:
+    """How much of a map lies above its scale; empty where nothing does."""
+    values = study.maps[map_type]
+    share = float((values[disc_mask(len(values))] > scale[1]).mean())
+    return f"{map_type}: {share:.1%} of the map above {scale[1]:g}" if share else ""
+
+
+def _draw_map(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
+    """A map on its absolute scale, with a line around what is clipped."""
+    ax = new_axes(*_SIDES)
+    values = study.maps[map_type]
+    plot_polar_map(values, ax, map_type=map_type, unit=study.unit, limits=scale)
+    _line(ax, values, scale[1], _BORDER, "-")
+    if map_type == "reserve":
+        _line(ax, values, MFR_THRESHOLD, "w", "--")
+    return ax.figure
 
 
 def _line(ax: Any, values: np.ndarray, level: float, colour: str, style: str) -> None:
@@ -227,20 +236,22 @@ def _line(ax: Any, values: np.ndarray, level: float, colour: str, style: str) ->
                    origin="upper", extent=(-1, 1, -1, 1))  # fmt: skip
 
 
-def _draw_bullseyes(study: Study, limits: tuple[float, float]) -> Figure:
-    """Segment means, with the borders of the coronary territories."""
-    figure = Figure(figsize=(3.3 * len(study.maps), 3.0), layout="constrained")
-    axes = figure.subplots(1, len(study.maps), squeeze=False)[0]
+def _draw_bullseye(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
+    """Segment means under the number of each segment, and the borders of the territories."""
+    ax = new_axes(*_SIDES)
+    plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit,
+                  limits=scale)  # fmt: skip
+    for number, place in enumerate(segment_middles(), start=1):
+        ax.annotate(str(number), place, (0, 6.5), textcoords="offset points", fontsize=4.5,
+                    ha="center", va="center", color="w",
+                    bbox={"fc": "0.25", "ec": "none", "pad": 0.6})  # fmt: skip
     # On a fine raster, so that borders are smooth.
-    owner = np.zeros((400, 400))
-    for k, segments in enumerate(TERRITORIES.values(), start=1):
-        owner[np.isin(segment_map(400), list(segments))] = k
-    for ax, (map_type, scale) in zip(axes, _scales(study, limits).items(), strict=True):
-        plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type,
-                      unit=study.unit, limits=scale)  # fmt: skip
-        for k in range(1, 1 + len(TERRITORIES)):
-            ax.contour(owner == k, [0.5], colors="c", linewidths=1.4, origin="upper",
-                       extent=(-1, 1, -1, 1))  # fmt: skip
-        ax.set(xlim=(-1, 1), ylim=(-1, 1))
-        ax.set_title(map_type, fontsize=9, pad=12)
-    return figure
+    fine = segment_map(400)
+    for vessel, angle in _NAMED_AT.items():
+        is_there = np.isin(fine, list(TERRITORIES[vessel])).astype(float)
+        ax.contour(is_there, [0.5], colors=_BORDER, linewidths=1.6, origin="upper",
+                   extent=(-1, 1, -1, 1))  # fmt: skip
+        x, y = 1.1 * np.cos(np.radians(angle)), 1.1 * np.sin(np.radians(angle))
+        ax.text(x, y, vessel, fontsize=7, weight="bold", ha="center", va="center")
+    ax.set(xlim=(-1, 1), ylim=(-1, 1))
+    return ax.figure
