@@ -388,7 +388,7 @@ def _usual(features: np.ndarray) -> Usual:
 def _kinds(
     pattern: Usual, texture: Usual, of_pattern: np.ndarray, of_texture: np.ndarray
 ) -> np.ndarray:
-    """Distance in pattern, in texture, and in favour of each other reading, (n, 10), before scaling."""
+    """Distances (n, 10) before scaling: pattern, texture, in favour of each other reading."""
     surprise = pattern.surprise(of_pattern)
     squares = [
         pattern.squares(of_pattern),
