@@ -206,15 +206,30 @@ def test_runs_that_are_no_ensemble_are_refused(ensemble, tmp_path):
     assert not out.exists()
 
 
+def test_what_the_run_knows_of_its_training_maps_goes_along(ensemble, tmp_path):
+    """Files that the run folder has; runs made before there were any have none."""
+    folders, cohort = ensemble
+    folder = shutil.copytree(folders[0], tmp_path / "run")
+    np.savez(folder / "familiarity.npz", centre=np.zeros(3))
+    parts = container.read_sealed(pn.write_bundle(folder, cohort, tmp_path / "a.polarnet"))[1]
+    assert parts["member00_familiarity.npz"] == (folder / "familiarity.npz").read_bytes()
+    (folder / "familiarity.npz").unlink(missing_ok=True)
+    (folder / "training_segments.csv").unlink()
+    bundle = pn.load_bundle(pn.write_bundle(folder, cohort, tmp_path / "b.polarnet"))
+    assert bundle.members[0].training_segments is None
+
+
 def test_one_flipped_bit_is_noticed_wherever_it_is(tmp_path):
-    """Every bit of a small file."""
+    """A bit of every byte of a small file, and every bit of its seal."""
     path = tmp_path / "small.polarnet"
     container.write_sealed(path, {"a": 1}, {"card.md": b"text"})
     good = path.read_bytes()
     assert container.read_sealed(path)[1] == {"card.md": b"text"}
-    for k in range(8 * len(good)):
+    places = [(k, k % 8) for k in range(len(good) - container._LENGTH)]
+    places += [(-1 - k, bit) for k in range(container._LENGTH) for bit in range(8)]
+    for place, bit in places:
         bad = bytearray(good)
-        bad[k // 8] ^= 1 << k % 8
+        bad[place] ^= 1 << bit
         path.write_bytes(bad)
         with pytest.raises(ValueError, match=r"whole model bundle|bundle of format"):
             container.read_sealed(path)
