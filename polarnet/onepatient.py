@@ -126,8 +126,8 @@ def _reading(trait: str, score: float, spread: float, metrics: pd.DataFrame) -> 
     notes = [short_note(row.get("note", ""))] if not is_known else []
     if row.get("is_circular", False):
         notes.append("circular: the label is nearly the mean of this map")
-    return Reading(trait_name(trait), score, spread, area,
-                   f"{row['n_pos']:.0f} with / {row['n_neg']:.0f} without", "; ".join(notes))  # fmt: skip
+    n = f"{row['n_pos']:.0f} with / {row['n_neg']:.0f} without"
+    return Reading(trait_name(trait), score, spread, area, n, "; ".join(notes))
 
 
 def _warnings(scores: pd.DataFrame, cohort: Cohort, config: ExperimentConfig) -> list[str]:

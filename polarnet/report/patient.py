@@ -105,7 +105,7 @@ def patient_page(
     """
     if not limits[0] < limits[1]:
         raise ValueError(f"limits must be two ascending numbers, not {limits}.")
-    scales = _scales(study, limits)
+    scales, flows = _scales(study, limits), flow_table(study)
     kind = " (phantom, not patients)" if is_phantom else ""
     figures = [
         (
@@ -251,7 +251,7 @@ def _draw_bullseye(study: Study, map_type: str, scale: tuple[float, float]) -> F
         is_there = np.isin(fine, list(TERRITORIES[vessel])).astype(float)
         ax.contour(is_there, [0.5], colors=_BORDER, linewidths=1.6, origin="upper",
                    extent=(-1, 1, -1, 1))  # fmt: skip
-        x, y = 1.1 * np.cos(np.radians(angle)), 1.1 * np.sin(np.radians(angle))
+        x, y = 1.17 * np.cos(np.radians(angle)), 1.17 * np.sin(np.radians(angle))
         ax.text(x, y, vessel, fontsize=7, weight="bold", ha="center", va="center")
     ax.set(xlim=(-1, 1), ylim=(-1, 1))
     return ax.figure
