@@ -100,6 +100,7 @@ _HOMES = {
     "save_figure": "report.tables",
     "write_checklist": "report.checklist",
     "write_report": "report.page",
+    "write_study_report": "report.studyreport",
     "run_experiment": "experiment",
     "write_patient_page": "onepatient",
     "Bundle": "writers",

@@ -236,6 +236,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("scores", help="CSV file written by predict or train")
     command.add_argument("--cohort", required=True, help="cohort folder with the labels")
     command.add_argument("--out", help="CSV file to write the table to")
+
+    command = add(
+        "report",
+        "Write one page about a study, or about runs: tables, figures, limits, how to redo them.",
+        "polarnet report study --cohort cohort --explained explained --out report.html",
+        commands.report,
+    )
+    command.add_argument("path", nargs="+", help="a study folder, or one run folder or several")
+    command.add_argument("--cohort", help="cohort folder, for curves (default: the study's own)")
+    command.add_argument(
+        "--explained", nargs="+", metavar="DIR", help="folders that `polarnet explain` made"
+    )
+    command.add_argument("--out", required=True, help="HTML file to write")
     return parser
 
 

@@ -321,6 +321,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from polarnet.cohort import RECOVERED, read_cohort
     from polarnet.evaluation.table import read_scores
     from polarnet.folders import new_file
+    from polarnet.report.tables import harmless
 
     cohort = read_cohort(arguments.cohort)
     table = evaluation.evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
@@ -333,8 +334,55 @@ def evaluate(arguments: argparse.Namespace) -> None:
     print("p_adjusted: Benjamini-Hochberg over the traits of this table.")
     if arguments.out:
         with new_file(arguments.out) as partial:
-            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+            harmless(table).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
         _wrote(arguments.out)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """A study, or runs, become a page."""
+    from polarnet.cohort import read_cohort
+    from polarnet.report.checklist import SETTINGS
+    from polarnet.report.page import write_report
+
+    folder = Path(arguments.path[0])
+    cohort = arguments.cohort
+    if (folder / SETTINGS).is_file() and len(arguments.path) == 1:
+        if cohort is None and (folder / "cohort" / "cohort.json").is_file():
+            cohort = folder / "cohort"  # the phantom that a study made for itself
+        _report_study(arguments, folder, cohort)
+    elif arguments.explained:
+        raise ValueError("--explained belongs to the report of a study, but runs were named.")
+    else:
+        whole = None if cohort is None else read_cohort(cohort)
+        write_report(arguments.path, arguments.out, cohort=whole)
+    _wrote(arguments.out)
+
+
+def _report_study(arguments: argparse.Namespace, folder: Path, cohort: Any) -> None:
+    """ROC bands are drawn from the hold-out, whose every read the study logs."""
+    from polarnet import reproduction as rp
+    from polarnet.report.checklist import SETTINGS
+    from polarnet.report.studyreport import write_study_report
+
+    test, scores = None, {}
+    if cohort is not None:
+        study = rp.open_reproduction(cohort, folder, rp.load_plan(folder / SETTINGS))
+        models = {m.map_type: m for m in rp.frozen_models(study.plan)}
+        scores = {
+            map_type: rp.hold_out_scores(study, model)
+            for map_type, model in models.items()
+            if all((study.run_folder(a.name) / "scores_test.csv").is_file() for a in model.arms)
+        }
+        if scores:
+            test = rp.read_hold_out(study, by="report", what_for="labels, for ROC curves")
+    write_study_report(
+        folder,
+        arguments.out,
+        test=test,
+        scores=scores,
+        explained=arguments.explained or (),
+        command=arguments.line,
+    )
 
 
 def _print_table(table: Any) -> None:

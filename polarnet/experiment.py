@@ -14,7 +14,8 @@ from polarnet.folders import new_folder
 from polarnet.network import Run, load_model, predict
 from polarnet.network import train as train_model
 from polarnet.network.training import write_scores
-from polarnet.report.page import draw_run_roc
+from polarnet.report.runfigures import draw_run_roc
+from polarnet.report.style import plain_text
 from polarnet.suitability import check_test, check_training
 
 
@@ -65,5 +66,5 @@ def run_experiment(
         (folder / "figures").mkdir()
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config, test)
-        figure.savefig(folder / "figures" / "roc.png", dpi=150)
+        plain_text(figure).savefig(folder / "figures" / "roc.png", dpi=150)
     return Run(Path(out), run.config, run.val_log_loss)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import look_at, needs_chromium
+from made_study import SCRIPT, STYLE, make_explained, make_study
 from matplotlib.figure import Figure
 
 import polarnet as pn
@@ -51,3 +52,30 @@ def test_the_page_of_an_explanation(tmp_path, width):
         checks=[], facts={"trait": "sex", "method": "none"}, is_phantom=True,
     )  # fmt: skip
     check(look_at(page, width))
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_of_a_study_with_hostile_names(tmp_path, width):
+    study = make_study(tmp_path / "study")
+    page = pn.write_study_report(
+        study, tmp_path / "r.html", explained=[make_explained(tmp_path / "explained")]
+    )
+    found = look_at(page, width)
+    check(found)
+    assert found["n_scripts"] == 0
+    assert found["title"] == "Study study: phantom, not patients"
+    assert SCRIPT in found["text"]  # it is shown as text
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_of_a_run(finished_run, phantom, tmp_path, width):
+    run, _ = finished_run
+    page = pn.write_report(
+        run.folder, tmp_path / "r.html", cohort=phantom, examples=(0, 1), notes=[SCRIPT, STYLE]
+    )
+    found = look_at(page, width)
+    check(found)
+    assert found["n_scripts"] == 0
+    assert STYLE in found["text"]

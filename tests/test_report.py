@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 import polarnet as pn
-from polarnet.report.page import draw_run_roc
+from polarnet.report.runfigures import draw_run_roc
 
 
 @pytest.fixture

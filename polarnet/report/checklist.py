@@ -172,6 +172,15 @@ def write_checklist(study: str | Path, out: str | Path, *, is_phantom: bool) -> 
     return out
 
 
+def count_answers(study: str | Path, *, is_phantom: bool) -> dict[str, Counter[str]]:
+    """Guideline -> number of its items by status, in the order of the page."""
+    found = {}
+    for guideline in map(load_guideline, GUIDELINES):
+        answers = [_answer(item, Path(study), Path(study), is_phantom) for item in guideline.items]
+        found[guideline.name] = Counter(str(answer["status"]) for answer in answers)
+    return found
+
+
 def _by_section(answered: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Answers under the heading of their section, in the guideline's order."""
     return [

@@ -64,7 +64,7 @@ def write_explanation(
             trait=facts.get("trait", ""),
             facts={name: text for name, text in facts.items() if name != COMMAND},
             command=facts.get(COMMAND, ""),
-            checks=[_check_facts(check) for check in ordered],
+            checks=[check_facts(check) for check in ordered],
             failed=[check.name for check in ordered if check.is_passed is False],
             unjudged=[check.name for check in ordered if check.is_passed is None],
             figures=[(title, picture_of(figure)) for title, figure in figures.items()],
@@ -76,7 +76,7 @@ def write_explanation(
     return Path(out)
 
 
-def _check_facts(check: Check) -> dict[str, str]:
+def check_facts(check: Check) -> dict[str, str]:
     """One check in words and numbers."""
     is_known = np.isfinite(check.value)
     return {

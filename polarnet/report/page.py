@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
@@ -14,10 +13,10 @@ from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.folders import new_file
-from polarnet.report.curves import plot_roc
 from polarnet.report.maps import plot_polar_map
 from polarnet.report.pictures import picture_of
-from polarnet.report.tables import interval_text, p_text, short_note, trait_name
+from polarnet.report.runfigures import draw_calibration, draw_forest, draw_roc
+from polarnet.report.tables import interval_text, p_text, short_note
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
@@ -44,13 +43,14 @@ def write_report(
     out
         The HTML file; replaced if it exists.
     cohort
-        Where given, ROC curves and the studies at the positions `examples` are drawn.
+        Where given, ROC curves, calibration and the studies at the positions `examples` are drawn.
     notes
         Sentences for the top of the page.
 
     Raises
     ------
     FileNotFoundError: a run folder has no metrics.csv or config.yaml.
+    ValueError: the cohort lacks a study or a trait that was scored.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [load_config(folder / "config.yaml") for folder in folders]
@@ -59,7 +59,9 @@ def write_report(
     if cohort is not None:
         figures += [("Two studies" if len(examples) == 2 else "Studies",
                      _draw_studies([cohort[k] for k in examples]))] if examples else []  # fmt: skip
-        figures.append(("ROC curves, test studies", _draw_roc(folders, configs, cohort)))
+        figures.append(("ROC curves, test studies", draw_roc(folders, configs, cohort)))
+        figures += draw_calibration(folders, configs, cohort)
+    figures += draw_forest(configs, metrics)
     is_phantom = any(config.software == PHANTOM for config in configs)
     page = (
         Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
@@ -148,38 +150,3 @@ def _draw_studies(studies: Sequence[Study]) -> Figure:
             plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
             ax.set_title(f"{study.study_id} {map_type}", fontsize=8, pad=14)
     return figure
-
-
-def _draw_roc(
-    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
-) -> Figure:
-    """ROC curves of every run, traits with too few patients left out."""
-    columns = min(2, len(folders))
-    rows = int(np.ceil(len(folders) / columns))
-    figure = Figure(figsize=(4.6 * columns, 4.4 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, folder, config in zip(axes, folders, configs, strict=False):
-        draw_run_roc(ax, folder, config, cohort)
-    for ax in axes[len(folders) :]:
-        ax.axis("off")
-    return figure
-
-
-def draw_run_roc(ax: Any, folder: Path, config: ExperimentConfig, cohort: Cohort) -> None:
-    """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
-    scores = pd.read_csv(folder / "scores_test.csv", dtype={"study_id": str}).set_index("study_id")
-    metrics = _read_metrics(folder)
-    reported = metrics[(metrics["model"] == NETWORK) & metrics["auroc"].notna()]
-    firsts = ~cohort.patients.loc[scores.index].duplicated()
-    scores = scores[firsts.to_numpy()]
-    for trait in reported["trait"]:
-        labels = cohort.traits.loc[scores.index, trait].dropna()
-        plot_roc(labels, scores.loc[labels.index, trait], ax, name=trait_name(trait))
-    if reported.empty:
-        text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
-        ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
-        ax.axis("off")
-    title = f"{config.map_type}, {config.mode}"
-    if config.software == PHANTOM:
-        title += " (phantom, not patients)"
-    ax.set_title(title, fontsize=9)

@@ -9,6 +9,7 @@ from polarnet.anatomy import disc_mask
 from polarnet.cohort import Cohort
 from polarnet.folders import new_file
 from polarnet.report.maps import COLOURS, LIMITS, plot_polar_map
+from polarnet.report.style import plain_text
 
 _COLUMNS = 10
 
@@ -33,7 +34,7 @@ def write_preview(
     plot_polar_map(values, ax=ax, map_type=map_type, unit=unit or "mL/min/g")
     figure.text(0.5, 0.02, caption, ha="center", fontsize=7, wrap=True)
     with new_file(path) as partial:
-        figure.savefig(partial, dpi=130, format="png")
+        plain_text(figure).savefig(partial, dpi=130, format="png")
     plt.close(figure)
     return Path(path)
 
@@ -79,5 +80,5 @@ def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
         fontsize=7, y=1 - 0.1 / height,
     )  # fmt: skip
     # Thrice as fast as the usual compression, for a file that is a tenth larger.
-    figure.savefig(path, dpi=110, format="png", pil_kwargs={"compress_level": 1})
+    plain_text(figure).savefig(path, dpi=110, format="png", pil_kwargs={"compress_level": 1})
     plt.close(figure)

@@ -1,0 +1,244 @@
+"""The study report: one self-contained HTML page about a whole study."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader
+
+from polarnet import __version__
+from polarnet.cohort import PHANTOM, RECOVERED, Cohort
+from polarnet.config import load_config
+from polarnet.folders import new_file
+from polarnet.report import studysections as parts
+from polarnet.report.checklist import SETTINGS, STATUSES, count_answers
+from polarnet.report.explained import Explained, read_explained
+from polarnet.report.explanationpage import check_facts
+from polarnet.report.pictures import picture_in, picture_of
+from polarnet.report.rocbands import RESAMPLES, plot_roc_bands
+from polarnet.report.studylimits import limits_of
+from polarnet.report.tables import print_cells
+from polarnet.report.written import condensed, read_table
+
+SECTIONS: Final = (
+    parts.COHORT, parts.MAIN, parts.CALIBRATION, parts.DECISIONS, parts.BASELINES,
+    parts.ABLATIONS, parts.SUBGROUPS, parts.FAILURES, parts.TRUTH, parts.SIZE,
+)  # fmt: skip
+
+LONG: Final = 30
+"""A table with more rows is folded up, to be opened with a click (our choice)."""
+
+_OPEN: Final = frozenset({"main_results"})
+"""Never folded up."""
+
+
+def write_study_report(
+    study: str | Path,
+    out: str | Path,
+    *,
+    test: Cohort | None = None,
+    scores: Mapping[str, pd.DataFrame] | None = None,
+    explained: Sequence[str | Path] = (),
+    command: str = "",
+) -> Path:
+    """Write the page about a study: what was done, on whom, what came out, what it cannot say.
+
+    Every number is taken from the tables of the study as written, with their notes.
+
+    Parameters
+    ----------
+    study
+        Study folder with study.yaml and results/, as `experiments/study.py` fills it.
+    out
+        The HTML file; replaced if it exists. It needs nothing beside it.
+    test, scores
+        Hold-out studies, and map type -> their scores (index study_id, one column a trait), for
+        ROC curves with bands. Without them the curves of results/ are shown, which have none.
+    explained
+        Folders of `polarnet explain`.
+    command
+        The line by which the page can be made again.
+
+    Raises
+    ------
+    FileNotFoundError: `study` has no study.yaml, or an explanation folder no checks.csv.
+    ValueError: a table or picture of the study cannot be read.
+    """
+    folder = Path(study)
+    if not (folder / SETTINGS).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {SETTINGS}, so it is not the folder of a study. "
+            "Name the folder that `make study` filled."
+        )
+    facts = _facts(folder)
+    chapters = [_chapter(folder, section) for section in SECTIONS]
+    if not facts["is_phantom"]:
+        chapters = [chapter for chapter in chapters if chapter["id"] != parts.TRUTH.id]
+    position = [chapter["id"] for chapter in chapters].index(parts.MAIN.id) + 1
+    chapters.insert(position, _roc_chapter(folder, test, scores))
+    explanations = read_explained(explained)
+    page = (
+        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
+        .get_template("studyreport.html")
+        .render(
+            version=__version__,
+            facts=facts,
+            primaries=_primaries(folder, facts["plan"]),
+            chapters=chapters,
+            explanations=[_explanation(one) for one in explanations],
+            failed=[one.name for one in explanations if one.failed],
+            limits=limits_of(facts, has_explanations=bool(explanations)),
+            statuses=[s for s in STATUSES if facts["is_phantom"] or s != STATUSES[-1]],
+            checklist=count_answers(folder, is_phantom=facts["is_phantom"]),
+            command=command,
+        )
+    )
+    with new_file(out) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return Path(out)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What the folder says of the study as a whole."""
+    plan = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
+    configs = [load_config(path) for path in sorted((folder / "runs").glob("*/config.yaml"))]
+    frozen = folder / "freeze.json"
+    reads = folder / "test_reads.csv"
+    notes = [note for page in (folder / "results").glob("*.csv")
+             for note in read_table(page.with_suffix(""))[1].banners]  # fmt: skip
+    software = {config.software for config in configs}
+    return {
+        "name": folder.resolve().name,
+        "plan": plan,
+        "is_phantom": PHANTOM in software or any("phantom" in note.lower() for note in notes),
+        "is_recovered": any(RECOVERED in name for name in software),
+        "is_untrained": any(c.weights is None and c.mode != "scratch" for c in configs),
+        "n_runs": len(configs),
+        "software": sorted(filter(None, software)),
+        "tracers": sorted({config.tracer for config in configs if config.tracer}),
+        "agents": sorted({config.stress_agent for config in configs if config.stress_agent}),
+        "units": sorted({config.unit for config in configs if config.unit}),
+        "frozen": json.loads(frozen.read_text(encoding="utf-8")) if frozen.is_file() else {},
+        "n_reads": len(pd.read_csv(reads)) if reads.is_file() else 0,
+    }
+
+
+def _primaries(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rows of the endpoints that were named in advance."""
+    if not (folder / "results" / "main_results.csv").is_file():
+        return None
+    table, _ = read_table(folder / "results" / "main_results")
+    named = {(str(map_type), str(trait)) for map_type, trait in plan.get("primaries", [])}
+    cells = zip(table["map_type"].astype(str), table["trait"].astype(str), strict=True)
+    table = table[[cell in named for cell in cells]]
+    names = ["map_type", "trait", "series", "n_pos", "n_neg", "auroc", "ci_low", "ci_high",
+             "p_adjusted", "comparator", "difference", "difference_low", "difference_high",
+             "is_circular", "note"]  # fmt: skip
+    if table.empty:
+        return None
+    printed, notes = condensed(table.reindex(columns=names))
+    return _table(printed, "Primary endpoints, named before the hold-out was read", notes)
+
+
+def _chapter(folder: Path, section: parts.Section) -> dict[str, Any]:
+    """A section with what is there of it."""
+    results = folder / "results"
+    tables = [_result(results / name) for name in section.tables
+              if (results / f"{name}.csv").is_file()]  # fmt: skip
+    pictures = [
+        (text, picture_in(results / f"{name}.png"))
+        for name, text in section.figures.items()
+        if (results / f"{name}.png").is_file()
+    ]
+    return {
+        "id": section.id,
+        "title": section.title,
+        "lead": section.lead,
+        "tables": tables,
+        "pictures": pictures,
+        "notes": [],
+        "commands": [_command(script) for script in section.scripts],
+        "files": [f"results/{name}.csv" for name in section.tables
+                  if (results / f"{name}.csv").is_file()],
+    }  # fmt: skip
+
+
+def _roc_chapter(
+    folder: Path, test: Cohort | None, scores: Mapping[str, pd.DataFrame] | None
+) -> dict[str, Any]:
+    """ROC curves with bands where hold-out and scores are at hand."""
+    chapter = _chapter(
+        folder,
+        parts.Section(
+            id="roc",
+            title="ROC curves",
+            lead="Sensitivity against false alarms at every threshold; the diagonal is chance. In "
+            "each panel: AUROC [95 % interval], n with / without the trait.",
+            figures={"roc": "ROC curves of all traits by map type, frozen networks"},
+            scripts=("main_results",),
+        ),
+    )
+    if test is None or not scores:
+        chapter["notes"] = [
+            "No bands: name the cohort by --cohort, so that they can be drawn from its labels."
+        ]
+        return chapter
+    is_first = ~test.patients.duplicated().to_numpy()
+    drawn = []
+    for map_type, of_map in scores.items():
+        labels = {str(t): test.traits.loc[is_first, t].dropna() for t in of_map if t in test.traits}
+        title = f"{map_type} maps" + (", phantom, not patients" if test.is_phantom else "")
+        if (figure := plot_roc_bands(labels, of_map, title=title)) is not None:
+            text = f"ROC curves of the frozen network on {map_type} maps with 95 % bands, by trait"
+            drawn.append((text, picture_of(figure)))
+    note = (
+        f"Band: pointwise 95 % of the sensitivity, percentiles of {RESAMPLES} bootstrap samples "
+        "of patients, those with and without the trait drawn apart. Network with a frozen trunk, "
+        "mean over the seeds; first study of each patient; nothing is drawn where a class has "
+        "fewer than 10 patients."
+    )
+    return chapter | {"pictures": drawn, "notes": [note]}
+
+
+def _result(stem: Path) -> dict[str, Any]:
+    """A table of results/ with its title and notes."""
+    table, page = read_table(stem)
+    if stem.name == "baselines" and {"is_comparator", "model", "sees"} <= set(table):
+        is_shown = table["is_comparator"].astype(str).eq("True") | table["model"].eq("network")
+        table = table[is_shown | table["sees"].ne("map")]
+    printed, notes = condensed(table)
+    is_folded = len(table) > LONG and stem.name not in _OPEN
+    title = page.caption or stem.name.replace("_", " ")
+    return _table(printed, title, [*page.banners, *page.notes, *notes], is_folded=is_folded)
+
+
+def _table(
+    printed: pd.DataFrame, title: str, notes: Sequence[str], *, is_folded: bool = False
+) -> dict[str, Any]:
+    cells, is_right = print_cells(printed)
+    return {
+        "title": title,
+        "headings": list(zip(map(str, cells.columns), is_right, strict=True)),
+        "rows": [list(zip(row, is_right, strict=True)) for row in cells.to_numpy()],
+        "notes": list(notes),
+        "is_folded": is_folded,
+    }
+
+
+def _explanation(one: Explained) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "facts": one.facts,
+        "failed": one.failed,
+        "checks": [check_facts(check) for check in one.checks],
+        "pictures": one.pictures,
+        "command": one.command,
+    }
+
+
+def _command(script: str) -> str:
+    return shlex.join(["python", f"experiments/{script}.py"]) + " COHORT --out STUDY --only report"

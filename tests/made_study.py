@@ -1,0 +1,84 @@
+"""A study folder with made-up results, and one of an explanation: what people type is hostile."""
+
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+import polarnet as pn
+from polarnet.config import resolve_config
+from polarnet.explain.verdicts import Check
+
+SCRIPT = "<script>alert(1)</script>"
+FORMULA = "=cmd()"
+STYLE = "</style><script>document.title='broken'</script>"
+MATHS = "cost $\\frac$ in $"
+"""As mathematics it would be refused by matplotlib."""
+
+PHANTOM_NOTE = "Phantom, not patients."
+
+TRAITS = ("impaired_mfr", FORMULA, SCRIPT, MATHS)
+
+
+def main_table():
+    """Two modes of every trait, stress maps; the numbers are those the tests look for."""
+    rows = [
+        {"map_type": "stress", "trait": trait, "series": series, "n_pos": 41, "n_neg": 73,
+         "auroc": 0.8123, "ci_low": 0.7311, "ci_high": 0.8844, "p_value": 0.0004,
+         "difference": -0.0213, "difference_low": -0.1, "difference_high": 0.0612,
+         "comparator": "17 segments", "p_adjusted": 0.0009, "method": "logit DeLong",
+         "is_circular": trait == FORMULA, "note": STYLE if trait == SCRIPT else None}
+        for trait in TRAITS for series in ("frozen", "fine-tuned")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def make_study(folder, *, is_phantom=True):
+    """The folder: plan, freeze, a run's settings, tables and figures."""
+    folder.mkdir(parents=True)
+    plan = {"traits": list(TRAITS), "map_types": ["stress"], "modes": ["frozen"], "seeds": [1],
+            "input_size": 32, "weights": None, "primaries": [["stress", "impaired_mfr"]],
+            "external": None}  # fmt: skip
+    (folder / "study.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+    config = resolve_config(
+        pn.ExperimentConfig(weights=None, input_size=32, precision="float32"),
+        unit="mL/min/g", map_size=32, software="polarnet phantom" if is_phantom else "Software 1",
+    )  # fmt: skip
+    (folder / "runs" / "stress-frozen-seed1").mkdir(parents=True)
+    pn.save_config(config, folder / "runs" / "stress-frozen-seed1" / "config.yaml")
+    notes = [PHANTOM_NOTE] if is_phantom else []
+    notes += ["AUROC [95 % interval].", STYLE]
+    results = folder / "results"
+    table = main_table()
+    pn.write_table(table, results / "main_results", title="Main results", notes=notes)
+    pn.write_table(pd.DataFrame({"variable": ["patients"], "train": ["70"], "val": ["20"],
+                                 "test": ["114"]}), results / "cohort_table",
+                   title="Cohort by split", notes=notes)  # fmt: skip
+    wide = pd.DataFrame({"study_id": [SCRIPT] * 40} | {f"number_{k}": np.arange(40.0) / 7
+                                                       for k in range(25)})  # fmt: skip
+    pn.write_table(wide, results / "subgroups", title="Subgroups", notes=notes)
+    figure = Figure(figsize=(7.2, 4), layout="constrained")
+    ax = pn.plot_forest(table, figure.subplots())
+    ax.set_title(MATHS)
+    pn.save_figure(figure, results / "main_forest")
+    return folder
+
+
+def make_explained(folder, *, outcomes=(True, False), method="occlusion"):
+    """A folder as `polarnet explain` writes it."""
+    checks = [
+        Check(f"check {k}", outcome, 0.5, 0.4, 0.6, 0.3, 20,
+              ("passes: " if outcome else "fails: ") + STYLE)
+        for k, outcome in enumerate(outcomes)
+    ]  # fmt: skip
+    figure = Figure(figsize=(7.2, 3))
+    figure.subplots().plot([1, 2])
+    (folder / "figures").mkdir(parents=True)
+    figure.savefig(folder / "figures" / "1.png", dpi=150)
+    pd.DataFrame(checks).to_csv(folder / "checks.csv", index=False)
+    pn.write_explanation(
+        folder / "explanation.html", figures={f"Bullseyes of {SCRIPT}": figure}, tables={},
+        checks=checks, facts={"trait": SCRIPT, "method": method, "command": "polarnet explain x"},
+        is_phantom=True,
+    )  # fmt: skip
+    return folder
