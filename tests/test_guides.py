@@ -18,12 +18,6 @@ from polarnet.grid import read_grid
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-NOT_THERE_YET = ("polarnet report ", "polarnet export ", " --report ")
-"""Parts of commands that the guides name and the program does not have yet. Take a line out as
-soon as its command is there.
-"""
-
-
 def blocks(guide, *kinds):
     """(kind, text) of the fenced blocks of these kinds, in order."""
     found = re.findall(r"^```(\w*)\n(.*?)^```", guide.read_text(encoding="utf-8"), re.M | re.S)
@@ -31,9 +25,8 @@ def blocks(guide, *kinds):
 
 
 def commands(text):
-    """Words of each `polarnet` line, without what is not there yet."""
+    """Words of each `polarnet` line."""
     lines = [line for line in text.splitlines() if line.startswith("polarnet ")]
-    lines = [line for line in lines if not any(part in line for part in NOT_THERE_YET)]
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
@@ -68,7 +61,10 @@ def place(tmp_path, monkeypatch, cache):
 
 
 def run(words, capsys):
-    code = cli.main(["none" if word == "PATH" else word for word in words])
+    stands_for = {"PATH": "none"}
+    if "STUDY" in words:
+        stands_for["STUDY"] = pn.read_cohort("other_cohort").patients.index[0]
+    code = cli.main([stands_for.get(word, word) for word in words])
     said = capsys.readouterr()
     assert code == 0, f"{shlex.join(words)}: {said.err}"
     if words[0] == "import" and words[-1] == "cohort":
@@ -125,6 +121,10 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     assert pd.read_csv("table.csv")["auroc"].notna().any()
     assert (place / "explained" / "explanation.html").is_file()
     assert pd.read_csv("scores.csv").shape[0] == len(pn.read_cohort("other_cohort"))
+    assert "What the network says" in Path("page.html").read_text(encoding="utf-8")
+    np.testing.assert_allclose(  # one member: the same network
+        pd.read_csv("scores_of_bundle.csv")["sex"], pd.read_csv("scores.csv")["sex"], atol=1e-6
+    )
     ((_, code),) = blocks(ROOT / "docs" / "reading-results.md", "python")
     exec(code, {})
     assert "Calibration intercept" in capsys.readouterr().out

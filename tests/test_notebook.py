@@ -68,6 +68,7 @@ def test_the_notebook_runs_from_phantom_to_report(run_notebook):
     place, done = run_notebook(notebook)
     assert (place / "quickstart" / "run" / "model.keras").is_file()
     assert "Phantom, not patients" in (place / "quickstart" / "report.html").read_text("utf-8")
+    assert "Phantom, not patients" in (place / "quickstart" / "patient.html").read_text("utf-8")
     metrics = pd.read_csv(place / "quickstart" / "run" / "metrics.csv")
     assert set(metrics["trait"]) == set(pn.TRAITS)
     for name in ("look", "look-mean", "roc", "explain", "overlays"):
