@@ -186,7 +186,7 @@ def test_value_and_interval_become_one_cell_and_gaps_stay_said():
                           "auroc": [np.nan, 0.7], "ci_low": [np.nan, 0.6],
                           "ci_high": [np.nan, 0.8], "is_circular": [False, True]})  # fmt: skip
     cells, notes = condensed(table)
-    assert cells["auroc [95 %]"].tolist() == ["not reported", "0.70 [0.60, 0.80]"]
+    assert cells["AUROC [95 %]"].tolist() == ["not reported", "0.70 [0.60, 0.80]"]
     assert cells["n with / without"].tolist() == ["3 / 9", "20 / 30"]
     assert cells["trait"].tolist() == ["sex", "age group\N{DAGGER}"]
     assert "circular" in notes[0]

@@ -32,6 +32,9 @@ SECTIONS: Final = (
 LONG: Final = 30
 """A table with more rows is folded up, to be opened with a click (our choice)."""
 
+PHANTOM_NOTE: Final = "Phantom, not patients."
+"""As the scripts of a study write it below each table."""
+
 _OPEN: Final = frozenset({"main_results"})
 """Never folded up."""
 
@@ -213,7 +216,9 @@ def _result(stem: Path) -> dict[str, Any]:
     printed, notes = condensed(table)
     is_folded = len(table) > LONG and stem.name not in _OPEN
     title = page.caption or stem.name.replace("_", " ")
-    return _table(printed, title, [*page.banners, *page.notes, *notes], is_folded=is_folded)
+    # Each title says of a phantom that it is one; what else a banner said is kept.
+    banners = [note for note in page.banners if note != PHANTOM_NOTE]
+    return _table(printed, title, [*banners, *page.notes, *notes], is_folded=is_folded)
 
 
 def _table(

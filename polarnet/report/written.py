@@ -146,4 +146,14 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         table = table.drop(columns="method")
     table = table.drop(columns=[name for name in table if table[name].isna().all()])
     printed, _ = print_cells(table)
-    return printed.rename(columns=lambda name: str(name).replace("_", " ")), notes
+    return printed.rename(columns=_heading), notes
+
+
+def _heading(name: object) -> str:
+    """A column as it is printed.
+
+    >>> _heading("comparator_auroc")
+    'comparator AUROC'
+    """
+    words = str(name).replace("_", " ").split(" ")
+    return " ".join({"auroc": "AUROC", "smd": "SMD"}.get(word, word) for word in words)
