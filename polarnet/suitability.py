@@ -19,6 +19,10 @@ RESERVED: Final = (
 """Names that inputs, layers and columns have already."""
 
 
+_FORMULA: Final = ("=", "+", "-", "@")
+"""First letters of what spreadsheets compute (OWASP, CSV injection)."""
+
+
 def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
     """Raise for everything that would spoil a training.
 
@@ -36,6 +40,11 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
         )
     if odd := [t for t in config.traits if t in RESERVED or "/" in t]:
         raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
+    if formulas := [t for t in config.traits if t.startswith(_FORMULA)]:
+        raise ValueError(
+            f"{listing(formulas)} cannot name a trait: a spreadsheet would take it for a formula. "
+            "Rename the column."
+        )
     for trait in config.traits:
         recorded = train.traits[trait].dropna()
         if recorded.nunique() < 2:

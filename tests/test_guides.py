@@ -18,6 +18,7 @@ from polarnet.grid import read_grid
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+
 def blocks(guide, *kinds):
     """(kind, text) of the fenced blocks of these kinds, in order."""
     found = re.findall(r"^```(\w*)\n(.*?)^```", guide.read_text(encoding="utf-8"), re.M | re.S)

@@ -7,6 +7,7 @@ import pytest
 import polarnet as pn
 from polarnet.evaluation import table as tables
 from polarnet.network import fitting
+from polarnet.suitability import check_training
 
 
 def test_the_journey_writes_every_file_of_a_run(finished_run):
@@ -203,3 +204,22 @@ def test_kept_views_are_those_that_would_be_made_anew(phantom, tiny, cache, tmp_
     pn.train(train, val, plain, tmp_path / "plain", cache=cache, show_progress=False)
     other = pd.read_csv(tmp_path / "plain" / "history.csv")["loss"]
     assert np.abs(other / losses[1]["loss"] - 1).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["known CAD", "Übergewicht", "<b>x", "a$b"])
+def test_a_trait_may_be_called_what_its_column_is_called(phantom, tiny, tmp_path, name):
+    """TensorFlow takes few letters in the name of a layer; a spreadsheet takes any."""
+    traits = phantom.traits[["sex"]].rename(columns={"sex": name})
+    train, val, test = pn.split_by_patient(dataclasses.replace(phantom, traits=traits), seed=5)
+    config = dataclasses.replace(tiny, traits=(name,), epochs=1)
+    pn.train(train, val, config, tmp_path / "run", show_progress=False, cache=tmp_path / "c")
+    model = pn.load_model(tmp_path / "run")
+    assert list(pn.predict(model, test).columns) == [name]
+    assert np.abs(pn.attribution(model, test, name, "gradient")).max() > 0
+
+
+def test_a_formula_cannot_name_a_trait(phantom, tiny):
+    traits = phantom.traits[["sex"]].rename(columns={"sex": "=cmd()"})
+    train, val, _ = pn.split_by_patient(dataclasses.replace(phantom, traits=traits), seed=5)
+    with pytest.raises(ValueError, match="take it for a formula"):
+        check_training(train, val, dataclasses.replace(tiny, traits=("=cmd()",)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from polarnet.network.model import in_float32
+from polarnet.network.model import head_name, in_float32
 
 
 def logit_model(model: keras.Model, trait: str) -> keras.Model:
@@ -55,7 +55,7 @@ def check_trait(model: keras.Model, trait: str) -> None:
 def _with_head(model: keras.Model, trait: str, change: Callable) -> keras.Model:
     check_trait(model, trait)
     model = in_float32(model)
-    head = model.get_layer(trait)
+    head = model.get_layer(head_name(trait))
     kernel, bias = change(*head.get_weights())
     linear = keras.layers.Dense(len(bias), name="logit", dtype="float32")
     logit = linear(head.input)

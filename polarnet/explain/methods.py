@@ -13,7 +13,7 @@ from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
 from polarnet.explain.logits import check_trait, logit_model, two_class_model
-from polarnet.network.model import HIDDEN, below, in_float32
+from polarnet.network.model import HIDDEN, below, head_name, in_float32
 
 Explainer = Callable[[tf.Tensor], np.ndarray]
 """Images (k, input_size, input_size, 3) as made by `encode` -> heat (k, rows, columns)."""
@@ -57,7 +57,7 @@ def dropout_variance(model: keras.Model, trait: str) -> Explainer:
         raise ValueError("Method variance needs a model with dropout; this one has dropout 0.")
     check_trait(model, trait)
     model = in_float32(model)
-    hidden, weights = below(model, HIDDEN), model.get_layer(trait).get_weights()[0][:, 0]
+    hidden, weights = below(model, HIDDEN), model.get_layer(head_name(trait)).get_weights()[0][:, 0]
 
     @tf.function
     def squares(image: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ from polarnet.cohort import Cohort
 from polarnet.explain.agreement import median_level, rank_correlation
 from polarnet.explain.attribution import attribution
 from polarnet.explain.groups import first_per_patient
-from polarnet.network.model import HIDDEN, STANDARDISED, in_float32
+from polarnet.network.model import HIDDEN, STANDARDISED, head_name, in_float32
 from polarnet.progressbar import progress_bar
 
 
@@ -34,7 +34,7 @@ def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, k
     twin.set_weights(source.get_weights())
     twin.get_layer(STANDARDISED).finalize_state()
     twin.experiment, twin.training_segments = source.experiment, model.training_segments
-    heads = [twin.get_layer(trait) for trait in twin.experiment.traits]
+    heads = [twin.get_layer(head_name(trait)) for trait in twin.experiment.traits]
     trunk = [layer for layer in twin.layers if isinstance(layer, keras.layers.Conv2D)]
     steps = [("heads", heads), (HIDDEN, [twin.get_layer(HIDDEN)])]
     steps += [(layer.name, [layer]) for layer in reversed(trunk)]

@@ -17,7 +17,7 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
 from polarnet.network.inputs import Inputs, input_maps
-from polarnet.network.model import HIDDEN, POOLED, above, standardise
+from polarnet.network.model import HIDDEN, POOLED, above, head_name, standardise
 from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
 from polarnet.network.prediction import frozen_end, side_by_side
 from polarnet.network.progress import keep_progress, progress_folder, take_up
@@ -157,7 +157,7 @@ def _train_stage(
     upper = above(model, cut)
     # A variable, because a number would be frozen into the compiled training step.
     strength = keras.Variable(stage.penalties[0], trainable=False, name="l2")
-    penalised = [model.get_layer(name) for name in (HIDDEN, *traits)]
+    penalised = [model.get_layer(name) for name in (HIDDEN, *map(head_name, traits))]
     for layer in penalised:
         layer.kernel_regularizer.l2 = strength
     bottom = model if is_whole else upper

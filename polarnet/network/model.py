@@ -1,6 +1,8 @@
 """The model: VGG16, pooling by wall or over the image, a dense layer, one head a trait."""
 
+import hashlib
 import random
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +98,11 @@ def build_model(config: ExperimentConfig) -> keras.Model:
     kept = keras.layers.Dropout(config.dropout, name="dropout", dtype="float32")(hidden)
     heads = {
         trait: keras.layers.Dense(
-            1, activation="sigmoid", name=trait, kernel_regularizer=penalty, dtype="float32"
+            1,
+            activation="sigmoid",
+            name=head_name(trait),
+            kernel_regularizer=penalty,
+            dtype="float32",
         )(kept)
         for trait in config.traits
     }
@@ -144,6 +150,17 @@ def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.Keras
     trunk = vgg16_trunk(image, config.weights)
     trunk.trainable = False
     return trunk.get_layer(BLOCK_ENDS[config.last_block]).output
+
+
+def head_name(trait: str) -> str:
+    """Name of a trait's layer: the trait itself, where TensorFlow takes it as a name.
+
+    >>> head_name("sex"), head_name("known CAD")
+    ('sex', 'head_1777238e6e35')
+    """
+    if re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.-]*", trait):
+        return trait
+    return f"head_{hashlib.sha256(trait.encode()).hexdigest()[:12]}"
 
 
 def load_model(folder: str | Path) -> keras.Model:

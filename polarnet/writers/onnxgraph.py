@@ -17,7 +17,7 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encode
-from polarnet.network.model import in_float32
+from polarnet.network.model import head_name, in_float32
 
 OPSET: Final = 18
 """The first in which Resize takes the sizes of some axes alone."""
@@ -120,11 +120,11 @@ def _encoded_levels(config: ExperimentConfig) -> np.ndarray:
 def _add_layers(graph: _Graph, model: keras.Model, image: str) -> None:
     """Every layer once; images are (n, channels, rows, columns) here, the rest as in Keras."""
     done = {id(model.inputs[0]): image}
-    traits = set(model.experiment.traits)
+    heads = {head_name(trait): trait for trait in model.experiment.traits}
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        out = layer.name if layer.name in traits else None
+        out = heads.get(layer.name)
         done[id(layer.output)] = _add_layer(graph, layer, done[id(layer.input)], out)
 
 
