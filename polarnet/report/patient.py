@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polarnet import __version__
@@ -15,7 +16,6 @@ from polarnet.cohort import Study
 from polarnet.report.maps import LIMITS, plot_bullseye, plot_polar_map, segment_middles
 from polarnet.report.overlays import plot_overlays
 from polarnet.report.pictures import picture_of
-from polarnet.report.style import new_axes
 from polarnet.traits import MFR_THRESHOLD
 
 MATCHED: Final = 0.6
@@ -219,16 +219,16 @@ def _clipped(study: Study, map_type: str, scale: tuple[float, float]) -> str:
 
 def _draw_map(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
     """A map on its absolute scale, with a line around what is clipped."""
-    ax = new_axes(*_SIDES)
+    figure, ax = _new_picture()
     values = study.maps[map_type]
     plot_polar_map(values, ax, map_type=map_type, unit=study.unit, limits=scale)
     _line(ax, values, scale[1], _BORDER, "-")
     if map_type == "reserve":
         _line(ax, values, MFR_THRESHOLD, "w", "--")
-    return ax.figure
+    return figure
 
 
-def _line(ax: Any, values: np.ndarray, level: float, colour: str, style: str) -> None:
+def _line(ax: Axes, values: np.ndarray, level: float, colour: str, style: str) -> None:
     """Where a map crosses a level, inside the disc."""
     inside = np.where(disc_mask(len(values)), values, np.nan)
     if np.nanmin(inside) < level < np.nanmax(inside):
@@ -236,9 +236,14 @@ def _line(ax: Any, values: np.ndarray, level: float, colour: str, style: str) ->
                    origin="upper", extent=(-1, 1, -1, 1))  # fmt: skip
 
 
+def _new_picture() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=_SIDES, layout="constrained")
+    return figure, figure.subplots()
+
+
 def _draw_bullseye(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
     """Segment means under the number of each segment, and the borders of the territories."""
-    ax = new_axes(*_SIDES)
+    figure, ax = _new_picture()
     plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit,
                   limits=scale)  # fmt: skip
     for number, place in enumerate(segment_middles(), start=1):
@@ -254,4 +259,4 @@ def _draw_bullseye(study: Study, map_type: str, scale: tuple[float, float]) -> F
         x, y = 1.17 * np.cos(np.radians(angle)), 1.17 * np.sin(np.radians(angle))
         ax.text(x, y, vessel, fontsize=7, weight="bold", ha="center", va="center")
     ax.set(xlim=(-1, 1), ylim=(-1, 1))
-    return ax.figure
+    return figure
