@@ -19,6 +19,7 @@ from polarnet.explain.occlusion import (
 )
 from polarnet.network import model as network
 from polarnet.network.encoding import encode
+from polarnet.network.model import head_name
 from polarnet.network.reference import training_segments
 
 
@@ -34,8 +35,8 @@ def built(config, cohort, seed=0):
     model.experiment = config
     rng = np.random.default_rng(seed)
     for trait in config.traits:
-        kernel, bias = model.get_layer(trait).get_weights()
-        model.get_layer(trait).set_weights([rng.normal(size=kernel.shape), bias])
+        kernel, bias = model.get_layer(head_name(trait)).get_weights()
+        model.get_layer(head_name(trait)).set_weights([rng.normal(size=kernel.shape), bias])
     maps = np.stack([np.asarray(cohort.maps[m]) for m in config.map_types], axis=-1)
     network.standardise(model, network.below(model, network.POOLED)(encode(maps, config)).numpy())
     model.training_segments = training_segments(cohort, config)
@@ -45,7 +46,7 @@ def built(config, cohort, seed=0):
 def logit_by_hand(model, trait, image):
     """Head by matrix product, not by the package."""
     hidden = network.below(model, network.HIDDEN)(image, training=False)
-    kernel, bias = model.get_layer(trait).get_weights()
+    kernel, bias = model.get_layer(head_name(trait)).get_weights()
     return tf.linalg.matvec(hidden, kernel[:, 0]) + bias
 
 
