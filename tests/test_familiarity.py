@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet import familiarity
-from polarnet.familiarity import read_familiarity, write_familiarity
+from polarnet.familiarity import distance, read_familiarity, write_familiarity
 from polarnet.network.training import write_scores
 
 
@@ -81,14 +80,14 @@ def test_a_reserve_map_is_judged_with_the_flows_it_comes_from(splits):
 
 
 def test_many_studies_are_looked_at_in_part(splits, monkeypatch):
-    monkeypatch.setattr(familiarity, "_MOST", 50)
+    monkeypatch.setattr(distance, "_MOST", 50)
     usual = pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
     assert (usual.n_train, usual.n_val) == (50, 50)
 
 
 def test_batches_change_nothing(usual, fresh, monkeypatch):
     whole = usual.distances({"stress": fresh})
-    monkeypatch.setattr(familiarity, "_BATCH", 7)
+    monkeypatch.setattr(distance, "_BATCH", 7)
     np.testing.assert_allclose(usual.distances({"stress": fresh}), whole, rtol=1e-9)
 
 
