@@ -102,7 +102,7 @@ def test_the_file_keeps_everything(usual, fresh, tmp_path):
 
 def test_a_damaged_file_is_refused_and_nothing_is_unpickled(usual, tmp_path):
     write_familiarity(usual, tmp_path)
-    path = tmp_path / familiarity.FILE
+    path = tmp_path / "familiarity.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"familiarity\.npz cannot be read: .* Copy the run again"):
