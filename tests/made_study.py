@@ -12,7 +12,7 @@ from polarnet.explain.verdicts import Check
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = "=cmd()"
 STYLE = "</style><script>document.title='broken'</script>"
-MATHS = "cost $\\frac$ in $"
+MATHS = "cost $\\frac$"
 """As mathematics it would be refused by matplotlib."""
 
 PHANTOM_NOTE = "Phantom, not patients."

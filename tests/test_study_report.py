@@ -59,7 +59,8 @@ def test_a_phantom_is_called_so_and_patients_are_not(study, tmp_path):
 def test_a_number_comes_with_interval_and_patients(study):
     """The numbers of `made_study.main_table`, by hand."""
     text = text_of(write(study))
-    assert "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]" in text
+    assert "stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73" in text  # primary endpoints
+    assert "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]" in text  # all results
     assert "-0.02 [-0.10, +0.06]" in text
     assert "AUROC [95 % interval]." in text  # the table's own note
     assert "Method: logit DeLong." in text
@@ -169,6 +170,17 @@ def test_dollar_signs_in_a_name_are_drawn_as_they_stand(tmp_path):
     figure = Figure()
     figure.subplots().set_xticks([0], [MATHS])
     assert all(path.is_file() for path in pn.save_figure(figure, tmp_path / "f"))
+
+
+def test_a_note_that_all_rows_share_stands_below_once():
+    note = "first study of each patient, 5 later ones left out"
+    table = pd.DataFrame({"auroc_multi": [0.6], "multi_low": [0.5], "multi_high": [0.7],
+                          "note": [f"exploratory; {note}"], "trait": ["sex"]})  # fmt: skip
+    cells, notes = condensed(table)
+    assert cells.iloc[0].to_dict() == {
+        "trait": "sex", "AUROC multi [95 %]": "0.60 [0.50, 0.70]", "note": "exploratory",
+    }  # fmt: skip
+    assert notes == ["Counted: first study of each patient."]
 
 
 # === Parts ======================================================================================

@@ -19,6 +19,7 @@ RESAMPLES: Final = 500
 """Of the patients, with and without the trait apart (our choice)."""
 
 COLUMNS: Final = 3
+"""Panels in a row, or one more where no place is left empty by it."""
 
 _RATES: Final = np.linspace(0, 1, 101)
 
@@ -79,10 +80,11 @@ def plot_roc_bands(
     }
     if not shown:
         return None
-    n_rows = -(-len(shown) // COLUMNS)
-    figure = Figure(figsize=(TWO_COLUMNS, 0.4 + 2.6 * n_rows), layout="constrained")
+    n_columns = COLUMNS + 1 if len(shown) % (COLUMNS + 1) == 0 else COLUMNS
+    n_rows = -(-len(shown) // n_columns)
+    figure = Figure(figsize=(TWO_COLUMNS, 0.4 + 7.8 / n_columns * n_rows), layout="constrained")
     figure.suptitle(title, fontsize=SMALL + 1)
-    axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for ax, (trait, recorded) in zip(axes, shown.items(), strict=False):
         _draw(ax, trait, recorded, scores.loc[recorded.index, trait], seed)
     for ax in axes[len(shown) :]:

@@ -29,7 +29,10 @@ SECTIONS: Final = (
     parts.ABLATIONS, parts.SUBGROUPS, parts.FAILURES, parts.TRUTH, parts.SIZE,
 )  # fmt: skip
 
-LONG: Final = 30
+SHORT: Final = 24
+"""Letters of a cell that is never broken into lines (our choice)."""
+
+LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
 
 PHANTOM_NOTE: Final = "Phantom, not patients."
@@ -138,7 +141,7 @@ def _primaries(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     named = {(str(map_type), str(trait)) for map_type, trait in plan.get("primaries", [])}
     cells = zip(table["map_type"].astype(str), table["trait"].astype(str), strict=True)
     table = table[[cell in named for cell in cells]]
-    names = ["map_type", "trait", "series", "n_pos", "n_neg", "auroc", "ci_low", "ci_high",
+    names = ["map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg",
              "p_adjusted", "comparator", "difference", "difference_low", "difference_high",
              "is_circular", "note"]  # fmt: skip
     if table.empty:
@@ -225,10 +228,14 @@ def _table(
     printed: pd.DataFrame, title: str, notes: Sequence[str], *, is_folded: bool = False
 ) -> dict[str, Any]:
     cells, is_right = print_cells(printed)
+    looks = [
+        "number" if is_number else "long" if cells[name].str.len().max() > SHORT else "short"
+        for name, is_number in zip(cells, is_right, strict=True)
+    ]
     return {
         "title": title,
-        "headings": list(zip(map(str, cells.columns), is_right, strict=True)),
-        "rows": [list(zip(row, is_right, strict=True)) for row in cells.to_numpy()],
+        "headings": list(zip(map(str, cells.columns), looks, strict=True)),
+        "rows": [list(zip(row, looks, strict=True)) for row in cells.to_numpy()],
         "notes": list(notes),
         "is_folded": is_folded,
     }

@@ -8,10 +8,20 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.report.tables import interval_text, print_cells, trait_name, without_apostrophes
+from polarnet.evaluation.table import FIRST_STUDIES
+from polarnet.report.tables import (
+    interval_text,
+    print_cells,
+    short_note,
+    trait_name,
+    without_apostrophes,
+)
 
 CIRCULAR: Final = "\N{DAGGER}"
 """Beside a trait that was computed from this very map."""
+
+FIRST: Final = ("map_type", "trait", "series")
+"""Columns that say what a row is about."""
 
 VALUES: Final = {
     "ci": "auroc", "two_way": "seed_mean", "odds": "odds_ratio", "covariates": "covariates_auroc",
@@ -120,8 +130,9 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for low in [name for name in table if str(name).endswith("low")]:
         stem = str(low).removesuffix("low").removesuffix("_")
         high = str(low).removesuffix("low") + "high"
-        value = stem if stem in table else VALUES.get(stem, "")
-        if value not in table or high not in table:
+        named = (stem, VALUES.get(stem, ""), f"auroc_{stem}")
+        value = next((name for name in named if name in table), "")
+        if not value or high not in table:
             continue
         ends = table[[value, low, high]].apply(pd.to_numeric, errors="coerce")
         is_signed = "difference" in value
@@ -141,10 +152,18 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             if is_circular.any():
                 notes.append(f"{CIRCULAR} circular: the label is defined from the map shown.")
     table = table.drop(columns="is_circular", errors="ignore")
-    if "method" in table and table["method"].dropna().nunique() <= 1:
-        notes += [f"Method: {method}." for method in table["method"].dropna().unique()]
-        table = table.drop(columns="method")
+    for name in ("method", "data"):
+        if name in table and table[name].dropna().nunique() <= 1:
+            notes += [f"{name.capitalize()}: {text}." for text in table[name].dropna().unique()]
+            table = table.drop(columns=name)
+    if "note" in table:
+        texts = table.pop("note")
+        if texts.dropna().astype(str).str.contains(FIRST_STUDIES).any():
+            notes.append(f"Counted: {FIRST_STUDIES}.")
+        table["note"] = [short_note(text) or None for text in texts]  # the last column
     table = table.drop(columns=[name for name in table if table[name].isna().all()])
+    first = [name for name in FIRST if name in table]
+    table = table[[*first, *(name for name in table if name not in first)]]
     printed, _ = print_cells(table)
     return printed.rename(columns=_heading), notes
 
