@@ -78,10 +78,10 @@ def predict_in_parts(
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    return "; ".join(filter(None, (difference(config, studies), _unlike(out))))
+    return "; ".join(filter(None, (difference(config, studies), unlike_note(out))))
 
 
-def _unlike(scores: Path) -> str:
+def unlike_note(scores: Path) -> str:
     """How many studies of a scores file are marked as unlike the training maps; nothing if none."""
     table = pd.read_csv(scores, usecols=lambda name: name == "warning", dtype=str)
     if "warning" not in table:

@@ -11,21 +11,24 @@ import pandas as pd
 
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.explain.attribution import attribution
+from polarnet.familiarity import Familiarity, unfamiliar_note
 from polarnet.folders import new_file
 from polarnet.network import load_model, predict
 from polarnet.report.maps import LIMITS
+from polarnet.report.page import is_untrained, network_words
 from polarnet.report.patient import Reading, patient_page
 from polarnet.report.tables import interval_text, short_note, trait_name
 from polarnet.suitability import check_prediction
-from polarnet.traits import COMBINED, IMPAIRED_MFR
+from polarnet.traits import IMPAIRED_MFR
 from polarnet.writers import load_bundle
 
 _UNLIKE: Final = (
-    "a map of this study is unlike those that the model was trained on ({:.1f} times the distance "
-    "that validation maps keep): its scores mean nothing until someone has looked why."
+    "{}. Look why before its scores are read; {:.0%} of maps like those of the {} validation "
+    "studies are marked, too."
 )
+_NOT_COMPARED: Final = "whether this study's maps are like those of the training was not looked at."
 
 
 def write_patient_page(
@@ -85,9 +88,11 @@ def write_patient_page(
         others=list(readings.values()) if research_traits else [],
         n_members=len(members),
         model_facts=_facts(Path(model), config, len(members)),
-        warnings=_warnings(scores, one, config),
+        warnings=_warnings(scores, one, config, members[0].familiarity),
         overlay=_overlay(members, one, explained) if is_shown else None,
-        is_phantom=one.is_phantom or config.software == PHANTOM,
+        map_type=config.map_type,
+        is_phantom=one.is_phantom,
+        is_phantom_model=config.software == PHANTOM,
         is_recovered=one.is_recovered,
         limits=limits,
     )
@@ -110,10 +115,9 @@ def _scored(path: Path, cohort: Cohort) -> tuple[Sequence[keras.Model], pd.DataF
 
 def _metrics(folder: Path) -> pd.DataFrame:
     """What a run folder says of its network; without rows where it was never tested."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
+    if not (folder / "metrics.csv").is_file():
         return pd.DataFrame(index=pd.Index([], name="trait"))
-    table = pd.read_csv(path)
+    table = read_metrics(folder)
     return table[table["model"] == NETWORK].set_index("trait")
 
 
@@ -130,14 +134,18 @@ def _reading(trait: str, score: float, spread: float, metrics: pd.DataFrame) -> 
     return Reading(trait_name(trait), score, spread, area, n, "; ".join(notes))
 
 
-def _warnings(scores: pd.DataFrame, cohort: Cohort, config: ExperimentConfig) -> list[str]:
+def _warnings(
+    scores: pd.DataFrame, cohort: Cohort, config: ExperimentConfig, familiarity: Familiarity | None
+) -> list[str]:
     found = []
     unfamiliar = scores.attrs.get("unfamiliar")
-    if unfamiliar is not None and unfamiliar.iloc[0] > 1:
-        found.append(_UNLIKE.format(unfamiliar.iloc[0]))
-    note: str = scores.attrs.get("warning", "")
-    if note and not (cohort.is_phantom and config.software == PHANTOM):
-        found.append(f"{note}.")
+    if unfamiliar is None or familiarity is None:
+        found.append(_NOT_COMPARED)
+    elif note := unfamiliar_note(unfamiliar.iloc[0]):
+        found.append(_UNLIKE.format(note, familiarity.rate, familiarity.n_val))
+    differs: str = scores.attrs.get("warning", "")
+    if differs and not (cohort.is_phantom and config.software == PHANTOM):
+        found.append(f"{differs}.")
     return found
 
 
@@ -154,14 +162,12 @@ def _overlay(
 def _facts(path: Path, config: ExperimentConfig, n_members: int) -> list[tuple[str, str]]:
     stated = [config.tracer, config.stress_agent, config.software]
     facts: list[tuple[str, Any]] = [
-        ("map", config.map_type),
-        ("model", f"{path.name}: {config.mode} VGG16 up to {config.last_block}, "
-                  f"{config.input_size} px, {n_members} network{'s' if n_members > 1 else ''}"),
+        ("reads", config.map_type),
+        ("model", f"{path.name}: {network_words(config)}; {n_members} network"
+                  f"{'s' if n_members > 1 else ''}"),
         ("trained on", "; ".join(filter(None, stated)) or "tracer, agent and software not stated"),
         ("unit", config.unit),
     ]  # fmt: skip
-    if config.weights is None and config.mode != "scratch":
+    if is_untrained(config):
         facts.append(("trunk", "untrained: random convolutions, not the paper's transfer learning"))
-    if config.map_type == COMBINED:
-        facts.append(("reads", "rest, stress and reserve together"))
     return [(name, str(value)) for name, value in facts]

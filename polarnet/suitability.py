@@ -1,5 +1,6 @@
 """Whether a cohort can be trained on, or scored: asked before TensorFlow is even loaded."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,6 +24,22 @@ _FORMULA: Final = ("=", "+", "-", "@")
 """First letters of what spreadsheets compute (OWASP, CSV injection)."""
 
 
+def check_trait_names(traits: Sequence[str]) -> None:
+    """Raise where a trait has a name that something else has, or that does harm in a table.
+
+    Raises
+    ------
+    ValueError: says which, and why.
+    """
+    if odd := [trait for trait in traits if trait in RESERVED or "/" in trait]:
+        raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
+    if formulas := [trait for trait in traits if trait.startswith(_FORMULA)]:
+        raise ValueError(
+            f"{listing(formulas)} cannot name a trait: a spreadsheet would take it for a formula. "
+            "Rename the column."
+        )
+
+
 def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
     """Raise for everything that would spoil a training.
 
@@ -38,13 +55,7 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
             f"No trait {listing(unknown)} in this cohort; it has "
             f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
         )
-    if odd := [t for t in config.traits if t in RESERVED or "/" in t]:
-        raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
-    if formulas := [t for t in config.traits if t.startswith(_FORMULA)]:
-        raise ValueError(
-            f"{listing(formulas)} cannot name a trait: a spreadsheet would take it for a formula. "
-            "Rename the column."
-        )
+    check_trait_names(config.traits)
     for trait in config.traits:
         recorded = train.traits[trait].dropna()
         if recorded.nunique() < 2:

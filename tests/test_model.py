@@ -121,3 +121,10 @@ def test_imagenet_weights_load_from_their_file(imagenet_weights):
     built = pn.build_model(pn.ExperimentConfig(weights=str(imagenet_weights), input_size=32))
     kernel = built.get_layer("block1_conv1").get_weights()[0]
     assert kernel[0, 0, 0, 0] == pytest.approx(0.4294709, abs=1e-6)
+
+
+def test_a_head_of_any_name_starts_from_the_seed_alone(resolved):
+    """Keras' own draw comes from a state that other threads of a process use too."""
+    first, again = (model.build_model(resolved(traits=("known CAD", "sex"))) for _ in range(2))
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

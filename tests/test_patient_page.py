@@ -30,7 +30,8 @@ def rendered(study, **changes):
     settings = {
         "impaired": Reading("Impaired MFR", 0.8, 0.05, "0.77 [0.66, 0.85]", "36 with / 97 without"),
         "others": [], "n_members": 3, "model_facts": [("map", "stress")], "warnings": [],
-        "overlay": None, "is_phantom": False, "is_recovered": False,
+        "overlay": None, "map_type": "stress", "is_phantom": False, "is_phantom_model": False,
+        "is_recovered": False,
     }  # fmt: skip
     return patient_page(study, **settings | changes)
 

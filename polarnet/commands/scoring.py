@@ -18,6 +18,8 @@ def predict(arguments: argparse.Namespace) -> None:
 
     if arguments.report:
         _report_patient(arguments)
+    elif arguments.study or arguments.research_traits:
+        raise ValueError("--study and --research-traits are for the page of --report: name it.")
     elif not arguments.out:
         raise ValueError("--out is missing: name the CSV file to write (or a page by --report).")
     if not arguments.out:
@@ -73,6 +75,7 @@ def _predict_bundle(arguments: argparse.Namespace) -> None:
     cohort = read_cohort(arguments.cohort)
     load_tensorflow()
 
+    from polarnet.bulk import unlike_note
     from polarnet.network.training import write_scores
     from polarnet.writers import load_bundle
 
@@ -81,7 +84,7 @@ def _predict_bundle(arguments: argparse.Namespace) -> None:
         warnings.simplefilter("ignore", UserWarning)  # said in the file and below
         scores = bundle.predict(cohort, show_progress=True)
     write_scores(scores, arguments.out)
-    if note := scores.attrs["warning"]:
+    if note := "; ".join(filter(None, (scores.attrs["warning"], unlike_note(Path(arguments.out))))):
         print(f"Note: {note}", file=sys.stderr)
     wrote(arguments.out)
 

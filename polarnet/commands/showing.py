@@ -64,7 +64,7 @@ def _report_study(arguments: argparse.Namespace, folder: Path, cohort: Any) -> N
     """ROC bands are drawn from the hold-out, whose every read the study logs."""
     from polarnet import reproduction as rp
     from polarnet.report.checklist import SETTINGS
-    from polarnet.report.studyreport import write_study_report
+    from polarnet.report.studyreport import BY_REPORT, write_study_report
 
     test, scores = None, {}
     if cohort is not None:
@@ -76,14 +76,13 @@ def _report_study(arguments: argparse.Namespace, folder: Path, cohort: Any) -> N
             if all((study.run_folder(a.name) / "scores_test.csv").is_file() for a in model.arms)
         }
         if scores:
-            test = rp.read_hold_out(study, by="report", what_for="labels, for ROC curves")
+            test = rp.read_hold_out(study, by=BY_REPORT, what_for="labels, for ROC curves")
     write_study_report(
         folder,
         arguments.out,
         test=test,
         scores=scores,
         explained=arguments.explained or (),
-        command=arguments.line,
     )
 
 

@@ -1,6 +1,7 @@
 """The network and its baselines side by side, with paired differences."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -116,3 +117,20 @@ def _difference(
     )
     values = (test_result.difference, test_result.low, test_result.high, test_result.p_value)
     return dict(zip(names, values, strict=True))
+
+
+def read_metrics(folder: Path) -> pd.DataFrame:
+    """The table of `compare` in a run folder.
+
+    Raises
+    ------
+    FileNotFoundError: the run has no metrics.csv.
+    """
+    path = folder / "metrics.csv"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} has no metrics.csv; make the run with `polarnet train`, or with "
+            "run_experiment in Python."
+        )
+    # Only the empty cell is a gap, and names stay names: a trait may be called "NA" or "2020".
+    return pd.read_csv(path, dtype={"trait": str}, keep_default_na=False, na_values=[""])

@@ -124,7 +124,7 @@ def _draw_weights(model: keras.Model, config: ExperimentConfig) -> None:
     trunk = [f"small_conv{k + 1}" for k in range(len(SMALL_FILTERS))] if is_small else _VGG16
     averages = ["aha_segments"] if config.pooling == "aha" else []
     dropout = ["dropout"] if config.dropout else []
-    for name in (*trunk, *averages, HIDDEN, *dropout, *config.traits):
+    for name in (*trunk, *averages, HIDDEN, *dropout, *map(head_name, config.traits)):
         seed = draws.randint(1, 10**9)
         is_given = name in averages or (name in _VGG16 and config.weights is not None)
         if is_given or name not in here:

@@ -71,7 +71,7 @@ class Run:
             {
                 "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
                 "maps": self.config.map_type,
-                "weights": self.config.weights or "untrained",
+                "weights": Path(self.config.weights or "untrained").name,
                 "traits": ", ".join(self.config.traits),
                 "validation log-loss": f"{self.val_log_loss:.4f}",
                 "seed": self.config.seed,
@@ -128,8 +128,8 @@ def train(
             "model_sha256": weights_digest(model),
             "n_train": len(train),
             "n_val": len(val),
-            "train_studies_sha256": _digest(train),
-            "val_studies_sha256": _digest(val),
+            "train_studies_sha256": studies_digest(train),
+            "val_studies_sha256": studies_digest(val),
             "clipped_share_train": round(_clipped(train, config), 6),
         }
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
@@ -175,7 +175,7 @@ def is_of(folder: Path, train: Cohort, val: Cohort) -> bool:
     """Whether a run folder was made from these studies and labels."""
     facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     kept = facts["train_studies_sha256"], facts["val_studies_sha256"]
-    return kept == (_digest(train), _digest(val))
+    return kept == (studies_digest(train), studies_digest(val))
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
@@ -215,7 +215,7 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
     }
 
 
-def _digest(cohort: Cohort) -> str:
+def studies_digest(cohort: Cohort) -> str:
     """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
     text = cohort.traits.to_csv(lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from polarnet import __version__
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
-from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.folders import new_file
 from polarnet.report.maps import plot_polar_map
 from polarnet.report.pictures import picture_of
@@ -54,7 +54,7 @@ def write_report(
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [load_config(folder / "config.yaml") for folder in folders]
-    metrics = [_read_metrics(folder) for folder in folders]
+    metrics = [read_metrics(folder) for folder in folders]
     figures = []
     if cohort is not None:
         figures += [("Two studies" if len(examples) == 2 else "Studies",
@@ -70,7 +70,7 @@ def write_report(
             version=__version__,
             is_phantom=is_phantom,
             is_recovered=any(RECOVERED in config.software for config in configs),
-            is_untrained=any(config.weights is None for config in configs),
+            is_untrained=any(is_untrained(config) for config in configs),
             notes=list(notes),
             runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
             columns=[(config.map_type, config.mode) for config in configs],
@@ -89,25 +89,29 @@ def write_report(
     return Path(out)
 
 
-def _read_metrics(folder: Path) -> pd.DataFrame:
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} has no metrics.csv; make the run with `polarnet train`, or with "
-            "run_experiment in Python."
-        )
-    return pd.read_csv(path)
-
-
 def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
     """What was run, for the list at the end of the page."""
-    weights = {None: "untrained", "imagenet": "ImageNet"}.get(config.weights, "from a file")
     return {
         "name": folder.name,
-        "text": f"{config.mode} VGG16 up to {config.last_block}, {config.pooling} pooling, "
-        f"weights {weights}, {config.map_type} maps, {config.scaling} scaling, "
-        f"{config.input_size} px, {config.precision}, seed {config.seed}",
+        "text": f"{network_words(config)}, {config.map_type} maps, {config.scaling} scaling, "
+        f"{config.precision}, seed {config.seed}",
     }
+
+
+def is_untrained(config: ExperimentConfig) -> bool:
+    """Whether there is a VGG16 trunk with random weights."""
+    return config.weights is None and config.mode != "scratch"
+
+
+def network_words(config: ExperimentConfig) -> str:
+    """What a network is made of, in a few words, without the path of a file."""
+    if config.mode == "scratch":
+        return f"small network trained from scratch, {config.input_size} px"
+    weights = {None: "untrained", "imagenet": "ImageNet"}.get(config.weights, "from a file")
+    return (
+        f"{config.mode} VGG16 up to {config.last_block}, weights {weights}, {config.pooling} "
+        f"pooling, {config.input_size} px"
+    )
 
 
 def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str, Any] | None:

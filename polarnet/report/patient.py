@@ -74,7 +74,9 @@ def patient_page(
     model_facts: Sequence[tuple[str, str]],
     warnings: Sequence[str],
     overlay: tuple[str, np.ndarray] | None,
+    map_type: str,
     is_phantom: bool,
+    is_phantom_model: bool,
     is_recovered: bool,
     limits: tuple[float, float] = LIMITS["stress"],
 ) -> str:
@@ -95,7 +97,12 @@ def patient_page(
     warnings
         What should make a reader careful, such as a map unlike those of the training.
     overlay
-        Trait and attribution of shape (size, size), of the map that the network reads.
+        Trait and attribution of shape (size, size).
+    map_type
+        What the network reads; attribution is drawn beside that map, or beside stress where it
+        reads all three.
+    is_phantom, is_phantom_model
+        Whether the study was simulated; whether the model was trained on simulated studies.
     limits
         Of rest and stress flow, in mL/min/g: darkest and brightest.
 
@@ -109,23 +116,23 @@ def patient_page(
     kind = " (phantom, not patients)" if is_phantom else ""
     figures = [
         (
-            f"{draws} of {map_type}{kind}",
-            f"{text} of {map_type}, with the mean of each AHA segment.",
-            picture_of(draw(study, map_type, scale)),
+            f"{draws} of {name}{kind}",
+            f"{text} of {name}, with the mean of each AHA segment.",
+            picture_of(draw(study, name, scale)),
         )
         for draws, text, draw in (
             ("Map", "Polar map", _draw_map),
             ("Segments", "Bullseye of AHA segments and vessel borders", _draw_bullseye),
         )
-        for map_type, scale in scales.items()
+        for name, scale in scales.items()
     ]
     seen = None
     if overlay is not None:
         trait, heat = overlay
-        map_type = model_map(study, dict(model_facts))
+        below = map_type if map_type in study.maps else "stress"
         drawn = plot_overlays(
-            study.maps[map_type][None], heat[None], rows=[0], titles=["this study"],
-            map_type=map_type, unit="" if map_type == "reserve" else study.unit,
+            study.maps[below][None], heat[None], rows=[0], titles=["this study"],
+            map_type=below, unit="" if below == "reserve" else study.unit,
         )  # fmt: skip
         seen = (trait, picture_of(drawn))
     return (
@@ -142,21 +149,20 @@ def patient_page(
             has_mfr="MFR" in flows,
             cutoff=MFR_THRESHOLD,
             impaired=impaired,
-            is_redundant="reserve" in study.maps,
+            has_both=set(_FLOWS) <= set(study.maps),
+            map_type=map_type,
+            matched=(_MATCHED_SEGMENTS, MATCHED),
+            reserve_limits=LIMITS["reserve"],
             others=others,
             n_members=n_members,
             model_facts=model_facts,
             warnings=warnings,
             overlay=seen,
             is_phantom=is_phantom,
+            is_phantom_model=is_phantom_model,
             is_recovered=is_recovered,
         )
     )
-
-
-def model_map(study: Study, facts: dict[str, str]) -> str:
-    """The map on which an attribution is drawn: of three read together, stress."""
-    return facts["map"] if facts["map"] in study.maps else "stress"
 
 
 def flow_table(study: Study) -> pd.DataFrame:

@@ -37,7 +37,7 @@ class Picture:
 def picture_of(figure: Figure, dots_per_inch: int = 150) -> Picture:
     """A figure at the size it has."""
     width, height = (round(side * PIXELS_PER_INCH) for side in figure.get_size_inches())
-    return Picture(inline_figure(figure, dots_per_inch), width, height)
+    return Picture(_inlined(figure, dots_per_inch), width, height)
 
 
 def picture_in(path: str | Path, dots_per_inch: int = 200) -> Picture:
@@ -55,7 +55,7 @@ def picture_in(path: str | Path, dots_per_inch: int = 200) -> Picture:
     return Picture(_address(content), max(1, width), max(1, height))
 
 
-def inline_figure(figure: Figure, dots_per_inch: int = 110) -> str:
+def _inlined(figure: Figure, dots_per_inch: int) -> str:
     """A figure as a data address."""
     buffer = io.BytesIO()
     plain_text(figure).savefig(buffer, format="png", dpi=dots_per_inch)

@@ -12,7 +12,7 @@ from polarnet.cohort import PHANTOM, Cohort
 from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
-from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.evaluation.table import read_scores
 from polarnet.report.calibration import plot_calibration
 from polarnet.report.curves import plot_roc
@@ -106,7 +106,7 @@ def _reported(folder: Path, cohort: Cohort) -> list[tuple[str, pd.Series, pd.Ser
             f"{folder}: its test studies {listing(lacking)} are not in the cohort. Name the cohort "
             "that the run was trained on."
         )
-    metrics = pd.read_csv(folder / "metrics.csv")
+    metrics = read_metrics(folder)
     traits = metrics.loc[(metrics["model"] == NETWORK) & metrics["auroc"].notna(), "trait"]
     if unknown := [trait for trait in traits if trait not in cohort.traits]:
         raise ValueError(f"{folder}: the cohort has no trait {listing(unknown)}, but it scored it.")

@@ -32,6 +32,9 @@ SECTIONS: Final = (
 SHORT: Final = 24
 """Letters of a cell that is never broken into lines (our choice)."""
 
+BY_REPORT: Final = "report"
+"""Who read the hold-out to draw this page, in test_reads.csv."""
+
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
 
@@ -49,7 +52,6 @@ def write_study_report(
     test: Cohort | None = None,
     scores: Mapping[str, pd.DataFrame] | None = None,
     explained: Sequence[str | Path] = (),
-    command: str = "",
 ) -> Path:
     """Write the page about a study: what was done, on whom, what came out, what it cannot say.
 
@@ -66,8 +68,6 @@ def write_study_report(
         ROC curves with bands. Without them the curves of results/ are shown, which have none.
     explained
         Folders of `polarnet explain`.
-    command
-        The line by which the page can be made again.
 
     Raises
     ------
@@ -100,7 +100,6 @@ def write_study_report(
             limits=limits_of(facts, has_explanations=bool(explanations)),
             statuses=[s for s in STATUSES if facts["is_phantom"] or s != STATUSES[-1]],
             checklist=count_answers(folder, is_phantom=facts["is_phantom"]),
-            command=command,
         )
     )
     with new_file(out) as partial:
@@ -129,7 +128,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         "agents": sorted({config.stress_agent for config in configs if config.stress_agent}),
         "units": sorted({config.unit for config in configs if config.unit}),
         "frozen": json.loads(frozen.read_text(encoding="utf-8")) if frozen.is_file() else {},
-        "n_reads": len(pd.read_csv(reads)) if reads.is_file() else 0,
+        "n_reads": int((pd.read_csv(reads)["by"] != BY_REPORT).sum()) if reads.is_file() else 0,
     }
 
 

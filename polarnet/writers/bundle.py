@@ -14,16 +14,16 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig, load_run_config, save_config
 from polarnet.evaluation import choose_thresholds, evaluate, fit_recalibration
+from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
+from polarnet.familiarity import FILE as FAMILIARITY
 from polarnet.network.reference import FILE as SEGMENTS
+from polarnet.network.training import studies_digest
 from polarnet.network.weights import IMAGENET_URL
 from polarnet.writers.card import model_card
 from polarnet.writers.container import write_sealed
 
 CARD: Final = "card.md"
-
-FAMILIARITY: Final = "familiarity.npz"
-"""What the training maps were like, in run folders that say so."""
 
 FILES: Final = {
     "model.keras": "member{:02d}.keras",
@@ -35,7 +35,7 @@ FILES: Final = {
 
 MOST_MEMBERS: Final = 50
 
-METRICS: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method")
+METRICS: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method", "note", "is_circular")
 
 _PACKAGES: Final = ("tensorflow", "keras", "numpy", "pandas")
 _SAME: Final = ("train_studies_sha256", "val_studies_sha256")
@@ -67,9 +67,11 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
     facts_of = [_environment(folder) for folder in folders]
     _check_same(folders, configs, facts_of)
     config = configs[0]
+    _check_labels(folders[0], cohort, facts_of[0])
     of_val = _mean_scores(folders, "scores_val.csv")
     of_test = _mean_scores(folders, "scores_test.csv")
     table = evaluate(of_test, cohort.traits, cohort.patients).set_index("trait")
+    table["is_circular"] = [is_circular(cohort, config.map_type, trait) for trait in table.index]
     tested = first_studies(of_test, cohort.traits, cohort.patients)[0]
     thresholds, recalibration, n_fitted = _fit(of_val, cohort)
     facts: dict[str, Any] = {
@@ -135,6 +137,25 @@ def _check_same(
                 f"{folder} and {folders[0]} were trained on different studies: one would be "
                 "tested on patients of the other. Give the cohort a column split, train again."
             )
+
+
+def _check_labels(folder: Path, cohort: Cohort, facts: Mapping[str, Any]) -> None:
+    """Refuse a cohort that only happens to have the same study ids."""
+    path = folder / "scores_val.csv"
+    if not path.is_file():
+        return  # told where the scores are read
+    ids = read_scores(path).index
+    if lacking := [study for study in ids if study not in cohort.patients.index]:
+        raise ValueError(
+            f"{len(lacking)} validation studies of {folder} are not in the cohort. Give the cohort "
+            "that the run was trained on."
+        )
+    validation = cohort.select(cohort.patients.index.get_indexer(ids))
+    if studies_digest(validation) != facts.get("val_studies_sha256"):
+        raise ValueError(
+            f"The validation studies of {folder} have other labels in this cohort than in its "
+            "training. Give the cohort that the run was trained on, or train again."
+        )
 
 
 def _environment(folder: Path) -> dict[str, Any]:

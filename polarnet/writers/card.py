@@ -41,14 +41,15 @@ def _row(trait: str, facts: Mapping[str, Any]) -> dict[str, str]:
     points = facts["thresholds"].get(trait)
     change = facts["recalibration"].get(trait)
     if found["auroc"] is None:
-        area = "not reported: too few patients"
+        area = found["note"] or "not reported: too few patients"
     else:
         low, high = (float("nan") if found[k] is None else found[k] for k in ("ci_low", "ci_high"))
         area = repr(Interval(found["auroc"], low, high, found["method"]))
     return {
         "trait": _cell(trait),
         "n": f"{found['n_pos']} / {found['n_neg']}",
-        "auroc": _cell(area),
+        "auroc": _cell(area)
+        + (" (circular: the label is nearly the mean of this map)" if found["is_circular"] else ""),
         "thresholds": f"{points['youden']:.3f} / {points['sensitive']:.3f}" if points else "none",
         "recalibration": f"{change['intercept']:.2f} + {change['slope']:.2f} x logit"
         if change

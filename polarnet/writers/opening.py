@@ -2,10 +2,12 @@
 
 import io
 import json
+import lzma
 import math
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import Recalibration
 from polarnet.network import load_model, predict
+from polarnet.suitability import check_trait_names
 from polarnet.writers.bundle import CARD, FAMILIARITY, FILES, METRICS, MOST_MEMBERS, check_members
 from polarnet.writers.container import check_inner, read_sealed
 
@@ -111,6 +114,11 @@ class Bundle:
         return mean
 
 
+_SIDES: Final = ("units", "filters", "target_shape", "shape", "batch_shape", "kernel_size")
+_WIDEST: Final = 2**20
+"""Far above what our settings allow."""
+
+
 def load_bundle(path: str | Path) -> Bundle:
     """Open a file made by `write_bundle`.
 
@@ -135,6 +143,7 @@ def load_bundle(path: str | Path) -> Bundle:
         if odd := check_members(configs):
             raise ValueError(f"its members differ in {odd}")
         traits = configs[0].traits
+        check_trait_names(traits)
         if facts.get("traits") != list(traits):
             raise ValueError("its manifest names other traits than its members")
         metrics = _metrics(facts.get("metrics"), traits)
@@ -147,7 +156,10 @@ def load_bundle(path: str | Path) -> Bundle:
             for trait, found in _of_traits(facts.get("thresholds"), traits).items()
         }
         card = parts[CARD].decode("utf-8")
-    except (ValueError, KeyError, TypeError, OSError, RecursionError, MemoryError) as error:
+    except (
+        ValueError, KeyError, TypeError, OSError, RecursionError, MemoryError, ArithmeticError,
+        zlib.error, lzma.LZMAError,
+    ) as error:  # fmt: skip
         reason = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
         raise ValueError(
             f"{path} is refused: {reason[:300]}. Ask for a bundle written by polarnet."
@@ -206,10 +218,24 @@ def _check_model(content: bytes, what: str) -> None:
             tree = json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError):
         raise ValueError(f"{what} is damaged") from None
+    _check_sides(tree, what)
     for name, module in _classes(tree):
         is_keras = module is None or module.split(".")[0] in ("keras", "builtins")
         if name not in _CLASSES or not is_keras:
             raise ValueError(f"{what} holds {name!r:.60}, which no model made here has")
+
+
+def _check_sides(tree: Any, what: str) -> None:
+    """Refuse layers so wide that making them would fill the memory."""
+    waiting = [(None, tree)]
+    while waiting:
+        key, node = waiting.pop()
+        if isinstance(node, dict):
+            waiting += node.items()
+        elif isinstance(node, list):
+            waiting += [(key, one) for one in node]
+        elif key in _SIDES and isinstance(node, int | float) and abs(node) > _WIDEST:
+            raise ValueError(f"{what} has a layer of {node:g} {key}")
 
 
 def _classes(tree: Any) -> list[tuple[Any, str | None]]:
@@ -240,7 +266,8 @@ def _metrics(found: Any, traits: Sequence[str]) -> pd.DataFrame:
         orient="index", columns=list(METRICS),
     )  # fmt: skip
     table.index.name = "trait"
-    table["method"] = table["method"].astype(str)
+    table[["method", "note"]] = table[["method", "note"]].astype(str)
+    table["is_circular"] = table["is_circular"].astype(bool)
     table[["n_pos", "n_neg"]] = table[["n_pos", "n_neg"]].astype(int)
     return table.astype(dict.fromkeys(("auroc", "ci_low", "ci_high"), float))
 
