@@ -43,8 +43,8 @@ def limits_of(facts: Mapping[str, Any], *, has_explanations: bool) -> list[str]:
         limits.append("Nothing was frozen before the hold-out was read: no freeze.json is there.")
     if facts["n_reads"]:
         limits.append(
-            f"The hold-out was read {facts['n_reads']} times for results, each noted in test_reads.csv; what "
-            "was decided after the first look is exploratory."
+            f"The hold-out was read {facts['n_reads']} times for results, each noted in "
+            "test_reads.csv; what was decided after the first look is exploratory."
         )
     limits += [
         "Many cells are tested. Adjusted p-values are of the families named below the main table; "
