@@ -15,7 +15,7 @@ import polarnet as pn
 from polarnet import cli
 from polarnet.config import save_config
 from polarnet.evaluation.table import read_scores
-from polarnet.writers import container
+from polarnet.writers import container, opening
 
 
 @pytest.fixture(scope="module")
@@ -347,3 +347,19 @@ def test_well_sealed_nonsense_is_refused(forged):
         forged(facts={"thresholds": {"sex": {"youden": 7, "sensitive": 0}}})
     )
     assert "not the form" in _refusal(forged(facts={"recalibration": {"age": {}}}))
+
+
+def test_a_cohort_that_only_shares_the_study_ids_is_refused(ensemble, tmp_path):
+    folders, cohort = ensemble
+    other = dataclasses.replace(cohort, traits=1 - cohort.traits)
+    with pytest.raises(ValueError, match="other labels in this cohort"):
+        pn.write_bundle(folders, other, tmp_path / "other.polarnet")
+    with pytest.raises(ValueError, match="not in the cohort"):
+        pn.write_bundle(folders, cohort.select(np.arange(3)), tmp_path / "other.polarnet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_too_wide_to_be_made_is_refused_before_it_is_made():
+    tree = {"config": {"layers": [{"class_name": "Dense", "config": {"units": 10**11}}]}}
+    with pytest.raises(ValueError, match="units"):
+        opening._check_sides(tree, "the model")
