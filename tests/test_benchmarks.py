@@ -65,7 +65,7 @@ def test_two_workers_are_no_slower_than_one_process_and_write_the_same(
     script, tmp_path, monkeypatch
 ):
     workers = script("benchmarks/workers_rate")
-    monkeypatch.setattr(workers, "GRID", workers.GRID + "epochs: 12\n")
+    monkeypatch.setattr(workers, "GRID", workers.GRID + "epochs: 12\ntraits: [sex]\n")
     out = tmp_path / "workers.json"
     line = ["workers_rate", "--out", str(out), "--repeats", "1", "--n", "120"]
     monkeypatch.setattr(sys, "argv", line)
