@@ -15,6 +15,7 @@ import polarnet as pn
 from polarnet import cli
 from polarnet.config import save_config
 from polarnet.evaluation.table import read_scores
+from polarnet.network.training import studies_digest
 from polarnet.writers import container, opening
 
 
@@ -131,11 +132,15 @@ def test_what_it_knows_comes_from_validation_and_test_studies(ensemble, tmp_path
         copies.append(shutil.copytree(folder, tmp_path / str(k)))
         scores = pn.predict(pn.load_model(folder), rest)
         scores.to_csv(copies[k] / "scores_val.csv")
+        facts = json.loads((copies[k] / "environment.json").read_text(encoding="utf-8"))
+        facts["val_studies_sha256"] = studies_digest(rest)
+        (copies[k] / "environment.json").write_text(json.dumps(facts), encoding="utf-8")
         of_val, of_test = of_val + scores / 2, of_test + read_scores(folder / "scores_test.csv") / 2
     bundle = pn.load_bundle(pn.write_bundle(copies, cohort, tmp_path / "a.polarnet"))
     table = pn.evaluate(of_test, cohort.traits, cohort.patients).set_index("trait")
     names = ["n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method"]
-    pd.testing.assert_frame_equal(bundle.metrics, table[names], check_dtype=False)
+    pd.testing.assert_frame_equal(bundle.metrics[names], table[names], check_dtype=False)
+    assert not bundle.metrics["is_circular"].any()  # a stress map
     assert set(bundle.thresholds) == {"sex", "diabetes"}
     first = of_val[~rest.patients.duplicated().to_numpy()]
     for trait in bundle.thresholds:

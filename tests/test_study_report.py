@@ -10,7 +10,6 @@ from made_study import (
     FORMULA,
     MATHS,
     SCRIPT,
-    STYLE,
     make_explained,
     make_study,
 )
@@ -67,11 +66,11 @@ def test_a_number_comes_with_interval_and_patients(study):
 
 
 def test_every_section_says_how_its_numbers_are_made_again(study):
-    page = write(study, command="polarnet report here --out r.html")
+    page = write(study)
     for section in re.findall(r'<section id="(\w+)">(.*?)</section>', page, re.DOTALL):
         if section[0] not in ("run", "explanations", "limits", "checklist", "again"):
             assert "python experiments/" in section[1], section[0]
-    assert "polarnet report here --out r.html" in page
+    assert "polarnet report STUDY --cohort COHORT --out report.html" in page
     assert "results/main_results.csv" in page
 
 
@@ -122,7 +121,7 @@ def test_a_folder_that_is_no_explanation_is_refused(study, tmp_path):
 
 
 def test_what_people_type_is_harmless_in_the_page(study, tmp_path):
-    page = write(study, explained=[make_explained(tmp_path / "e")], command=STYLE)
+    page = write(study, explained=[make_explained(tmp_path / "e")])
     assert SCRIPT not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert page.count("</style>") == page.count("<style>") == 1

@@ -172,8 +172,6 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
         raise _refused(path, f"a part has the name {odd[0][:60]!r}")
     if len(set(names)) < len(names) or MANIFEST not in names:
         raise _refused(path, "a part comes twice, or there is no manifest")
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise _refused(path, "its parts overlap")
     for entry in entries:
         is_text = not entry.filename.endswith((".keras", ".npz"))
         largest = LARGEST_TEXT if is_text else LARGEST_PART
@@ -182,6 +180,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
             raise _refused(
                 path, f"{entry.filename} is packed, or has more than {largest // 2**20} MB"
             )
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise _refused(path, "its parts overlap")
 
 
 def _facts(content: bytes, path: Path) -> dict[str, Any]:
