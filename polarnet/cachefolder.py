@@ -15,7 +15,7 @@ LIMIT_VARIABLE: Final = "POLARNET_CACHE_GB"
 
 DEFAULT_LIMIT_GB: Final = 50.0
 """Features of 100,000 maps at the default settings take 0.9 GB a map type; activations for
-fine-tuning at 112 px 10 GB for 100,000 (our choice)."""
+fine-tuning at 224 px 40 GB for 100,000 (our choice)."""
 
 _SPARED_S: Final = 3600.0  # another process may be reading what was used this lately
 

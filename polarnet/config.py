@@ -82,7 +82,9 @@ class ExperimentConfig:
     pooling
         "aha" averages trunk features in each of the 17 AHA segments, "global" over the image.
     input_size
-        Pixels a side that the trunk sees; a multiple of 16.
+        Pixels a side that the trunk sees; a multiple of 16. 224, as VGG16 was trained: of the
+        sizes tried on a phantom the smallest that loses nothing (experiments/input_size.py); 112
+        takes a quarter of the time and 0.009 of the AUROC of sex, hardly anything elsewhere.
     scaling
         "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
     palette
@@ -123,7 +125,7 @@ class ExperimentConfig:
     weights: str | None = "imagenet"
     trunk: str | None = None
     pooling: str = "aha"
-    input_size: int = 112
+    input_size: int = 224
     scaling: str = "absolute"
     palette: str = "grey"
     hidden_units: int = 32
