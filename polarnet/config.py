@@ -288,6 +288,8 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
     FileNotFoundError: the folder lacks config.yaml or model.keras.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
     for name in ("config.yaml", "model.keras"):
         if not (folder / name).is_file():
             raise FileNotFoundError(

@@ -83,7 +83,7 @@ def test_forest_rows_are_grouped_by_map_type_from_the_top(areas):
     """Interleaved rows of a table come out grouped; all marks of a trait are nearest its label."""
     ax = plot_forest(areas.iloc[[0, 4, 1, 5, 2, 6, 3]])
     heights = row_heights(ax)
-    names = ["stress MBF", "sex", "smoking", "flow reserve", "impaired MFR\N{DAGGER}",
+    names = ["stress maps", "sex", "smoking", "reserve maps", "impaired MFR\N{DAGGER}",
              "dyslipidemia"]  # fmt: skip
     assert list(heights) == names
     assert list(heights.values()) == sorted(heights.values())

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator
 from matplotlib.transforms import blended_transform_factory
 
-from polarnet.report.maps import LABELS
 from polarnet.report.style import COLOURS, GREY, MARKERS, ONE_COLUMN, SMALL, TINY, new_axes, tidy
 from polarnet.report.tables import short_note, trait_name
 
@@ -126,7 +125,7 @@ def _label_rows(
     place = blended_transform_factory(ax.transAxes, ax.transData)
     for y, (map_type, trait) in zip(middles, rows, strict=True):
         if trait is None:
-            labels.append(LABELS.get(map_type, map_type))
+            labels.append(f"{map_type} maps")  # of whatever unit
             continue
         cell = by_cell[map_type, trait]
         sign = CIRCULAR_SIGN if cell["is_circular"].any() else ""

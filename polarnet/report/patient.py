@@ -145,6 +145,7 @@ def patient_page(
             limits=limits,
             clipped=[_clipped(study, *pair) for pair in scales.items() if _clipped(study, *pair)],
             figures=figures,
+            n_maps=len(scales),
             flows=flows,
             has_mfr="MFR" in flows,
             cutoff=MFR_THRESHOLD,
