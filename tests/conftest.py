@@ -65,6 +65,15 @@ def ottawa():
     return path
 
 
+@pytest.fixture
+def physionet():
+    """File of 100 real SPECT polar maps in percent (PhysioNet, doi 10.13026/ce2z-dw74)."""
+    path = SHARED / "data" / "physionet_mps" / "physionet_polar48.npz"
+    if not path.is_file():
+        pytest.skip("real maps are not at hand")
+    return path
+
+
 @pytest.fixture(scope="session")
 def phantom():
     return pn.make_phantom_cohort(120, seed=3, size=32)

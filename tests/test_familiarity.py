@@ -162,3 +162,14 @@ def test_scores_of_two_cohorts_can_be_put_together(finished_run):
     first, second = scores.iloc[:5], scores.iloc[5:].copy()
     second.attrs["unfamiliar"] = scores.attrs["unfamiliar"] * 2
     assert len(pd.concat([first, second])) == len(scores)
+
+
+@pytest.mark.realdata
+def test_real_percent_maps_are_refused_by_a_model_of_flow(finished_run, make_cohort, physionet):
+    """100 real SPECT maps (PhysioNet, doi 10.13026/ce2z-dw74), in percent of their maximum."""
+    stack = np.load(physionet)["maps"].astype(np.float32)
+    disc = pn.anatomy.disc_mask(48)
+    cohort = make_cohort(n=100, maps={"stress": np.where(disc, stack, 0)}, unit="percent")
+    model = pn.load_model(finished_run[0].folder)
+    with pytest.raises(ValueError, match="trained on maps in mL/min/g, this cohort is in percent"):
+        pn.predict(model, cohort)
