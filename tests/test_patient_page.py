@@ -124,3 +124,22 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert "This model does not predict impaired MFR" in text
     assert "sex, never for care" in text
     assert test.patients.iloc[0] not in text
+
+
+def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
+    page = rendered(study(), is_phantom_model=True)
+    assert "<h1>Study S1</h1>" in page
+    assert "The model learnt from a phantom" in page
+    assert "hold-out phantoms, not patients" in page
+    assert "Map of rest (phantom" not in page
+    assert "Map of rest (phantom, not patients)" in rendered(study(), is_phantom=True)
+
+
+def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
+    alone = study()
+    alone = Study("S1", "P1", {"reserve": alone.maps["reserve"]}, alone.traits, alone.clinical,
+                  "mL/min/g")  # fmt: skip
+    page = rendered(alone, map_type="reserve")
+    assert "mean of the reserve map" in page
+    assert "Redundant" not in page
+    assert "Matched low flow" not in page
