@@ -43,6 +43,15 @@ def test_turned_maps_are_unlike(usual, fresh, change):
     assert unlike(usual, change(fresh)) > 0.85
 
 
+def test_what_is_turned_shows_in_the_map_that_the_network_does_not_read(splits, usual):
+    """Rest and stress come from one export: both together tell more mirrored ones."""
+    assert usual.map_types == ("rest", "stress")
+    mirrored = {m: np.asarray(splits[2].maps[m][:])[:, :, ::-1] for m in usual.map_types}
+    both, alone = usual.distances(mirrored), usual.distances({"stress": mirrored["stress"]})
+    assert (both >= alone).all()
+    assert (both > usual.threshold).sum() > (alone > usual.threshold).sum()
+
+
 def test_another_unit_is_unlike(usual, fresh):
     assert unlike(usual, fresh * 100) == 1
     assert unlike(usual, fresh / 100) == 1
@@ -113,8 +122,8 @@ def test_a_damaged_file_is_refused_and_nothing_is_unpickled(usual, tmp_path):
 
 
 def test_other_maps_than_those_of_the_training_are_refused(usual, fresh):
-    with pytest.raises(ValueError, match="Familiarity is of stress maps, but rest was given"):
-        usual.distances({"rest": fresh})
+    with pytest.raises(ValueError, match="is of rest, stress maps, but reserve was given"):
+        usual.distances({"reserve": fresh})
     with pytest.raises(ValueError, match="of 32 x 32 pixels, but the stress maps have shape"):
         usual.distances({"stress": fresh[:, :16, :16]})
 

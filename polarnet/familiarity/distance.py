@@ -29,7 +29,7 @@ class Familiarity:
     Attributes
     ----------
     map_types
-        Looked at: those that the network reads, and rest and stress beside their reserve.
+        Looked at: those that the network reads, and rest and stress where they are at hand.
     size
         Rows (and columns) of a map.
     patterns, textures
@@ -106,7 +106,7 @@ def fit_familiarity(train: Cohort, val: Cohort, config: ExperimentConfig) -> Fam
     train, val
         Cohorts that share no patient. At most 5,000 studies of each are looked at.
     config
-        Says which map types the network reads.
+        Says which map types the network reads; rest and stress are looked at beside them.
 
     Returns
     -------
@@ -121,9 +121,9 @@ def fit_familiarity(train: Cohort, val: Cohort, config: ExperimentConfig) -> Fam
     """
     if len(train) < FEWEST:
         return None
-    wanted = set(config.map_types)
-    if "reserve" in wanted:
-        wanted |= {"rest", "stress"}  # a turned reserve map hardly shows it, its parts do
+    # Rest and stress of a study come from one export: what is turned in one is in the other, where
+    # it may show better; and a turned reserve map hardly shows it, its parts do.
+    wanted = {"rest", "stress", *config.map_types}
     map_types = tuple(m for m in train.maps if m in wanted and m in val.maps)
     rows = _spread(len(train))
     patterns, textures, scales = {}, {}, {}
