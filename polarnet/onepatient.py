@@ -65,7 +65,7 @@ def write_patient_page(
     """
     rows = np.flatnonzero(cohort.patients.index == study_id)
     if not len(rows):
-        raise KeyError(f"No study '{study_id}' in this cohort; polarnet lists them in cohort.csv.")
+        raise KeyError(f"No study '{study_id}' in this cohort; cohort.patients lists them.")
     one = cohort.select(rows)
     members, metrics, scores = _scored(Path(model), one)
     config: ExperimentConfig = members[0].experiment
