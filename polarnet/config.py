@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
+from polarnet.yamlfile import read_yaml
 
 WINDOWS: Final = {
     ("rest", "mL/min/g"): (0.0, 3.0),
@@ -266,10 +267,7 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"No settings file {path}.")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    settings = read_yaml(path) or {}
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
     for name in settings:

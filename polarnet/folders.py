@@ -1,6 +1,7 @@
 """Folders and files that appear whole or not at all."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -56,10 +57,13 @@ def new_folder(target: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(target: str | Path) -> Iterator[Path]:
-    """Fill a hidden sibling file, then give it its name in one step; an older file is replaced."""
+    """Fill a hidden sibling file, then give it its name in one step; an older file is replaced.
+
+    Every process fills a file of its own, so that of two writers each leaves a whole one.
+    """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
         partial.replace(target)

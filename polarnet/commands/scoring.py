@@ -93,9 +93,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Scores and labels become a table."""
     from polarnet import evaluation
     from polarnet.cohort import RECOVERED, read_cohort
+    from polarnet.csvfile import write_csv
     from polarnet.evaluation.table import read_scores
-    from polarnet.folders import new_file
-    from polarnet.report.tables import harmless
 
     cohort = read_cohort(arguments.cohort)
     table = evaluation.evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
@@ -107,6 +106,5 @@ def evaluate(arguments: argparse.Namespace) -> None:
     print("Interval: DeLong on the logit scale, t quantile, 95 %. p: Mann-Whitney against 0.5.")
     print("p_adjusted: Benjamini-Hochberg over the traits of this table.")
     if arguments.out:
-        with new_file(arguments.out) as partial:
-            harmless(table).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        write_csv(table, arguments.out, float_format="%.6g")
         wrote(arguments.out)

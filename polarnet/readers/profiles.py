@@ -9,11 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
+from polarnet.yamlfile import parse_yaml
 
 LAYOUTS: Final = ("square", "rings", "segments", "screen")
 
@@ -243,10 +242,7 @@ def load_profiles(
 
 
 def _profile(name: str, text: str) -> Profile:
-    try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"Profile {name} is not readable YAML ({error}).") from None
+    settings = parse_yaml(text, f"Profile {name}")
     if not isinstance(settings, dict):
         raise ValueError(f"Profile {name} holds no settings.")
     known = [field.name for field in fields(Profile)]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import yaml
 from jinja2 import Environment, PackageLoader
 
 from polarnet import __version__
 from polarnet.folders import new_file
+from polarnet.yamlfile import parse_yaml
 
 GUIDELINES: Final = ("tripod_ai_2024", "claim_2024")
 """Files in `checklists/`, in the order of the page."""
@@ -111,7 +111,7 @@ class Guideline:
 def load_guideline(name: str) -> Guideline:
     """A guideline of the package, by its name in GUIDELINES."""
     file = resources.files("polarnet.report").joinpath("checklists", f"{name}.yaml")
-    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    settings = parse_yaml(file.read_text(encoding="utf-8"), name)
     return Guideline(**settings | {"items": tuple(Item(**item) for item in settings["items"])})
 
 

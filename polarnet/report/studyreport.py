@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-import yaml
 from jinja2 import Environment, PackageLoader
 
 from polarnet import __version__
@@ -23,6 +22,7 @@ from polarnet.report.rocbands import RESAMPLES, plot_roc_bands
 from polarnet.report.studylimits import limits_of
 from polarnet.report.tables import print_cells
 from polarnet.report.written import condensed, read_table
+from polarnet.yamlfile import read_yaml
 
 SECTIONS: Final = (
     parts.COHORT, parts.MAIN, parts.CALIBRATION, parts.DECISIONS, parts.BASELINES,
@@ -109,7 +109,7 @@ def write_study_report(
 
 def _facts(folder: Path) -> dict[str, Any]:
     """What the folder says of the study as a whole."""
-    plan = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
+    plan = read_yaml(folder / SETTINGS) or {}
     configs = [load_config(path) for path in sorted((folder / "runs").glob("*/config.yaml"))]
     frozen = folder / "freeze.json"
     reads = folder / "test_reads.csv"

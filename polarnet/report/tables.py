@@ -1,7 +1,7 @@
 """How a study's tables and figures are written: cells, and the files."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from polarnet.csvfile import csv_text
 from polarnet.evaluation.roc import NOT_ESTIMABLE
 from polarnet.evaluation.table import FIRST_STUDIES
 from polarnet.folders import new_file
@@ -30,9 +31,6 @@ DOTS_PER_INCH: Final = 200
 _NUMBER: Final = re.compile(
     rf"|[<>]?[+-]?\d[\d.,e%/()\[\] +-]*(\[{NOT_ESTIMABLE}\])?|{NOT_REPORTED}|{NOT_ESTIMABLE}"
 )
-
-
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def interval_text(
@@ -119,7 +117,7 @@ def write_table(
     printed, is_right = print_cells(table)
     paths = [Path(f"{stem}.{ending}") for ending in ("csv", "html", "tex")]
     texts = [
-        harmless(table).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        csv_text(table, float_format="%.6g"),
         _html(printed, is_right, title, notes),
         _latex(printed, is_right, title, notes),
     ]
@@ -127,45 +125,6 @@ def write_table(
         with new_file(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return paths
-
-
-def harmless(table: pd.DataFrame) -> pd.DataFrame:
-    """A table that no spreadsheet program takes for formulas.
-
-    Text that begins with = + - @, a tab or a line end gets an apostrophe before it, in cells and
-    in headings, unless it is a number or an interval. `without_apostrophes` takes it away again.
-
-    References
-    ----------
-    OWASP, CSV injection, owasp.org/www-community/attacks/CSV_Injection.
-
-    >>> list(harmless(pd.DataFrame({"trait": ["=cmd()", "-0.02 [-0.10, 0.06]"]}))["trait"])
-    ["'=cmd()", '-0.02 [-0.10, 0.06]']
-    """
-    return _each_text(table, lambda text: f"'{text}" if _is_formula(text) else text)
-
-
-def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as it was before `harmless`."""
-    return _each_text(
-        table, lambda text: text[1:] if text[:1] == "'" and _is_formula(text[1:]) else text
-    )
-
-
-def _is_formula(text: str) -> bool:
-    return text.startswith(_FORMULA_SIGNS) and not _NUMBER.fullmatch(text)
-
-
-def _each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """Every text of a table changed, its headings too."""
-
-    def changed(value: Any) -> Any:
-        return change(value) if isinstance(value, str) else value
-
-    columns = [table.iloc[:, k] for k in range(table.shape[1])]
-    new = [c if pd.api.types.is_numeric_dtype(c) else c.map(changed) for c in columns]
-    whole = pd.concat(new, axis=1) if new else table
-    return whole.set_axis([changed(name) for name in table.columns], axis=1)
 
 
 def print_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:

@@ -8,14 +8,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from polarnet.csvfile import without_apostrophes
 from polarnet.evaluation.table import FIRST_STUDIES
-from polarnet.report.tables import (
-    interval_text,
-    print_cells,
-    short_note,
-    trait_name,
-    without_apostrophes,
-)
+from polarnet.report.tables import interval_text, print_cells, short_note, trait_name
 
 CIRCULAR: Final = "\N{DAGGER}"
 """Beside a trait that was computed from this very map."""

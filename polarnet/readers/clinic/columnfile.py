@@ -1,19 +1,13 @@
 """The column map's file: YAML, checked key by key."""
 
 import difflib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, Exclusion, TraitCoding
-
-MAX_MAP_BYTES: Final = 2**20
-"""Largest column map (our choice; one of a hundred columns has 10 kB)."""
+from polarnet.yamlfile import read_yaml
 
 _KEYS: Final = (
     "study_id", "patient_id", "mfr", "traits", "clinical", "provenance", "exclude", "split",
@@ -51,14 +45,7 @@ def load_column_map(path: str | Path) -> ColumnMap:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No column map {path}.")
-    if path.stat().st_size > MAX_MAP_BYTES:
-        raise ValueError(f"{path.name} is larger than 1 MB. Is it a column map?")
-    try:
-        settings = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from None
-    except ValueError as error:  # a date such as 2020-13-45
-        raise ValueError(f"{path.name} is not YAML: {error}. Put quotes around it.") from None
+    settings = read_yaml(path)
     if not isinstance(settings, dict):
         raise ValueError(f"{path.name} must hold lines like 'study_id: Untersuchung'.")
     reader = _MapReader([])
@@ -70,26 +57,6 @@ def load_column_map(path: str | Path) -> ColumnMap:
         except ValueError as error:
             problems.append(str(error))
     raise ValueError(f"{path.name}: {'; '.join(problems)}.")
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML that takes no key twice, and no aliases, which can unfold without end."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "aliases (*) are not read here", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            given = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = [str(key) for key, n in Counter(given).items() if n > 1]
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{listing(twice)} given twice", node.start_mark
-            )
-        return mapping
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Study and patient ids: one normal form, wherever an id comes from."""
+
+import numbers
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pandas as pd
+
+_INVISIBLE: Final = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad"))
+"""Characters without width that spreadsheets and web pages leave in cells."""
+
+
+def normal_id(value: Any) -> str:
+    """An id as text: the same person or study gets the same text, whatever wrote it.
+
+    Accented letters are composed (macOS writes them decomposed in file names), white space is
+    single, characters without width are dropped, and a number that was read as a decimal is its
+    integer. A missing value gives "".
+
+    >>> [normal_id(value) for value in (1.0, "1.0", " 1 ", "007", "NA", None)]
+    ['1', '1', '1', '007', 'NA', '']
+    """
+    if value is None or (not isinstance(value, str) and pd.api.types.is_scalar(value)
+                         and pd.isna(value)):  # fmt: skip
+        return ""
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, numbers.Real) and float(value).is_integer():
+        return f"{float(value):.0f}"
+    text = unicodedata.normalize("NFC", str(value).translate(_INVISIBLE))
+    text = " ".join(text.split())
+    return text[:-2] if re.fullmatch(r"\d+\.0", text) else text
+
+
+def normal_ids(values: Iterable[Any]) -> list[str]:
+    """`normal_id` of each value, in order."""
+    return [normal_id(value) for value in values]
