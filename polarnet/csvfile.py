@@ -1,10 +1,13 @@
-"""The one way tables are written as CSV: UTF-8, whole or not at all, and no cell is a formula."""
+"""The one way tables are written as CSV, without formulas, and read after users edited them."""
 
+import csv
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from polarnet.folders import new_file
@@ -16,6 +19,26 @@ _PLAIN: Final = r"[+-]?(\d[\d.,]*|\.\d+|nan|inf)(e[+-]?\d+)?%?"
 
 _NO_FORMULA: Final = re.compile(rf"{_PLAIN}( \[({_PLAIN}, {_PLAIN}|not estimable)\])?|[+-]+")
 """Numbers, intervals and lone dashes."""
+
+_NUMBER: Final = re.compile(
+    r"[+-]?((\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|inf)", re.ASCII | re.IGNORECASE
+)
+_INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+
+_MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
+"""What R, pandas and Excel write into a column of numbers where a value is missing."""
+
+_TRUTH: Final = {"true": True, "false": False}
+
+_FEW: Final = 0.2
+"""Share of odd cells up to which a column was meant to hold numbers (our choice)."""
+
+_DIGITS: Final = 15
+"""Digits up to which every integer is exact as a decimal number."""
+
+_LISTED: Final = 10
+"""Lines that a message names."""
 
 
 def write_csv(
@@ -39,6 +62,138 @@ def write_csv(
         partial.write_text(text, encoding="utf-8", newline="")
 
 
+def read_csv(path: str | Path, text: Collection[str] = ("study_id", "patient_id")) -> pd.DataFrame:
+    """Read a table that polarnet wrote and a user may have edited, every row of it whole.
+
+    Cells are separated by commas, semicolons or tabs, as the heading is. Blank rows are skipped.
+    A column becomes numbers where every cell is one or is missing (empty, NA, NaN, null); both
+    decimal signs are read. The apostrophes of `harmless` are taken away.
+
+    Parameters
+    ----------
+    text
+        Columns that stay text, whatever is in them: "NA", "007" and "1e5" are ids. Only an empty
+        cell is missing there. Names that the table lacks are passed over.
+
+    Returns
+    -------
+    DataFrame with a row for each line below the heading, in order; NaN where a cell is empty.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: not UTF-8, quoting is broken, a row has more or fewer cells than the heading, a
+        heading is missing or there twice, or a column is numbers but for a few cells.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No table {path}.")
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8. Save it as 'CSV UTF-8'.") from None
+    delimiter = _delimiter(content, text)
+    lines, rows = _rows(content, delimiter, path)
+    if not rows:
+        raise ValueError(f"{path} is empty; it needs a line of headings.")
+    names = [without_apostrophe(cell.strip()) for cell in rows[0]]
+    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+        raise ValueError(f"{path} has columns twice: {', '.join(twice)}. Rename one of each.")
+    columns = {}
+    for name, cells in zip(names, zip(*rows[1:], strict=True) if rows[1:] else [()] * len(names),
+                           strict=True):  # fmt: skip
+        if name:
+            where = f"{path}: column '{name}'"
+            columns[name] = (
+                _texts(cells) if name in text else _values(cells, lines[1:], delimiter, where)
+            )
+        elif any(cell.strip() for cell in cells):
+            raise ValueError(f"{path} has a column without a heading that is not empty. Name it.")
+    return pd.DataFrame(columns, index=range(len(rows) - 1))
+
+
+def _delimiter(content: str, text: Collection[str]) -> str:
+    """The sign between headings: the one that sets a name of `text` free, or gives most cells."""
+    line = next((line for line in content.splitlines() if line.strip()), "")
+
+    def worth(delimiter: str) -> tuple[bool, int]:
+        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+        return bool(set(text) & set(cells)), len(cells)
+
+    return max((",", ";", "\t"), key=worth)
+
+
+def _rows(content: str, delimiter: str, path: Path) -> tuple[list[int], list[list[str]]]:
+    """Every row that is not blank with the line where it ends, as long as the heading is."""
+    if "\0" in content:
+        raise ValueError(f"{path} is no table of text: it has zero bytes.")
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    lines, rows, odd = [], [], []
+    try:
+        for row in reader:
+            if not any(map(str.strip, row)):
+                continue
+            lines.append(reader.line_num)
+            rows.append(row)
+            if len(row) != len(rows[0]):
+                odd.append(f"line {reader.line_num} ({len(row)})")
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: cannot be read as a table ({error})."
+        ) from None
+    if odd:
+        raise ValueError(
+            f"{path}: the heading has {len(rows[0])} cells, but {_first(odd)} "
+            f"{'has' if len(odd) == 1 else 'have'} another number. Mend or restore the table."
+        )
+    return lines, rows
+
+
+def _texts(cells: Sequence[str]) -> pd.Series:
+    texts = [without_apostrophe(cell) if cell.strip() else np.nan for cell in cells]
+    return pd.Series(texts, dtype=object).infer_objects()
+
+
+def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) -> pd.Series:
+    """Numbers, True and False, or text, whatever a column holds."""
+    stripped = [cell.strip() for cell in cells]
+    given = [cell for cell in stripped if cell.lower() not in _MISSING]
+    if given and {cell.lower() for cell in given} <= _TRUTH.keys():
+        return pd.Series([_TRUTH.get(cell.lower(), np.nan) for cell in stripped], dtype=object
+                         ).infer_objects()  # fmt: skip
+    odd = [
+        f"line {line} ({_cut(cell)})"
+        for line, cell in zip(lines, stripped, strict=True)
+        if cell.lower() not in _MISSING and not _NUMBER.fullmatch(cell)
+    ]
+    # Longer integers are codes, and a decimal number would not hold all their digits.
+    if len(odd) > _FEW * len(given) or any(len(c) > _DIGITS and c.isdigit() for c in given):
+        return _texts(cells)
+    if odd:
+        raise ValueError(f"{where} holds numbers but for {_first(odd)}. Correct these cells.")
+    commas = [cell for cell in given if "," in cell]
+    if commas and any("." in cell for cell in given):
+        raise ValueError(f"{where} has decimal commas and decimal points. Write it with one.")
+    if commas and delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
+        raise ValueError(f"{where}: is {commas[0]} a decimal, or thousands? Write a point.")
+    numbers = pd.Series(
+        [float(c.replace(",", ".")) if c.lower() not in _MISSING else np.nan for c in stripped],
+        dtype=float,
+    )
+    is_whole = given and len(given) == len(cells) and all(map(_INTEGER.fullmatch, given))
+    return numbers.astype(np.int64) if is_whole else numbers
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more
+
+
+def _cut(cell: str) -> str:
+    """What a message repeats of a cell: what was typed into a wrong column may be a name."""
+    return cell if len(cell) <= 6 else cell[:6] + "..."
+
+
 def csv_text(
     table: pd.DataFrame, *, index_label: str | None = None, float_format: str | None = None
 ) -> str:
@@ -53,6 +208,7 @@ def harmless(table: pd.DataFrame) -> pd.DataFrame:
 
     Text that begins with = + - @, a tab or a line end gets an apostrophe before it, in cells and
     in headings, unless it is a number or an interval. `without_apostrophes` takes it away again.
+    A line end within a cell becomes a line feed.
 
     References
     ----------
@@ -61,7 +217,7 @@ def harmless(table: pd.DataFrame) -> pd.DataFrame:
     >>> list(harmless(pd.DataFrame({"trait": ["=cmd()", "-0.02 [-0.10, 0.06]"]}))["trait"])
     ["'=cmd()", '-0.02 [-0.10, 0.06]']
     """
-    return _each_text(table, lambda text: f"'{text}" if _is_formula(text.lstrip("'")) else text)
+    return _each_text(table, _harmless)
 
 
 def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +228,12 @@ def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
 def without_apostrophe(text: str) -> str:
     """A cell as it was before `harmless`."""
     return text[1:] if text[:1] == "'" and _is_formula(text.lstrip("'")) else text
+
+
+def _harmless(text: str) -> str:
+    # A lone carriage return would end the row, because the csv module does not quote it.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if _is_formula(text.lstrip("'")) else text
 
 
 def _is_formula(text: str) -> bool:
