@@ -1,10 +1,13 @@
 import re
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
+import lazy_loader
+import mypy.api
 import pytest
 
 import polarnet as pn
@@ -15,6 +18,28 @@ ROOT = Path(__file__).parents[1]
 def test_every_public_name_is_there():
     for name in pn.__all__:
         assert getattr(pn, name) is not None
+    assert set(pn.__all__) <= set(dir(pn))
+    assert pn.anatomy.segment_means is pn.segment_means
+
+
+def test_a_type_checker_sees_what_each_public_name_is(tmp_path):
+    """Never Any, and no name that does not exist; with what `make lint` has kept, in a second."""
+    lines = ["import polarnet as pn", *(f"reveal_type(pn.{name})" for name in pn.__all__)]
+    (tmp_path / "use.py").write_text("\n".join([*lines, "pn.evalute", ""]), encoding="utf-8")
+    said, errors, code = mypy.api.run(
+        [f"--config-file={ROOT / 'pyproject.toml'}", f"--cache-dir={ROOT / '.mypy_cache'}",
+         str(tmp_path / "use.py")]
+    )  # fmt: skip
+    assert (code, errors) == (1, "")
+    *notes, unknown, _ = said.splitlines()
+    assert 'no attribute "evalute"' in unknown
+    types = {name: note.partition("Revealed type is ")[2].strip('"')
+             for name, note in zip(pn.__all__, notes, strict=True)}  # fmt: skip
+    assert {name for name, shown in types.items() if shown in ("", "Any")} == set()
+    assert types["auroc"].endswith("-> polarnet.evaluation.roc.Interval")
+    assert types["train"].endswith("-> polarnet.network.training.Run")
+    assert types["Cohort"].endswith("-> polarnet.cohort.cohort.Cohort")
+    assert types["anatomy"].endswith("ModuleType")
 
 
 def test_an_unknown_name_says_which_there_are():
@@ -23,7 +48,7 @@ def test_an_unknown_name_says_which_there_are():
 
 
 def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
-    """Built from the tree, installed without dependencies: help needs none of them."""
+    """Built from the tree, installed beside lazy_loader alone: help needs nothing else."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
          "--wheel-dir", tmp_path, ROOT], check=True,
@@ -31,12 +56,14 @@ def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
     (wheel,) = tmp_path.glob("polarnet-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "polarnet/report/page.html" in names
-    assert "polarnet/py.typed" in names
+    assert {"polarnet/py.typed", "polarnet/__init__.pyi"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "experiments", "assets"))]
     venv.create(tmp_path / "empty", with_pip=True)
     windows = sys.platform == "win32"
     python = tmp_path / "empty" / ("Scripts/python.exe" if windows else "bin/python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True)
+    (library,) = (tmp_path / "empty").glob("[Ll]ib/**/site-packages")
+    shutil.copytree(Path(lazy_loader.__file__).parent, library / "lazy_loader")
     done = subprocess.run(
         [python, "-m", "polarnet", "--version"], capture_output=True, text=True, check=True
     )
