@@ -31,7 +31,7 @@ def normal_id(value: Any) -> str:
         return f"{float(value):.0f}"
     text = unicodedata.normalize("NFC", str(value).translate(_INVISIBLE))
     text = " ".join(text.split())
-    return text[:-2] if re.fullmatch(r"\d+\.0", text) else text
+    return text[:-2] if re.fullmatch(r"\d+[.,]0", text) else text
 
 
 def normal_ids(values: Iterable[Any]) -> list[str]:

@@ -34,7 +34,7 @@ exclude:
   prior bypass: {column: CABG, values: ["ja", 1]}
   artefact: {column: Raucher, values: [nein]}
 split: Gruppe
-missing: ["k.A.", 99]
+missing: {"*": "k.A.", Alter: [99]}
 decimal_comma: true
 """
 
@@ -49,7 +49,8 @@ def test_the_map_says_what_stands_in_the_file(load):
     assert columns.traits["smoking"].one == ("ja",)
     assert columns.traits["diabetes"].rule == ">= 48"
     assert columns.exclude["prior bypass"].values == ("ja", "1")
-    assert columns.missing == ("k.A.", "99")
+    assert columns.missing == ("k.A.",)
+    assert columns.missing_in == {"Alter": ("99",)}
     assert columns.decimal_comma is True
 
 

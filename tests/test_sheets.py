@@ -72,7 +72,7 @@ def table_of(tmp_path, text):
 
 
 def test_a_table_has_text_and_the_lines_of_the_file(tmp_path):
-    table = table_of(tmp_path, "a,b,c\n\n001,NA\n1,,3\n")
+    table = table_of(tmp_path, "a,b,c\n\n001,NA,\n1,,3\n")
     assert list(table.columns) == ["a", "b", "c"]
     assert table.index.tolist() == [3, 4]
     assert table.to_numpy().tolist() == [["001", "NA", ""], ["1", "", "3"]]

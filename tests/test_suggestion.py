@@ -152,7 +152,9 @@ def test_codes_that_often_mean_not_recorded_are_asked_about(load):
     text = suggest_column_map(
         table_of("study id;patient id;Sex;DM;HTN\na;1;m;1;0\nb;2;f;99;-9\nc;3;9;0;1\n")
     )
-    assert '# missing: ["9", "99", "-9"]    # do these mean: not recorded?' in text
+    assert (
+        '# missing: {Sex: ["9"], DM: ["99"], HTN: ["-9"]}    # do these mean: not recorded?' in text
+    )
     assert load(text).traits["diabetes"] == TraitCoding("DM", one=("1",), zero=("0",))
     assert load(text).missing == ()
 

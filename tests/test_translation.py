@@ -174,6 +174,9 @@ def test_dates_are_not_taken_over():
     assert "1950" not in message
 
 
+FILL_DOWN = "; if its cell was merged with those above, fill it downwards"
+
+
 def test_rows_without_a_clear_id_are_refused_by_line_and_never_repeated():
     ids = ["U1", "12-Mar", "", "Mar-12", "2026-12-03 00:00:00", "U2", "1,23E+11", "U2", "-",
            "u1", "U3", "U4", "\u00dc", "U\u0308", "NA"]  # fmt: skip
@@ -187,11 +190,11 @@ def test_rows_without_a_clear_id_are_refused_by_line_and_never_repeated():
     assert list(reasons) == [3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]
     for line in (3, 5, 6):
         assert reasons[line].startswith("study id is a date")
-    assert reasons[4] == reasons[10] == "no study id"
+    assert reasons[4] == reasons[10] == "no study id" + FILL_DOWN
     assert reasons[7] == "study id given twice, also in line 9"
     assert reasons[9] == "study id given twice, also in line 7"
     assert reasons[8].startswith("study id was rounded")
-    assert reasons[12] == "no patient id"
+    assert reasons[12] == "no patient id" + FILL_DOWN
     assert reasons[13].startswith("patient id is a date")
     assert reasons[14] == "study id given twice, also in line 15"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from polarnet.ids import normal_id
 from polarnet.readers.reading import ReadFile, ReadMap
 
 _TOLD: Final = {
@@ -82,7 +83,7 @@ def _with_doubts(files: Sequence[ReadFile], patients: Mapping[str, str]) -> list
 
 
 def _folded(id: str) -> str:
-    return id.strip().casefold()
+    return normal_id(id).casefold()
 
 
 def _named(file: ReadFile, rows: Mapping[str, str], attribute: str) -> ReadFile:

@@ -119,7 +119,7 @@ def make_plan(
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
     named = (clinical, key, series, link, *profiles)
     given = {Path(path).name: Path(path) for path in named if path}
-    files = [path for path in list_files(folder) if not _is_same(path, given.get(path.name))]
+    files = [path for path in list_files(folder, tell) if not _is_same(path, given.get(path.name))]
     reading = Reading(
         profiles=used,
         unit=unit,
@@ -153,7 +153,7 @@ def make_plan(
         raise NothingImported(problem, report)
     stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
     origin = provenance(table.table, matched, used, stated)
-    for line in (*table.codings(matched.studies), *mixtures(origin), _profiles_used(matched)):
+    for line in (*table.described(matched.studies), *mixtures(origin), _profiles_used(matched)):
         tell(line)
     return Plan(
         clinical=table,

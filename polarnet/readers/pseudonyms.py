@@ -7,12 +7,13 @@ import os
 import re
 import secrets
 import time
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from platformdirs import user_config_path
+
+from polarnet.ids import normal_id
 
 KEY_BYTES: Final = 32
 """As long as SHA-256's result, which RFC 2104 recommends for HMAC."""
@@ -74,8 +75,7 @@ class Pseudonyms:
         return "S" + self._digest("study", id)
 
     def _digest(self, domain: str, id: str) -> str:
-        # One accented letter has two spellings in Unicode; macOS and Windows differ in theirs.
-        text = unicodedata.normalize("NFC", id.strip())
+        text = normal_id(id)
         if not text:
             raise ValueError(f"An empty {domain} id has no pseudonym. Give every row an id.")
         # The domain keeps a patient and a study of the same number apart.

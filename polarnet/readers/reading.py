@@ -4,7 +4,8 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ import numpy as np
 
 from polarnet import __version__
 from polarnet.cohort.checks import map_digest
+from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
 from polarnet.readers.sources import Reading, is_dicom
@@ -35,7 +37,13 @@ _OTHER_ENDINGS: Final = (
 )  # fmt: skip
 """Endings that a message may repeat."""
 
-_IGNORED: Final = ("thumbs.db", "desktop.ini", ".ds_store")
+_IGNORED: Final = (
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
+    "system volume information", "lost+found",
+)  # fmt: skip
+
+_TOLD: Final = (*_IGNORED[:3], "__macosx", "@eadir", ".ds_store", ".ipynb_checkpoints", ".git")
+"""Hidden names that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,15 @@ class Store:
         return [pictures[place] for place in range(len(maps))]
 
 
-def list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
     """Files of a folder and of the folders in it, sorted; a single file stands for itself.
+
+    Hidden files and folders, and those of the system, are skipped and counted.
+
+    Parameters
+    ----------
+    tell
+        Receives one line of how many were skipped.
 
     Raises
     ------
@@ -120,25 +135,39 @@ def list_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}.")
-    files = sorted(_files_below(folder), key=Path.as_posix)
+    found = [*_files_below(folder)]
+    files = sorted((path for path, is_hidden in found if not is_hidden), key=Path.as_posix)
+    hidden = Counter(name for _, name in found if name)
+    n_hidden = hidden.total()
+    if n_hidden:
+        # Any other name may be a person's.
+        known = sorted({n if n in _TOLD else "others" for n in map(str.casefold, hidden)})
+        noun = "file" if n_hidden == 1 else "files"
+        tell(f"Skipped {n_hidden} hidden {noun} ({', '.join(known)})")
     if not files:
-        raise FileNotFoundError(f"{folder} is empty.")
+        raise FileNotFoundError(
+            f"{folder} holds hidden files alone." if n_hidden else f"{folder} is empty."
+        )
     return files
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files of a folder, and of those in it; links to folders are not followed."""
+def _files_below(folder: Path, hidden: str = "") -> Iterator[tuple[Path, str]]:
+    """Files of a folder, and of those in it, and the hidden name above each ("" for none).
+
+    Links to folders are not followed.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
+            name = hidden or (entry.name if _is_of_the_system(entry.name) else "")
             if entry.is_dir(follow_symlinks=False):
-                yield from _files_below(Path(entry.path))
-            elif entry.is_file() and not _is_of_the_system(entry.name):
-                yield Path(entry.path)
+                yield from _files_below(Path(entry.path), name)
+            elif entry.is_file():
+                yield Path(entry.path), name
 
 
 def _is_of_the_system(name: str) -> bool:
-    """Whether a file is one that no person exported: of macOS, of Windows, of an open workbook."""
-    return name.casefold() in _IGNORED or name.startswith(("._", "~$"))
+    """Whether no person exported it: hidden, of a system or server, or of an open workbook."""
+    return name.casefold() in _IGNORED or name.startswith((".", "~$"))
 
 
 def read_files(
@@ -251,7 +280,7 @@ def read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
 def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> ReadMap:
     return ReadMap(
         file=file,
-        study=found.study,
+        study=normal_id(found.study),
         map_type=found.map_type,
         unit=found.unit,
         unit_text=found.unit_text,
@@ -263,7 +292,7 @@ def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> Re
         chunk=chunk,
         start=place,
         size=len(found.values),
-        ids=dict(found.ids),
+        ids={name: normal_id(id) for name, id in found.ids.items()},
         origin=dict(found.origin),
         source=found.source,
         note=found.note,

@@ -6,10 +6,35 @@ from typing import Final
 
 from polarnet.readers.clinic.columns import cell_key
 
+_BOXES: Final = (
+    ("checked", "unchecked"),
+    ("checked", "not checked"),
+    ("selected", "not selected"),
+    ("selected", "unselected"),
+    ("ticked", "not ticked"),
+    ("marked", "not marked"),
+    ("mentioned", "not mentioned"),
+    ("quoted", "not quoted"),
+    ("chosen", "not chosen"),
+    ("angekreuzt", "nicht angekreuzt"),
+    ("ausgewählt", "nicht ausgewählt"),
+    ("genannt", "nicht genannt"),
+    ("markiert", "nicht markiert"),
+    ("gewählt", "nicht gewählt"),
+    ("coché", "non coché"),
+    ("sélectionné", "non sélectionné"),
+    ("marcado", "no marcado"),
+    ("seleccionado", "no seleccionado"),
+    ("aangevinkt", "niet aangevinkt"),
+    ("aangekruist", "niet aangekruist"),
+    ("selezionato", "non selezionato"),
+)
+"""What a box says, ticked and not. One on a form that nobody filled is not ticked either."""
+
 _YES_NO: Final = (
     ("ja", "nein"), ("ja", "nee"), ("yes", "no"), ("oui", "non"), ("si", "no"), ("sí", "no"),
     ("j", "n"), ("y", "n"), ("o", "n"), ("true", "false"), ("wahr", "falsch"), ("1", "0"),
-    ("positive", "negative"), ("positiv", "negativ"), ("checked", "unchecked"),
+    ("positive", "negative"), ("positiv", "negativ"), *_BOXES,
 )  # fmt: skip
 
 _FEMALE_MALE: Final = (
@@ -46,6 +71,28 @@ def pair(values: Sequence[str], *, is_sex: bool) -> tuple[tuple[str, ...], tuple
     ones, zeros = (set(sides) - _ALONE for sides in zip(*pairs, strict=True))
     found = _split(keys, ones, zeros)
     return found if all(found) and len(found[0]) + len(found[1]) == len(keys) else None
+
+
+def are_boxes(heading: str, cells: Iterable[str]) -> bool:
+    """Whether a column is one box of several, by its heading or by its cells.
+
+    >>> [are_boxes("dm___1", "01"), are_boxes("dm", ["Unchecked"]), are_boxes("dm", "01")]
+    [True, True, False]
+    """
+    words = {cell_key(word) for pair in _BOXES for word in pair}
+    of_cells = any(cell_key(_word(cell)) in words for cell in cells)
+    return of_cells or re.search(r"___\w+$|\(choice ?=.*\)", heading) is not None
+
+
+def tells_completeness(heading: str, cells: Iterable[str]) -> bool:
+    """Whether a column says, as REDCap does, whether a form was filled.
+
+    >>> [tells_completeness("demographics_complete", "02"), tells_completeness("dm", "01")]
+    [True, False]
+    """
+    keys = {cell_key(cell) for cell in cells if cell.strip()}
+    is_named = re.search(r"(^|_|\b)complete\??$", heading.strip(), re.IGNORECASE) is not None
+    return is_named and keys <= {0.0, 1.0, 2.0, "incomplete", "unverified", "complete"}
 
 
 def missing_codes(values: Iterable[str]) -> list[str]:

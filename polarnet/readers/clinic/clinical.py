@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort.checks import listing
+from polarnet.ids import normal_id
 from polarnet.readers.clinic.coding import apply_column_map, describe_codings
 from polarnet.readers.clinic.columns import ColumnMap
 from polarnet.readers.clinic.defaults import default_columns
+from polarnet.readers.clinic.oddities import told_of_numbers
 from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.suggestion import suggest_column_map
+from polarnet.readers.clinic.words import is_same_thing
 from polarnet.readers.tables.files import read_sheet
 from polarnet.readers.tables.headerrow import from_header
 from polarnet.readers.tables.sheets import as_table
@@ -49,6 +52,8 @@ class Clinical:
         What its columns are.
     unusable
         Study ids of refused rows.
+    numbers
+        As of `MappedTable`.
     """
 
     table: pd.DataFrame
@@ -61,9 +66,10 @@ class Clinical:
     wants_mfr: bool
     columns: ColumnMap | None = None
     unusable: tuple[str, ...] = ()
+    numbers: pd.DataFrame | None = None
 
-    def codings(self, studies: Collection[str]) -> list[str]:
-        """What 1 and 0 mean, with counts over these studies, one line a trait."""
+    def described(self, studies: Collection[str]) -> list[str]:
+        """What was taken over of these studies: one line for each trait and clinical variable."""
         if self.columns is None:
             return []
         lines = []
@@ -71,7 +77,26 @@ class Clinical:
             trait = line.split(":", 1)[0]
             means = f" ({CODED_ONE_MEANS[trait]})" if trait in CODED_ONE_MEANS else ""
             lines.append(line.replace(" coded 1 mean ", f" coded 1{means} mean ", 1))
-        return lines
+        return [*lines, *self._variables(list(studies))]
+
+    def _variables(self, studies: list[str]) -> list[str]:
+        """How many cells of each variable are recorded, and which of its numbers are odd."""
+        if self.columns is None or self.numbers is None:
+            return []
+        headings = {**self.columns.clinical, "mfr": self.columns.mfr}
+        lines = [self.lines[study] for study in studies]
+        told = []
+        for name in self.numbers:
+            values = self.numbers.loc[studies, name].set_axis(lines)
+            told.append(told_of_numbers(name, headings.get(name, name), values, len(studies)))
+        for name in self.columns.clinical:
+            if name not in self.numbers:
+                texts = self.table.loc[studies, name].dropna()
+                told.append(
+                    f"{name}: text, {len(texts)} recorded, {texts.nunique()} different; "
+                    f"{len(studies) - len(texts)} not recorded"
+                )
+        return told
 
     @property
     def studies(self) -> list[str]:
@@ -110,7 +135,7 @@ def read_clinical(
         raise FileNotFoundError(f"No clinical table {path}.")
     if columns is not None and traits is not None:
         raise ValueError("Traits are named either in the column map or by --traits, not in both.")
-    sheet = from_header(read_sheet(path, with_formulas=True), path.name)
+    sheet = from_header(read_sheet(path, with_formulas=True), path.name, is_same_thing)
     if sheet.note:
         tell(f"{path.name}: {sheet.note}")
     table = as_table(sheet, path.name)
@@ -123,6 +148,11 @@ def read_clinical(
         found = sorted({cell for cell in table[exclusion.column] if cell})
         shown = f"; {exclusion.column} holds {shown_values(found)}" if found and not n else ""
         tell(f"Excluded, {reason}: {n} studies{shown}")
+    for column, lines in mapped.emptied.items():
+        tell(
+            f"Not recorded, as missing says: {len(lines)} cells of {column}, in line "
+            f"{listing(lines)}"
+        )
     n_studies, n_patients = len(mapped.table), mapped.table["patient_id"].nunique()
     if n_studies > _MANY_STUDIES * n_patients:
         tell(
@@ -147,9 +177,8 @@ def read_clinical(
         name=path.name,
         wants_mfr=wants_mfr,
         columns=columns,
-        unusable=tuple(
-            str(table.loc[line, columns.study_id]).strip() for line, _ in mapped.refused
-        ),
+        unusable=tuple(normal_id(table.loc[line, columns.study_id]) for line, _ in mapped.refused),
+        numbers=mapped.numbers,
     )
 
 
@@ -181,7 +210,7 @@ def suggest_columns(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No clinical table {path}.")
-    sheet = from_header(read_sheet(path, with_formulas=True), path.name)
+    sheet = from_header(read_sheet(path, with_formulas=True), path.name, is_same_thing)
     note = f"# {path.name}: {sheet.note}\n" if sheet.note else ""
     return note + suggest_column_map(as_table(sheet, path.name))
 

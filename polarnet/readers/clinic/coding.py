@@ -1,13 +1,14 @@
 """The clinic's table in the words of a cohort: a column map applied."""
 
 import difflib
-import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
 from polarnet.cohort.checks import listing
+from polarnet.ids import normal_id, normal_ids
 from polarnet.readers.clinic.columns import ColumnMap, cell_key
 from polarnet.readers.clinic.translation import Cells
 from polarnet.readers.identity import ROUNDED, is_date
@@ -41,6 +42,11 @@ class MappedTable:
         study_id -> line of the file.
     refused
         Line of the file and reason of each row that cannot be used.
+    numbers
+        Index study_id; every column that was read as numbers, by its name in the cohort or, of a
+        trait's rule, its heading.
+    emptied
+        Column -> lines whose cell the map's `missing` took for not recorded.
     """
 
     table: pd.DataFrame
@@ -48,6 +54,8 @@ class MappedTable:
     excluded: pd.Series
     lines: dict[str, int]
     refused: list[tuple[int, str]]
+    numbers: pd.DataFrame
+    emptied: dict[str, list[int]]
 
     def __repr__(self) -> str:
         n_excluded = int((self.excluded != "").sum())
@@ -84,18 +92,19 @@ def apply_column_map(
     problems = _formula_problems(usable, columns)
     cells = Cells(
         table=usable,
-        missing=frozenset(map(cell_key, columns.missing)),
+        missing=columns.missing_keys,
         decimal_comma=_decimal_comma(usable, columns, delimiter, problems),
         groups_thousands=columns.decimal_comma is False,
         problems=problems,
     )
-    ids = [_id(cell) for cell in usable[columns.study_id]]
-    parts: dict[str, Any] = {"patient_id": [_id(cell) for cell in usable[columns.patient_id]]}
+    ids = normal_ids(usable[columns.study_id])
+    parts: dict[str, Any] = {"patient_id": normal_ids(usable[columns.patient_id])}
     parts |= {trait: cells.trait(trait, coding) for trait, coding in columns.traits.items()}
     parts |= {"mfr": cells.flow_reserve(columns.mfr)} if columns.mfr else {}
     parts |= {name: cells.variable(name, column) for name, column in columns.clinical.items()}
     parts |= {name: cells.text(column) for name, column in columns.provenance.items()}
     parts |= {"split": cells.text(columns.split)} if columns.split else {}
+    cells.check_codes(columns.missing, _columns_of_numbers(columns))
     if problems:
         told = problems[:_PROBLEMS_SHOWN]
         n_more = len(problems) - len(told)
@@ -110,7 +119,41 @@ def apply_column_map(
         ),
         lines=dict(zip(ids, map(int, usable.index), strict=True)),
         refused=refused,
+        numbers=_numbers(cells, columns, parts, index),
+        emptied=_emptied(usable, columns),
     )
+
+
+def _columns_of_numbers(columns: ColumnMap) -> list[str]:
+    """Headings of the columns that are, or may be, numbers."""
+    by_rule = [coding.column for coding in columns.traits.values() if coding.rule]
+    return [*columns.clinical.values(), *([columns.mfr] if columns.mfr else []), *by_rule]
+
+
+def _numbers(
+    cells: Cells, columns: ColumnMap, parts: Mapping[str, Any], index: pd.Index
+) -> pd.DataFrame:
+    """Columns that were read as numbers."""
+    taken = {
+        name: parts[name]
+        for name in (*columns.clinical, *(["mfr"] if columns.mfr else []))
+        if not any(isinstance(value, str) for value in parts[name])
+    }
+    by_rule = [coding.column for coding in columns.traits.values() if coding.rule]
+    others = [c for c in dict.fromkeys(by_rule) if c not in {*columns.clinical.values(), *taken}]
+    return pd.DataFrame(taken | {c: cells.numbers(c)[0] for c in others}, index=index, dtype=float)
+
+
+def _emptied(table: pd.DataFrame, columns: ColumnMap) -> dict[str, list[int]]:
+    """Lines of each column whose cell is, by the map alone, not recorded."""
+    skipped = {columns.study_id, columns.patient_id}
+    emptied = {}
+    for place, column in columns.columns().items():
+        keys = columns.missing_keys(column)
+        if keys and column not in skipped and not place.startswith("exclude "):
+            cells = table[column].items()
+            emptied[column] = [n for n, c in cells if not is_missing(c) and cell_key(c) in keys]
+    return {column: lines for column, lines in emptied.items() if lines}
 
 
 def _check_columns(table: pd.DataFrame, columns: ColumnMap, name: str) -> None:
@@ -130,11 +173,6 @@ def _check_columns(table: pd.DataFrame, columns: ColumnMap, name: str) -> None:
         )
 
 
-def _id(cell: str) -> str:
-    # One accented letter has two spellings in Unicode; macOS and Windows differ in theirs.
-    return unicodedata.normalize("NFC", cell.strip())
-
-
 def _refused_rows(table: pd.DataFrame, columns: ColumnMap) -> list[tuple[int, str]]:
     """Lines that cannot be told to be a study of a patient, and why."""
     reasons: dict[int, str] = {}
@@ -145,7 +183,7 @@ def _refused_rows(table: pd.DataFrame, columns: ColumnMap) -> list[tuple[int, st
         if reason:
             reasons[line] = reason
         else:
-            lines.setdefault(_id(study), []).append(line)
+            lines.setdefault(normal_id(study), []).append(line)
     for same in lines.values():
         for line in same if len(same) > 1 else []:
             others = [other for other in same if other != line]
@@ -155,12 +193,13 @@ def _refused_rows(table: pd.DataFrame, columns: ColumnMap) -> list[tuple[int, st
 
 def _id_problem(cell: str, what: str) -> str:
     """Why a cell is no id; the text does not repeat it."""
+    cell = normal_id(cell)
     # A study may well be called NA; that two patients are called n/a is not believed.
-    if cell.strip() in ("", "-") or (what == "patient id" and is_missing(cell)):
-        return f"no {what}"
+    if cell in ("", "-") or (what == "patient id" and is_missing(cell)):
+        return f"no {what}; if its cell was merged with those above, fill it downwards"
     if is_date(cell):
         return f"{what} is a date; spreadsheets make dates of ids, format the column as text"
-    if ROUNDED.fullmatch(cell.strip().casefold()):
+    if ROUNDED.fullmatch(cell.casefold()):
         return f"{what} was rounded by a spreadsheet; format the column as text"
     return ""
 

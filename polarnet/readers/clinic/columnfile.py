@@ -1,6 +1,7 @@
 """The column map's file: YAML, checked key by key."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ _KEYS: Final = (
     "study_id", "patient_id", "mfr", "traits", "clinical", "provenance", "exclude", "split",
     "missing", "decimal_comma",
 )  # fmt: skip
+
+
+EVERY_COLUMN: Final = "*"
+"""Stands in `missing` for all columns."""
 
 
 def load_column_map(path: str | Path) -> ColumnMap:
@@ -41,6 +46,7 @@ def load_column_map(path: str | Path) -> ColumnMap:
       age: Alter
     exclude:
       prior bypass: {column: CABG, values: ["ja"]}
+    missing: {"*": ["k.A."], HbA1c: ["99"]}
     """
     path = Path(path)
     if not path.is_file():
@@ -87,7 +93,7 @@ class _MapReader:
             for reason, value in self.section(settings, "exclude").items()
             if (exclusion := self.exclusion(value, f"exclude {reason}")) is not None
         }
-        parts["missing"] = self.cells(settings.get("missing"), "missing")
+        parts["missing"], parts["missing_in"] = self.missing(settings.get("missing"))
         parts["decimal_comma"] = settings.get("decimal_comma")
         if parts["decimal_comma"] not in (True, False, None):
             self.problems.append("decimal_comma must be true or false")
@@ -143,6 +149,16 @@ class _MapReader:
             self.problems.append(f"{place}: values is missing")
         return Exclusion(self.heading(value.get("column"), f"{place} column"), cells)
 
+    def missing(self, value: Any) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+        """Cells that mean not recorded: in all columns (a list), and column by column."""
+        if not isinstance(value, dict):
+            return self.cells(value, "missing"), {}
+        by_column = {
+            self.heading(column, "missing"): self.cells(cells, f"missing {str(column)[:40]}")
+            for column, cells in value.items()
+        }
+        return by_column.pop(EVERY_COLUMN, ()), by_column
+
     def is_mapping(self, value: Any, place: str, example: str) -> bool:
         """Whether there are keys and values; noted if not."""
         if not isinstance(value, dict):
@@ -154,7 +170,7 @@ class _MapReader:
         if value is None or value == "":
             self.problems.append(f"{place} is missing: give the heading of a column")
             return ""
-        return self.text(value, place).strip()
+        return unicodedata.normalize("NFC", self.text(value, place).strip())
 
     def cells(self, value: Any, place: str) -> tuple[str, ...]:
         """A list of cells; a single one may stand without brackets."""

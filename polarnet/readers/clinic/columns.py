@@ -1,5 +1,6 @@
 """Which column of the clinic's table is which trait or variable, and how is it coded?"""
 
+import difflib
 import operator
 import re
 import unicodedata
@@ -115,14 +116,16 @@ class ColumnMap:
     exclude
         Reason -> column and cells.
     missing
-        Further cells that mean: not recorded.
+        Further cells that mean: not recorded, in every column.
+    missing_in
+        Column -> such cells of that column alone.
     decimal_comma
         Whether numbers are written as 2,54. None: the table decides.
 
     Raises
     ------
-    ValueError: a name is taken twice or reserved, a column names a person, or a cell is coded
-        and missing; all of it at once.
+    ValueError: a name is taken twice or reserved, a column names a person, a cell is coded and
+        missing, or cells are missing in a column that is not used; all of it at once.
     """
 
     study_id: str
@@ -134,6 +137,7 @@ class ColumnMap:
     exclude: Mapping[str, Exclusion] = field(default_factory=dict)
     split: str = ""
     missing: tuple[str, ...] = ()
+    missing_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decimal_comma: bool | None = None
 
     def __post_init__(self) -> None:
@@ -149,6 +153,10 @@ class ColumnMap:
         used |= {f"provenance {name}": column for name, column in self.provenance.items()}
         used |= {f"exclude {name}": rule.column for name, rule in self.exclude.items()}
         return used | ({"split": self.split} if self.split else {})
+
+    def missing_keys(self, column: str) -> frozenset[str | float]:
+        """Keys of the cells of a column that mean: not recorded, beside our own words for it."""
+        return frozenset(map(cell_key, (*self.missing, *self.missing_in.get(column, ()))))
 
 
 def _name_problems(columns: ColumnMap) -> list[str]:
@@ -184,12 +192,26 @@ def _person_problems(columns: ColumnMap) -> list[str]:
 
 def _missing_problems(columns: ColumnMap) -> list[str]:
     """Cells that are said to be missing, and to mean something."""
-    missing = {cell_key(value) for value in columns.missing}
-    return [
+    problems = [
         f"traits {name}: {listing(both)} is coded, and in missing"
         for name, coding in columns.traits.items()
-        if (both := [v for v in (*coding.one, *coding.zero) if cell_key(v) in missing])
+        if (
+            both := [
+                v
+                for v in (*coding.one, *coding.zero)
+                if cell_key(v) in columns.missing_keys(coding.column)
+            ]
+        )
     ]
+    used = list(dict.fromkeys(columns.columns().values()))
+    for column in columns.missing_in:
+        if column not in used:
+            named = columns.columns()
+            near = [named[place] for place in named if place.endswith(f" {column}")]
+            near = near or difflib.get_close_matches(column, used, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            problems.append(f"missing: no column '{column}' is used in the map{hint}")
+    return problems
 
 
 def cell_key(cell: str) -> str | float:

@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort.checks import listing
+from polarnet.readers.clinic.answers import are_boxes, tells_completeness
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
 from polarnet.readers.identity import header_words, names_a_person, tells_a_day
 from polarnet.readers.tables.cells import has_thousands, is_formula, is_missing, is_number
@@ -85,7 +86,16 @@ def default_columns(
     else:
         if cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
             raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
-        labelled = [c for c in others if c in TRAITS or _looks_binary(c, table[c])]
+        boxes = [c for c in others if c not in TRAITS and _is_box(c, table[c])]
+        labelled = [
+            c for c in others if c in TRAITS or (_looks_binary(c, table[c]) and c not in boxes)
+        ]
+        others = [c for c in others if c not in boxes]
+        if boxes:
+            tell(
+                "Left out, because a box on a form that nobody filled is 0 too: columns "
+                f"{listing(boxes)}. Name in a column map those of which 0 means no"
+            )
     persons = [c for c in others if c not in labelled and names_a_person(c)]
     rest = [c for c in others if c not in (*labelled, *persons)]
     well_known = [c for c in rest if _is_well_known(c)]
@@ -116,6 +126,11 @@ def default_columns(
         raise ValueError(f"{name}: {error}.") from None
 
 
+def _is_box(heading: str, cells: pd.Series) -> bool:
+    """True for a box of a form, and for the column that says whether the form was filled."""
+    return are_boxes(heading, ()) or tells_completeness(heading, cells)
+
+
 def _looks_binary(heading: str, cells: pd.Series) -> bool:
     """True where nearly all values are 0 or 1, so that the others must be slips."""
     recorded = [cell for cell in cells if not is_missing(cell)]
@@ -137,7 +152,8 @@ def _is_well_known(heading: str) -> bool:
 
 
 def _are_numbers(cells: pd.Series) -> bool:
-    """True where each recorded cell is a number, and none of them a day."""
+    """True where most recorded cells are numbers, and none is a day; the others are an error."""
     recorded = [cell for cell in cells if not is_missing(cell)]
-    is_numeric = all(is_number(cell) or has_thousands(cell) for cell in recorded)
+    n_numbers = sum(is_number(cell) or has_thousands(cell) for cell in recorded)
+    is_numeric = n_numbers > len(recorded) / 2 or not recorded
     return is_numeric and not any(map(tells_a_day, recorded))

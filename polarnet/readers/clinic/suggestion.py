@@ -9,7 +9,8 @@ from typing import Final
 import pandas as pd
 import yaml
 
-from polarnet.readers.clinic.answers import missing_codes, pair
+from polarnet.readers.clinic.answers import are_boxes, missing_codes, pair, tells_completeness
+from polarnet.readers.clinic.columns import cell_key
 from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.words import candidates
 from polarnet.readers.identity import header_words, is_date, names_a_person
@@ -21,6 +22,8 @@ _SUGGESTED: Final = 6
 
 _ROOM_FOR_MISSING: Final = 3
 """So many more may be codes for: not recorded."""
+
+_UNFILLED: Final = "a box is not ticked either where the form was never filled: is that a no?"
 
 _RECORD: Final = r"^record (id|no|number)$"
 """REDCap's id of a record: of a patient, or of an examination."""
@@ -63,9 +66,11 @@ def suggest_column_map(table: pd.DataFrame) -> str:
         "exclude:",
         *guess.coded("prior bypass"),
         *guess.coded("artefact"),
+        *guess.forms(),
         *guess.missing(),
     ]
-    others = [h for h in headings if h not in {c for some in guess.columns.values() for c in some}]
+    found = {column for some in guess.columns.values() for column in some}
+    others = [h for h in headings if h not in found]
     persons = [heading for heading in others if names_a_person(heading)]
     unused = [heading for heading in others if heading not in persons]
     if len(others) == len(headings):
@@ -117,16 +122,36 @@ class _Guess:
 
     def missing(self) -> list[str]:
         """A question about cells of coded columns that often mean: not recorded."""
-        coded = (*TRAITS, "prior bypass", "artefact")
         cells = {
-            cell: None
-            for what in coded
-            for column in self.columns.get(what, ())
+            column: codes
+            for trait in TRAITS
+            for column in self.columns.get(trait, ())
             if not self.has_many(values := sorted(set(self.table[column])))
-            for cell in missing_codes(values)
+            and (codes := missing_codes(values))
         }
-        shown = ", ".join(map(_scalar, cells))
-        return [f"# missing: [{shown}]    # do these mean: not recorded?"] if cells else []
+        shown = ", ".join(
+            f"{_scalar(column)}: [{', '.join(map(_scalar, codes))}]"
+            for column, codes in cells.items()
+        )
+        return [f"# missing: {{{shown}}}    # do these mean: not recorded?"] if cells else []
+
+    def forms(self) -> list[str]:
+        """What is to be asked where columns are boxes of forms, filled or not."""
+        columns = {str(c): [cell for cell in self.table[c] if cell] for c in self.table.columns}
+        filled = {c: cells for c, cells in columns.items() if tells_completeness(c, cells)}
+        boxes = [c for c, cells in columns.items() if are_boxes(c, cells) and c not in filled]
+        if not boxes:
+            return []
+        told = ", ".join(map(_scalar, boxes))
+        lines = [f"  # Boxes: {told}. On a form that nobody filled they are not ticked either: 0."]
+        for column, cells in filled.items():
+            unfilled = [v for v in dict.fromkeys(cells) if cell_key(v) in (0.0, "incomplete")]
+            values = ", ".join(map(_scalar, unfilled or ["Incomplete"]))
+            lines.append(
+                f"  # form not filled: {{column: {_scalar(column)}, values: [{values}]}}"
+                "    # leave these studies out?"
+            )
+        return lines
 
     def coded(self, what: str) -> list[str]:
         """Lines of a trait, or of a reason to exclude."""
@@ -154,7 +179,8 @@ class _Guess:
                 return start + 'rule: ">= 0"}', "numbers: above which does it count?"
             return start + empty, "which values?"
         if found := pair(answers, is_sex=what == "sex"):
-            return start + _coding(*found, is_trait=is_trait), ""
+            question = _UNFILLED if are_boxes(column, found[1]) else ""
+            return start + _coding(*found, is_trait=is_trait), question
         if recorded == ["+"] and "-" in values:
             return start + _coding(["+"], ["-"], is_trait=is_trait), "- means no, or not recorded?"
         if answers in (["1", "2"], ["0", "1"]):

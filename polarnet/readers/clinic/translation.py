@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,9 +11,14 @@ import pandas as pd
 
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.columns import Exclusion, TraitCoding, cell_key
+from polarnet.readers.clinic.oddities import is_far
 from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.identity import tells_a_day
 from polarnet.readers.tables.cells import has_thousands, is_missing, is_number, parse_number
+
+_FEW: Final = 0.5
+"""With less than this share of a column's cells that are no numbers, it is meant as one of numbers
+(our choice)."""
 
 _TELLING: Final = 20
 """With more unexplained values than this, a column may identify people: none is repeated."""
@@ -24,14 +29,14 @@ class Cells:
     """Columns of the usable rows, translated one by one; what cannot be is noted."""
 
     table: pd.DataFrame
-    missing: frozenset[str | float]
+    missing: Callable[[str], frozenset[str | float]]
     decimal_comma: bool
     groups_thousands: bool
     problems: list[str]
 
-    def is_missing(self, cell: str) -> bool:
-        """By our words for it, or by the user's."""
-        return is_missing(cell) or cell_key(cell) in self.missing
+    def is_missing(self, cell: str, column: str) -> bool:
+        """By our words for it, or by the user's for this column."""
+        return is_missing(cell) or cell_key(cell) in self.missing(column)
 
     def trait(self, name: str, coding: TraitCoding) -> list[float]:
         """1.0, 0.0, or NaN for not recorded."""
@@ -41,7 +46,7 @@ class Cells:
         unexplained: Counter[str] = Counter()
         for cell in self.table[coding.column]:
             label = meaning.get(cell_key(cell), np.nan)
-            if np.isnan(label) and not self.is_missing(cell):
+            if np.isnan(label) and not self.is_missing(cell, coding.column):
                 try:
                     label = self.by_rule(cell, coding)
                 except ValueError:
@@ -77,13 +82,32 @@ class Cells:
         values, odd = [], []
         for line, cell in self.table[column].items():
             value = np.nan
-            if not self.is_missing(cell):
+            if not self.is_missing(cell, column):
                 try:
                     value = self.number(cell)
                 except ValueError:
                     odd.append(line)
             values.append(value)
         return values, odd
+
+    def check_codes(self, codes: Sequence[str], columns: Sequence[str]) -> None:
+        """Note codes for all columns that may be values of one of these columns of numbers."""
+        doubtful = []
+        for column in dict.fromkeys(columns) if codes else ():
+            others = [value for value in self.numbers(column)[0] if not np.isnan(value)]
+            for code in codes if others else ():
+                key, cells = cell_key(code), self.table[column]
+                lines = [line for line, cell in cells.items() if cell and cell_key(cell) == key]
+                if lines and isinstance(key, float) and not is_far(key, others):
+                    doubtful.append(
+                        f"{code} in {column}, where others go from {min(others):g} to "
+                        f"{max(others):g} (line {listing(lines)})"
+                    )
+        if doubtful:
+            self.problems.append(
+                f"missing would also empty cells that may be values: {', '.join(doubtful)}; name "
+                'the columns in which a code means not recorded, as missing: {HEADING: ["99"]}'
+            )
 
     def variable(self, name: str, column: str) -> list[Any]:
         """Numbers where all recorded cells are numbers, else text and NaN."""
@@ -97,20 +121,30 @@ class Cells:
             )
         if not odd:
             return values
-        if all(self.is_missing(cell) or _looks_numeric(cell) for cell in cells):
+        if dates:
+            return values
+        recorded = [cell for cell in cells if not self.is_missing(cell, column)]
+        if all(map(_looks_numeric, recorded)):
             # As text it would silently be lost to every analysis.
             usual = "comma" if self.decimal_comma else "point"
             self.problems.append(
                 f"{column} (clinical {name}) is no finite number with a decimal {usual} in line "
                 f"{listing(odd)}"
             )
-        return [np.nan if self.is_missing(cell) else cell for cell in cells]
+        elif len(odd) < _FEW * len(recorded):
+            shown = shown_values(dict.fromkeys(cells[odd]), lambda cell: f"'{cell}'")
+            self.problems.append(
+                f"{column} (clinical {name}) holds numbers but for line {listing(odd)}: {shown}; "
+                "correct these cells, or name them in the column map as not recorded, as "
+                f'missing: {{{column}: ["..."]}}'
+            )
+        return [np.nan if self.is_missing(cell, column) else cell for cell in cells]
 
     def text(self, column: str) -> list[str]:
         """Text, "" for not recorded; no dates."""
         if dates := [line for line, cell in self.table[column].items() if tells_a_day(cell)]:
             self.problems.append(f"{column} holds dates in line {listing(dates)}")
-        return ["" if self.is_missing(cell) else cell for cell in self.table[column]]
+        return ["" if self.is_missing(cell, column) else cell for cell in self.table[column]]
 
     def reasons(self, exclude: Mapping[str, Exclusion]) -> list[str]:
         """First reason to leave each study out, or ""."""

@@ -93,6 +93,21 @@ def candidates(headings: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def is_same_thing(long: str, short: str) -> bool:
+    """Whether a heading with its group before it says the same as the heading alone.
+
+    >>> [is_same_thing(f"{group}: Diabetes", "Diabetes") for group in ("Risks", "Family history")]
+    [True, False]
+    """
+    if short in ("study_id", "patient_id"):
+        return True
+
+    def meant(heading: str) -> list[str]:
+        return [what for what, found in candidates([heading]).items() if found]
+
+    return meant(long) == meant(short) and names_a_person(long) == names_a_person(short)
+
+
 def _is_another(what: str, words: str) -> bool:
     """Whether words beside the known ones make it another thing."""
     others = [_UNLIKELY[what]] if what in _UNLIKELY else []

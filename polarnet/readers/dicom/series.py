@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from polarnet.ids import normal_id
 from polarnet.readers.tables.files import read_sheet
 from polarnet.readers.tables.sheets import as_table
 from polarnet.traits import MAP_TYPES
@@ -31,7 +32,7 @@ def read_series_table(path: str | Path) -> dict[str, str]:
         raise ValueError(f"{path.name} has no column {' and no column '.join(absent)}.")
     found: dict[str, str] = {}
     for line, series, map_type in zip(table.index, table["series"], table["map"], strict=True):
-        key, word = " ".join(series.split()).casefold(), map_type.strip().casefold()
+        key, word = normal_id(series).casefold(), map_type.strip().casefold()
         if word not in MAP_TYPES:
             raise ValueError(f"{path.name} line {line}: map must be one of {', '.join(MAP_TYPES)}.")
         if not key or found.setdefault(key, word) != word:

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-_MISSING: Final = frozenset(("", "-", "–", "—", "n/a", "na", "nan", "k.a.", "k.a", ".", "#n/a"))  # noqa: RUF001
+_MISSING: Final = frozenset(
+    ("", "-", "–", "—", "n/a", "na", "nan", "k.a.", "k.a", ".", "#n/a", "null", "<na>", "nat")  # noqa: RUF001
+)
 """Cells that mean: not recorded. Spreadsheets turn a hyphen into the longer dashes."""
 
 _NUMBER: Final = re.compile(

@@ -1,6 +1,7 @@
 """What sheet do the rows of a file make: text without formulas, and a table with a header?"""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ class Sheet:
         What the user should know, such as worksheets that were not read; "" for nothing.
     formulas
         How many cells a spreadsheet would compute, and where they are; "" for none.
+    widths
+        Cells of each of `rows` as a text file writes it, empty ones at its end too; empty where
+        that says nothing.
+    merged
+        Cells that a workbook shows as one: first and last row (from 1, as `row_numbers`), first
+        and last column (from 0).
     """
 
     rows: list[list[str]]
@@ -53,6 +60,8 @@ class Sheet:
     row_numbers: list[int]
     note: str = ""
     formulas: str = ""
+    widths: tuple[int, ...] = ()
+    merged: tuple[tuple[int, int, int, int], ...] = ()
 
     def __repr__(self) -> str:
         # Never the cells: they may name people.
@@ -78,7 +87,7 @@ def sheet_of_rows(
     ValueError: the rows are too many or too long, or hold nothing.
     """
     rows: list[list[str]] = []
-    row_numbers, dates = [], set()
+    row_numbers, dates, widths = [], set(), []
     formulas: list[str] = []
     n_formulas = n_cells = n_characters = 0
     for number, values in numbered:
@@ -108,13 +117,15 @@ def sheet_of_rows(
                 dates.add((len(rows), column))
         rows.append(cells)
         row_numbers.append(number)
+        widths.append(len(values))
         n_cells += len(cells)
     limits.check_table(name, 0, 0, n_cells)
     if not rows:
         raise ValueError(f"{name} is empty.")
     where = f"{n_formulas} cells are formulas, or begin like one (= + - @): " if formulas else ""
     where += _some(formulas, n_formulas)
-    return Sheet(rows, frozenset(dates), delimiter, row_numbers, note, where)
+    written = tuple(widths) if delimiter else ()
+    return Sheet(rows, frozenset(dates), delimiter, row_numbers, note, where, written)
 
 
 def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
@@ -131,16 +142,18 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError: a header is empty or occurs twice, or a row is longer than the header.
+    ValueError: a header is empty or occurs twice, or a row is longer or shorter than the header.
     """
-    header, body = sheet.rows[0], sheet.rows[1:]
+    header = [unicodedata.normalize("NFC", cell) for cell in sheet.rows[0]]
+    body = sheet.rows[1:]
     n_with = Counter(header)
     unclear = [p for p, cell in enumerate(header, start=1) if not cell or n_with[cell] > 1]
     if unclear:
         # By position, because the first line of a table without header is a patient's.
         raise ValueError(
             f"{name} line {sheet.row_numbers[0]}: no name, or that of another column, over column "
-            f"{_some(unclear)}. Give every column a name of its own."
+            f"{_some(unclear)}. Give every column a name of its own, in one line: where two lines "
+            "hold the names (cells merged above others), join them into one."
         )
     width = len(header)
     if long := [n for n, row in zip(sheet.row_numbers[1:], body, strict=True) if len(row) > width]:
@@ -148,9 +161,30 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
             f"{name}: more cells than the {width} names in the first line, in line {_some(long)}. "
             "Put quotation marks around cells that hold the separator, or name all columns."
         )
+    if odd := _of_other_length(sheet):
+        raise ValueError(
+            f"{name}: more or fewer cells than in line {sheet.row_numbers[0]}, which names "
+            f"{width} columns, in line {_some(odd)}. Where a cell is lost, or one too many, values "
+            "stand under the wrong name: mend these lines, and put quotation marks around cells "
+            "that hold the separator."
+        )
     filled = [row + [""] * (width - len(row)) for row in body]
     index = pd.Index(sheet.row_numbers[1:], name="line", dtype="int64")
     return pd.DataFrame(filled, columns=header, index=index, dtype=str)
+
+
+def _of_other_length(sheet: Sheet) -> list[int]:
+    """Lines of a text file with more or fewer cells than its header, empty ones counted.
+
+    Where all of them have the same number, as with a separator at the end of each line or of the
+    header alone, the cells that differ are empty ones at the end.
+    """
+    if not sheet.widths:
+        return []
+    header, *body = sheet.widths
+    if len(set(body)) == 1 and body[0] >= len(sheet.rows[0]):
+        return []
+    return [n for n, w in zip(sheet.row_numbers[1:], body, strict=True) if w != header]
 
 
 def _typed(text: str) -> str:

@@ -5,6 +5,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -12,7 +13,11 @@ from xml.parsers import expat
 from polarnet.readers.tables import limits
 from polarnet.readers.tables.formulas import Formulas
 from polarnet.readers.tables.libraries import damaged, import_library
+from polarnet.readers.tables.merged import MAX_MERGED, merged_range
 from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
+
+_Merged = dict[str, list[tuple[int, int, int, int]]]
+"""Part of the archive -> its merged ranges, as of `Sheet`."""
 
 
 def read_workbook(path: Path) -> Sheet:
@@ -24,7 +29,7 @@ def read_workbook(path: Path) -> Sheet:
         no visible worksheet; or its rows make no sheet.
     """
     openpyxl = import_library("openpyxl", path, "excel")
-    formulas = _check_zip(path)
+    formulas, merged = _check_zip(path)
     # Opened here: openpyxl leaves it open where reading ends early, and Windows locks open files.
     with path.open("rb") as file, warnings.catch_warnings():
         # openpyxl warns of drawings and styles that it will not write back; we never write.
@@ -42,7 +47,8 @@ def read_workbook(path: Path) -> Sheet:
         visible = [k for k, s in enumerate(workbook.worksheets) if s.sheet_state == "visible"]
         if not visible:
             raise ValueError(f"{path.name} has no visible worksheet. Unhide the one to read.")
-        rows = _rows(workbook.worksheets[visible[0]])
+        worksheet = workbook.worksheets[visible[0]]
+        rows = _rows(worksheet)
         if formulas.n:
             # What a formula gave and what it is are told by two readings alone.
             texts = _rows(load(data_only=False).worksheets[visible[0]])
@@ -50,7 +56,9 @@ def read_workbook(path: Path) -> Sheet:
         n_others = len(workbook.worksheets) - 1
         note = f"the first visible worksheet was read, {n_others} more were not"
         unharmed = _unharmed(path, enumerate(rows, start=1))
-        return sheet_of_rows(path.name, unharmed, note=note if n_others else "")
+        sheet = sheet_of_rows(path.name, unharmed, note=note if n_others else "")
+        # The library tells of merged cells only where it reads a whole workbook at once.
+        return replace(sheet, merged=tuple(merged.get(worksheet._worksheet_path, ())))
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
@@ -81,8 +89,8 @@ def _unharmed(
         yield number, values
 
 
-def _check_zip(path: Path) -> Formulas:
-    """Its formulas; ValueError for what is no workbook, before it is unpacked at length."""
+def _check_zip(path: Path) -> tuple[Formulas, _Merged]:
+    """Its formulas and merged cells; ValueError for what is no workbook, before it is unpacked."""
     if not zipfile.is_zipfile(path):
         raise ValueError(
             f"{path.name} is no .xlsx workbook, or has a password. Open it in the spreadsheet "
@@ -114,10 +122,12 @@ def _is_archive(filename: str) -> bool:
     return filename.lower().endswith((".zip", ".gz", ".7z", ".rar", ".xlsx", ".xlsm", ".xlsb"))
 
 
-def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
+def _check_xml(name: str, archive: zipfile.ZipFile) -> tuple[Formulas, _Merged]:
     """Count elements with a parser that keeps none of them, as openpyxl keeps a row of them."""
     n_elements = n_cells = n_columns = 0
     formulas = Formulas()
+    merged: _Merged = {}
+    part_name = ""
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         nonlocal n_elements, n_cells, n_columns
@@ -133,6 +143,12 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
                 raise limits.too_many(name, limits.MAX_WORKBOOK_CELLS, "cells")
         elif tag == "row":
             n_columns = 0
+        elif tag == "mergeCell":
+            if (found := merged_range(attributes.get("ref", ""))) is not None:
+                ranges = merged.setdefault(part_name, [])
+                ranges.append(found)
+                if len(ranges) > MAX_MERGED:
+                    raise limits.too_many(name, MAX_MERGED, "merged cells")
         elif tag in ("f", "v"):
             formulas.begin(tag, parser)
             if formulas.n > limits.MAX_FORMULAS:
@@ -149,6 +165,7 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
         parser.StartElementHandler = begin
         parser.StartDoctypeDeclHandler = refuse_doctype
         n_columns = 0
+        part_name = entry.filename
         with archive.open(entry) as part:
             try:
                 while chunk := part.read(limits.MB):
@@ -156,4 +173,4 @@ def _check_xml(name: str, archive: zipfile.ZipFile) -> Formulas:
             except expat.ExpatError:
                 continue  # a picture; or openpyxl, with the same parser, stops here too
     formulas.end_cell("")
-    return formulas
+    return formulas, merged
