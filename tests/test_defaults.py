@@ -81,3 +81,13 @@ def test_a_sheet_before_the_table_is_told_of(tmp_path):
         pd.DataFrame({"study_id": ["S1"]}).to_excel(writer, sheet_name="Data", index=False)
     first = suggest_columns(tmp_path / "a.xlsx").splitlines()[0]
     assert first == "# a.xlsx: the first visible worksheet was read, 1 more were not"
+
+
+@pytest.mark.parametrize("heading", ["comorbid___1", "Risks (choice=DM)", "form_complete"])
+def test_without_a_map_boxes_of_forms_are_no_labels(taken, heading):
+    clinical, said = taken({heading: [0, 1]})
+    assert clinical.traits == []
+    assert said == [
+        f"Left out, because a box on a form that nobody filled is 0 too: columns {heading}. "
+        "Name in a column map those of which 0 means no"
+    ]

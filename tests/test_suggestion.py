@@ -203,3 +203,38 @@ def test_where_no_name_is_known_none_is_repeated(load):
     text = suggest_column_map(table_of("S001;Maier Hans;w;ja;Bern\nS002;Beier;m;nein;Basel\n"))
     assert "No name in the first line is known" in text
     assert "Maier" not in text
+
+
+@pytest.mark.parametrize(
+    ("heading", "ticked", "empty"),
+    [("Comorbidities (choice=Diabetes mellitus)", "Checked", "Unchecked"),
+     ("diabetes___1", "1", "0"),
+     ("Diabetes", "Selected", "Not selected"), ("Diabetes", "angekreuzt", "nicht angekreuzt"),
+     ("Diabetes", "Genannt", "Nicht genannt"), ("Diabète", "coché", "non coché"),
+     ("Diabetes", "checked", "UNCHECKED")],
+)  # fmt: skip
+def test_a_box_that_is_not_ticked_is_a_question_and_never_a_no(load, heading, ticked, empty):
+    text = suggest_column_map(
+        table_of(f"study id;patient id;{heading}\na;1;{ticked}\nb;2;{empty}\nc;3;{empty}\n")
+    )
+    assert "is that a no?" in text
+    assert load(text).traits == {}
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "unfilled"),
+    [("Complete?", ("Complete", "Incomplete"), "Incomplete"),
+     ("demographics_complete", ("2", "0"), '"0"'), ("form_1_complete", ("1", "0"), '"0"')],
+)  # fmt: skip
+def test_the_column_that_tells_of_unfilled_forms_is_pointed_to(load, heading, cells, unfilled):
+    rows = f"a;1;0;{cells[0]}\nb;2;1;{cells[1]}\n"
+    text = suggest_column_map(table_of(f"study id;patient id;comorbid___1;{heading}\n{rows}"))
+    assert "# Boxes: comorbid___1." in text
+    assert "# form not filled: {column: " in text
+    assert f"values: [{unfilled}]}}" in text
+    assert load(text).exclude == {}
+
+
+def test_a_table_without_boxes_is_not_asked_about_forms():
+    text = suggest_column_map(table_of("study id;patient id;DM;x_complete\na;1;0;1\nb;2;1;0\n"))
+    assert "ox" not in text.replace("x_complete", "")

@@ -54,6 +54,19 @@ def is_far(value: float, others: Collection[float]) -> bool:
     return value < low - width or value > high + width or (value < 0 <= low)
 
 
+def may_be_value(column: str, value: float, others: Collection[float]) -> bool:
+    """Whether a code may be a value of a column: near the others, or possible by its heading.
+
+    >>> [may_be_value("HbA1c", value, [38.0, 61.0]) for value in (99, 999, -9)]
+    [True, False, False]
+    """
+    if not others:
+        return False
+    limits = _limits([column], others)
+    is_possible = limits is not None and limits[0] <= value <= limits[1]
+    return is_possible or 0 <= value <= 2 * max(others) or not is_far(value, others)
+
+
 def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, float]:
     """Numbers that cannot be, or that look like a code for: not recorded.
 
@@ -92,8 +105,11 @@ def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -
     )
     if not (odd := odd_numbers([name, column], known)):
         return told
-    shown = sorted({f"{v:g}" for v in odd.values()}, key=float)
-    return f"{told}. Odd: {listing(shown)} in line {listing(odd)}; is that right?"
+    lines: dict[float, list[int]] = {}
+    for line, value in odd.items():
+        lines.setdefault(value, []).append(line)
+    shown = [f"{value:g} (line {listing(some)})" for value, some in sorted(lines.items())]
+    return f"{told}. Odd, is that right: {listing(shown)}"
 
 
 def _limits(names: Sequence[str], values: Collection[float]) -> tuple[float, float] | None:

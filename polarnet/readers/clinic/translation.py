@@ -11,9 +11,9 @@ import pandas as pd
 
 from polarnet.cohort.checks import listing
 from polarnet.readers.clinic.columns import Exclusion, TraitCoding, cell_key
-from polarnet.readers.clinic.oddities import is_far
+from polarnet.readers.clinic.oddities import may_be_value
 from polarnet.readers.clinic.shown import shown_values
-from polarnet.readers.identity import tells_a_day
+from polarnet.readers.identity import header_words, tells_a_day
 from polarnet.readers.tables.cells import has_thousands, is_missing, is_number, parse_number
 
 _FEW: Final = 0.5
@@ -98,7 +98,7 @@ class Cells:
             for code in codes if others else ():
                 key, cells = cell_key(code), self.table[column]
                 lines = [line for line, cell in cells.items() if cell and cell_key(cell) == key]
-                if lines and isinstance(key, float) and not is_far(key, others):
+                if lines and isinstance(key, float) and may_be_value(column, key, others):
                     doubtful.append(
                         f"{code} in {column}, where others go from {min(others):g} to "
                         f"{max(others):g} (line {listing(lines)})"
@@ -113,7 +113,10 @@ class Cells:
         """Numbers where all recorded cells are numbers, else text and NaN."""
         values, odd = self.numbers(column)
         cells = self.table[column]
-        if dates := [line for line, cell in cells.items() if tells_a_day(cell)]:
+        dates = [line for line, cell in cells.items() if tells_a_day(cell)]
+        if _names_a_day(column) and all(v in _SERIAL_DAYS for v in values if v == v):
+            dates = [line for line, v in zip(cells.index, values, strict=True) if v == v]
+        if dates:
             # A birth date in disguise, or a number that a spreadsheet took for one.
             self.problems.append(
                 f"{column} (clinical {name}) holds dates in line {listing(dates)}; dates are not "
@@ -155,6 +158,14 @@ class Cells:
                 if not reasons[row] and cell_key(cell) in values:
                     reasons[row] = reason
         return reasons
+
+
+_SERIAL_DAYS: Final = range(7306, 73051)
+"""Days as spreadsheets count them, from 1920 to 2099."""
+
+
+def _names_a_day(heading: str) -> bool:
+    return re.search(r"date\b|datum\b|\bfecha\b", header_words(heading)) is not None
 
 
 _APART: Final = re.compile(r"[+-]?\d{1,3}(['’ ]\d{3})+([.,]\d+)?")  # noqa: RUF001

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
+from polarnet.ids import normal_id
 from polarnet.readers.dicom.numbers import of_frame
 from polarnet.readers.identity import header_words, tells_a_day
 from polarnet.readers.tables.cells import is_formula
@@ -65,7 +66,8 @@ def identity(header: Dataset) -> dict[str, str]:
 def series_keys(header: Dataset) -> list[str]:
     """What a user's table may call the series: UID, description, number."""
     keywords = ("SeriesInstanceUID", "SeriesDescription", "SeriesNumber")
-    return [text.casefold() for keyword in keywords if (text := _text(header.get(keyword)))]
+    ids = (normal_id(_text(header.get(keyword))) for keyword in keywords)
+    return [id.casefold() for id in ids if id]
 
 
 def origin(header: Dataset) -> dict[str, str]:

@@ -52,8 +52,9 @@ def from_header(
     for n, where in ((n_above, "above"), (n_below, "below")):
         lines = "1 line" if n == 1 else f"{n} lines"
         notes += [f"skipped {lines} {where} the names of the columns"] if n else []
-    if n_joined:
-        notes.append(f"two lines hold the names of columns; {n_joined} are called GROUP: NAME")
+    if n_joined or (start and not is_single):
+        called = f"; {n_joined} are called GROUP: NAME" if n_joined else ""
+        notes.append(f"two lines hold the names of the columns{called}")
     n_unnamed = 1 if names[0] == "" and _are_names(names[1:]) else 0
     if n_unnamed:
         notes.append("skipped column 1, which has no name, as row numbers")

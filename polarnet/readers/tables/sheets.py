@@ -182,7 +182,7 @@ def _of_other_length(sheet: Sheet) -> list[int]:
     if not sheet.widths:
         return []
     header, *body = sheet.widths
-    if len(set(body)) == 1 and body[0] >= len(sheet.rows[0]):
+    if len(body) > 1 and len(set(body)) == 1 and body[0] >= len(sheet.rows[0]):
         return []
     return [n for n, w in zip(sheet.row_numbers[1:], body, strict=True) if w != header]
 
