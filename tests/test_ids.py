@@ -35,7 +35,7 @@ def test_file_names_as_macos_writes_them_meet_the_table(tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("study_id,patient_id\nMü01,P1\nÅse 2,P2\nZoë3,P3\n", encoding="utf-8")
     assert list(read(tmp_path / "in", table).patients.index) == ["Mü01", "Åse 2", "Zoë3"]
-    assert list(read(tmp_path / "in").patients.index) == ["Mü01", "Zoë3", "Åse 2"]
+    assert set(read(tmp_path / "in").patients.index) == {"Mü01", "Zoë3", "Åse 2"}
 
 
 @pytest.mark.parametrize("cell", ["1.0", " 1 ", "1\u00a0", "\u200b1", "1\u200d"])
