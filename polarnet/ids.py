@@ -29,9 +29,13 @@ def normal_id(value: Any) -> str:
         return str(int(value))
     if isinstance(value, numbers.Real) and float(value).is_integer():
         return f"{float(value):.0f}"
-    text = unicodedata.normalize("NFC", str(value).translate(_INVISIBLE))
-    text = " ".join(text.split())
+    text = " ".join(normal_text(str(value)).split())
     return text[:-2] if re.fullmatch(r"\d+[.,]0", text) else text
+
+
+def normal_text(text: str) -> str:
+    """Text with composed letters and plain spaces, without characters that have no width."""
+    return unicodedata.normalize("NFC", text.translate(_INVISIBLE)).replace("\u00a0", " ").strip()
 
 
 def normal_ids(values: Iterable[Any]) -> list[str]:

@@ -95,6 +95,27 @@ def test_without_a_map_too_one_odd_cell_is_an_error(tmp_path):
         told_of(tmp_path, text)
 
 
+def test_numbers_with_signs_and_units_are_no_text_even_where_they_are_most():
+    text = "Untersuchung;PatNr;eGFR\na;1;45\nb;2;>90\nc;3;>90\nd;4;60 mL\n"
+    message = refusal(mapped, text, clinical={"egfr": "eGFR"})
+    assert "eGFR (clinical egfr) holds numbers but for line 3, 4, 5: '>90'" in message
+
+
+@pytest.mark.parametrize("cells", [("50", "20200102"), ("45000", "45001")])
+def test_a_rule_never_compares_days(cells):
+    text = "Untersuchung;PatNr;Datum\n" + "".join(f"{c};{c}x;{c}\n" for c in cells)
+    message = refusal(mapped, text, traits={"t": TraitCoding("Datum", rule="> 48")})
+    assert "Datum (traits t) holds dates in line" in message
+
+
+def test_headings_and_map_meet_whatever_spaces_and_letters_they_are_written_with(tmp_path, load):
+    (tmp_path / "c.csv").write_text(
+        "study_id,patient_id,Gro\u0308\u00dfe\u00a0(cm)\nS1,P1,170\n", encoding="utf-8"
+    )
+    columns = load('study_id: study_id\npatient_id: patient_id\nclinical: {h: "Größe (cm)"}')
+    assert read_clinical(tmp_path / "c.csv", columns).table["h"].tolist() == [170]
+
+
 def test_a_column_of_text_stays_text():
     text = "Untersuchung;PatNr;x\na;1;apical\nb;2;3\nc;3;septal\n"
     assert mapped(text, clinical={"x": "x"}).table["x"].tolist() == ["apical", "3", "septal"]
@@ -155,7 +176,7 @@ def test_a_code_for_all_columns_far_from_all_values_is_taken_and_told(tmp_path, 
     )
     clinical = read_clinical(tmp_path / "c.csv", columns, tell=said.append)
     assert clinical.table["age"].isna().tolist() == [False, True, False]
-    assert said == ["Not recorded, as missing says: 1 cells of age, in line 3"]
+    assert said == ["Not recorded, as missing says: 1 cell of age, in line 3"]
 
 
 def test_missing_is_written_by_column_or_with_a_star_for_all(load):

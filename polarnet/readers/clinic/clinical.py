@@ -17,6 +17,7 @@ from polarnet.readers.clinic.oddities import told_of_numbers
 from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.suggestion import suggest_column_map
 from polarnet.readers.clinic.words import is_same_thing
+from polarnet.readers.tables.cells import is_number
 from polarnet.readers.tables.files import read_sheet
 from polarnet.readers.tables.headerrow import from_header
 from polarnet.readers.tables.sheets import as_table
@@ -92,8 +93,10 @@ class Clinical:
         for name in self.columns.clinical:
             if name not in self.numbers:
                 texts = self.table.loc[studies, name].dropna()
+                n_numbers = sum(map(is_number, texts))
+                numbers = f", {n_numbers} of them numbers" if n_numbers else ""
                 told.append(
-                    f"{name}: text, {len(texts)} recorded, {texts.nunique()} different; "
+                    f"{name}: text, {len(texts)} recorded{numbers}, {texts.nunique()} different; "
                     f"{len(studies) - len(texts)} not recorded"
                 )
         return told
@@ -150,8 +153,8 @@ def read_clinical(
         tell(f"Excluded, {reason}: {n} studies{shown}")
     for column, lines in mapped.emptied.items():
         tell(
-            f"Not recorded, as missing says: {len(lines)} cells of {column}, in line "
-            f"{listing(lines)}"
+            f"Not recorded, as missing says: {len(lines)} "
+            f"{'cell' if len(lines) == 1 else 'cells'} of {column}, in line {listing(lines)}"
         )
     n_studies, n_patients = len(mapped.table), mapped.table["patient_id"].nunique()
     if n_studies > _MANY_STUDIES * n_patients:

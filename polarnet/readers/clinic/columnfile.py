@@ -1,12 +1,12 @@
 """The column map's file: YAML, checked key by key."""
 
 import difflib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from polarnet.ids import normal_text
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, Exclusion, TraitCoding
 from polarnet.yamlfile import read_yaml
 
@@ -170,7 +170,7 @@ class _MapReader:
         if value is None or value == "":
             self.problems.append(f"{place} is missing: give the heading of a column")
             return ""
-        return unicodedata.normalize("NFC", self.text(value, place).strip())
+        return normal_text(self.text(value, place))
 
     def cells(self, value: Any, place: str) -> tuple[str, ...]:
         """A list of cells; a single one may stand without brackets."""

@@ -52,6 +52,8 @@ class Cells:
                 except ValueError:
                     unexplained[cell] += 1
             labels.append(label)
+        if coding.rule:
+            self.has_days(coding.column, f"traits {name}", self.numbers(coding.column)[0])
         if unexplained:
             self.problems.append(f"{coding.column} ({name}) has {_some_values(unexplained)}")
         return labels
@@ -113,18 +115,9 @@ class Cells:
         """Numbers where all recorded cells are numbers, else text and NaN."""
         values, odd = self.numbers(column)
         cells = self.table[column]
-        dates = [line for line, cell in cells.items() if tells_a_day(cell)]
-        if _names_a_day(column) and all(v in _SERIAL_DAYS for v in values if v == v):
-            dates = [line for line, v in zip(cells.index, values, strict=True) if v == v]
-        if dates:
-            # A birth date in disguise, or a number that a spreadsheet took for one.
-            self.problems.append(
-                f"{column} (clinical {name}) holds dates in line {listing(dates)}; dates are not "
-                "taken over"
-            )
-        if not odd:
+        if self.has_days(column, f"clinical {name}", values):
             return values
-        if dates:
+        if not odd:
             return values
         recorded = [cell for cell in cells if not self.is_missing(cell, column)]
         if all(map(_looks_numeric, recorded)):
@@ -134,7 +127,9 @@ class Cells:
                 f"{column} (clinical {name}) is no finite number with a decimal {usual} in line "
                 f"{listing(odd)}"
             )
-        elif len(odd) < _FEW * len(recorded):
+        elif len(odd) < _FEW * len(recorded) or (
+            len(odd) < len(recorded) and all(map(_is_nearly_a_number, recorded))
+        ):
             shown = shown_values(dict.fromkeys(cells[odd]), lambda cell: f"'{cell}'")
             self.problems.append(
                 f"{column} (clinical {name}) holds numbers but for line {listing(odd)}: {shown}; "
@@ -142,6 +137,19 @@ class Cells:
                 f'missing: {{{column}: ["..."]}}'
             )
         return [np.nan if self.is_missing(cell, column) else cell for cell in cells]
+
+    def has_days(self, column: str, place: str, values: Sequence[float]) -> bool:
+        """Whether cells of a column of numbers are days, which is noted."""
+        cells = self.table[column]
+        days = [line for line, cell in cells.items() if tells_a_day(cell)]
+        if _names_a_day(column) and all(v in _SERIAL_DAYS for v in values if v == v):
+            days = [line for line, v in zip(cells.index, values, strict=True) if v == v]
+        if days:
+            # A birth date in disguise, or a number that a spreadsheet took for one.
+            self.problems.append(
+                f"{column} ({place}) holds dates in line {listing(days)}; dates are not taken over"
+            )
+        return bool(days)
 
     def text(self, column: str) -> list[str]:
         """Text, "" for not recorded; no dates."""
@@ -176,6 +184,16 @@ def _looks_numeric(cell: str) -> bool:
     """True for a number, also an infinite one, or one whose thousands are apart."""
     is_finite = is_number(cell) or has_thousands(cell) or _APART.fullmatch(cell) is not None
     return is_finite or re.fullmatch(r"[+-]?inf(inity)?", cell, re.IGNORECASE) is not None
+
+
+_NEARLY: Final = re.compile(
+    r"[<>\u2264\u2265~]=? ?\d+([.,]\d+)?|\d+([.,]\d+)?( ?[%?*]| [^\W\d_/]+)"
+)
+"""A number with a sign of comparison, a mark or a unit."""
+
+
+def _is_nearly_a_number(cell: str) -> bool:
+    return _looks_numeric(cell) or _NEARLY.fullmatch(cell) is not None
 
 
 def _some_values(unexplained: Counter[str]) -> str:

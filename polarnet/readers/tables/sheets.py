@@ -1,7 +1,6 @@
 """What sheet do the rows of a file make: text without formulas, and a table with a header?"""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from polarnet.ids import normal_text
 from polarnet.readers.tables import limits
 from polarnet.readers.tables.cells import is_formula, is_number
 
@@ -144,7 +144,7 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
     ------
     ValueError: a header is empty or occurs twice, or a row is longer or shorter than the header.
     """
-    header = [unicodedata.normalize("NFC", cell) for cell in sheet.rows[0]]
+    header = [normal_text(cell) for cell in sheet.rows[0]]
     body = sheet.rows[1:]
     n_with = Counter(header)
     unclear = [p for p, cell in enumerate(header, start=1) if not cell or n_with[cell] > 1]
