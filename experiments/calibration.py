@@ -44,7 +44,8 @@ def report(study: rp.Reproduction) -> None:
     ]
     pn.write_table(table, study.result("calibration"), title="Calibration", notes=notes)
     side = [(rp.side_map(study.plan), trait) for trait in study.plan.traits]
-    shown = [cells[key] for key in dict.fromkeys([*study.plan.primaries, *side])]
+    named = [(map_type, trait) for map_type, _, trait in study.plan.primaries]
+    shown = [cells[key] for key in dict.fromkeys([*named, *side])]
     draw(study, shown, "calibration", is_recalibrated=False)
     draw(study, shown, "calibration_recalibrated", is_recalibrated=True)
     names = ["map_type", "trait", "probabilities", "n_pos", "n_neg", "intercept", "slope", "brier"]

@@ -29,14 +29,12 @@ def develop(study: rp.Reproduction) -> None:
 
 
 def report(study: rp.Reproduction) -> None:
-    maps = list(dict.fromkeys(map_type for map_type, _ in study.plan.primaries))
+    named = list(dict.fromkeys((map_type, trait) for map_type, _, trait in study.plan.primaries))
+    maps = list(dict.fromkeys(map_type for map_type, _ in named))
     rp.score_hold_out(study, [rp.main_model(study.plan, m) for m in maps], by="failures")
     test = rp.read_hold_out(study, by="failures", what_for="maps and labels, to draw the errors")
     cells = {map_type: rp.hold_out_cells(study, test, map_type) for map_type in maps}
-    tables = [
-        surest_errors(cells[map_type][trait], words_of(test))
-        for map_type, trait in study.plan.primaries
-    ]
+    tables = [surest_errors(cells[map_type][trait], words_of(test)) for map_type, trait in named]
     table = pd.concat(tables) if tables else pd.DataFrame()
     if table.empty:
         print("No failures to draw: no error, no threshold, or no primary endpoint.")

@@ -4,10 +4,12 @@ The map is a square raster seen from the apex: row 0 at the top, anterior wall u
 down, septum left, lateral wall right, apex in the centre, basal edge on the inscribed circle.
 """
 
+import re
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 SEGMENTS: Final = (
     "basal anterior", "basal anteroseptal", "basal inferoseptal",
@@ -222,3 +224,44 @@ def segment_basis(size: int) -> np.ndarray:
     basis = np.tensordot(np.linalg.inv(segment_means(raw)), raw, 1)
     basis.flags.writeable = False
     return basis
+
+
+def in_segment_order(values: Any) -> np.ndarray:
+    """Values of the 17 segments as an array, segment 1 first.
+
+    Parameters
+    ----------
+    values
+        Shape (17,) or (n, 17): an array or list in segment order, or a Series, or the columns of a
+        DataFrame, named by segment: 1 to 17 as numbers or text ("1", "segment_1"), or `SEGMENTS`.
+        A Series made of an array, without names of its own, counts as that array.
+
+    Raises
+    ------
+    ValueError: the names are not those of the 17 segments.
+
+    >>> in_segment_order(pd.Series(range(17), index=[str(k) for k in range(17, 0, -1)]))[0].item()
+    16.0
+    """
+    if not isinstance(values, pd.Series | pd.DataFrame):
+        return np.asarray(values, float)
+    names = values.index if isinstance(values, pd.Series) else values.columns
+    if len(names) != len(SEGMENTS):
+        return values.to_numpy(float)
+    numbers = [_segment_number(name) for name in names]
+    unnamed = list(range(len(SEGMENTS)))
+    if sorted(numbers) not in (unnamed, [k + 1 for k in unnamed]):
+        raise ValueError(
+            "Values of segments must be named 1 to 17, each once, but are named "
+            f"{', '.join(str(name)[:20] for name in names)}. Give an array in segment order."
+        )
+    return values.to_numpy(float)[..., np.argsort(numbers)]
+
+
+def _segment_number(name: Any) -> int:
+    """1 to 17 of the name of a segment; -1 where it is none."""
+    text = str(name).strip().lower()
+    if text in SEGMENTS:
+        return SEGMENTS.index(text) + 1
+    found = re.fullmatch(r"(?:(?:aha|segment|seg)[ _.-]*)*(\d{1,2})(?:\.0)?", text)
+    return int(found[1]) if found else -1

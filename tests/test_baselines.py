@@ -15,7 +15,7 @@ import polarnet as pn
 from polarnet.evaluation import baselines, ridge
 from polarnet.evaluation.baselines import BASELINES, CLINICAL, QUICK, baseline_scores
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import compare
+from polarnet.evaluation.comparison import compare, is_circular
 from polarnet.evaluation.mapfeatures import map_features
 from polarnet.evaluation.ridge import inner_folds, ridge_scores, tuned_ridge
 from polarnet.traits import MAP_TYPES
@@ -456,3 +456,34 @@ def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(phantom, map
     table = _compared(phantom, map_type).set_index("trait")
     assert table.loc["impaired_mfr", "is_circular"].eq(is_circular).all()
     assert not table.loc["sex", "is_circular"].any()
+
+
+@pytest.mark.parametrize(
+    ("sources", "is_derived"),
+    [(["mfr number"], True), (["maps"], True), (["column", "mfr number"], True),
+     (["column"], False), ([""], False)],
+)  # fmt: skip
+def test_a_label_of_the_flow_of_the_same_study_is_circular(phantom, sources, is_derived):
+    column = np.resize(np.array(sources, object), len(phantom))
+    stated = dataclasses.replace(
+        phantom, clinical=phantom.clinical.assign(impaired_mfr_source=column)
+    )
+    for map_type in ("reserve", "combined"):
+        assert is_circular(stated, map_type, "impaired_mfr") == is_derived
+        assert not is_circular(stated, map_type, "sex")
+    for map_type in ("rest", "stress"):
+        assert not is_circular(stated, map_type, "impaired_mfr")
+
+
+@pytest.mark.parametrize("column", ["column", None])
+def test_a_column_of_the_users_own_is_circular_where_it_equals_the_mfr_number(phantom, column):
+    labels = phantom.traits["impaired_mfr"]
+    clinical = phantom.clinical.drop(columns="impaired_mfr_source")
+    if column:
+        clinical["impaired_mfr_source"] = column
+    clinical["mfr"] = labels.map({1.0: 1.7, 0.0: 2.0})
+    same = dataclasses.replace(phantom, clinical=clinical)
+    assert is_circular(same, "reserve", "impaired_mfr")
+    clinical.loc[labels.index[labels == 1][0], "mfr"] = 2.4  # another reader, another opinion
+    differs = dataclasses.replace(phantom, clinical=clinical)
+    assert not is_circular(differs, "reserve", "impaired_mfr")

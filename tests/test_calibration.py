@@ -163,7 +163,6 @@ def _series(values, first=0):
         ([0, 1], [[0.1, 0.2], [0.3, 0.4]], "give one trait"),
         ([0, 1, 1], [0.1, 0.2], "do not fit"),
         (_series([0, 1]), _series([0.1, 0.2], 1), "2 studies are in one table only: S0, S2"),
-        (_series([0, 1]), _series([0.1, 0.2])[::-1], r"another order \(S0, S1\)"),
         (_series([0, 1]), pd.Series([0.1, 0.2], ["S0", "S0"]), "S0 come twice"),
     ],
 )

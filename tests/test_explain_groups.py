@@ -222,7 +222,7 @@ def test_what_cannot_be_compared_is_refused_with_numbers():
     x = _nine_patients()
     with pytest.raises(ValueError, match="1 have the trait and 8 have not"):
         compare_groups(x, [1, 0, 0, 0, 0, 0, 0, 0, 0])
-    with pytest.raises(ValueError, match="Labels must be 1"):
+    with pytest.raises(ValueError, match="Labels must be 0 or 1"):
         compare_groups(x, TRAIT + 1)
     with pytest.raises(ValueError, match="one label a study"):
         compare_groups(x, TRAIT[:8])

@@ -71,6 +71,41 @@ def test_without_primaries_all_are_secondary_and_without_others_all_primary(tabl
     assert set(adjust_p_values(table, CELLS)["family"]) == {"primary, Holm"}
 
 
+def test_primaries_of_two_modes_are_one_family():
+    """By hand: Holm over four p-values .01 .02 .03 .04 gives .04 .06 .06 .06; within each mode of
+    two it would be .02 .03 and .06 .06 (.04 the larger)."""
+    cells = [
+        ("stress", mode, trait) for mode in ("frozen", "finetuned") for trait in ("sex", "mfr")
+    ]
+    table = pd.DataFrame(cells, columns=["map_type", "mode", "trait"])
+    table["p_value"] = [0.01, 0.02, 0.03, 0.04]
+    assert adjust_p_values(table, cells)["p_adjusted"].tolist() == pytest.approx(
+        [0.04, 0.06, 0.06, 0.06]
+    )
+    mixed = adjust_p_values(table, [cells[0], cells[3]])
+    assert mixed["family"].str.startswith("primary").tolist() == [True, False, False, True]
+    with pytest.raises(ValueError, match="by map_type, mode, trait, not stress, sex"):
+        adjust_p_values(table, [("stress", "sex")])
+
+
+def test_the_main_results_have_one_family_of_primaries(script):
+    """By hand: Holm over .02 and .03 gives .04 .04; Benjamini-Hochberg over .01 and .5, .02 .5. The
+    circular cell is in neither."""
+    table = pd.DataFrame({
+        "map_type": ["stress", "stress", "stress", "stress", "reserve"],
+        "trait": ["sex", "smoking", "sex", "smoking", "impaired_mfr"],
+        "series": ["frozen", "frozen", "fine-tuned", "fine-tuned", "frozen"],
+        "p_value": [0.02, 0.01, 0.03, 0.5, 0.0001], "is_circular": [False] * 4 + [True],
+    })  # fmt: skip
+    primaries = [("stress", "frozen", "sex"), ("stress", "finetuned", "sex"),
+                 ("reserve", "frozen", "impaired_mfr")]  # fmt: skip
+    adjusted = script("main_results").adjusted(table, primaries)
+    assert adjusted["p_adjusted"].tolist() == pytest.approx(
+        [0.04, 0.02, 0.04, 0.5, np.nan], nan_ok=True
+    )
+    assert adjusted["family"].str[:7].tolist()[:4] == ["primary", "seconda", "primary", "seconda"]
+
+
 def test_primaries_may_be_lists_as_a_configuration_holds_them(table):
     adjusted = adjust_p_values(table, [list(cell) for cell in PRIMARIES])
     pd.testing.assert_frame_equal(adjusted, adjust_p_values(table, PRIMARIES))

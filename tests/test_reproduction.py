@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import yaml
 
 import polarnet as pn
+from polarnet.evaluation import baselines
 from polarnet.reproduction import arms, bars, holdout, opening, training
+from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text
 
 SMALL = Plan(weights=None, input_size=32, seeds=(1, 2), val=0.2, test=0.25)
@@ -54,7 +57,11 @@ def test_a_plan_survives_its_file(tmp_path):
     ("text", "message"),
     [
         ("sedes: [1]", "unknown setting 'sedes'; did you mean 'seeds'"),
-        ("primaries: [[stress, gender]]", "are not among map_types and traits"),
+        ("primaries: [[stress, gender]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, tuned, sex]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, sex, frozen]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, sex], [stress, frozen, sex]]", "each primary endpoint once"),
+        ("primaries: [stress]", "is .map type, mode, trait., not 'stress'"),
         ("seeds: [1, 1]", "each once"),
         ("shares: [1.5]", "between 0 and 1"),
         ("input_size: 50", "multiple of 16"),
@@ -65,6 +72,12 @@ def test_a_wrong_plan_says_what_is_wrong(tmp_path, text, message):
     (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         load_plan(tmp_path / "plan.yaml")
+
+
+def test_a_primary_without_mode_is_of_the_first_mode():
+    assert Plan().primaries == (("stress", "frozen", "impaired_mfr"), ("stress", "frozen", "sex"))
+    other = Plan(modes=("finetuned", "frozen"), primaries=[["rest", "sex"]])
+    assert other.primaries == (("rest", "finetuned", "sex"),)
 
 
 def test_own_proxies_stand_beside_the_built_in_ones():
@@ -204,6 +217,26 @@ def test_a_study_twice_under_two_patients_is_refused(study, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_twin_among_20_000_studies_is_found_in_little_memory():
+    """All pairs at once are 20,000 x 20,000 numbers, 3,200 MB."""
+    n, rng = 20_000, np.random.default_rng(0)
+    maps = rng.uniform(1, 3, (n, 8, 8)).astype(np.float32) * pn.anatomy.disc_mask(8)
+    maps[17_003] = 1.01 * maps[41]
+    index = pd.Index([f"S{k}" for k in range(n)], name="study_id")
+    many = pn.Cohort(
+        maps={"stress": maps}, traits=pd.DataFrame({"sex": rng.integers(0, 2, n) * 1.0}, index),
+        patients=pd.Series([f"P{k}" for k in range(n)], index), unit="mL/min/g",
+        clinical=pd.DataFrame(index=index), truth=pd.DataFrame(index=index),
+    )  # fmt: skip
+    part = pd.Series(np.repeat(["train", "val", "test"], (14_000, 2_500, 3_500)), index)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="maps of S41 and S17003 are all but the same"):
+        refuse_leaks(many, part, Plan(traits=("sex",), primaries=(), map_types=("stress",)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+
+
 def test_a_column_that_is_the_label_is_refused_unless_named_a_proxy(study, tmp_path):
     whole = study.cohort
     noise = np.random.default_rng(0).normal(0, 0.1, len(whole))
@@ -308,9 +341,14 @@ def test_a_freeze_names_the_commit_of_its_runs(study):
     assert frozen["n_test"] == int((study.part == "test").sum())
 
 
-def test_baselines_of_a_cohort_without_clinic_are_those_of_maps():
-    assert set(bars.OF_THE_MAP) < set(bars.ALL)
-    assert not {"clinical", "clinical + segments"} & set(bars.OF_THE_MAP)
+def test_baselines_of_a_cohort_without_clinic_are_those_of_maps(study, monkeypatch):
+    monkeypatch.setattr(baselines, "ROUNDS", (2,))
+    bare = dataclasses.replace(study.train, clinical=study.train.clinical.iloc[:, :0])
+    scores = pn.baseline_scores(
+        bare, [bare], map_type="stress", traits=("diabetes",), seed=1, models=pn.BASELINES
+    )
+    assert list(scores) == ["global mean", "17 segments", "gradient boosting", "pattern"]
+    assert tuple(scores) == bars.OF_THE_MAP
 
 
 def test_the_plan_with_every_setting_states_the_defaults():

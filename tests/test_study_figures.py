@@ -107,8 +107,8 @@ def test_circular_cells_are_grey_and_signed(areas):
     red, green, blue = (colours[0.97][k : k + 2] for k in (1, 3, 5))
     assert red == green == blue != "00"
     assert colours[1.0] == colours[0.97] != colours[0.52]
-    assert "label computed from this very map" in ax.get_xlabel()
-    assert "very map" not in plot_forest(areas[~areas["is_circular"]]).get_xlabel()
+    assert "label derived from the flow shown" in ax.get_xlabel()
+    assert "flow shown" not in plot_forest(areas[~areas["is_circular"]]).get_xlabel()
 
 
 def test_a_suppressed_cell_shows_its_note_once_and_no_mark(areas):

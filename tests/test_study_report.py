@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from made_study import (
     FORMULA,
     MATHS,
@@ -53,6 +54,30 @@ def test_a_phantom_is_called_so_and_patients_are_not(study, tmp_path):
     assert "Untrained trunk" in write(study)
     real = make_study(tmp_path / "real", is_phantom=False)
     assert "hantom" not in text_of(write(real))
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["Scanner checked with a NEMA phantom.", "Phantom limb pain was recorded.",
+     "No phantoms, patients only."],
+)  # fmt: skip
+def test_a_note_that_speaks_of_a_phantom_makes_no_patient_one(tmp_path, note):
+    real = make_study(tmp_path / "real", is_phantom=False)
+    table = pd.DataFrame({"a": [1]})
+    pn.write_table(table, real / "results" / "cohort_table", title="Cohort by split", notes=[note])
+    assert 'class="banner"' not in (real / "results" / "cohort_table.html").read_text("utf-8")
+    text = text_of(write(real))
+    assert note in text
+    assert "hantom" not in text.replace(note, "")
+
+
+def test_the_primary_of_one_mode_is_that_row_alone(study):
+    plan = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
+    plan["primaries"] = [["stress", "finetuned", "impaired_mfr"]]
+    (study / "study.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+    text = text_of(write(study))
+    assert "stress impaired MFR fine-tuned 0.81 [0.73, 0.88] 41 / 73" in text
+    assert "stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73" not in text
 
 
 def test_a_number_comes_with_interval_and_patients(study):

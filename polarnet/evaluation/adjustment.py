@@ -7,9 +7,10 @@ import pandas as pd
 from scipy.stats import chi2
 
 from polarnet.evaluation.logistic import coefficient, fit_logistic
-from polarnet.evaluation.pairs import check_same_studies, checked_pairs, clipped_logit
+from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, auroc
 from polarnet.htmltable import html_table
+from polarnet.labels import aligned
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def adjusted_association(
         Shape (n,), within [0, 1]; clipped to [1e-6, 1 - 1e-6] before their logit.
     covariates
         One numeric column each, such as age and sex (0/1), n rows. Patients with a NaN or an
-        infinite one are left out. Where these have an index, it must be the same.
+        infinite one are left out. Series and tables are aligned by their index.
 
     Returns
     -------
@@ -81,8 +82,8 @@ def adjusted_association(
     ValueError: see `checked_pairs` (also for those with every covariate); or a covariate is not
         numeric, or there is none.
     """
+    labels, probabilities, covariates = aligned(labels, probabilities, covariates)
     is_positive, values = checked_pairs(labels, probabilities)
-    check_same_studies(labels, covariates)
     table = _numeric(covariates, len(values))
     is_complete = np.isfinite(table).all(axis=1)
     try:

@@ -13,6 +13,7 @@ from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import LEVEL, Interval
 from polarnet.htmltable import html_table
+from polarnet.labels import read_numbers
 
 GRID_SIZE: Final = 50
 """Points of the smooth curve, evenly spaced (our choice)."""
@@ -87,11 +88,13 @@ class Recalibration:
         ------
         ValueError: a probability is not finite or outside [0, 1].
         """
-        if not isinstance(probabilities, pd.Series):
-            probabilities = np.asarray(probabilities, float)
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is refused too
+        values = read_numbers(probabilities, "Probabilities")
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is refused too
             raise ValueError("Probabilities must lie within [0, 1]; drop patients without a score.")
-        return expit(self.intercept + self.slope * clipped_logit(probabilities))
+        found = expit(self.intercept + self.slope * clipped_logit(values))
+        if isinstance(probabilities, pd.Series):
+            return pd.Series(found, index=probabilities.index, name=probabilities.name)
+        return found
 
 
 def measure_calibration(labels: ArrayLike, probabilities: ArrayLike) -> Calibration:
@@ -103,7 +106,7 @@ def measure_calibration(labels: ArrayLike, probabilities: ArrayLike) -> Calibrat
         0 and 1, shape (n,), at least one of each, one entry a patient.
     probabilities
         Shape (n,), within [0, 1]. Clipped to [1e-6, 1 - 1e-6] before their logit; the Brier
-        score takes them as they are. Where both are Series, their index must be the same.
+        score takes them as they are. Where both are Series they are aligned by their index.
 
     Returns
     -------

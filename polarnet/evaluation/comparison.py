@@ -11,11 +11,17 @@ from sklearn.metrics import log_loss
 from polarnet.cohort import RECOVERED, Cohort
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import evaluate, first_studies, is_reportable
-from polarnet.traits import COMBINED, IMPAIRED_MFR
+from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
 
 NETWORK: Final = "network"
+MFR_COLUMN: Final = "mfr"
+"""Clinical column of the workstation's own flow reserve, where there is one."""
+
 CIRCULAR_MAPS: Final = ("reserve", COMBINED)
 """Map types that hold the flow reserve itself."""
+
+FROM_FLOW: Final = ("maps", "mfr number")
+"""Sources of an impaired-MFR label that are the flow of the same study."""
 
 PHANTOM_LABEL: Final = "phantom, not patients"
 
@@ -44,8 +50,7 @@ def compare(
     -------
     The columns of `evaluate`, with `data` (what the studies are), map_type, model,
     val_log_loss (nats, first study of each patient), is_comparator (the candidate with the lowest
-    validation log-loss: chosen without the test studies), is_circular (the label was computed from
-    the maps of this map type: flow reserve is in "reserve" and "combined", and in no other), and
+    validation log-loss: chosen without the test studies), is_circular (see there), and
     difference, difference_low, difference_high, difference_p: AUROC of the network minus that
     of the row's model, paired DeLong, unadjusted.
 
@@ -86,13 +91,28 @@ def compare(
 
 
 def is_circular(cohort: Cohort, map_type: str, trait: str) -> bool:
-    """True where a label of the cohort was computed from the maps of this map type.
+    """True where a label of the cohort was derived from the flow that this map type shows.
 
-    Flow reserve is in "reserve" and "combined", and in no other.
+    Flow reserve is in "reserve" and "combined", and in no other. A label of impaired MFR was
+    derived from it where the maps or the workstation's MFR number of any study gave it
+    (`impaired_mfr_source`). A 0/1 column of the user's own says not where it comes from: it counts
+    as derived where it equals MFR < 2.0 in every study whose table has the number too, with at
+    least ten studies of each class.
     """
-    sources = cohort.clinical.get("impaired_mfr_source", pd.Series(dtype=str))
-    is_from_maps = bool((sources == "maps").any())
-    return trait == IMPAIRED_MFR and map_type in CIRCULAR_MAPS and is_from_maps
+    if trait != IMPAIRED_MFR or map_type not in CIRCULAR_MAPS:
+        return False
+    table = cohort.clinical
+    sources = table.get("impaired_mfr_source", pd.Series(dtype=str)).astype(str)
+    if sources.str.strip().str.lower().isin(FROM_FLOW).any():
+        return True
+    if trait not in cohort.traits or MFR_COLUMN not in table:
+        return False
+    labels = cohort.traits[trait]
+    number = pd.to_numeric(table[MFR_COLUMN], errors="coerce")
+    has_both = (labels.notna() & number.notna()).to_numpy()
+    labels, number = labels[has_both], number[has_both]
+    is_same = (labels == 1) == (number < MFR_THRESHOLD)
+    return bool(is_reportable(labels) and is_same.all())
 
 
 def _log_loss(labels: pd.Series, scores: pd.Series) -> float:

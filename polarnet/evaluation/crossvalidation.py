@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
 from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, checked_scores
+from polarnet.labels import aligned
 
 METHOD: Final = "mean over folds, influence curve, 95 %"
 
@@ -27,7 +28,7 @@ def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike
     scores
         Shape (n,), out of fold; higher means more likely 1.
     folds
-        Shape (n,), in which fold each was held out; any names.
+        Shape (n,), in which fold each was held out; any names. Series are aligned by their index.
 
     Returns
     -------
@@ -43,7 +44,8 @@ def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike
     ----------
     LeDell, Petersen & van der Laan, Electron J Stat 2015;9:1583-1607.
     """
-    is_positive, values = checked_scores(labels, np.asarray(scores, float))
+    labels, scores, folds = aligned(labels, scores, folds)
+    is_positive, (values,) = checked_scores(labels, scores)
     which, names = pd.factorize(np.asarray(folds))
     if which.shape != values.shape or (which < 0).any():
         raise ValueError(

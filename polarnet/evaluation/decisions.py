@@ -24,7 +24,7 @@ def net_benefit(
     ----------
     labels, probabilities
         0 and 1, and probabilities within [0, 1], each of shape (n,), one entry a patient. Where
-        both are Series, their index must be the same.
+        both are Series they are aligned by their index.
     thresholds
         Shape (k,), strictly between 0 and 1: at which probability one would just act.
     seed

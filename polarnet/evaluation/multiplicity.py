@@ -1,6 +1,6 @@
 """p-values of many cells: the primaries named in advance apart from all others."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,20 +10,20 @@ from statsmodels.stats.multitest import multipletests
 PRIMARY: Final = "primary, Holm"
 SECONDARY: Final = "secondary, Benjamini-Hochberg"
 
-_CELL: Final = ["map_type", "trait"]
+_CELL: Final = ("map_type", "mode", "trait")
 
 
-def adjust_p_values(table: pd.DataFrame, primaries: Collection[tuple[str, str]]) -> pd.DataFrame:
+def adjust_p_values(table: pd.DataFrame, primaries: Collection[Sequence[str]]) -> pd.DataFrame:
     """Adjust the p-values of a table of map types and traits for their number.
 
     Parameters
     ----------
     table
-        Columns map_type, trait and p_value, one row a cell; other columns are kept. A p-value
-        may be NaN where nothing was tested.
+        Columns map_type, trait and p_value, and mode where the cells differ in it; one row a cell.
+        Other columns are kept. A p-value may be NaN where nothing was tested.
     primaries
-        (map_type, trait) of the cells that were named before the test studies were looked at;
-        may be empty.
+        (map_type, trait), or (map_type, mode, trait), of the cells that were named before the
+        test studies were looked at; may be empty.
 
     Returns
     -------
@@ -41,9 +41,12 @@ def adjust_p_values(table: pd.DataFrame, primaries: Collection[tuple[str, str]])
     ----------
     Holm, Scand J Stat 1979;6:65-70. Benjamini & Hochberg, J R Stat Soc B 1995;57:289-300.
     """
-    if missing := {*_CELL, "p_value"} - set(table.columns):
+    if missing := {"map_type", "trait", "p_value"} - set(table.columns):
         raise ValueError(f"p-values cannot be adjusted without {', '.join(sorted(missing))}.")
-    cells = pd.MultiIndex.from_frame(table[_CELL])
+    columns = [name for name in _CELL if name in table]
+    if odd := [named for named in primaries if len(named) != len(columns)]:
+        raise ValueError(f"Name a primary by {', '.join(columns)}, not {', '.join(odd[0])}.")
+    cells = pd.MultiIndex.from_frame(table[columns])
     if cells.has_duplicates:
         twice = cells[cells.duplicated()].unique()
         raise ValueError(f"One row a cell is needed, but there are several of {_listed(twice)}.")
@@ -52,8 +55,8 @@ def adjust_p_values(table: pd.DataFrame, primaries: Collection[tuple[str, str]])
             f"Named primary but not in the table: {_listed(unknown)}. It holds {_listed(cells)}."
         )
     p_values = table["p_value"].astype(float)
-    if odd := cells[p_values.notna() & ~p_values.between(0, 1)].tolist():
-        raise ValueError(f"p-values must lie between 0 and 1; see {_listed(odd)}.")
+    if wrong := cells[p_values.notna() & ~p_values.between(0, 1)].tolist():
+        raise ValueError(f"p-values must lie between 0 and 1; see {_listed(wrong)}.")
     is_primary = cells.isin([tuple(cell) for cell in primaries])
     adjusted = table.assign(p_adjusted=np.nan, family="")
     for family, method, members in (
@@ -68,5 +71,8 @@ def adjust_p_values(table: pd.DataFrame, primaries: Collection[tuple[str, str]])
     return adjusted
 
 
-def _listed(cells: Collection[tuple[str, str]] | pd.MultiIndex) -> str:
-    return ", ".join(f"{trait} from {map_type} maps" for map_type, trait in cells)
+def _listed(cells: Collection[tuple[str, ...]] | pd.MultiIndex) -> str:
+    return ", ".join(
+        f"{trait} from {map_type} maps" + "".join(f", {name}" for name in mode)
+        for map_type, *mode, trait in cells
+    )

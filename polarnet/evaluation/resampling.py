@@ -8,7 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import bootstrap, rankdata
 
-from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, auroc
+from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, auroc, checked_scores
+from polarnet.ids import normal_ids
+from polarnet.labels import aligned, read_numbers, read_patients
 
 FEWEST_RESAMPLES: Final = 1000
 """Fewer leave less than 25 resamples beyond an end of the interval (our choice)."""
@@ -47,13 +49,13 @@ def bootstrap_auroc(
     Efron, J Am Stat Assoc 1987;82:171-185 (BCa).
     """
     _refuse_few(n_resamples)
-    area = auroc(labels, scores)
+    is_positive, (values,) = checked_scores(labels, scores)
+    area = auroc(is_positive, values)
     if area.method == NOT_ESTIMABLE:
         return area
-    is_positive, scores = np.asarray(labels) == 1, np.asarray(scores, float)
     ends = bootstrap(
-        (scores[is_positive], scores[~is_positive]), _auroc_along, paired=False, vectorized=True,
-        n_resamples=n_resamples, batch=_batch_size(len(scores)), confidence_level=LEVEL,
+        (values[is_positive], values[~is_positive]), _auroc_along, paired=False, vectorized=True,
+        n_resamples=n_resamples, batch=_batch_size(len(values)), confidence_level=LEVEL,
         method="BCa", rng=seed,
     ).confidence_interval  # fmt: skip
     method = f"stratified bootstrap, BCa, {_LEVEL_TEXT}, {n_resamples} resamples"
@@ -75,7 +77,8 @@ def cluster_bootstrap_auroc(
     labels, scores
         As for `bootstrap_auroc`, one entry a study.
     patients
-        Shape (n,), who each study is of. A patient drawn brings all studies.
+        Shape (n,), who each study is of. A patient drawn brings all studies. Series are aligned
+        by their index, which names the studies.
 
     Returns
     -------
@@ -91,20 +94,17 @@ def cluster_bootstrap_auroc(
     Field & Welsh, J R Stat Soc B 2007;69:369-390 (bootstrap of clusters).
     """
     _refuse_few(n_resamples)
-    area = auroc(labels, scores)
-    is_positive, scores = np.asarray(labels) == 1, np.asarray(scores, float)
-    who, names = pd.factorize(np.asarray(patients))
-    if who.shape != scores.shape or (who < 0).any():
-        raise ValueError(
-            f"{len(scores)} studies need a patient each, but {int((who >= 0).sum())} are named."
-        )
+    labels, scores, patients = aligned(labels, scores, patients)
+    is_positive, (values,) = checked_scores(labels, scores)
+    area = auroc(is_positive, values)
+    who = read_patients(patients, len(values))
     fewest = min(len(set(who[is_positive])), len(set(who[~is_positive])))
     if area.method == NOT_ESTIMABLE or fewest < 2:
         return Interval(area.value, np.nan, np.nan, NOT_ESTIMABLE)
     rng = np.random.default_rng(seed)
     draws = np.concatenate([
-        _weighted_auroc(is_positive, scores, _counts(rng, len(names), size)[:, who])
-        for size in _batches(n_resamples, len(scores))
+        _weighted_auroc(is_positive, values, _counts(rng, who.max() + 1, size)[:, who])
+        for size in _batches(n_resamples, len(values))
     ])  # fmt: skip
     dropped = int(np.isnan(draws).sum())
     remark = f", {dropped} without both classes dropped" if dropped else ""
@@ -127,7 +127,8 @@ def seeds_and_patients_auroc(
         0 and 1, shape (n,), at least one of each. One entry a patient.
     scores_by_seed
         Shape (k, n), k >= 2; row s holds the scores of the model trained with the s-th seed on
-        these same patients.
+        these same patients. The columns of a DataFrame, or the index of Series in a list, are
+        aligned with that of the labels.
 
     Returns
     -------
@@ -142,17 +143,23 @@ def seeds_and_patients_auroc(
     Owen, Ann Appl Stat 2007;1:386-411 (two-way bootstrap).
     """
     _refuse_few(n_resamples)
-    by_seed = np.asarray(scores_by_seed, float)
-    if by_seed.ndim != 2 or len(by_seed) < 2:
+    if isinstance(scores_by_seed, pd.DataFrame):
+        seeds: Sequence = [row for _, row in scores_by_seed.iterrows()]
+    elif isinstance(scores_by_seed, list | tuple):
+        seeds = scores_by_seed
+    else:
+        seeds = list(np.atleast_1d(np.asarray(scores_by_seed)))
+    if len(seeds) < 2 or any(read_numbers(scores).ndim != 1 for scores in seeds):
         raise ValueError(
-            f"Scores of two seeds or more are needed, shape (seeds, patients), but {by_seed.shape} "
-            "was given. The scores of one model belong to bootstrap_auroc."
+            f"Scores of two seeds or more are needed, shape (seeds, patients), but "
+            f"{np.shape(scores_by_seed)} was given. The scores of one model belong to "
+            "bootstrap_auroc."
         )
-    areas = [auroc(labels, scores) for scores in by_seed]
+    is_positive, by_seed = checked_scores(labels, *seeds)
+    areas = [auroc(is_positive, scores) for scores in by_seed]
     value = float(np.mean([area.value for area in areas]))
     if all(area.method == NOT_ESTIMABLE for area in areas):
         return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
-    is_positive = np.asarray(labels) == 1
     rng_patients, rng_seeds = np.random.default_rng(seed).spawn(2)
     draws = []
     for size in _batches(n_resamples, by_seed.shape[1]):
@@ -194,20 +201,24 @@ def mean_auroc_difference(
     _refuse_few(n_resamples)
     if not parts:
         raise ValueError("Nothing to average: give the table of one trait, or fold, at least.")
-    pairs = [[auroc(part["label"], part[name]).value for name in ("first", "second")]
-             for part in parts]  # fmt: skip
-    names = pd.Index(np.unique(np.concatenate([part.index.to_numpy() for part in parts])))
+    # Rows of a table belong together, whatever its index.
+    read = [checked_scores(part["label"].array, part["first"].array, part["second"].array)
+            for part in parts]  # fmt: skip
+    pairs = [[auroc(is_positive, scores).value for scores in values]
+             for is_positive, values in read]  # fmt: skip
+    lengths = np.cumsum([len(part) for part in parts])
+    names = normal_ids(name for part in parts for name in part.index)
+    read_patients(names, lengths[-1])
+    who = np.unique(names, return_inverse=True)[1]
+    members = np.split(who, lengths[:-1])
     rng = np.random.default_rng(seed)
     draws = []
-    for size in _batches(n_resamples, len(names)):
-        counts = _counts(rng, len(names), size)
+    for size in _batches(n_resamples, who.max() + 1):
+        counts = _counts(rng, who.max() + 1, size)
         differences = []
-        for part in parts:
-            weights = counts[:, names.get_indexer(part.index)]
-            of_first, of_second = (
-                _weighted_auroc(part["label"].to_numpy() == 1, part[name].to_numpy(float), weights)
-                for name in ("first", "second")
-            )
+        for (is_positive, values), drawn_by in zip(read, members, strict=True):
+            weights = counts[:, drawn_by]
+            of_first, of_second = (_weighted_auroc(is_positive, row, weights) for row in values)
             differences.append(of_first - of_second)
         draws.append(np.mean(differences, axis=0))
     drawn = np.concatenate(draws)

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu, norm, rankdata, t
 
 from polarnet.htmltable import html_table
+from polarnet.labels import aligned, read_labels, read_numbers
 
 LEVEL: Final = 0.95
 """Confidence level of every interval."""
@@ -92,10 +93,12 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     Parameters
     ----------
     labels
-        0 and 1, shape (n,), at least one of each. One entry a patient: the interval assumes
-        independence.
+        0 and 1, shape (n,), at least one of each; "0", "1", True and False are read too. One entry
+        a patient: the interval assumes independence.
     scores
-        Shape (n,); higher means more likely 1. The direction is never turned.
+        Shape (n,); higher means more likely 1. The direction is never turned. Where labels and
+        scores are both Series they are aligned by their index, here as everywhere; arrays and
+        lists go by position.
     method
         "logit": DeLong's variance on the logit scale, with the t quantile for the smaller class's
         size less one degrees of freedom, because the variance is estimated from so few. By
@@ -110,7 +113,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
 
     Raises
     ------
-    ValueError: a class is absent, a label is not 0 or 1, a score is not finite.
+    ValueError: a class is absent, a label is not 0 or 1, a score is not finite, or the studies of
+        two Series differ.
 
     References
     ----------
@@ -121,7 +125,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
-    values, covariance = _delong(labels, np.atleast_2d(np.asarray(scores, float)))
+    is_positive, rows = checked_scores(labels, scores)
+    values, covariance = _delong(is_positive, rows)
     value, variance = float(values[0]), float(covariance[0, 0])
     if not 0 < value < 1 or not variance > 0:
         return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
@@ -129,7 +134,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     if method == "delong":
         low, high = np.clip([value - _Z * error, value + _Z * error], 0, 1)
     else:
-        smaller = min(np.sum(np.asarray(labels) == 1), np.sum(np.asarray(labels) == 0))
+        smaller = min(is_positive.sum(), (~is_positive).sum())
         half = float(t.ppf(0.5 + LEVEL / 2, smaller - 1)) * error / (value * (1 - value))
         low, high = expit(logit(value) + np.array([-half, half]))
     return Interval(value, float(low), float(high), METHODS[method])
@@ -140,9 +145,9 @@ def chance_p_value(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Equals R's wilcox.test(correct = FALSE, exact = FALSE).
     """
-    is_positive, scores = checked_scores(labels, np.atleast_2d(np.asarray(scores, float)))
-    positive, negative = scores[0, is_positive], scores[0, ~is_positive]
-    if np.ptp(scores) == 0:
+    is_positive, (values,) = checked_scores(labels, scores)
+    positive, negative = values[is_positive], values[~is_positive]
+    if np.ptp(values) == 0:
         return 1.0  # all scores equal: nothing is ranked
     test = mannwhitneyu(positive, negative, use_continuity=False, method="asymptotic")
     return float(test.pvalue)
@@ -166,8 +171,7 @@ def delong_test(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> 
     ----------
     DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837-845.
     """
-    both = np.stack([np.asarray(scores_a, float), np.asarray(scores_b, float)])
-    values, covariance = _delong(labels, both)
+    values, covariance = _delong(*checked_scores(labels, scores_a, scores_b))
     if np.isnan(covariance).any():
         raise ValueError("The paired DeLong test needs at least two patients of each class.")
     difference = float(values[0] - values[1])
@@ -198,8 +202,8 @@ def unpaired_delong_test(
     ------
     ValueError: as for `delong_test`.
     """
-    value_a, variance_a = _delong(labels_a, np.atleast_2d(np.asarray(scores_a, float)))
-    value_b, variance_b = _delong(labels_b, np.atleast_2d(np.asarray(scores_b, float)))
+    value_a, variance_a = _delong(*checked_scores(labels_a, scores_a))
+    value_b, variance_b = _delong(*checked_scores(labels_b, scores_b))
     variance = float(variance_a[0, 0] + variance_b[0, 0])
     if np.isnan(variance):
         raise ValueError("The unpaired DeLong test needs two patients of each class in each group.")
@@ -218,28 +222,40 @@ def _wald(difference: float, variance: float, method: str) -> DeLongResult:
     )  # fmt: skip
 
 
-def checked_scores(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boolean labels and finite scores of the same length, or one clear error."""
-    labels = np.asarray(labels, float)
-    if labels.ndim != 1 or scores.shape[-1] != len(labels):
-        raise ValueError(f"{labels.shape} labels do not fit {scores.shape[-1]} scores.")
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError("Labels must be 0 or 1; drop patients whose label was not recorded.")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{int((~np.isfinite(scores)).sum())} scores are not finite.")
-    is_positive = labels == 1
-    if is_positive.all() or not is_positive.any():
-        which = "positive" if len(labels) and is_positive.all() else "negative"
+def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and k scores of the same patients: boolean (n,), and finite numbers (k, n).
+
+    Raises
+    ------
+    ValueError: lengths or studies differ, a label is missing or not 0 or 1, a class is absent, or
+        a score is not finite.
+    """
+    first, *others = aligned(labels, *scores)
+    known = read_labels(first)
+    rows = [read_numbers(some) for some in others]
+    if odd := [row.shape for row in rows if row.shape != known.shape]:
+        raise ValueError(f"{known.shape} labels do not fit scores of shape {odd[0]}.")
+    if (is_missing := np.isnan(known)).any():
         raise ValueError(
-            f"Both classes are needed, but all {len(labels)} patients are {which}. "
+            f"Labels must be 0 or 1; drop patients whose label was not recorded "
+            f"({int(is_missing.sum())} of {len(known)})."
+        )
+    values = np.stack(rows)
+    if not np.isfinite(values).all():
+        n_odd = int((~np.isfinite(values)).any(axis=0).sum())
+        raise ValueError(f"{n_odd} scores are not finite.")
+    is_positive = known == 1
+    if is_positive.all() or not is_positive.any():
+        which = "positive" if len(known) and is_positive.all() else "negative"
+        raise ValueError(
+            f"Both classes are needed, but all {len(known)} patients are {which}. "
             "Enlarge the split or drop the trait."
         )
-    return is_positive, scores
+    return is_positive, values
 
 
-def _delong(labels: ArrayLike, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _delong(is_positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """AUROC of k scores, shape (k, n), and their covariance (k, k) from placement values."""
-    is_positive, scores = checked_scores(labels, scores)
     positive, negative = scores[:, is_positive], scores[:, ~is_positive]
     m, n = positive.shape[1], negative.shape[1]
     ranks = rankdata(np.hstack([positive, negative]), axis=1)

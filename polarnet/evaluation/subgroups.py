@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from polarnet.evaluation.calibration import measure_calibration
-from polarnet.evaluation.pairs import check_same_studies, checked_pairs
+from polarnet.evaluation.pairs import checked_pairs
 from polarnet.evaluation.roc import auroc, unpaired_delong_test
 from polarnet.evaluation.table import SUPPRESSED_BELOW, is_reportable, size_note
+from polarnet.labels import aligned, read_numbers
 
 NOT_RECORDED: Final = "not recorded"
 """Name of the group of those whose group is missing."""
@@ -29,9 +30,9 @@ def evaluate_subgroups(
     labels
         0 and 1, index study_id, at least one of each, one entry a patient.
     probabilities
-        Within [0, 1], the same index.
+        Within [0, 1], the same studies in any order.
     groups
-        Names, such as those of `tertiles`, the same index. NaN makes the group "not recorded",
+        Names, such as those of `tertiles`, the same studies. NaN makes the group "not recorded",
         which comes last; the others keep the order of a categorical or are sorted.
 
     Returns
@@ -50,8 +51,10 @@ def evaluate_subgroups(
     given = {"labels": labels, "probabilities": probabilities, "groups": groups}
     if odd := [name for name, values in given.items() if not isinstance(values, pd.Series)]:
         raise ValueError(f"{', '.join(odd)} must be a pandas Series whose index names the studies.")
-    checked_pairs(labels, probabilities)
-    check_same_studies(labels, groups)
+    labels, probabilities, groups = aligned(labels, probabilities, groups)
+    is_positive, values = checked_pairs(labels, probabilities)
+    labels = pd.Series(is_positive.astype(float), index=groups.index)
+    probabilities = pd.Series(values, index=groups.index)
     rows = [
         _row(str(name), (groups == name).fillna(False).to_numpy(bool), labels, probabilities)
         for name in _names(groups)
@@ -81,6 +84,8 @@ def tertiles(values: pd.Series) -> pd.Series:
     >>> tertiles(pd.Series([50, 55, 60, 65, 70, 75])).cat.categories.to_list()
     ['up to 55', 'above 55, up to 65', 'above 65']
     """
+    given = pd.Series(values)
+    values = pd.Series(read_numbers(given, "Values"), index=given.index, name=given.name)
     low, high = values.quantile([1 / 3, 2 / 3], interpolation="lower")
     if not low < high < values.max():
         raise ValueError(

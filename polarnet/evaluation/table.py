@@ -5,9 +5,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
+from polarnet.ids import normal_ids
+from polarnet.labels import read_labels, read_numbers, read_patients
 
 SUPPRESSED_BELOW: Final = 10
 """A smaller class below this gives no number: the interval misses too often (our simulation)."""
@@ -35,10 +38,12 @@ def evaluate(
     scores
         Index study_id, one column a trait, as returned by `predict`.
     labels
-        Index study_id, one column a trait: 1, 0 or NaN (not recorded).
+        Index study_id, one column a trait: 1, 0 or missing (not recorded). Studies that were not
+        scored are left out.
     patients
-        study_id -> patient_id. Where a patient has several studies, the first (in the order of
-        `labels`) counts, and the note says so. None: every study is a patient.
+        study_id -> patient_id, or an array in the order of `labels`. Where a patient has several
+        studies, the first (in the order of `labels`) counts, and the note says so. None: every
+        study is a patient.
     method
         "logit" or "delong", see `auroc`.
 
@@ -50,18 +55,25 @@ def evaluate(
 
     Raises
     ------
-    ValueError: a study has no labels or is there twice, a score is not finite, or no scored trait
-        is a column of `labels`.
+    ValueError: a study has no labels, no patient, or is there twice; a label is not 0 or 1, a score
+        is not finite, or no scored trait is a column of `labels`.
     """
+    for name, given in (("scores", scores), ("labels", labels)):
+        if not isinstance(given, pd.DataFrame):
+            raise ValueError(f"{name} must be a DataFrame: index study_id, one column a trait.")
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
     rows, left_out = first_studies(scores, labels, patients)
     remark = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
-    if odd := [t for t in scores if not np.isfinite(scores[t].to_numpy(float)).all()]:
-        raise ValueError(f"Scores of {', '.join(map(str, odd))} are not all finite numbers.")
-    table = pd.DataFrame(
-        [_row(t, labels.loc[rows, t], scores.loc[rows, t], method, remark)
-         if t in labels else _empty_row(t, 0, 0, "no labels in this cohort") for t in scores]
-    )  # fmt: skip
+    numbers = {t: read_numbers(scores[t], f"Scores of {t}") for t in scores}
+    if odd := [str(t) for t, values in numbers.items() if not np.isfinite(values).all()]:
+        raise ValueError(f"Scores of {', '.join(odd)} are not all finite numbers.")
+    of_scores = pd.Index(normal_ids(scores.index)).get_indexer(normal_ids(rows))
+    table = pd.DataFrame([
+        _row(t, read_labels(labels.loc[rows, t], f"Labels of {t}"), values[of_scores], method,
+             remark)
+        if t in labels else _empty_row(t, 0, 0, "no labels in this cohort")
+        for t, values in numbers.items()
+    ])  # fmt: skip
     if not set(scores.columns) & set(labels.columns):
         raise ValueError(
             f"None of the scored traits ({', '.join(scores.columns)}) has labels; there are "
@@ -107,20 +119,32 @@ def first_studies(
 
     Raises
     ------
-    ValueError: a scored study is not among the labels.
+    ValueError: a scored study is not among the labels, or has no patient; a study comes twice.
     """
-    if scores.index.has_duplicates or labels.index.has_duplicates:
-        raise ValueError("Scores and labels must name each study once.")
-    if unknown := [str(study) for study in scores.index if study not in labels.index]:
+    scored, known = pd.Index(normal_ids(scores.index)), pd.Index(normal_ids(labels.index))
+    if scored.has_duplicates or known.has_duplicates:
+        twice = [*scored[scored.duplicated()], *known[known.duplicated()]]
+        raise ValueError(
+            f"Scores and labels must name each study once; {', '.join(twice[:10])} come twice."
+        )
+    if unknown := scored[~scored.isin(known)].to_list():
         raise ValueError(
             f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "
             f"({', '.join(unknown[:10])}). Were they scored on another cohort?"
         )
-    rows = labels.index[labels.index.isin(scores.index)]
+    is_scored = known.isin(scored)
+    rows = labels.index[is_scored]
     if patients is None:
         return rows, 0
-    is_first = ~patients.loc[rows].duplicated()
-    return rows[is_first.to_numpy()], int((~is_first).sum())
+    if not isinstance(patients, pd.Series):
+        patients = pd.Series(patients, index=labels.index)
+    by_study = patients.set_axis(normal_ids(patients.index))
+    if by_study.index.has_duplicates:
+        twice = by_study.index[by_study.index.duplicated()].to_list()
+        raise ValueError(f"Patients must name each study once; {', '.join(twice[:10])} come twice.")
+    who = read_patients(by_study.reindex(known[is_scored]), len(rows))
+    is_first = ~pd.Series(who).duplicated().to_numpy()
+    return rows[is_first], int((~is_first).sum())
 
 
 def size_note(n_pos: int, n_neg: int) -> str:
@@ -134,16 +158,17 @@ def size_note(n_pos: int, n_neg: int) -> str:
     return ""
 
 
-def is_reportable(labels: pd.Series) -> bool:
+def is_reportable(labels: ArrayLike) -> bool:
     """True where both classes are large enough for a number."""
-    return min((labels == 1).sum(), (labels == 0).sum()) >= SUPPRESSED_BELOW
+    known = read_labels(labels)
+    return bool(min((known == 1).sum(), (known == 0).sum()) >= SUPPRESSED_BELOW)
 
 
 def _row(
-    trait: str, labels: pd.Series, scores: pd.Series, method: str, remark: str
+    trait: str, labels: np.ndarray, scores: np.ndarray, method: str, remark: str
 ) -> dict[str, object]:
     """Statistics of one trait over the patients whose label was recorded."""
-    is_recorded = labels.notna()
+    is_recorded = ~np.isnan(labels)
     labels, scores = labels[is_recorded], scores[is_recorded]
     n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
     notes = [size_note(n_pos, n_neg), remark]

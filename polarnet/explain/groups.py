@@ -10,8 +10,9 @@ from scipy.linalg import orth
 from scipy.special import gammaln
 from statsmodels.stats.multitest import multipletests
 
-from polarnet.anatomy import SEGMENTS, disc_mask
+from polarnet.anatomy import SEGMENTS, disc_mask, in_segment_order
 from polarnet.explain.regions import disc_values
+from polarnet.labels import aligned, read_labels, read_numbers, read_patients
 
 RESAMPLES: Final = 2000
 """Resamples behind the interval of an effect (our choice)."""
@@ -67,11 +68,7 @@ def first_per_patient(values: np.ndarray, patients: ArrayLike | None) -> np.ndar
     """
     if patients is None:
         return values
-    who = pd.Series(np.asarray(patients))
-    if len(who) != len(values) or who.isna().any():
-        raise ValueError(
-            f"{len(values)} studies need a patient each, but {int(who.notna().sum())} are named."
-        )
+    who = pd.Series(read_patients(patients, len(values)))
     return values[~who.duplicated().to_numpy()]
 
 
@@ -92,7 +89,8 @@ def compare_groups(
         Shape (n, 17), shares as from `segment_attribution`; average over seeds first. A row of
         NaN is left out.
     labels
-        Shape (n,): 1, 0, or NaN where not recorded, which is left out.
+        Shape (n,): 1, 0, or NaN where not recorded, which is left out. Series and tables are
+        aligned by their index.
     patients
         Shape (n,), who each study is of; the first study left of each counts. None: all
         different.
@@ -179,10 +177,11 @@ def _usable(
     adjust_for: pd.DataFrame | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shares (k, 17), who has the trait (k,), covariates (k, c) of the patients that count."""
-    shares, labels = np.asarray(segments, float), np.asarray(labels, float)
+    segments, labels, patients, adjust_for = aligned(segments, labels, patients, adjust_for)
+    shares, labels = in_segment_order(segments), read_labels(labels)
     covariates = np.empty((len(shares), 0))
     if adjust_for is not None:
-        covariates = adjust_for.to_numpy(float)
+        covariates = read_numbers(adjust_for, "Covariates")
     if shares.ndim != 2 or shares.shape[1] != len(SEGMENTS):
         raise ValueError(
             f"Segments of shape {shares.shape}: give (n, 17), as from segment_attribution."
@@ -192,8 +191,6 @@ def _usable(
             f"{len(shares)} studies, labels of shape {labels.shape} and {len(covariates)} rows of "
             "covariates: give one label a study, and one row of covariates if any."
         )
-    if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
-        raise ValueError("Labels must be 1 (has the trait), 0 (has not) or NaN (not recorded).")
     is_whole = np.isfinite(np.column_stack([shares, labels, covariates])).all(axis=1)
     who = np.arange(len(shares)) if patients is None else np.asarray(patients)
     rows = first_per_patient(np.flatnonzero(is_whole), who[is_whole])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import SEGMENTS, TERRITORIES, disc_mask, segment_means
+from polarnet.anatomy import SEGMENTS, TERRITORIES, disc_mask, in_segment_order, segment_means
 
 
 def segment_attribution(heat: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
     Parameters
     ----------
     segments
-        Shape (n, 17), as from `segment_attribution`.
+        Shape (n, 17), as from `segment_attribution`, or a table whose columns name the segments.
 
     Returns
     -------
@@ -59,7 +59,8 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
     >>> territory_shares(np.full((1, 17), 1 / 17)).round(3).values.tolist()
     [[0.333, 0.333, 0.333]]
     """
-    segments = np.asarray(segments, float)
+    index = segments.index if isinstance(segments, pd.DataFrame) else None
+    segments = in_segment_order(segments)
     if segments.ndim != 2 or segments.shape[1] != len(SEGMENTS):
         raise ValueError(
             f"Segments of shape {segments.shape}: give (n, 17), as from segment_attribution."
@@ -68,7 +69,8 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
         {
             territory: segments[:, np.array(members) - 1].mean(axis=1)
             for territory, members in TERRITORIES.items()
-        }
+        },
+        index=index,
     )
     return density.div(density.sum(axis=1, skipna=False), axis=0)
 

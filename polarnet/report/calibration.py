@@ -9,6 +9,7 @@ from matplotlib.transforms import blended_transform_factory
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
+from polarnet.labels import aligned, read_labels, read_numbers
 from polarnet.report.style import COLOURS, GREY, ONE_COLUMN, SMALL, TINY, new_axes, tidy
 
 SMOOTH_FROM: Final = 100
@@ -41,7 +42,7 @@ def plot_calibration(
         Axes to draw on. Default: new ones of one column's width.
     probabilities, labels
         Shape (n,), in 0-1, and 0/1; their histograms stand at the bottom (without the trait) and
-        hang from the top (with it), as shares of their class on one scale.
+        hang from the top (with it), as shares of their class on one scale. Series are aligned.
     name
         What was predicted.
     line
@@ -83,10 +84,11 @@ def plot_calibration(
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities and boolean labels of the same length, or one clear error."""
-    probabilities, labels = np.asarray(probabilities, float), np.asarray(labels, float)
+    labels, probabilities = aligned(labels, probabilities)
+    probabilities, labels = read_numbers(probabilities, "Probabilities"), read_labels(labels)
     if probabilities.shape != labels.shape or probabilities.ndim != 1 or not len(labels):
         raise ValueError(f"{labels.shape} labels do not fit {probabilities.shape} probabilities.")
-    if not np.isin(labels, (0, 1)).all():
+    if np.isnan(labels).any():
         raise ValueError("Labels must be 0 or 1; drop patients whose label was not recorded.")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("Probabilities must lie between 0 and 1.")

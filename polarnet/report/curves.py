@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 
 from polarnet.evaluation import auroc
+from polarnet.evaluation.roc import checked_scores
 from polarnet.report.style import COLOURS, GREY, MARKERS, ONE_COLUMN, TINY, new_axes, tidy
 
 
@@ -24,9 +25,10 @@ def plot_roc(
     name
         What was scored.
     """
+    is_positive, (values,) = checked_scores(labels, scores)
     ax = ax or plt.gca()
-    false_rate, true_rate, _ = roc_curve(labels, scores)
-    ax.plot(false_rate, true_rate, lw=1.6, label=f"{name} {auroc(labels, scores)!r}".strip())
+    false_rate, true_rate, _ = roc_curve(is_positive, values)
+    ax.plot(false_rate, true_rate, lw=1.6, label=f"{name} {auroc(is_positive, values)!r}".strip())
     if not any(line.get_gid() == "chance" for line in ax.lines):
         ax.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0, gid="chance")
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")

@@ -10,7 +10,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from polarnet.anatomy import disc_mask
+from polarnet.anatomy import disc_mask, in_segment_order
+from polarnet.labels import read_labels
 from polarnet.report.maps import (
     DIFFERENCES,
     HEAT,
@@ -58,7 +59,7 @@ def plot_group_bullseyes(
         (f"without\nn = {n_neg:.0f}", negative),
     ]
     if randomised is not None:
-        panels.append(("random weights\nnothing learnt", 100 * np.asarray(randomised, float)))
+        panels.append(("random weights\nnothing learnt", 100 * in_segment_order(randomised)))
     brightest = max(values.max() for _, values in panels)
     panels.insert(2, ("difference\nwith minus without", positive - negative))
     figure = Figure(figsize=(TWO_COLUMNS, 2.9 if len(panels) == 4 else 3.4), layout="constrained")
@@ -89,7 +90,7 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
     ------
     ValueError: as many labels as maps are needed, and a study of each class.
     """
-    labels = np.asarray(labels, float)
+    labels = read_labels(labels)
     if labels.shape != heat.shape[:1]:
         raise ValueError(f"{len(heat)} maps need as many labels, but {labels.shape} came.")
     disc = disc_mask(heat.shape[-1])

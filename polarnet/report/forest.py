@@ -36,7 +36,7 @@ def plot_forest(
     table
         One row a map type, trait and series, in the order to be drawn: map_type, trait, series
         (what was scored with), auroc, ci_low, ci_high, n_pos, n_neg, is_circular (the label was
-        computed from this very map), note. Where auroc is NaN the note is written.
+        derived from the flow shown), note. Where auroc is NaN the note is written.
     ax
         Axes to draw on. Default: new ones of one column's width and the height it takes.
     published
@@ -152,7 +152,7 @@ def _label_series(ax: Axes, names: list[str], published: Mapping, has_circular: 
     low = min(0.4, np.floor(np.nanmin(ends) * 10) / 10) if len(ends) else 0.4
     ax.set_xlim(low, 1.02)
     ax.xaxis.set_major_locator(MultipleLocator(0.1 if low > 0.25 else 0.2))
-    sign = f"\n{CIRCULAR_SIGN} label computed from this very map" if has_circular else ""
+    sign = f"\n{CIRCULAR_SIGN} label derived from the flow shown" if has_circular else ""
     ax.set_xlabel(f"AUROC [95 % interval]{sign}")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=TINY, frameon=False,
               handletextpad=0.2, columnspacing=1)  # fmt: skip

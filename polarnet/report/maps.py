@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Wedge
 from numpy.typing import ArrayLike
 
-from polarnet.anatomy import RING_ENDS, disc_mask, segment_means
+from polarnet.anatomy import RING_ENDS, disc_mask, in_segment_order, segment_means
 
 COLOURS: Final = "inferno"
 """Perceptually even and legible in grey (our choice; vendors' tables are not)."""
@@ -106,7 +106,8 @@ def plot_bullseye(
     Parameters
     ----------
     values17
-        Shape (17,), element k is segment k + 1.
+        Shape (17,), element k is segment k + 1. A Series whose index names the segments 1 to 17, as
+        numbers or text, is put into their order.
     ax, map_type, unit, limits, show_scale, colours, edges, label
         As for `plot_polar_map`. Numbers get their sign where the lower limit is negative.
 
@@ -118,7 +119,7 @@ def plot_bullseye(
     ----------
     Cerqueira et al., Circulation 2002;105:539-542.
     """
-    values17 = np.asarray(values17, float)
+    values17 = in_segment_order(values17)
     if values17.shape != (17,):
         raise ValueError(f"A bullseye needs 17 values, but {values17.shape} were given.")
     ax = ax or plt.gca()

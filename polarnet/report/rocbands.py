@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 
 from polarnet.evaluation import auroc
+from polarnet.evaluation.roc import checked_scores
 from polarnet.evaluation.table import SUPPRESSED_BELOW
 from polarnet.report.style import COLOURS, GREY, SMALL, TINY, TWO_COLUMNS, tidy
 from polarnet.report.tables import trait_name
@@ -43,15 +44,15 @@ def roc_band(labels: ArrayLike, scores: ArrayLike, *, seed: int) -> pd.DataFrame
     ----------
     Fawcett, Pattern Recognit Lett 2006;27:861-874 (vertical averaging).
     """
-    labels, scores = np.asarray(labels, float), np.asarray(scores, float)
+    is_positive, (values,) = checked_scores(labels, scores)
     rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)]
+    classes = [np.flatnonzero(is_positive), np.flatnonzero(~is_positive)]
     drawn = []
     for _ in range(RESAMPLES):
         rows = np.concatenate([rng.choice(some, len(some)) for some in classes])
-        drawn.append(_sensitivity(labels[rows], scores[rows]))
+        drawn.append(_sensitivity(is_positive[rows], values[rows]))
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    return pd.DataFrame({"false_rate": _RATES, "true_rate": _sensitivity(labels, scores),
+    return pd.DataFrame({"false_rate": _RATES, "true_rate": _sensitivity(is_positive, values),
                          "low": low, "high": high})  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def _draw(ax: Axes, trait: str, labels: pd.Series, scores: pd.Series, seed: int)
     tidy(ax)
 
 
-def _sensitivity(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _sensitivity(is_positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The largest sensitivity at each rate of false positives."""
-    false_rate, true_rate, _ = roc_curve(labels, scores, drop_intermediate=False)
+    false_rate, true_rate, _ = roc_curve(is_positive, scores, drop_intermediate=False)
     return true_rate[np.searchsorted(false_rate, _RATES + 1e-12, side="right") - 1]

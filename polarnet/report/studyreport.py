@@ -20,7 +20,7 @@ from polarnet.report.explanationpage import check_facts
 from polarnet.report.pictures import picture_in, picture_of
 from polarnet.report.rocbands import RESAMPLES, plot_roc_bands
 from polarnet.report.studylimits import limits_of
-from polarnet.report.tables import print_cells
+from polarnet.report.tables import PHANTOM_NOTE, print_cells
 from polarnet.report.written import condensed, read_table
 from polarnet.yamlfile import read_yaml
 
@@ -37,9 +37,6 @@ BY_REPORT: Final = "report"
 
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
-
-PHANTOM_NOTE: Final = "Phantom, not patients."
-"""As the scripts of a study write it below each table."""
 
 _OPEN: Final = frozenset({"main_results"})
 """Never folded up."""
@@ -119,7 +116,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     return {
         "name": folder.resolve().name,
         "plan": plan,
-        "is_phantom": PHANTOM in software or any("phantom" in note.lower() for note in notes),
+        "is_phantom": PHANTOM in software or PHANTOM_NOTE in notes,
         "is_recovered": any(RECOVERED in name for name in software),
         "is_untrained": any(c.weights is None and c.mode != "scratch" for c in configs),
         "n_runs": len(configs),
@@ -137,9 +134,11 @@ def _primaries(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     if not (folder / "results" / "main_results.csv").is_file():
         return None
     table, _ = read_table(folder / "results" / "main_results")
-    named = {(str(map_type), str(trait)) for map_type, trait in plan.get("primaries", [])}
-    cells = zip(table["map_type"].astype(str), table["trait"].astype(str), strict=True)
-    table = table[[cell in named for cell in cells]]
+    named = [tuple(map(str, cell)) for cell in plan.get("primaries", [])]
+    modes = table["series"].astype(str).str.replace("-", "")
+    cells = zip(table["map_type"].astype(str), modes, table["trait"].astype(str), strict=True)
+    # A plan of an earlier version names no mode.
+    table = table[[cell in named or cell[::2] in named for cell in cells]]
     names = ["map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg",
              "p_adjusted", "comparator", "difference", "difference_low", "difference_high",
              "is_circular", "note"]  # fmt: skip

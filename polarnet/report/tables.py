@@ -18,6 +18,9 @@ from polarnet.folders import new_file
 from polarnet.report.style import plain_text
 from polarnet.traits import IMPAIRED_MFR
 
+PHANTOM_NOTE: Final = "Phantom, not patients."
+"""The note of a table whose cohort was simulated; it becomes a banner."""
+
 NOT_REPORTED: Final = "not reported"
 
 TRAIT_NAMES: Final = {IMPAIRED_MFR: "impaired MFR"}
@@ -101,7 +104,7 @@ def write_table(
     title
         What the table shows, in one line.
     notes
-        Sentences below the table. One that speaks of a phantom becomes a banner above it.
+        Sentences below the table. "Phantom, not patients." becomes a banner above it.
 
     Returns
     -------
@@ -193,7 +196,7 @@ def _decimal(value: float, decimals: int) -> str:
 
 def _html(printed: pd.DataFrame, is_right: list[bool], title: str, notes: Sequence[str]) -> str:
     """The page of one table."""
-    banners = [note for note in notes if "phantom" in note.lower()]
+    banners = [note for note in notes if note == PHANTOM_NOTE]
     return (
         Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
         .get_template("table.html")

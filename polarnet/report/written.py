@@ -13,7 +13,7 @@ from polarnet.evaluation.table import FIRST_STUDIES
 from polarnet.report.tables import interval_text, print_cells, short_note, trait_name
 
 CIRCULAR: Final = "\N{DAGGER}"
-"""Beside a trait that was computed from this very map."""
+"""Beside a trait that was derived from the flow that the map shows."""
 
 FIRST: Final = ("map_type", "trait", "series")
 """Columns that say what a row is about."""
@@ -145,7 +145,7 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             is_circular = table["is_circular"].astype(str) == "True"
             table.loc[is_circular, "trait"] += CIRCULAR
             if is_circular.any():
-                notes.append(f"{CIRCULAR} circular: the label is defined from the map shown.")
+                notes.append(f"{CIRCULAR} circular: the label is derived from the flow shown.")
     table = table.drop(columns="is_circular", errors="ignore")
     for name in ("method", "data"):
         if name in table and table[name].dropna().nunique() <= 1:

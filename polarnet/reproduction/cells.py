@@ -30,7 +30,7 @@ class Cell:
     thresholds
         As frozen, of the scores as predicted; empty where validation lacked a class.
     is_circular
-        The label was computed from this very map.
+        The label was derived from the flow that this map shows.
     """
 
     map_type: str
@@ -64,7 +64,7 @@ class Cell:
     @property
     def note(self) -> str:
         """What to mind, for the end of a table's row."""
-        circular = "circular: label computed from this map" if self.is_circular else ""
+        circular = "circular: label derived from the flow shown" if self.is_circular else ""
         return "; ".join(filter(None, [size_note(*self.counts), circular]))
 
     def recalibrated(self) -> pd.Series | None:

@@ -22,6 +22,7 @@ of a clinic and no place of a map is that good (our choice)."""
 
 _GRID: Final = 16  # cells a side in which maps are compared
 _FEWEST: Final = 10  # of a class, for a pixel or column to be judged
+_AT_ONCE: Final = 1_000_000  # numbers in a block of correlations or ranks: 8 MB
 
 
 def refuse_leaks(cohort: Cohort, part: pd.Series, plan: Plan) -> None:
@@ -53,12 +54,21 @@ def _twins(cohort: Cohort, part: pd.Series) -> list[str]:
             ranks.append(_ranked(cohort, map_type))
     if not ranks:
         return []
-    correlation = np.min([values @ values.T for values in ranks], axis=0)
-    ids, patients = cohort.patients.index, cohort.patients.to_numpy()
-    is_twin = correlation > TWIN_CORRELATION
-    is_twin &= part.to_numpy()[:, None] != part.to_numpy()[None]
-    is_twin &= patients[:, None] != patients[None]
-    pairs = [f"{ids[a]} and {ids[b]}" for a, b in np.argwhere(np.triu(is_twin))]
+    ids, patients, parts = cohort.patients.index, cohort.patients.to_numpy(), part.to_numpy()
+    found = []
+    # Rows of one part against all later parts, few at a time: memory grows with n, not n x n.
+    names = list(dict.fromkeys(parts))
+    for k, name in enumerate(names[:-1]):
+        rows = np.flatnonzero(parts == name)
+        others = np.flatnonzero(np.isin(parts, names[k + 1 :]))
+        of_others = [values[others] for values in ranks]
+        for some in np.array_split(rows, -(-len(rows) * len(others) // _AT_ONCE)):
+            correlation = np.min(
+                [v[some] @ o.T for v, o in zip(ranks, of_others, strict=True)], axis=0
+            )
+            twins = [(some[a], others[b]) for a, b in np.argwhere(correlation > TWIN_CORRELATION)]
+            found += [sorted(twin) for twin in twins if patients[twin[0]] != patients[twin[1]]]
+    pairs = [f"{ids[a]} and {ids[b]}" for a, b in sorted(found)]
     if not pairs:
         return []
     return [
@@ -126,6 +136,9 @@ def _strongest(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     n_pos, n_neg = int(is_positive.sum()), int((~is_positive).sum())
     if min(n_pos, n_neg) < _FEWEST:
         return np.zeros(values.shape[1])
-    ranks = rankdata(values, axis=0)[is_positive].sum(axis=0)
+    blocks = np.array_split(np.arange(values.shape[1]), max(1, -(-values.size // _AT_ONCE)))
+    ranks = np.concatenate([
+        rankdata(values[:, some], axis=0)[is_positive].sum(axis=0) for some in blocks
+    ])  # fmt: skip
     areas = (ranks - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg)
     return np.maximum(areas, 1 - areas)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from polarnet.anatomy import TERRITORIES, segment_map
 from polarnet.cohort import Cohort
+from polarnet.evaluation.comparison import MFR_COLUMN
 from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD
 
 HEART_RATE: Final = "hr_rest"
@@ -14,9 +15,6 @@ HEART_RATE: Final = "hr_rest"
 
 SYSTOLIC: Final = "sbp_rest"
 """Clinical column: mmHg during the rest scan."""
-
-MFR_COLUMN: Final = "mfr"
-"""Clinical column of the workstation's own flow reserve, where there is one."""
 
 REFERENCE_RPP: Final = 10_000.0
 """Rate-pressure product in mmHg/min to which rest flow is normalised: about 1 mL/min/g there.

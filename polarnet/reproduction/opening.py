@@ -11,6 +11,7 @@ import pandas as pd
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.cohort.checks import listing
 from polarnet.folders import new_file
+from polarnet.report.tables import PHANTOM_NOTE
 from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text
 
@@ -73,7 +74,7 @@ class Reproduction:
     @property
     def notes(self) -> list[str]:
         """What every table says of its data."""
-        return ["Phantom, not patients."] if self.cohort.is_phantom else []
+        return [PHANTOM_NOTE] if self.cohort.is_phantom else []
 
 
 def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reproduction:

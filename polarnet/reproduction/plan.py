@@ -36,8 +36,8 @@ class Plan:
     seeds
         Networks of an ensemble; their mean probability is the model.
     primaries
-        Pairs (map type, trait) named in advance: Holm among them, Benjamini-Hochberg over the
-        rest.
+        (map type, mode, trait) named in advance: Holm among all of them, Benjamini-Hochberg over
+        the rest. Without a mode, (map type, trait), the first of `modes` is meant.
     input_size, weights, epochs, finetune_epochs
         As in `ExperimentConfig`.
     val, test, split_seed
@@ -67,7 +67,7 @@ class Plan:
     map_types: tuple[str, ...] = (*MAP_TYPES, COMBINED)
     modes: tuple[str, ...] = ("frozen", "finetuned")
     seeds: tuple[int, ...] = (1, 2, 3)
-    primaries: tuple[tuple[str, str], ...] = (("stress", "impaired_mfr"), ("stress", "sex"))
+    primaries: tuple[tuple[str, ...], ...] = (("stress", "impaired_mfr"), ("stress", "sex"))
     input_size: int = 112
     weights: str | None = "imagenet"
     epochs: int = 60
@@ -88,23 +88,31 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("traits", "map_types", "modes", "seeds", "shares", "decision_range"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "primaries", tuple((m, t) for m, t in self.primaries))
+        object.__setattr__(self, "primaries", tuple(map(self._primary, self.primaries)))
         proxies = {trait: tuple(patterns) for trait, patterns in self.proxies.items()}
         object.__setattr__(self, "proxies", proxies)
         if self.full:
             object.__setattr__(self, "input_size", FULL_SIZE)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must name at least one seed, each once: {self.seeds}.")
-        if odd := [pair for pair in self.primaries if not self._has(*pair)]:
-            raise ValueError(f"Primary endpoints {odd} are not among map_types and traits.")
+        if odd := [cell for cell in self.primaries if not self._has(*cell)]:
+            raise ValueError(f"Primary endpoints {odd} are not among map_types, modes and traits.")
+        if len(set(self.primaries)) < len(self.primaries):
+            raise ValueError(f"Name each primary endpoint once: {list(self.primaries)}.")
         if not all(0 < share < 1 for share in self.shares):
             raise ValueError(f"shares must lie between 0 and 1, but {self.shares} was given.")
         if self.folds < 2:
             raise ValueError(f"folds must be at least 2, but {self.folds} was given.")
         self.network("frozen", self.map_types[0], seed=self.seeds[0])  # checks its settings
 
-    def _has(self, map_type: str, trait: str) -> bool:
-        return map_type in self.map_types and trait in self.traits
+    def _primary(self, named: Sequence[str]) -> tuple[str, ...]:
+        """Map type, mode and trait of a primary endpoint."""
+        if isinstance(named, str) or len(named) not in (2, 3):
+            raise ValueError(f"A primary endpoint is [map type, mode, trait], not {named!r}.")
+        return (named[0], *(self.modes[:1] if len(named) == 2 else ()), *named[1:])
+
+    def _has(self, map_type: str, mode: str, trait: str) -> bool:
+        return map_type in self.map_types and mode in self.modes and trait in self.traits
 
     @property
     def all_proxies(self) -> dict[str, tuple[str, ...]]:
