@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -487,3 +487,24 @@ def test_a_column_of_the_users_own_is_circular_where_it_equals_the_mfr_number(ph
     clinical.loc[labels.index[labels == 1][0], "mfr"] = 2.4  # another reader, another opinion
     differs = dataclasses.replace(phantom, clinical=clinical)
     assert not is_circular(differs, "reserve", "impaired_mfr")
+
+
+def test_the_table_states_the_areas_of_scikit_learn(phantom):
+    rng = np.random.default_rng(2)
+    index = phantom.patients.index
+    scores = {
+        name: pd.DataFrame(
+            {"sex": rng.random(len(index)), "diabetes": rng.random(len(index))}, index
+        )
+        for name in ("network", "17 segments")
+    }
+    shuffled = {
+        name: (table, table.sample(frac=1, random_state=1)) for name, table in scores.items()
+    }
+    table = compare(shuffled, phantom, phantom, "stress").set_index(["trait", "model"])
+    first = phantom.patients.drop_duplicates().index
+    assert len(first) < len(index)
+    for trait, model in table.index:
+        labels = phantom.traits.loc[first, trait].dropna()
+        area = roc_auc_score(labels, scores[model].loc[labels.index, trait])
+        assert table.loc[(trait, model), "auroc"] == pytest.approx(area)

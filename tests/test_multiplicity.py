@@ -72,11 +72,10 @@ def test_without_primaries_all_are_secondary_and_without_others_all_primary(tabl
 
 
 def test_primaries_of_two_modes_are_one_family():
-    """By hand: Holm over four p-values .01 .02 .03 .04 gives .04 .06 .06 .06; within each mode of
-    two it would be .02 .03 and .06 .06 (.04 the larger)."""
-    cells = [
-        ("stress", mode, trait) for mode in ("frozen", "finetuned") for trait in ("sex", "mfr")
-    ]
+    """By hand: Holm over .01 .02 .03 .04 gives .04 .06 .06 .06; over each mode apart, two by two,
+    it would give .02 .02 and .06 .06."""
+    modes, traits = ("frozen", "finetuned"), ("sex", "mfr")
+    cells = [("stress", mode, trait) for mode in modes for trait in traits]
     table = pd.DataFrame(cells, columns=["map_type", "mode", "trait"])
     table["p_value"] = [0.01, 0.02, 0.03, 0.04]
     assert adjust_p_values(table, cells)["p_adjusted"].tolist() == pytest.approx(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import TERRITORIES, disc_mask, segment_map
+from polarnet.labels import aligned
 
 TOP: Final = 0.15
 """Share of the disc that counts as what a map points at (our choice)."""
@@ -104,7 +105,7 @@ def compare_naming(
     truth
         The diseased vessel of n patients with one, one study each.
     named
-        Way -> n names.
+        Way -> n names. Series are aligned with the truth by their index.
     reference
         The way that all others are compared with.
     resamples
@@ -115,6 +116,8 @@ def compare_naming(
     DataFrame, a row a way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
     difference to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
     """
+    truth, *names_of = map(np.asarray, aligned(truth, *named.values()))
+    named = dict(zip(named, names_of, strict=True))
     rng = np.random.default_rng(seed)
     n = len(truth)
     counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)

@@ -51,7 +51,7 @@ def plot_group_bullseyes(
     ValueError: a column is missing, or the rows are not segments 1 to 17.
     """
     _check_segments(table)
-    rows = table.sort_values("segment")
+    rows = table.sort_values("segment", key=pd.to_numeric)
     positive, negative = 100 * rows[["mean_pos", "mean_neg"]].to_numpy(float).T
     n_pos, n_neg = rows[["n_pos", "n_neg"]].iloc[0]
     panels = [
@@ -126,7 +126,7 @@ def _check_segments(table: pd.DataFrame) -> None:
     """Raise ValueError where the table is not that of a comparison of 17 segments."""
     if missing := [name for name in _GROUP_COLUMNS if name not in table]:
         raise ValueError(f"The table needs the columns {', '.join(missing)} too.")
-    if sorted(table["segment"]) != list(range(1, 18)):
+    if sorted(pd.to_numeric(table["segment"], errors="coerce")) != list(range(1, 18)):
         raise ValueError(
             "The table needs one row for each of the segments 1 to 17, "
             f"but has {', '.join(map(str, table['segment']))}."
