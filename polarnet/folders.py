@@ -47,6 +47,7 @@ def new_folder(target: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         partial.chmod(0o777 & ~umask)
+        check_vacant(target)  # another program may have been there meanwhile
         if target.is_dir():
             target.rmdir()
         partial.rename(target)

@@ -1,6 +1,7 @@
 """DICOM files: those with numbers come back, everything else is one clear line."""
 
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -182,7 +183,7 @@ def test_a_parametric_map_without_its_mapping_is_not_rescaled(tmp_path):
 
 
 READ = {
-    "mz preamble", "rows as SS", "rows as UN", "0 frames", "latin-1 called utf-8",
+    "mz preamble", "no preamble", "rows as SS", "rows as UN", "0 frames", "latin-1 called utf-8",
     "units 'mlming'", "units ''",
     "intercept '-0.5'", "unknown charset", "called implicit", "nested 3000 deep",
 }  # fmt: skip
@@ -210,6 +211,75 @@ def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
         assert "\n" not in problems[0], fault
         assert not any(identifier in problems[0] for identifier in identifiers), fault
     assert were_read == READ
+
+
+def eight_bits(values, map_type, *, top=255):
+    """A grey screen as Secondary Capture: brought to 0 to `top`, rescale slope 1."""
+    dataset = gray_capture(values, Header(series_description=f"{map_type} flow"))
+    stored = np.round(values / values.max() * top).astype(np.uint8)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData, dataset.RescaleSlope = stored.tobytes(), 1
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("tops", "n_kept", "told"),
+    [
+        ((255, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
+        ((100, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
+        ((97, 211), 1, "is a picture of 8 bits that says no unit: was it scaled"),
+        ((180, 180), 0, "rest and stress both end at 180"),
+    ],
+)
+def test_a_grey_screen_of_8_bits_is_flow_only_where_its_numbers_may_be(
+    tmp_path, tops, n_kept, told
+):
+    folder = tmp_path / "DICOM"
+    folder.mkdir()
+    for values, map_type, top in ((REST, "rest", tops[0]), (STRESS, "stress", tops[1])):
+        write(eight_bits(values + 0.1 * REST**2, map_type, top=top), folder / f"{map_type}.dcm")
+    out = tmp_path / "out"
+    with nullcontext() if n_kept else pytest.raises(ValueError, match="No study has all its maps"):
+        import_exports(folder, out, unit="mL/min/100g", keep_ids=True)
+    report = out / "import_report.csv" if n_kept else tmp_path / "out_import_report.csv"
+    assert told in report.read_text(encoding="utf-8")
+
+
+def test_flow_in_cubic_centimetres_is_flow_in_millilitres(tmp_path):
+    """1 cm3 is 1 mL; 1 L/min/kg is 1 mL/min/g."""
+    for unit in ("cm3/min/g", "cm³/min/g", "cc/min/g", "cm3.min-1.g-1", "L/min/kg"):
+        reading = Reading(load_profiles(["square"]), unit=unit)
+        path = write(gray_capture(STRESS, Header(series_description="stress")), tmp_path / "x")
+        (found,), _ = read_map_file(path, reading)
+        assert found.unit == "mL/min/g"
+        assert difference(found.values, STRESS) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["x.dat", "x.txt", "x.csv", "x.1.2.840", "x", "x.xlsx"])
+def test_dicom_is_known_by_its_beginning_not_by_its_name(tmp_path, name):
+    path = write(pet_image(STRESS, Header(series_description="Stress MBF")), tmp_path / name)
+    (found,), problems = read_one(path, SQUARE)
+    assert problems == []
+    assert difference(found.values, STRESS) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.dcm", b"\x89PNG\r\n\x1a\n" + bytes(200), "is a picture: give it the ending .png"),
+        ("x.csv", b"PK\x03\x04" + bytes(200), "is an archive or a workbook: unpack it"),
+        ("x.dat", b"\x1f\x8b\x08" + bytes(200), "is a gzip archive: unpack it"),
+        ("x", b"%PDF-1.7" + bytes(200), "is a PDF document"),
+        ("x.dcm", b"\x08\x00\x05\x00CS\n\x00ISO_IR 100" + bytes(200), "dcmconv"),
+        ("x.dcm", b"lorem" * 90, "has the ending of DICOM and is none"),
+        ("x.zip", b"PK\x03\x04" + bytes(200), ".zip is an archive: unpack it"),
+    ],
+)
+def test_what_a_file_is_and_what_to_do_is_said(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    found, problems = read_one(tmp_path / name, STATED)
+    assert found == []
+    assert problems[0].startswith(told) or (told == "dcmconv" and told in problems[0])
 
 
 @pytest.mark.realdata

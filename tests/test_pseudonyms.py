@@ -166,3 +166,29 @@ def test_processes_at_once_end_with_one_key(tmp_path):
     answers = [process.communicate()[0].split() for process in processes]
     assert len({key for key, _ in answers}) == 1
     assert sorted(is_new for _, is_new in answers) == ["False", "False", "True"]
+
+
+def test_an_interrupted_first_import_leaves_no_half_of_a_key(tmp_path, monkeypatch):
+    """Half a key would be refused for ever after."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for name in ("secrets.token_hex", "os.fsync", "os.link"):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                load_key(tmp_path / "key")
+        assert list(tmp_path.iterdir()) == []
+    assert load_key(tmp_path / "key")[2]
+
+
+def test_a_key_is_made_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    first, path, is_new = load_key(tmp_path / "key")
+    assert is_new
+    assert load_key(path)[0] == first
+    assert [p.name for p in tmp_path.iterdir()] == ["key"]

@@ -1,6 +1,8 @@
 """A folder of exports and a table become a cohort, and everything met is accounted for."""
 
+import csv
 import functools
+import os
 
 import numpy as np
 import pandas as pd
@@ -344,3 +346,130 @@ def test_real_maps_are_where_their_regions_say(spectf):
     segments = cohort.segment_means("stress")
     for column, segment in (("F5S", 7), ("F8S", 10), ("F7S", 11), ("F4S", 14), ("F3S", 15)):
         assert np.corrcoef(regions[column], segments[:, segment - 1])[0, 1] > 0.9
+
+
+def flow_folder(folder, names, seed=0):
+    """Studies of sound flow as square CSV files; the stress maps by study."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    disc = pn.anatomy.disc_mask(16)
+    stress = {}
+    for name in names:
+        stress[name] = np.where(disc, 2.5 + 0.5 * rng.random((16, 16)), 0)
+        rest = np.where(disc, 1 + 0.1 * rng.random((16, 16)), 0)
+        np.savetxt(folder / f"{name}_stress.csv", stress[name], "%.4f", ",")
+        np.savetxt(folder / f"{name}_rest.csv", rest, "%.4f", ",")
+    return stress
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own, where what was read waits."""
+    monkeypatch.setattr(exports, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_second_import_to_one_folder_is_refused_while_the_first_runs(tmp_path):
+    """Else the first would put the second's pixels under its own ids."""
+    ours = flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
+    flow_folder(tmp_path / "B", ["B1", "B2"], seed=2)
+    refused = []
+
+    def tell(line):
+        if line.startswith("Read with"):
+            other = tmp_path / "B" / ".." / "out"
+            with pytest.raises(ValueError, match=r"Another import to .*out is running") as caught:
+                import_exports(tmp_path / "B", other, unit="mL/min/g", keep_ids=True)
+            refused.append(caught)
+
+    out = tmp_path / "out"
+    import_exports(tmp_path / "A", out, unit="mL/min/g", keep_ids=True, tell=tell)
+    assert len(refused) == 1
+    cohort = pn.read_cohort(out, verify=True)
+    assert list(cohort.patients.index) == ["A1", "A2"]
+    for k, name in enumerate(ours):
+        np.testing.assert_allclose(cohort.maps["stress"][k], ours[name], atol=1e-4)
+    flow_folder(tmp_path / "C", ["C1"], seed=3)
+    import_exports(tmp_path / "C", tmp_path / "next", unit="mL/min/g", keep_ids=True)
+
+
+@pytest.mark.parametrize("spoil", ["other pixels", "cut", "gone"])
+def test_pixels_that_changed_while_they_waited_meet_no_id(tmp_path, cache, spoil):
+    flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
+
+    def tell(line):
+        if line.startswith("Read with"):
+            (waiting,) = cache.rglob("*.f4")
+            pixels = waiting.read_bytes()
+            if spoil == "gone":
+                waiting.unlink()
+            else:
+                waiting.write_bytes(pixels[:-8] if spoil == "cut" else pixels[::-1])
+
+    with pytest.raises(ValueError, match="Run the import again"):
+        import_exports(tmp_path / "A", tmp_path / "out", unit="mL/min/g", keep_ids=True, tell=tell)
+    assert not (tmp_path / "out").exists()
+    assert (
+        len(import_exports(tmp_path / "A", tmp_path / "out", unit="mL/min/g", keep_ids=True)) == 2
+    )
+
+
+def test_in_memory_the_link_table_is_written_too(tmp_path):
+    flow_folder(tmp_path / "A", ["A1", "A2"])
+    link, key = tmp_path / "link.csv", tmp_path / "key"
+    cohort = pn.read_exports(tmp_path / "A", unit="mL/min/g", key=key, link=link)
+    table = pd.read_csv(link)
+    assert table["study_id"].dropna().tolist() == list(cohort.patients.index)
+    assert table["original_study_id"].dropna().tolist() == ["A1", "A2"]
+    assert table["file_name"].dropna().tolist() == sorted(
+        p.name for p in (tmp_path / "A").iterdir()
+    )
+    if os.name == "posix":
+        assert link.stat().st_mode & 0o777 == 0o600
+    before = link.read_bytes()
+    with pytest.raises(FileExistsError, match="exists; choose another file"):
+        pn.read_exports(tmp_path / "A", unit="mL/min/g", key=key, link=link)
+    assert link.read_bytes() == before
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("disk full")])
+def test_what_is_interrupted_leaves_no_file_behind(tmp_path, monkeypatch, error):
+    """The link table neither: the same command is to be run again."""
+    flow_folder(tmp_path / "A", ["A1", "A2"])
+    settings = {"unit": "mL/min/g", "keep_ids": True, "link": tmp_path / "link.csv"}
+
+    def interrupted(*_, **__):
+        raise error
+
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch, pytest.raises(type(error)):
+        # At the very last: the link table and the maps are written, cohort.json is next.
+        import_exports(tmp_path / "A", tmp_path / "out", **settings,
+                       draw=lambda *_: patch.setattr("json.dumps", interrupted))  # fmt: skip
+    assert sorted(p for p in tmp_path.iterdir() if p.name != "cache") == before
+    assert len(import_exports(tmp_path / "A", tmp_path / "out", **settings)) == 2
+    assert (tmp_path / "link.csv").is_file()
+
+
+@pytest.mark.usefixtures("cache")
+def test_names_that_begin_like_formulas_reach_no_table_as_such(tmp_path):
+    names = ["=cmd|'C calc'!A1", "@SUM(1)", "+1+1", "S3"]
+    flow_folder(tmp_path / "A", names)
+    import_exports(tmp_path / "A", tmp_path / "out", unit="mL/min/g", keep_ids=True,
+                   link=tmp_path / "link.csv")  # fmt: skip
+    for path in (tmp_path / "out" / "import_report.csv", tmp_path / "link.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]
+        assert any(cell.startswith("'=cmd") for cell in cells)
+    cohort = pn.read_cohort(tmp_path / "out", verify=True)
+    assert sorted(cohort.patients.index) == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "None", "null", "N", "1e5", "007", "True"])
+def test_a_study_of_any_name_comes_back(tmp_path, name):
+    flow_folder(tmp_path / "A", [name, "S2"])
+    cohort = read(tmp_path / "A", unit="mL/min/g")
+    assert set(cohort.patients.index) == {name, "S2"} == set(cohort.patients)

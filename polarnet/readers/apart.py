@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 SECONDS: Final = 10.0
-"""Longest time for one file (our choice)."""
+"""Longest processor time for one file (our choice)."""
+
+_WAITING: Final = 30.0
+"""Times as long may pass on the clock: a busy machine, or a slow network drive, is no fault of the
+file (our choice). On Windows, where nothing ends a process by its processor time, this alone."""
 
 MEMORY: Final = 2**30
 """Bytes of address space that the other process may have, where the system can tell it so (our
 choice): a bomb ends there, and not in the user's swap."""
 
-_START_SECONDS: Final = 120.0
+_START_SECONDS: Final = 600.0
 """Longest time until the other process has loaded its libraries; a virus scanner may read along."""
 
 _DOES_NOT_START: Final = (
@@ -28,6 +32,9 @@ _DOES_NOT_START: Final = (
 )
 
 _READY, _ANSWER, _ERROR = b"R", b"A", b"E"
+
+_HAS_TIMER: Final = hasattr(signal, "setitimer")
+"""Whether the system ends a process by the processor time that it has used."""
 
 _others: list[subprocess.Popen[bytes]] = []
 """The other process, kept from file to file: starting it takes longer than reading a file."""
@@ -57,14 +64,15 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
     function
         Of a module of ours; its result is bytes, never a pickle.
     seconds
-        After which the process is ended.
+        Of processor time, after which the process is ended.
 
     Raises
     ------
     ValueError: the function raised one, failed in another way, needed too much memory or time, or
         ended its process.
     """
-    request = pickle.dumps((function, arguments))
+    request = pickle.dumps((function, arguments, seconds))
+    late = f"took longer than {seconds:g} seconds to read"
     # One question at a time: of two threads, one would get the answer to the other's file.
     with _one_at_a_time:
         try:
@@ -74,8 +82,9 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
                 # It ended while nobody asked it anything; the next one has not.
                 _end(*_others)
                 _send(_running().stdin, _READY, request)
-            _answer(_running(), _START_SECONDS, _DOES_NOT_START)
-            kind, content = _answer(_running(), seconds, "ends the program that reads it")
+            _answer(_running(), _START_SECONDS, _DOES_NOT_START, _DOES_NOT_START)
+            ended = "ends the program that reads it"
+            kind, content = _answer(_running(), _WAITING * seconds, ended, late)
         except BaseException:
             # What it answers later must not be taken for the answer to another question.
             _end(*_others)
@@ -105,7 +114,9 @@ def _running() -> subprocess.Popen[bytes]:
     return _others[0]
 
 
-def _answer(other: subprocess.Popen[bytes], seconds: float, ended: str) -> tuple[bytes, bytes]:
+def _answer(
+    other: subprocess.Popen[bytes], seconds: float, ended: str, late: str
+) -> tuple[bytes, bytes]:
     """What comes next from the other process; ValueError if it ended, or was too late."""
     is_late = threading.Event()
 
@@ -120,10 +131,9 @@ def _answer(other: subprocess.Popen[bytes], seconds: float, ended: str) -> tuple
     finally:
         timer.cancel()
         timer.join()
-    if is_late.is_set():
-        raise ValueError(f"took longer than {seconds:g} seconds to read")
     if not kind:
-        raise ValueError(ended)
+        is_used_up = _HAS_TIMER and other.wait() == -signal.SIGPROF
+        raise ValueError(late if is_late.is_set() or is_used_up else ended)
     return kind, content
 
 
@@ -160,8 +170,9 @@ def serve() -> None:
         kind, request = _receive(questions)
         if not kind:
             return
-        function, arguments = pickle.loads(request)
+        function, arguments, seconds = pickle.loads(request)
         _send(answers, _READY, b"")
+        _limit_time(seconds)
         try:
             answer = _ANSWER, b"" + function(*arguments)
         except ValueError as error:
@@ -171,7 +182,14 @@ def serve() -> None:
         except Exception as error:
             # A damaged file may trip any library in any way; it must not end the import.
             answer = _ERROR, f"cannot be read ({type(error).__name__})".encode()
+        _limit_time(0)
         _send(answers, *answer)
+
+
+def _limit_time(seconds: float) -> None:
+    """End this process once it has used so much processor time; 0: never."""
+    if _HAS_TIMER:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _limit_memory() -> None:

@@ -1,11 +1,15 @@
 """From a folder of exports and a clinical table to a cohort, with an account of everything met."""
 
+import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +20,7 @@ from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, join_cohorts, write_cohorts
 from polarnet.cohort.checks import listing
+from polarnet.csvfile import csv_text, write_csv
 from polarnet.folders import check_vacant, new_file
 from polarnet.readers.accounting import account, summary
 from polarnet.readers.clinic.clinical import impaired_mfr
@@ -30,19 +35,32 @@ from polarnet.readers.reading import Store, list_files, read_one
 from polarnet.readers.sources import Reading
 from polarnet.traits import IMPAIRED_MFR
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 _KEPT_SECONDS: Final = 7 * 24 * 3600
 """How long what was read waits for an interrupted import to be run again (our choice)."""
 
 _PART: Final = 500  # studies put together at once
 
 
-def read_exports(folder: str | Path, clinical: str | Path | None = None, **settings: Any) -> Cohort:
+def read_exports(
+    folder: str | Path,
+    clinical: str | Path | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
+    link: str | Path | None = None,
+    **settings: Any,
+) -> Cohort:
     """Read a folder of exports and a clinical table into a cohort in memory.
 
     Parameters
     ----------
-    folder, clinical, settings
-        As of `import_exports`, without `out`, `draw` and `show_progress`.
+    folder, clinical, tell, link, settings
+        As of `import_exports`, without `out` and `draw`. Without `tell`, values that hardly can be
+        flow are said by a warning.
 
     Returns
     -------
@@ -52,10 +70,21 @@ def read_exports(folder: str | Path, clinical: str | Path | None = None, **setti
     ------
     FileNotFoundError, ValueError: as `import_exports`.
     """
-    tell = settings.pop("tell", None) or (lambda line: None)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        plan = make_plan(Path(folder), clinical, Store(Path(temporary)), tell, **settings)
-        return join_cohorts(_parts(plan, tell))
+    said = tell or (lambda line: None)
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
+        _private_file(link) as private,
+    ):
+        plan = make_plan(Path(folder), clinical, Store(Path(temporary)), said, **settings)
+        cohort = join_cohorts(_parts(plan, said))
+        if private:
+            _write_link(private, plan, Path(folder))
+    for line in plan.matched.doubts:
+        if tell:
+            tell(line)
+        else:
+            warnings.warn(line, stacklevel=2)
+    return cohort
 
 
 def import_exports(
@@ -66,6 +95,7 @@ def import_exports(
     draw: Callable[[Cohort, int, Path], None] | None = None,
     tell: Callable[[str], None] | None = None,
     show_progress: bool = False,
+    link: str | Path | None = None,
     **settings: Any,
 ) -> Cohort:
     """Turn a folder of exports and a clinical table into a cohort folder.
@@ -123,7 +153,7 @@ def import_exports(
 
     Raises
     ------
-    FileExistsError: `out` is not empty.
+    FileExistsError: `out` is not empty, or `link` exists.
     FileNotFoundError: folder or table is not there.
     ValueError: no study is complete, or `strict` and something is refused (what became of every
         file and row is then in `OUT_import_report.csv` beside `out`); or the table or its column
@@ -131,45 +161,64 @@ def import_exports(
     """
     tell = tell or (lambda line: None)
     folder, out = Path(folder), Path(out)
-    check_vacant(out)
-    link = settings.get("link")
-    if link and (out.resolve() in Path(link).resolve().parents or not Path(link).parent.is_dir()):
+    inside = [Path(link).resolve(), *Path(link).resolve().parents] if link else []
+    if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
-    store = Store(_waiting_place(out))
+    place = _waiting_place(out)
+    with _alone(place, out):
+        check_vacant(out)
+        with _private_file(link) as private:
+            cohort, lines = _imported(
+                folder, out, clinical, Store(place), draw, tell, private,
+                show_progress=show_progress, **settings,
+            )  # fmt: skip
+        shutil.rmtree(place, ignore_errors=True)
+    if link:
+        tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
+    for line in lines:
+        tell(line)
+    return cohort
+
+
+def _imported(
+    folder: Path,
+    out: Path,
+    clinical: str | Path | None,
+    store: Store,
+    draw: Callable[[Cohort, int, Path], None] | None,
+    tell: Callable[[str], None],
+    private: Path | None,
+    **settings: Any,
+) -> tuple[Cohort, list[str]]:
+    """The cohort in `out`, and what is to be said at the end."""
     keep_ids = bool(settings.get("keep_ids"))
     reports: list[pd.DataFrame] = []
     try:
-        plan = make_plan(folder, clinical, store, tell, show_progress=show_progress, **settings)
+        plan = make_plan(folder, clinical, store, tell, **settings)
 
         def beside(partial: Path) -> None:
             report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
                              plan.paths if keep_ids else None, folder)  # fmt: skip
-            _write_report(report, partial / "import_report.csv")
+            write_csv(report, partial / "import_report.csv")
             reports.append(report)
             if draw:
                 some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
                 studies = [list(plan.matched.studies)[k] for k in some]
                 draw(_cohort(plan, studies, []), len(plan.names), partial / "contact_sheet.png")
-            if link:
-                _write_link(Path(link), plan, folder)
+            if private:
+                _write_link(private, plan, folder)
 
         cohort = write_cohorts(_parts(plan, tell), out, beside)
     except NothingImported as error:
         shutil.rmtree(store.folder, ignore_errors=True)
         path = out.with_name(f"{out.name}_import_report.csv")
-        with new_file(path) as partial:
-            _write_report(error.report, partial)
+        write_csv(error.report, path)
         raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
     except Exception:
         # What waits there names studies; only an interrupted import will come back for it.
         shutil.rmtree(store.folder, ignore_errors=True)
         raise
-    shutil.rmtree(store.folder, ignore_errors=True)
-    if link:
-        tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
-    for line in summary(reports[0]):
-        tell(line)
-    return cohort
+    return cohort, [*summary(reports[0]), *plan.matched.doubts]
 
 
 def preview_exports(
@@ -261,8 +310,26 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     )
 
 
-def _write_report(report: pd.DataFrame, path: Path) -> None:
-    report.to_csv(path, index=False, lineterminator="\n")
+@contextmanager
+def _private_file(path: str | Path | None) -> Iterator[Path | None]:
+    """A name under which to write; at the end the file gets its own. None where none is asked for.
+
+    Raises
+    ------
+    FileExistsError: there is a file of this name, which is never overwritten.
+    """
+    if not path:
+        yield None
+        return
+
+    def check_absent() -> None:
+        if Path(path).exists():
+            raise FileExistsError(f"{path} exists; choose another file.")
+
+    check_absent()
+    with new_file(path) as partial:
+        yield partial
+        check_absent()
 
 
 def _write_link(path: Path, plan: Plan, folder: Path) -> None:
@@ -285,7 +352,38 @@ def _write_link(path: Path, plan: Plan, folder: Path) -> None:
     # For its owner alone, from the first byte on.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+        file.write(csv_text(table))
+
+
+@contextmanager
+def _alone(place: Path, out: Path) -> Iterator[None]:
+    """Keep a second import to the same cohort folder out; a killed one keeps nobody out.
+
+    Raises
+    ------
+    ValueError: another import to it is running.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with place.with_suffix(".lock").open("a") as file:
+        if not _locked(file.fileno()):
+            raise ValueError(
+                f"Another import to {out} is running. Wait until it has ended, or choose another "
+                "--out."
+            )
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file until it is closed, or its process ends; False if another one has it."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some file systems have no locks: there, fingerprints keep pixels and ids together.
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+    return True
 
 
 def _waiting_place(out: Path) -> Path:
@@ -294,6 +392,10 @@ def _waiting_place(out: Path) -> Path:
     places = user_cache_path("polarnet", appauthor=False) / "import"
     for place in places.iterdir() if places.is_dir() else ():
         # It holds study ids; nobody comes back for one that was left behind long ago.
-        if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
-            shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # another import may be tidying up
+            if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
+                if place.suffix == ".lock":
+                    place.unlink()
+                else:
+                    shutil.rmtree(place, ignore_errors=True)
     return places / name

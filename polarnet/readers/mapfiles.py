@@ -12,7 +12,14 @@ from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
 from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
-from polarnet.readers.plausibility import check_image, check_range, doubts_of_square, range_of
+from polarnet.readers.plausibility import (
+    Levels,
+    check_image,
+    check_range,
+    doubts_of_square,
+    levels_of,
+    range_of,
+)
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import in_order
 from polarnet.readers.sources import (
@@ -52,6 +59,8 @@ class FoundMap:
         Name of the profile that the file was read with.
     low, high
         Over the disc, in `unit`.
+    levels
+        By which it is compared with the other maps of its study and cohort.
     ids, origin, source
         As of `Numbers`.
     note
@@ -63,6 +72,7 @@ class FoundMap:
     values: np.ndarray
     low: float
     high: float
+    levels: Levels
     unit: str
     unit_text: str
     shape: str
@@ -194,6 +204,8 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
     if highest - lowest <= 1e-9 * highest:
         notes.append("all its values are the same")
     unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
+    is_zero = _zeros(numbers.values, values, profile)
+    top = max(float(np.nanmax(ring)) for ring in _rings(numbers.values))
     lowest, highest, mean = factor * lowest, factor * highest, factor * mean
     notes = [note, check_range(mean, highest, unit, map_type), *notes]
     return FoundMap(
@@ -202,6 +214,7 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
         values=(factor * values).astype(np.float32),
         low=lowest,
         high=highest,
+        levels=levels_of(values, is_zero, factor, top, numbers.bits),
         unit=unit,
         unit_text=text,
         shape=f"{shape}, {numbers.source}" if numbers.source else shape,
@@ -211,6 +224,21 @@ def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: P
         source=numbers.source,
         note="; ".join(filter(None, (*notes, numbers.note))),
     )
+
+
+def _rings(values: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
+    return values if isinstance(values, list) else [np.asarray(values)]
+
+
+def _zeros(
+    numbers: np.ndarray | list[np.ndarray], values: np.ndarray, profile: Profile
+) -> np.ndarray:
+    """Where a map has no value but 0; between rings and sectors a lone 0 is drawn as a slope."""
+    if profile.layout != "rings" or not any((ring == 0).any() for ring in _rings(numbers)):
+        return values == 0
+    if isinstance(numbers, list):
+        return _on_disc([(ring == 0).astype(float) for ring in numbers], profile)[0] >= 0.5
+    return _on_disc((numbers == 0).astype(float), profile)[0] >= 0.5
 
 
 def _unit(

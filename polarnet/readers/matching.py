@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from polarnet.cohort.checks import HIGHEST
+from polarnet.readers.plausibility import (
+    Doubt,
+    Levels,
+    doubts_of_cohort,
+    doubts_of_study,
+    doubts_of_unit,
+    is_full_scale,
+)
 from polarnet.readers.reading import ReadFile, ReadMap
 from polarnet.traits import MAP_TYPES
 
@@ -51,12 +59,15 @@ class Matched:
         "mL/min/g" or "percent".
     map_types
         Of every study.
+    doubts
+        Lines about values that cannot be or hardly can be: how many studies, and the whole cohort.
     """
 
     studies: dict[str, dict[str, ReadMap]]
     maps: list[tuple[ReadMap, Verdict]]
     unit: str
     map_types: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def match_maps(
@@ -124,13 +135,15 @@ def match_maps(
         for map_type, several in by_type.items():
             _keep_one(map_type, several, rows[owner])
         left[owner] = {m: kept[0] for m, some in by_type.items() if (kept := _not_refused(some))}
+    doubts = _doubted(left, rows, unit)
     map_types = _common_types(left, unit)
     complete: dict[str, dict[str, ReadMap]] = {}
     for owner, of_study in left.items():
         if lacking := [m for m in map_types if m not in of_study]:
             none = f"no {' and no '.join(lacking)} map" if of_study else "no map"
             none = "its maps are refused" if not of_study and owner in met else none
-            rows[owner].refuse(none)
+            if rows[owner].status != REFUSED:
+                rows[owner].refuse(none)
             for _, verdict in of_study.values():
                 verdict.refuse(f"its study has {none}")
             continue
@@ -138,7 +151,7 @@ def match_maps(
         for map_type, (_, verdict) in of_study.items():
             if map_type not in map_types:
                 verdict.warn(f"not needed: the cohort holds {' and '.join(map_types)}")
-    return Matched(complete, maps, unit, map_types)
+    return Matched(complete, maps, unit, map_types, doubts)
 
 
 def _usual_unit(maps: Sequence[ReadMap]) -> str:
@@ -149,6 +162,8 @@ def _usual_unit(maps: Sequence[ReadMap]) -> str:
 
 def _too_high(found: ReadMap, unit: str) -> str:
     hint = " Is it in mL/min/100g? Then say so by --unit." if unit == "mL/min/g" else ""
+    if is_full_scale(found.levels.top):
+        hint = " Is it a share, or a picture scaled to its own maximum? Neither is flow."
     return f"reaches {found.high:.4g} {unit}, above {HIGHEST[unit]:g}.{hint}"
 
 
@@ -183,6 +198,46 @@ def _refuse_contradictions(by_type: dict[str, list[tuple[ReadMap, Verdict]]]) ->
     elif len({found.folder for found, _ in maps}) > 1:
         for _, verdict in maps:
             verdict.warn("maps of its study lie in different folders: are they of one patient?")
+
+
+def _doubted(
+    left: dict[str, dict[str, tuple[ReadMap, Verdict]]], rows: dict[str, Verdict], unit: str
+) -> tuple[str, ...]:
+    """Warn of what hardly can be, take out of `left` what cannot be; lines for the user."""
+    levels = {s: {m: found.levels for m, (found, _) in of.items()} for s, of in left.items()}
+    doubts = {study: doubts_of_study(of, unit) for study, of in levels.items()}
+    if unit == "mL/min/g":
+        for study, some in _alike(levels).items():
+            doubts[study] += some
+    n_warned = n_refused = 0
+    for study, of_study in doubts.items():
+        is_certain = any(certain for certain, _ in of_study)
+        n_refused += is_certain
+        n_warned += bool(of_study) and not is_certain
+        # What is certain last, because the last reason is the one that is told.
+        for certain, reason in sorted(of_study, key=lambda doubt: doubt[0]):
+            for verdict in (rows[study], *(verdict for _, verdict in left[study].values())):
+                (verdict.refuse if certain else verdict.warn)(reason)
+        if is_certain:
+            left[study] = {}
+    lines = []
+    if n_refused or n_warned:
+        n = sum(bool(of) for of in levels.values())
+        lines = [f"Plausible values? Of {n} studies {n_refused} refused, {n_warned} warned of"]
+    if unit == "mL/min/g":
+        kept = [levels[study] for study, of in left.items() if of]
+        lines += doubts_of_unit({m: [of[m] for of in kept if m in of] for m in MAP_TYPES[:2]})
+    return tuple(lines)
+
+
+def _alike(levels: dict[str, dict[str, Levels]]) -> dict[str, list[Doubt]]:
+    """Studies whose maps end where most others do, and what to say of them."""
+    by_type = {m: [of[m] for of in levels.values() if m in of] for m in MAP_TYPES}
+    shared = doubts_of_cohort(by_type)
+    return {
+        study: [shared[m, of.top] for m, of in maps.items() if (m, of.top) in shared]
+        for study, maps in levels.items()
+    }
 
 
 def _not_refused(several: list[tuple[ReadMap, Verdict]]) -> list[tuple[ReadMap, Verdict]]:

@@ -29,6 +29,9 @@ class Numbers:
     source
         "" for numbers of a text or array, "DICOM" for those of an image, `cohort.RECOVERED` for
         those read from colours.
+    bits
+        Of a picture that says no unit itself, and has 8 bits at most or reaches the top of its
+        range; else 0.
     """
 
     values: np.ndarray | list[np.ndarray]
@@ -40,6 +43,7 @@ class Numbers:
     ids: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    bits: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from polarnet.readers.dicom.file import (
     kind_of,
     read_frames,
     read_header,
+    whole,
 )
 from polarnet.readers.dicom.numbers import numbers_of_frame
 from polarnet.readers.numbers import Asked, Numbers, packed
@@ -81,6 +82,7 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
                 ids=ids,
                 origin=source,
                 source="DICOM",
+                bits=0 if found.unit else _bits_of_picture(header, stored[frame]),
             )
         )
     types = [numbers.map_type for numbers in several]
@@ -113,6 +115,15 @@ def read_picture(path: Path, map_type: str, asked: Asked) -> bytes:
             raise
         raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
     return packed([_recovered(picture, map_type, asked)])
+
+
+def _bits_of_picture(header: Dataset, stored: np.ndarray) -> int:
+    """Bits of whole numbers, where they are 8 at most or the highest is all that they can hold."""
+    if stored.dtype.kind not in "iu":
+        return 0
+    bits = whole(header.get("BitsStored"), "number of stored bits")
+    highest = 2 ** (bits - (stored.dtype.kind == "i")) - 1
+    return bits if bits <= 8 or int(stored.max()) == highest else 0
 
 
 def _recovered(picture: np.ndarray, map_type: str, asked: Asked) -> Numbers:

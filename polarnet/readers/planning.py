@@ -86,7 +86,6 @@ def make_plan(
     software: str = "",
     key: str | Path | None = None,
     keep_ids: bool = False,
-    link: str | Path | None = None,
     strict: bool = False,
     scale: tuple[float, float] | None = None,
     series: str | Path | None = None,
@@ -100,8 +99,6 @@ def make_plan(
     NothingImported: no study is complete; or `strict`, and something is refused.
     ValueError: the table, its column map or a profile is unsound.
     """
-    if link and Path(link).exists():
-        raise FileExistsError(f"{link} exists; choose another file.")
     if size is not None and not 16 <= size <= 1024:
         raise ValueError(f"A size of {size} rows must lie between 16 and 1024.")
     if unit and not conversion(unit)[0]:
@@ -117,7 +114,7 @@ def make_plan(
     if not clinical and (columns is not None or traits is not None):
         raise ValueError("Traits and a column map need a clinical table: name it by --clinical.")
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
-    named = (clinical, key, series, link, *profiles)
+    named = (clinical, key, series, *profiles)
     given = {Path(path).name: Path(path) for path in named if path}
     files = [path for path in list_files(folder, tell) if not _is_same(path, given.get(path.name))]
     reading = Reading(
@@ -188,7 +185,10 @@ def _pseudonyms(key: str | Path | None, tell: Callable[[str], None]) -> Pseudony
 def _why_nothing(matched: Matched, read: Sequence[ReadFile], table: str) -> str:
     """The commonest reason of maps, and the first three of files; or that ids do not meet."""
     refusals = Counter(v.reasons[-1] for _, v in matched.maps if v.status == REFUSED)
-    often = f"Most often: {refusals.most_common(1)[0][0].rstrip('.')}. " if refusals else ""
+    often = ""
+    if refusals:
+        reason = refusals.most_common(1)[0][0].rstrip(".")
+        often = f"Most often: {reason}{'' if reason.endswith('?') else '.'} "
     first: dict[str, int] = {}
     for file in read:
         for problem in file.problems:

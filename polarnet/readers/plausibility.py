@@ -1,11 +1,15 @@
 """Can these numbers be a polar map? What cannot is refused, what hardly can is said."""
 
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import disc_mask, polar_coordinates
+from polarnet.anatomy import disc_mask, polar_coordinates, segment_means
 from polarnet.cohort.stack import RESERVE_RANGE
 
 _LEAST_FLOW: Final = 0.1
@@ -27,6 +31,33 @@ _ABSURD: Final = 1e6
 _CORNERS: Final = 1.25
 """Share of half the side, beyond which no product draws flow (our choice; FlowQuant ends at 1)."""
 
+_LOST_SEGMENT: Final = 0.5
+"""Share of a segment's pixels that are exactly 0, from which it has no value (our choice)."""
+
+_ZEROS: Final = (0.02, 0.25)
+"""Share of a flow map that is exactly 0: said from the first, refused from the second on (our
+choice). Neither the simulator nor the real maps that were looked at have a single one."""
+
+_GLOBAL_MFR: Final = (0.7, 1.0, 6.0, 8.0)
+"""Ratio of mean stress to mean rest flow: refused below the first and above the last, said outside
+the two between. A ventricle that does not respond has 1.0, measured with a coefficient of
+reproducibility of 0.29 (PMID 23447656); steal lowers single walls, not the whole. Healthy people
+under 50 have 4.1 +/- 0.9 (doi 10.1161/01.cir.88.1.62)."""
+
+_USUAL_MEAN: Final = {"rest": (0.3, 3.0), "stress": (0.4, 6.0)}
+"""mL/min/g, between which the mean flow of a ventricle lies (our choice, wider than published)."""
+
+_USUAL_MEDIAN: Final = {"rest": (0.4, 2.0), "stress": (0.8, 5.0)}
+"""mL/min/g, between which the median of a cohort lies (our choice; published means are 0.6 to 1.5
+at rest and 1.2 to 4 at stress)."""
+
+_TOPS_OF_BITS: Final = (255, 256, 1023, 1024, 4095, 4096, 16383, 32767, 65535, 65536)
+"""What pictures of 8 to 16 bits reach."""
+
+_MANY_ALIKE: Final = 0.5
+"""Share of the maps of one type that reach the very same value, from which each was brought to it
+(our choice)."""
+
 
 def range_of(values: np.ndarray) -> tuple[float, float, float]:
     """Lowest, highest and mean value of the disc of a map (size, size), in its unit.
@@ -47,6 +78,181 @@ def range_of(values: np.ndarray) -> tuple[float, float, float]:
     if highest == 0:
         raise ValueError("is empty: 0 everywhere inside the disc")
     return lowest, highest, mean
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What a map is looked at for, beside the other maps of its study and cohort.
+
+    Attributes
+    ----------
+    mean, lowest
+        Over the disc, and of the lowest segment, in the unit of the cohort.
+    top
+        Highest number as it stands in the file.
+    lost
+        Segments that are exactly 0.
+    zeros
+        Share of the disc that is exactly 0.
+    bits
+        Of a picture that does not say what its numbers are, and has 8 bits at most or reaches the
+        top of its range; else 0.
+    """
+
+    mean: float
+    lowest: float
+    top: float
+    lost: tuple[int, ...] = ()
+    zeros: float = 0.0
+    bits: int = 0
+
+
+Doubt = tuple[bool, str]
+"""Whether it is certain, so that the map is refused, and what to say."""
+
+
+def levels_of(
+    values: np.ndarray, is_zero: np.ndarray, factor: float, top: float, bits: int
+) -> Levels:
+    """Levels of a map (size, size) whose numbers become flow by `factor`.
+
+    Parameters
+    ----------
+    is_zero
+        (size, size), where the file has exactly 0.
+    """
+    inside = disc_mask(len(values))
+    lost: tuple[int, ...] = ()
+    if zeros := float(is_zero[inside].mean()):
+        shares = segment_means(is_zero.astype(float))
+        lost = tuple(int(k) + 1 for k in np.flatnonzero(shares >= _LOST_SEGMENT))
+    return Levels(
+        mean=factor * float(values[inside].mean()),
+        lowest=factor * float(segment_means(values).min()),
+        top=top,
+        lost=lost,
+        zeros=zeros,
+        bits=bits,
+    )
+
+
+def doubts_of_study(maps: Mapping[str, Levels], unit: str) -> list[Doubt]:
+    """What cannot be, or hardly can be, in one study of these maps.
+
+    Parameters
+    ----------
+    maps
+        Map type -> levels.
+    unit
+        Of its cohort: "mL/min/g" or "percent".
+    """
+    doubts = [doubt for map_type, of in maps.items() for doubt in _of_map(map_type, of, unit)]
+    if unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
+        doubts += _of_pair(maps["rest"], maps["stress"])
+    return doubts
+
+
+def _of_map(map_type: str, levels: Levels, unit: str) -> Iterator[Doubt]:
+    is_flow = unit == "mL/min/g"
+    if levels.lost:
+        many = "s" if len(levels.lost) > 1 else ""
+        where = f"segment{many} {', '.join(map(str, levels.lost))}"
+        why = "is a missing value written as 0, or does the ventricle not fill the picture?"
+        yield is_flow, f"its {map_type} is exactly 0 in {where}: {why}"
+    elif levels.zeros >= _ZEROS[0]:
+        told = f"its {map_type} is exactly 0 in {100 * levels.zeros:.0f} % of the disc"
+        yield is_flow and levels.zeros >= _ZEROS[1], told
+    if map_type == "reserve":
+        low, usual_low, usual_high, _ = _GLOBAL_MFR
+        if not usual_low <= levels.mean <= usual_high:
+            yield levels.mean < low, f"its mean flow reserve is {levels.mean:.2f}"
+    elif is_flow:
+        yield from _of_flow(map_type, levels)
+
+
+def _of_flow(map_type: str, levels: Levels) -> Iterator[Doubt]:
+    if not levels.lost and levels.lowest < _LEAST_FLOW:
+        lowest = f"its {map_type} is {levels.lowest:.2g} mL/min/g in a segment"
+        yield False, f"{lowest}, and scars have 0.25 to 0.4"
+    low, high = _USUAL_MEAN[map_type]
+    if not low <= levels.mean <= high:
+        yield False, f"its mean {map_type} is {levels.mean:.2g} mL/min/g: is the unit right?"
+    is_full = is_full_scale(levels.top)
+    picture = f"its {map_type} is a picture of {levels.bits} bits that says no unit"
+    if 0 < levels.bits <= 8 and is_full:
+        yield True, f"{picture} and ends at {levels.top:g}: its own scale, and no flow"
+    elif 0 < levels.bits <= 8 or (levels.bits and is_full):
+        yield False, f"{picture}: was it scaled to its own maximum?"
+    elif is_full_scale(levels.top, _TOPS_OF_BITS):
+        top = f"its {map_type} ends at {levels.top:g}, as pictures do"
+        yield False, f"{top}: was it scaled to its own maximum?"
+
+
+def _of_pair(rest: Levels, stress: Levels) -> Iterator[Doubt]:
+    if math.isclose(rest.top, stress.top, rel_tol=1e-9):
+        is_certain = is_full_scale(rest.top) or (rest.bits > 0 and stress.bits > 0)
+        yield is_certain, _scaled("rest and stress both", rest.top)
+    low, usual_low, usual_high, high = _GLOBAL_MFR
+    ratio = stress.mean / rest.mean
+    means = f"mean {rest.mean:.2f} and {stress.mean:.2f} mL/min/g, ratio {ratio:.2f}"
+    if ratio < usual_low:
+        why = "are rest and stress exchanged, or in different units?"
+        yield ratio < low, f"its rest flow is above its stress flow ({means}): {why}"
+    elif ratio > usual_high:
+        why = "are both in the same unit?"
+        yield ratio > high, f"its stress flow is far above its rest flow ({means}): {why}"
+
+
+def _scaled(maps: str, top: float) -> str:
+    """What to say of maps that end at the very same number."""
+    if is_full_scale(top):
+        return f"{maps} end at {top:g}: was each scaled to its own maximum? Then it is no flow"
+    return f"{maps} end at {top:g}: was each scaled to its own maximum, or cut off there?"
+
+
+def doubts_of_cohort(maps: Mapping[str, Sequence[Levels]]) -> dict[tuple[str, float], Doubt]:
+    """Flow maps of different studies that all reach the very same value.
+
+    Parameters
+    ----------
+    maps
+        Map type -> levels of every study, in mL/min/g.
+
+    Returns
+    -------
+    (Map type, highest number as in the file) -> what to say of each such map.
+    """
+    found = {}
+    for map_type, of_type in maps.items():
+        if not of_type:
+            continue
+        top, n = Counter(levels.top for levels in of_type).most_common(1)[0]
+        if n > 1 and n >= _MANY_ALIKE * len(of_type):
+            # Reserve may be cut off at 10.
+            is_certain = map_type != "reserve" and is_full_scale(top)
+            told = _scaled(f"{n} of {len(of_type)} {map_type} maps", top)
+            found[map_type, top] = is_certain, told
+    return found
+
+
+def doubts_of_unit(maps: Mapping[str, Sequence[Levels]]) -> list[str]:
+    """Lines about a cohort whose flow as a whole is not that of people."""
+    lines = []
+    for map_type, (low, high) in _USUAL_MEDIAN.items():
+        if of_type := maps.get(map_type):
+            median = float(np.median([levels.mean for levels in of_type]))
+            if not low <= median <= high:
+                lines.append(
+                    f"Median of mean {map_type} flow is {median:.2g} mL/min/g, and is usually "
+                    f"between {low:g} and {high:g}: is the unit right?"
+                )
+    return lines
+
+
+def is_full_scale(top: float, tops: Sequence[int] = (1, *_TOPS_OF_BITS)) -> bool:
+    """Whether numbers end where a picture or a share does: 255, 4095, 100, 1, or a tenth of it."""
+    powers = [math.log10(top / full) for full in tops]
+    return any(math.isclose(power, round(power), abs_tol=1e-7) for power in powers)
 
 
 def doubts_of_square(picture: np.ndarray, values: np.ndarray, mean: float) -> list[str]:

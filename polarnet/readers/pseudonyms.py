@@ -124,17 +124,33 @@ def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
 
 def _make(path: Path) -> bool:
     """Write a new key, readable by its owner alone, unless there is a file; whether it did."""
-    # O_EXCL: of several processes, one makes the file and the others find it.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    if path.exists():
+        return False
+    key = secrets.token_hex(KEY_BYTES).encode() + b"\n"
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
-        descriptor = os.open(path, flags, 0o600)
+        _write_new(partial, key)
+        try:
+            # Whole or not at all; of several processes, one makes it and the others find it.
+            os.link(partial, path)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):  # a drive without hard links
+            _write_new(path, key)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(KEY_BYTES).encode() + b"\n")
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone; FileExistsError if there is one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return True
 
 
 def _read(path: Path) -> bytes:

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -19,8 +19,10 @@ from polarnet import __version__
 from polarnet.cohort.checks import map_digest
 from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
+from polarnet.readers.beginnings import disguise, is_dicom
 from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
-from polarnet.readers.sources import Reading, is_dicom
+from polarnet.readers.plausibility import Levels
+from polarnet.readers.sources import Reading
 
 CHUNK: Final = 64
 """Files read at once, and lost at most by an interruption (our choice)."""
@@ -30,6 +32,11 @@ MANY: Final = 1000
 
 _PATIENCE: Final = 2.0
 """Seconds after which a bar shows progress (our choice)."""
+
+_CHANGED: Final = (
+    "What was read was changed before it was put together: is another program at work in the "
+    "user's cache? Run the import again."
+)
 
 _OTHER_ENDINGS: Final = (
     ".pdf", ".dcm", ".ima", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".xls", ".json",
@@ -60,8 +67,8 @@ class ReadMap:
         Over the disc, in `unit`.
     digest
         Fingerprint of the pixels.
-    ids, origin, source
-        As of `Numbers`.
+    levels, ids, origin, source
+        As of `FoundMap`.
     note
         What the user should know, "" for nothing.
     folder
@@ -77,6 +84,7 @@ class ReadMap:
     profile: str
     low: float
     high: float
+    levels: Levels
     digest: str
     chunk: int
     start: int
@@ -104,15 +112,26 @@ class Store:
     folder: Path
 
     def pixels(self, maps: Sequence[ReadMap]) -> list[np.ndarray]:
-        """The maps, each (size, size), float32; every chunk is opened once."""
+        """The maps, each (size, size), float32; every chunk is opened once.
+
+        Raises
+        ------
+        ValueError: the pixels that wait are not those that were read.
+        """
         pictures: dict[int, np.ndarray] = {}
         in_place = sorted(range(len(maps)), key=lambda k: (maps[k].chunk, maps[k].start))
         for chunk, places in groupby(in_place, key=lambda k: maps[k].chunk):
-            with (self.folder / f"{chunk:06d}.f4").open("rb") as file:
+            try:
+                file = (self.folder / f"{chunk:06d}.f4").open("rb")
+            except FileNotFoundError:
+                raise ValueError(_CHANGED) from None
+            with file:
                 for place in places:
                     size = maps[place].size
                     file.seek(4 * maps[place].start)
                     flat = np.frombuffer(file.read(4 * size * size), "<f4")
+                    if map_digest(flat).hex() != maps[place].digest:
+                        raise ValueError(_CHANGED)
                     pictures[place] = flat.reshape(size, size)
         return [pictures[place] for place in range(len(maps))]
 
@@ -246,7 +265,7 @@ def _read_chunk(arguments: tuple) -> list[ReadFile]:
     partial = folder / f"{number:06d}.{os.getpid()}.partial"
     flat.astype("<f4").tofile(partial)
     partial.replace(folder / f"{number:06d}.f4")
-    content = {"key": key, "files": [_as_json(result) for result in results]}
+    content = {"key": key, "files": [asdict(result) for result in results]}
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(note)
     return results
@@ -259,8 +278,13 @@ def read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
         if ending not in MAP_FILES and not is_dicom(path):
             if ending in (".xls", ".xlsb", ".xlsm", ".ods"):
                 return [], [f"{ending} workbooks are not read: save it as .xlsx"]
-            if ending in (".dcm", ".ima"):
-                return [], ["has the ending of DICOM and does not begin like it (no preamble)"]
+            if ending in (".zip", ".gz", ".rar", ".7z", ".tar"):
+                return [], [f"{ending} is an archive: unpack it and import the folder"]
+            is_called_dicom = ending in (".dcm", ".ima")
+            if (is_called_dicom or ending not in _OTHER_ENDINGS) and (what := disguise(path)):
+                return [], [what]
+            if is_called_dicom:
+                return [], ["has the ending of DICOM and is none: was it cut short or encrypted?"]
             # Any other ending may be part of a name.
             what = ending if ending in _OTHER_ENDINGS else "a file of this ending"
             return [], [f"{what} is no export of maps"]
@@ -288,6 +312,7 @@ def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> Re
         profile=found.profile,
         low=found.low,
         high=found.high,
+        levels=found.levels,
         digest=map_digest(found.values).hex(),
         chunk=chunk,
         start=place,
@@ -305,14 +330,17 @@ def _folder_digest(folder: Path) -> str:
     return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
-def _as_json(result: ReadFile) -> dict[str, Any]:
-    return vars(result) | {"maps": [vars(found) for found in result.maps]}
+def _from_json(noted: dict[str, Any]) -> ReadMap:
+    levels = noted.pop("levels")
+    return ReadMap(**noted, levels=Levels(**levels | {"lost": tuple(levels["lost"])}))
 
 
 def _key(files: Sequence[Path], reading: Reading) -> str:
     """Fingerprint of all that the result depends on, short of the files' content."""
     stats = [path.stat() for path in files]
-    facts = [(str(p), s.st_size, s.st_mtime_ns) for p, s in zip(files, stats, strict=True)]
+    facts = [
+        (str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p, s in zip(files, stats, strict=True)
+    ]
     return hashlib.sha256(repr((__version__, facts, reading)).encode()).hexdigest()
 
 
@@ -323,7 +351,7 @@ def _kept(note: Path, key: str) -> list[ReadFile] | None:
         if content["key"] != key or not note.with_suffix(".f4").is_file():
             return None
         return [
-            ReadFile(f["number"], tuple(f["problems"]), tuple(ReadMap(**m) for m in f["maps"]))
+            ReadFile(f["number"], tuple(f["problems"]), tuple(map(_from_json, f["maps"])))
             for f in content["files"]
         ]
     except (OSError, ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ from typing import Final
 
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.beginnings import disguise, is_dicom
 from polarnet.readers.filenames import NO_MAP_TYPE, name_tells
 from polarnet.readers.headings import Heading, is_headed, read_heading
 from polarnet.readers.matrices import (
@@ -49,12 +50,6 @@ class Reading:
     series: Mapping[str, str] = field(default_factory=dict)
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file says that it is DICOM: `DICM` behind 128 bytes (PS3.10, 7.1)."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
 def read_numbers(path: Path, reading: Reading) -> list[Numbers]:
     """Numbers of every map of a file, each with what the file itself says of it.
 
@@ -65,7 +60,9 @@ def read_numbers(path: Path, reading: Reading) -> list[Numbers]:
     kind = path.suffix.lower()
     if kind in ARRAY_FILES:
         return _from_arrays(path, reading.profiles)
-    if kind in TABLE_FILES:
+    if kind in TABLE_FILES and not is_dicom(path):
+        if kind != ".xlsx" and (what := disguise(path)):
+            raise ValueError(what)
         return _from_table(path, reading)
     # Only here, because they load pydicom, Pillow and SciPy.
     from polarnet.readers.pictures import NO_SCALE, read_dicom, read_picture

@@ -10,11 +10,16 @@ TISSUE_DENSITY: Final = 1.05
 _FLOW: Final = {
     "ml/min/g": 1.0,
     "cc/min/g": 1.0,
+    "cm3/min/g": 1.0,
+    "l/min/kg": 1.0,
     "ml/min/100g": 0.01,
     "cc/min/100g": 0.01,
+    "cm3/min/100g": 0.01,
     "ml/min/ml": 1 / TISSUE_DENSITY,
     "ml/min/cc": 1 / TISSUE_DENSITY,
     "ml/min/cm3": 1 / TISSUE_DENSITY,
+    "cm3/min/cm3": 1 / TISSUE_DENSITY,
+    "cc/min/cc": 1 / TISSUE_DENSITY,
     "1/min": 1 / TISSUE_DENSITY,
 }
 _PERCENT: Final = ("%", "percent", "prozent", "%max", "%ofmax", "%ofmaximum", "percentofmaximum")

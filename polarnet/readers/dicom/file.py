@@ -14,6 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
+from polarnet.readers.beginnings import lacks_preamble
+
 MAX_BYTES: Final = 64 * 2**20
 """Largest file (our choice): a polar map of 512 x 512 in three frames of 64 bits has 6 MB."""
 
@@ -57,7 +59,7 @@ def read_header(path: Path) -> Dataset:
         raise ValueError(f"has more than {MAX_BYTES // 2**20} MB, too large for a polar map")
     try:
         # Group 2 alone: a deflated file is never begun.
-        meta = pydicom.filereader.read_file_meta_info(path)
+        meta = _file_elements(path)
         syntax = UID(str(meta.get("TransferSyntaxUID", "")))
         if syntax in _DEFLATED:
             raise ValueError("has a deflated transfer syntax; export it without compression")
@@ -124,9 +126,25 @@ def read_frames(path: Path, header: Dataset) -> np.ndarray:
     return values.reshape(shape)
 
 
+def _file_elements(path: Path) -> Dataset:
+    """Group 2, whether there is a preamble before it or not."""
+    if not lacks_preamble(path):
+        return pydicom.filereader.read_file_meta_info(path)
+    return pydicom.filereader.read_dataset(
+        BytesIO(path.read_bytes()),
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, vr, length: tag >> 16 != 2,
+    )
+
+
 def _in_memory(path: Path) -> BytesIO:
-    """The file in memory: where an element says that it has 4 GB, no more than there is is read."""
-    return BytesIO(path.read_bytes())
+    """The file in memory, with a preamble.
+
+    Where an element says that it has 4 GB, no more than there is is read.
+    """
+    preamble = bytes(128) + b"DICM" if lacks_preamble(path) else b""
+    return BytesIO(preamble + path.read_bytes())
 
 
 def frame_shape(header: Dataset) -> tuple[int, int, int, int]:
