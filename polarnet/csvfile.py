@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(
 _INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
-_MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
+MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 """What R, pandas and Excel write into a column of numbers where a value is missing."""
 
 _TRUTH: Final = {"true": True, "false": False}
@@ -157,14 +157,14 @@ def _texts(cells: Sequence[str]) -> pd.Series:
 def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) -> pd.Series:
     """Numbers, True and False, or text, whatever a column holds."""
     stripped = [cell.strip() for cell in cells]
-    given = [cell for cell in stripped if cell.lower() not in _MISSING]
+    given = [cell for cell in stripped if cell.lower() not in MISSING]
     if given and {cell.lower() for cell in given} <= _TRUTH.keys():
         return pd.Series([_TRUTH.get(cell.lower(), np.nan) for cell in stripped], dtype=object
                          ).infer_objects()  # fmt: skip
     odd = [
         f"line {line} ({_cut(cell)})"
         for line, cell in zip(lines, stripped, strict=True)
-        if cell.lower() not in _MISSING and not _NUMBER.fullmatch(cell)
+        if cell.lower() not in MISSING and not _NUMBER.fullmatch(cell)
     ]
     # Longer integers are codes, and a decimal number would not hold all their digits.
     if len(odd) > _FEW * len(given) or any(len(c) > _DIGITS and c.isdigit() for c in given):
@@ -177,7 +177,7 @@ def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) 
     if commas and delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
         raise ValueError(f"{where}: is {commas[0]} a decimal, or thousands? Write a point.")
     numbers = pd.Series(
-        [float(c.replace(",", ".")) if c.lower() not in _MISSING else np.nan for c in stripped],
+        [float(c.replace(",", ".")) if c.lower() not in MISSING else np.nan for c in stripped],
         dtype=float,
     )
     is_whole = given and len(given) == len(cells) and all(map(_INTEGER.fullmatch, given))

@@ -46,6 +46,7 @@ def run_experiment(
     ------
     ValueError, FileExistsError: as for `train`.
     """
+    train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
     check_training(train, val, config)
     check_test(train, val, test, config)
     cache = cache_folder(cache)

@@ -94,6 +94,7 @@ def explain_run(
     ValueError: as for `attribution`.
     FileExistsError: `out` is not empty.
     """
+    cohort = cohort.with_traits([trait])
     with new_folder(out) as folder:
         model = load_model(run)
         heats = [

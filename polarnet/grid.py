@@ -7,6 +7,7 @@ on from its last kept epoch and ends with the same bytes.
 import itertools
 import re
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -56,6 +57,7 @@ class GridRun:
     def parts(self, cohort: Cohort) -> tuple[Cohort, Cohort, Cohort]:
         """Training, validation and test studies; the same in every process."""
         config = self.config
+        cohort = cohort.with_traits(config.traits)
         if self.fold is None or self.folds is None:
             return split_by_patient(cohort, config.val, config.test, seed=config.seed)
         pairs = fold_by_patient(cohort, self.folds, seed=0)
@@ -148,7 +150,9 @@ def run_grid(
         some runs failed: the others are finished and kept.
     """
     folder, out, kept = Path(cohort).resolve(), Path(out).resolve(), cache_folder(cache).resolve()
-    studies = read_cohort(folder, verify=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels may be edited: runs keep a digest
+        studies = read_cohort(folder, verify=True)
     for _, same in itertools.groupby(sorted(runs, key=_split_kind), key=_split_kind):
         group = list(same)
         train, val, test = group[0].parts(studies)

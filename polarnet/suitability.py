@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort
-from polarnet.cohort.checks import listing
+from polarnet.cohort.checks import as_labels, listing
 from polarnet.config import ExperimentConfig
 from polarnet.traits import COMBINED, MAP_TYPES
 
@@ -46,11 +48,12 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
     Raises
     ------
     ValueError: a trait is unknown or has one class in training, the map type is not there, the
-        cohorts share a patient or differ in unit or size.
+        cohorts share a patient or differ in unit or size, or one of them is no longer sound.
     """
+    for cohort in (train, val):
+        cohort.check()
     if unknown := [t for t in config.traits if t not in train.traits or t not in val.traits]:
-        beside = [t for t in unknown if t in train.clinical]
-        hint = f" ({listing(beside)} has other values than 0 and 1.)" if beside else ""
+        hint = "".join(_beside(t, cohort) for t in unknown for cohort in (train, val))
         raise ValueError(
             f"No trait {listing(unknown)} in this cohort; it has "
             f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
@@ -81,13 +84,26 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
         raise ValueError(f"Patients in training and validation: {listing(shared)}.")
 
 
+def _beside(trait: str, cohort: Cohort) -> str:
+    """Why a clinical column of that name is no trait; nothing if there is none."""
+    if trait not in cohort.clinical:
+        return ""
+    cells = cohort.clinical[trait]
+    if len(odd := cells[np.isinf(as_labels(cells))]):
+        told = listing(f"{study} ({str(cell)[:6]})" for study, cell in odd.items())
+        return f" Column {trait} has other cells than 0, 1 and empty: {told}."
+    return f" Column {trait} holds 0 and 1: cohort.with_traits(['{trait}']) makes it a trait."
+
+
 def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
     """Raise where the numbers of a cohort mean something else than those of training.
 
     Raises
     ------
-    ValueError: another unit, map size or map type, or the configuration was never resolved.
+    ValueError: another unit, map size or map type, the configuration was never resolved, or the
+        cohort is no longer sound.
     """
+    cohort.check()
     if config.unit is None or config.map_size is None:
         raise ValueError("This model was not trained yet; use train() or load_model().")
     if cohort.unit != config.unit:

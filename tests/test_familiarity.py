@@ -140,7 +140,7 @@ def test_predictions_and_their_file_mark_unlike_maps(finished_run, tmp_path):
     model = pn.load_model(run.folder)
     turned = {m: np.asarray(test.maps[m][:]).copy() for m in ("rest", "stress")}
     turned["stress"][0] *= 20
-    other = dataclasses.replace(test, maps=turned, pixels_checked=True)
+    other = dataclasses.replace(test, maps=turned)
     scores = pn.predict(model, other)
     shares = scores.attrs["unfamiliar"]
     expected = model.familiarity.distances(other.maps) / model.familiarity.threshold

@@ -210,7 +210,7 @@ def test_a_study_twice_under_two_patients_is_refused(study, tmp_path):
     for stack in maps.values():
         stack[b] = 1.01 * stack[a]
     clinical = whole.clinical.assign(split=study.part)
-    twin = dataclasses.replace(whole, maps=maps, clinical=clinical, pixels_checked=False)
+    twin = dataclasses.replace(whole, maps=maps, clinical=clinical)
     with pytest.raises(ValueError, match="all but the same") as caught:
         save_and_open(twin, tmp_path)
     assert whole.patients.index[a] in str(caught.value)
@@ -253,7 +253,7 @@ def test_a_mark_burned_into_the_maps_is_refused(study, tmp_path):
     whole = study.cohort
     maps = {m: np.array(whole.maps[m][:]) for m in ("rest", "stress")}
     maps["stress"][whole.traits["diabetes"].to_numpy() == 1, 20, 9] = 9.0
-    marked = dataclasses.replace(whole, maps=maps, pixels_checked=False)
+    marked = dataclasses.replace(whole, maps=maps)
     with pytest.raises(ValueError, match="row 20, column 9 of stress maps alone tells diabetes"):
         save_and_open(marked, tmp_path)
 

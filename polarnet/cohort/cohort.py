@@ -1,17 +1,27 @@
 """The studies of a cohort: maps, labels and what else is known, row by row."""
 
 import html
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import disc_mask, disc_mean, segment_means
-from polarnet.cohort.checks import UNITS, listing, map_problems, table_problems
-from polarnet.cohort.files import TRUTH_PREFIX, Piece, read_folder, write_folder
+from polarnet.anatomy import disc_mean, segment_means
+from polarnet.cohort.checks import (
+    BATCH,
+    TRUTH_PREFIX,
+    UNITS,
+    as_labels,
+    listing,
+    map_problems,
+    table_problems,
+)
+from polarnet.cohort.files import Piece, read_folder, write_folder
+from polarnet.cohort.given import stacks_of, tables_of
+from polarnet.cohort.rows import rows_of
 from polarnet.cohort.stack import MapStack, low_rest_pixels
 from polarnet.cohort.study import Study
 from polarnet.traits import MAP_TYPES
@@ -24,7 +34,6 @@ RECOVERED = "recovered-from-colour"
 
 _STATED = ("unit", "tracer", "stress_agent", "software")
 _TABLES = ("traits", "clinical", "truth")
-_BATCH = 1024  # maps in memory at once where a whole cohort is gone through
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,9 @@ class Cohort:
     tracer, stress_agent, software
         As stated by the user; empty where not stated.
 
+    Ids are text in their normal form: 1.0 and "1" are one id. `traits` may be a Series with a
+    name, `patients` a list in the order of the studies, `clinical` and `truth` None.
+
     Raises
     ------
     ValueError: a study_id occurs twice, tables or stacks do not match, a map has NaN or negative
@@ -65,35 +77,59 @@ class Cohort:
     tracer: str = ""
     stress_agent: str = ""
     software: str = ""
-    # True for rows of a cohort, or of a folder, whose pixels were looked at before.
-    pixels_checked: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._check_shapes()
-        problems = table_problems(self.traits, self.patients)
-        if not self.pixels_checked:
-            problems += map_problems(self._measured(), self.patients, self.unit)
+        self._settle(pixels=True, twins=True)
+
+    def check(self, *, pixels: bool = True) -> None:
+        """Raise where the cohort is no longer sound: its tables and maps may have been changed.
+
+        Labels that were added as text or as True and False become 1.0 and 0.0.
+
+        Parameters
+        ----------
+        pixels
+            Also look at every pixel, on disk too.
+
+        Raises
+        ------
+        ValueError: as when the cohort was made, or its studies were renamed or sorted since.
+        """
+        self._settle(pixels=pixels, twins=False)
+
+    def _settle(self, *, pixels: bool, twins: bool) -> None:
+        """Bring tables and maps to their form, and raise for everything that is wrong."""
+        known: pd.Index | None = getattr(self, "_study_ids", None)
+        tables = tables_of(*(getattr(self, name) for name in ("patients", *_TABLES)))
+        ids = tables["patients"].index
+        if known is not None and not ids.equals(known):
+            raise ValueError(
+                "The studies of this cohort were renamed or put into another order, its maps were "
+                "not. Use cohort[...] to choose or sort, or make a new Cohort."
+            )
+        maps = stacks_of(self.maps, cut=pixels)
+        self._check_shapes(maps, len(ids))
+        problems = table_problems(tables["traits"], tables["patients"])
+        if pixels:
+            problems += map_problems(maps, tables["patients"], self.unit, twins=twins)
         if problems:
             raise ValueError("Not a sound cohort: " + "; ".join(problems))
-        maps = self._measured() if self.pixels_checked else self._masked()
+        tables["traits"] = tables["traits"].apply(as_labels)
         if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
             maps["reserve"] = _reserve(maps["stress"], maps["rest"])
-        as_set = {
-            "maps": {m: maps[m] for m in MAP_TYPES if m in maps},
-            # Checked above: what is no number now is an empty cell.
-            "traits": self.traits.apply(pd.to_numeric, errors="coerce").astype(float),
-            "pixels_checked": True,
-        }
-        for name, value in as_set.items():
-            object.__setattr__(self, name, value)
+        for name, table in tables.items():
+            # A table that is as it should be stays the one that the user may hold.
+            if known is None or not table.equals(getattr(self, name)):
+                object.__setattr__(self, name, table)
+        object.__setattr__(self, "maps", {m: maps[m] for m in MAP_TYPES if m in maps})
+        object.__setattr__(self, "_study_ids", ids)
 
-    def _check_shapes(self) -> None:
+    def _check_shapes(self, maps: Mapping[str, np.ndarray | MapStack], n: int) -> None:
         if self.unit not in UNITS:
             raise ValueError(
                 f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given."
             )
-        shapes = {map_type: stack.shape for map_type, stack in self._measured().items()}
-        n = len(self.patients)
+        shapes = {map_type: stack.shape for map_type, stack in maps.items()}
         if not shapes or n == 0:
             raise ValueError("A cohort needs at least one study and one map type.")
         if unknown := [map_type for map_type in shapes if map_type not in MAP_TYPES]:
@@ -103,21 +139,26 @@ class Cohort:
             raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
         if self.unit == "percent" and "reserve" in shapes:
             raise ValueError("Relative counts in percent have no flow reserve; leave reserve out.")
-        for name in _TABLES:
-            if not getattr(self, name).index.equals(self.patients.index):
-                raise ValueError(f"Table '{name}' must have the same study ids, in order.")
-
-    def _masked(self) -> dict[str, np.ndarray | MapStack]:
-        """Measured maps in float32, 0 outside the disc; maps on disk are left as they are."""
-        return {
-            map_type: stack if isinstance(stack, MapStack | np.memmap) else _cut_out(stack)
-            for map_type, stack in self._measured().items()
-        }
 
     def __len__(self) -> int:
         return len(self.patients)
 
-    def __getitem__(self, row: int) -> Study:
+    @overload
+    def __getitem__(self, key: int | str) -> Study: ...
+
+    @overload
+    def __getitem__(self, key: slice | Sequence[Any] | np.ndarray | pd.Series) -> "Cohort": ...
+
+    def __getitem__(self, key: Any) -> "Study | Cohort":
+        """One study by position or id; a cohort by a slice, a mask, or several of either.
+
+        `cohort[5]` and `cohort["S001"]` are a Study; `cohort[:5]`, `cohort[["S001", "S002"]]` and
+        `cohort[cohort.traits["sex"] == 1]` are a Cohort. A mask that is a Series is aligned by its
+        index.
+        """
+        row = rows_of(self.patients.index, key)
+        if not isinstance(row, int):
+            return self.select(row)
         return Study(
             study_id=str(self.patients.index[row]),
             patient_id=str(self.patients.iloc[row]),
@@ -164,17 +205,43 @@ class Cohort:
             }
         )
 
-    def select(self, rows: np.ndarray) -> "Cohort":
-        """The cohort of the studies at these positions (integers or a mask); nothing is read.
+    def select(self, rows: Any) -> "Cohort":
+        """The cohort of some studies, chosen as in `cohort[...]`; nothing is read.
 
         Maps held in memory are copied; maps on disk stay there.
+
+        Raises
+        ------
+        KeyError, IndexError: ids or positions that the cohort does not have.
+        ValueError: a mask does not fit, a study is asked for twice, or none is.
         """
-        rows = np.arange(len(self))[rows]
-        maps = {m: _select(stack, rows) for m, stack in self._measured().items()}
+        chosen = np.atleast_1d(rows_of(self.patients.index, rows))
+        maps = {m: _select(stack, chosen) for m, stack in self._measured().items()}
         tables: dict[str, Any] = {
-            name: getattr(self, name).iloc[rows] for name in (*_TABLES, "patients")
+            name: getattr(self, name).iloc[chosen] for name in (*_TABLES, "patients")
         }
-        return replace(self, maps=maps, **tables)
+        return of_checked_maps(maps=maps, **tables, **self._stated())
+
+    def with_traits(self, names: Iterable[str]) -> "Cohort":
+        """The cohort with clinical columns of these names made traits.
+
+        A column is moved if each of its cells is 0, 1 or empty. Names that are traits already, or
+        that no such column has, are passed over.
+        """
+        moved = [
+            name
+            for name in dict.fromkeys(names)
+            if name in self.clinical and not np.isinf(as_labels(self.clinical[name])).any()
+        ]
+        if not moved:
+            return self
+        tables = {
+            "traits": pd.concat([self.traits, self.clinical[moved]], axis=1),
+            "clinical": self.clinical.drop(columns=moved),
+            "patients": self.patients,
+            "truth": self.truth,
+        }
+        return of_checked_maps(maps=self._measured(), **tables, **self._stated())
 
     def count_guarded(self) -> int:
         """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""
@@ -211,8 +278,8 @@ class Cohort:
     def _in_batches(self, of_maps: Callable[[np.ndarray], np.ndarray], map_type: str) -> np.ndarray:
         """A function of every map, with few maps in memory at once."""
         stack = self.maps[map_type]
-        starts = range(0, len(self), _BATCH)
-        return np.concatenate([of_maps(stack[start : start + _BATCH]) for start in starts])
+        starts = range(0, len(self), BATCH)
+        return np.concatenate([of_maps(stack[start : start + BATCH]) for start in starts])
 
     def save(self, folder: str | Path) -> Path:
         """Write the cohort folder: whole, or not at all.
@@ -220,7 +287,9 @@ class Cohort:
         Raises
         ------
         FileExistsError: the folder exists and is not empty.
+        ValueError: the cohort is no longer sound.
         """
+        self.check()
         write_folder(Path(folder), self.pieces())
         return Path(folder)
 
@@ -235,21 +304,37 @@ class Cohort:
             ],
             axis=1,
         )
-        facts = {name: getattr(self, name) for name in _STATED} | {
-            name: list(getattr(self, name).columns) for name in _TABLES
-        }
-        for start in range(0, len(self), _BATCH):
-            rows = slice(start, start + _BATCH)
+        names = ["study_id", *table.columns]
+        if twice := [name for name in dict.fromkeys(names) if not name or names.count(name) > 1]:
+            raise ValueError(
+                "Columns of a cohort need names of their own across traits and clinical; rename "
+                f"or drop {listing(map(repr, twice))}."
+            )
+        facts = self._stated() | {name: list(getattr(self, name).columns) for name in _TABLES}
+        for start in range(0, len(self), BATCH):
+            rows = slice(start, start + BATCH)
             maps = {map_type: stack[rows] for map_type, stack in self._measured().items()}
             yield maps, table.iloc[rows], facts
+
+    def _stated(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in _STATED}
 
     def _measured(self) -> dict[str, np.ndarray | MapStack]:
         """The maps that are stored; a reserve computed from two others is not."""
         return {
             map_type: stack
             for map_type, stack in self.maps.items()
-            if not (isinstance(stack, MapStack) and stack.rest is not None)
+            if not (isinstance(stack, MapStack) and stack.is_computed)
         }
+
+
+def of_checked_maps(**parts: Any) -> Cohort:
+    """A cohort of maps that were looked at before, so that nothing is read; tables are checked."""
+    cohort = object.__new__(Cohort)
+    for name, value in parts.items():
+        object.__setattr__(cohort, name, value)
+    cohort._settle(pixels=False, twins=False)
+    return cohort
 
 
 def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
@@ -271,24 +356,23 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     FileNotFoundError: the folder is not a cohort.
     ValueError: a file is missing, cut short or changed, or the edited table is unsound.
     """
-    return cohort_from_table(*read_folder(Path(folder), verify), pixels_checked=True)
+    return cohort_from_table(*read_folder(Path(folder), verify), make=of_checked_maps)
 
 
 def cohort_from_table(
     maps: Mapping[str, np.ndarray],
     table: pd.DataFrame,
     facts: Mapping[str, Any],
-    pixels_checked: bool,
+    make: Callable[..., Cohort] = Cohort,
 ) -> Cohort:
     """The cohort of a table and facts as a cohort folder holds them."""
     truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
-    return Cohort(
+    return make(
         maps=maps,
         traits=table[facts["traits"]],
         patients=table["patient_id"],
         clinical=table.drop(columns=["patient_id", *facts["traits"], *truth.columns]),
         truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
-        pixels_checked=pixels_checked,
         **{name: facts[name] for name in _STATED},
     )
 
@@ -298,14 +382,6 @@ def _select(stack: np.ndarray | MapStack, rows: np.ndarray) -> np.ndarray | MapS
     if isinstance(stack, MapStack):
         return stack.select(rows)
     return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
-
-
-def _cut_out(stack: np.ndarray) -> np.ndarray:
-    """A stack in float32, 0 outside the disc; no copy of one that is so already."""
-    disc = disc_mask(stack.shape[-1])
-    if stack.dtype == np.float32 and not stack[:, ~disc].any():
-        return stack
-    return np.where(disc, stack, 0).astype(np.float32)
 
 
 def _reserve(stress: np.ndarray | MapStack, rest: np.ndarray | MapStack) -> MapStack:

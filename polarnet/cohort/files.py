@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -10,26 +11,22 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing, table_problems
+from polarnet.cohort.checks import BATCH, TRUTH_PREFIX, listing, map_digest, table_problems
+from polarnet.csvfile import read_csv, write_csv
 from polarnet.folders import new_folder
+from polarnet.ids import normal_ids
+from polarnet.traits import MAP_TYPES
+
+_FILES: Final = tuple(f"{map_type}.npy" for map_type in MAP_TYPES)
 
 FORMAT: Final = 1
 """Version of the folder's layout."""
 
-TRUTH_PREFIX: Final = "truth_"
-"""Marks columns of what was planted in a phantom."""
-
-# As converters, not as types: an id such as NA is no empty cell.
-_AS_TEXT: Final = {"study_id": str, "patient_id": str}
-
-_FACTS: Final = (
-    "unit", "tracer", "stress_agent", "software", "traits", "clinical", "truth", "study_ids",
-)  # fmt: skip
+_WORDS: Final = ("unit", "tracer", "stress_agent", "software")
+_NAMES: Final = ("traits", "clinical", "truth", "study_ids")
 
 Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
 """Some studies of a cohort: maps, table, facts."""
-
-_BATCH: Final = 1024  # maps in memory at once
 
 
 def write_folder(
@@ -67,9 +64,11 @@ def write_folder(
         table = pd.concat(tables)
         if problems := table_problems(table[facts["traits"]], table["patient_id"]):
             raise ValueError("Not a sound cohort: " + "; ".join(problems))
-        table.to_csv(partial / "cohort.csv", index_label="study_id", lineterminator="\n")
+        write_csv(table, partial / "cohort.csv", index_label="study_id")
         description = {
             "format": FORMAT, "n_studies": len(table), "size": size, **facts,
+            "text": [name for name in table if _is_text(table[name])],
+            "table": _table_digests((partial / "cohort.csv").read_bytes()),
             "files": {stack.path.name: stack.finish() for stack in stacks.values()},
             # In the order of the maps, because people sort tables.
             "study_ids": [str(study) for study in table.index],
@@ -111,21 +110,60 @@ def read_folder(
             f"{folder} is not a cohort folder (no cohort.json). "
             "Make one with `polarnet import` or cohort.save()."
         )
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        shape = (int(facts["n_studies"]), int(facts["size"]), int(facts["size"]))
-        files = dict(facts["files"])
-        if lacking := [name for name in _FACTS if name not in facts]:
-            raise KeyError(*lacking)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
-    if facts.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {facts.get('format')}, this version reads {FORMAT}.")
+    facts = _description(path)
+    shape = (facts["n_studies"], facts["size"], facts["size"])
     maps = {
         Path(name).stem: _open_stack(folder / name, of_file, shape, verify)
-        for name, of_file in files.items()
+        for name, of_file in facts["files"].items()
     }
-    return maps, _read_table(folder / "cohort.csv", facts), facts
+    return maps, _read_table(folder / "cohort.csv", facts, verify), facts
+
+
+def _description(path: Path) -> dict[str, Any]:
+    """What cohort.json says, after the kind of every entry was looked at."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path} is damaged (no entries). Import the cohort again.")
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {facts.get('format')}, this version reads {FORMAT}.")
+    is_whole = {name: _is_count(facts.get(name)) for name in ("n_studies", "size")}
+    is_whole |= {name: isinstance(facts.get(name), str) for name in _WORDS}
+    is_whole |= {name: _is_names(facts.get(name)) for name in _NAMES}
+    is_whole["text"] = _is_names(facts.get("text", []))
+    is_whole["table"] = _is_digests(facts.get("table", {}), ("sha256", "sha256_but_last_row"))
+    files = facts.get("files")
+    is_whole["files"] = isinstance(files, dict) and all(
+        # Nothing but the maps beside it: no other folder, no path.
+        name in _FILES and _is_digests(of_file, ("sha256",)) and _is_count(of_file.get("bytes"))
+        for name, of_file in files.items()
+    )
+    if odd := [name for name, is_right in is_whole.items() if not is_right]:
+        raise ValueError(
+            f"{path} is damaged (missing or wrong: {', '.join(odd)}). Import the cohort again."
+        )
+    if len(facts["study_ids"]) != facts["n_studies"]:
+        raise ValueError(
+            f"{path} is damaged ({len(facts['study_ids'])} study_ids, n_studies "
+            f"{facts['n_studies']}). Import the cohort again."
+        )
+    return facts
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_digests(value: Any, names: Sequence[str]) -> bool:
+    return isinstance(value, dict) and (
+        not value or all(isinstance(value.get(name), str) for name in names)
+    )
 
 
 class _StackWriter:
@@ -136,7 +174,7 @@ class _StackWriter:
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size, self.n = path, size, 0
-        self.digest = hashlib.sha256()
+        self.digest, self.first_map = hashlib.sha256(), ""
         self.file = path.open("wb")
         self._write_header()
 
@@ -157,6 +195,7 @@ class _StackWriter:
         values = np.ascontiguousarray(maps, dtype="<f4")
         self.file.write(values.data)
         self.digest.update(values.data)
+        self.first_map = self.first_map or map_digest(values[0]).hex()
         self.n += len(values)
 
     def finish(self) -> dict[str, Any]:
@@ -164,7 +203,11 @@ class _StackWriter:
         self.file.seek(0)
         self._write_header()
         self.file.close()
-        return {"bytes": self.path.stat().st_size, "sha256": self.digest.hexdigest()}
+        return {
+            "bytes": self.path.stat().st_size,
+            "sha256": self.digest.hexdigest(),
+            "first_map": self.first_map,
+        }
 
 
 def _open_stack(
@@ -173,39 +216,67 @@ def _open_stack(
     """Memory-map one stack after its size, and on wish its content, was compared."""
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
-    if path.stat().st_size != facts["bytes"]:
+    n_bytes = path.stat().st_size
+    if n_bytes != facts["bytes"]:
         raise ValueError(
-            f"{path} has {path.stat().st_size} bytes instead of {facts['bytes']}: the file was "
+            f"{path} has {n_bytes} bytes instead of {facts['bytes']}: the file was "
             "cut short or changed. Copy the cohort folder again."
         )
-    stack = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        stack = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, OverflowError, EOFError, SyntaxError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Copy the cohort folder again.") from None
     if stack.shape != shape or stack.dtype != np.float32:
         raise ValueError(f"{path} holds {stack.dtype} {stack.shape}, expected float32 {shape}.")
+    first = map_digest(stack[0]).hex()  # tells exchanged files cheaply
+    is_in_order = stack.flags.c_contiguous and stack.offset + stack.nbytes == n_bytes
+    if not is_in_order or facts.get("first_map", first) != first:
+        raise ValueError(
+            f"{path} holds other maps than those written under its name. Copy the cohort folder "
+            "again, with all its files."
+        )
     if verify:
         digest = hashlib.sha256()
-        for start in range(0, len(stack), _BATCH):
-            digest.update(np.ascontiguousarray(stack[start : start + _BATCH]).data)
+        for start in range(0, len(stack), BATCH):
+            digest.update(np.ascontiguousarray(stack[start : start + BATCH]).data)
         if digest.hexdigest() != facts["sha256"]:
             raise ValueError(f"{path} is not what was written. Copy the cohort folder again.")
     return stack
 
 
-def _read_table(path: Path, description: dict[str, Any]) -> pd.DataFrame:
+def _is_text(column: pd.Series) -> bool:
+    """True where cells must not be taken for numbers when they are read again."""
+    is_number = pd.api.types.is_numeric_dtype(column)
+    return not is_number and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
+
+
+def _table_digests(content: bytes) -> dict[str, str]:
+    """Fingerprint of a table, and of its rows but the last; line ends at its end do not count."""
+    content = content.rstrip(b"\r\n")
+    but_last = content.rpartition(b"\n")[0]
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256_but_last_row": hashlib.sha256(but_last).hexdigest(),
+    }
+
+
+def _read_table(path: Path, description: dict[str, Any], verify: bool) -> pd.DataFrame:
     """Read cohort.csv, which a user may have edited, and check ids and labels again."""
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
-    try:
-        table = pd.read_csv(path, converters=_AS_TEXT, low_memory=False)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a table ({error}).") from None
+    _check_whole(path, description.get("table", {}), verify)
+    names = ("study_id", "patient_id", *description["traits"], *description.get("text", []))
+    table = read_csv(path, text=names)
     expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
     expected += [TRUTH_PREFIX + name for name in description["truth"]]
     if lacking := [name for name in expected if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}.")
+    for name in ("study_id", "patient_id"):
+        table[name] = normal_ids(table[name])
     table = table.set_index("study_id")
     if problems := table_problems(table[description["traits"]], table["patient_id"]):
         raise ValueError(f"{path}: {'; '.join(problems)}")
-    ids = pd.Index(description["study_ids"], name="study_id")
+    ids = pd.Index(normal_ids(description["study_ids"]), name="study_id")
     if len(lost := ids.difference(table.index)) or len(added := table.index.difference(ids)):
         changed = f"lacks {listing(lost)}" if len(lost) else f"has unknown {listing(added)}"
         raise ValueError(
@@ -213,3 +284,21 @@ def _read_table(path: Path, description: dict[str, Any]) -> pd.DataFrame:
             "were changed. Import the cohort again to change its studies."
         )
     return table.loc[ids]
+
+
+def _check_whole(path: Path, written: dict[str, str], verify: bool) -> None:
+    """Raise where a table was cut within its last row; warn, on wish, where it was edited."""
+    content = path.read_bytes()
+    found = _table_digests(content)
+    if not written or found["sha256"] == written["sha256"]:
+        return
+    is_cut = found["sha256_but_last_row"] == written["sha256_but_last_row"]
+    if is_cut and not content.endswith((b"\n", b"\r")):
+        raise ValueError(
+            f"{path} was cut within its last row. Copy the cohort folder again; if you edited this "
+            "row, end it with a line break."
+        )
+    if verify:
+        warnings.warn(
+            f"{path} was edited since it was written; its maps are as written.", stacklevel=4
+        )

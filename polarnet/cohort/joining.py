@@ -1,7 +1,6 @@
 """One cohort from several parts, in memory or straight to disk."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +24,11 @@ def join_cohorts(parts: Iterable[Cohort]) -> Cohort:
     ------
     ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
     """
-    pieces = list(of_one_kind(chain.from_iterable(part.pieces() for part in parts)))
+    pieces = list(of_one_kind(_pieces(parts)))
     maps, _, facts = pieces[0]
     stacks = {m: np.concatenate([piece[0][m] for piece in pieces]) for m in maps}
     table = pd.concat([table for _, table, _ in pieces])
-    return cohort_from_table(stacks, table, facts, pixels_checked=False)
+    return cohort_from_table(stacks, table, facts)
 
 
 def write_cohorts(
@@ -56,9 +55,17 @@ def write_cohorts(
     FileExistsError: the folder exists and is not empty.
     ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
     """
-    pieces = chain.from_iterable(part.pieces() for part in parts)
-    write_folder(Path(folder), _without_twins(pieces), beside)
+    write_folder(Path(folder), _without_twins(_pieces(parts)), beside)
     return read_cohort(folder)
+
+
+def _pieces(parts: Iterable[Cohort]) -> Iterator[Piece]:
+    """The pieces of every part, each of which is looked at again."""
+    for part in parts:
+        if not isinstance(part, Cohort):
+            raise ValueError(f"Give a list of cohorts to join; a {type(part).__name__} is none.")
+        part.check()
+        yield from part.pieces()
 
 
 def _without_twins(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -37,6 +37,7 @@ def split_by_patient(
     ----------
     Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011:145-158 (iterative stratification).
     """
+    cohort.check(pixels=False)
     if "split" in cohort.clinical:
         part = _stated_split(cohort)
     else:
@@ -57,6 +58,7 @@ def fold_by_patient(cohort: Cohort, k: int = 5, *, seed: int) -> Iterator[tuple[
     ------
     ValueError: fewer patients than folds.
     """
+    cohort.check(pixels=False)
     patients, labels = _patient_labels(cohort)
     if len(patients) < k:
         raise ValueError(f"{len(patients)} patients cannot be put into {k} folds.")

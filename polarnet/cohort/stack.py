@@ -60,6 +60,11 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     rest: np.ndarray | None = None
 
     @property
+    def is_computed(self) -> bool:
+        """True for a flow reserve that follows from two other stacks."""
+        return self.rest is not None
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         return (len(self.rows), *self.values.shape[1:])
 

@@ -96,8 +96,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from polarnet.csvfile import write_csv
     from polarnet.evaluation.table import read_scores
 
-    cohort = read_cohort(arguments.cohort)
-    table = evaluation.evaluate(read_scores(arguments.scores), cohort.traits, cohort.patients)
+    scores = read_scores(arguments.scores)
+    cohort = read_cohort(arguments.cohort).with_traits(scores.columns)
+    table = evaluation.evaluate(scores, cohort.traits, cohort.patients)
     if cohort.is_phantom:
         print("Phantom, not patients.")
     if cohort.is_recovered:

@@ -2,6 +2,10 @@
 
 import math
 import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +25,16 @@ def print_table(table: Any) -> None:
     print(
         table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3f}", formatters=small)
     )
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """What the library warns of inside the block is said in a line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for note in caught:
+        print(f"Note: {note.message}", file=sys.stderr)
 
 
 def wrote(*paths: str | Path) -> None:

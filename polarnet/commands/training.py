@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polarnet.commands.terminal import SHOWN, load_tensorflow, print_table, split_names, wrote
+from polarnet.commands.terminal import (
+    SHOWN,
+    load_tensorflow,
+    notes,
+    print_table,
+    split_names,
+    wrote,
+)
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -40,7 +47,8 @@ def train(arguments: argparse.Namespace) -> None:
         config = load_config(arguments.config, **changes)
     else:
         config = ExperimentConfig(**changes)
-    cohort = read_cohort(arguments.cohort, verify=True)
+    with notes():
+        cohort = read_cohort(arguments.cohort, verify=True).with_traits(config.traits)
     parts = split_by_patient(cohort, config.val, config.test, seed=config.seed)
     check_training(*parts[:2], config)
     check_test(*parts, config)

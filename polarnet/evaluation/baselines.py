@@ -89,6 +89,8 @@ def baseline_scores(
             f"Unknown baselines: {', '.join(map(str, unknown))}; use {', '.join(BASELINES)}."
         )
     cohorts = (train, *others)
+    for cohort in cohorts:
+        cohort.check()
     maps = [map_features(cohort, map_type) for cohort in cohorts]
     scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in models}
     settings: dict[str, dict[str, Setting]] = {name: {} for name in models}

@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
+from polarnet.cohort.checks import listing
+from polarnet.csvfile import read_csv
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
 from polarnet.ids import normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
@@ -93,22 +95,43 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError: no such file.
-    ValueError: no study_id, a study twice, or a score outside [0, 1].
+    ValueError: no study_id, a study twice, a row that is not whole, a column of text, or a score
+        that is missing or outside [0, 1].
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file of scores {path}.")
-    try:
-        table = pd.read_csv(path, dtype={"study_id": str})
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a table ({error}).") from None
-    if "study_id" not in table or table["study_id"].duplicated().any():
-        raise ValueError(f"{path} needs a column study_id that names each study once.")
-    scores = table.set_index("study_id").drop(columns=WARNING_COLUMN, errors="ignore")
-    is_share = scores.apply(pd.to_numeric, errors="coerce").apply(lambda s: s.between(0, 1))
-    if scores.empty or not is_share.all(axis=None):
-        odd = [str(study) for study in scores.index[~is_share.all(axis=1)]]
-        raise ValueError(f"{path}: scores must lie between 0 and 1: {', '.join(odd[:10])}.")
+    table = read_csv(path, text=("study_id", WARNING_COLUMN))
+    if "study_id" not in table:
+        raise ValueError(
+            f"{path} has no column study_id, but {listing(table.columns) or 'no columns'}. Name "
+            "the column of the studies study_id."
+        )
+    ids = pd.Index(normal_ids(table.pop("study_id")), name="study_id")
+    if unnamed := int((ids == "").sum()):
+        raise ValueError(f"{path}: {unnamed} of {len(ids)} rows have no study_id.")
+    if ids.has_duplicates:
+        twice = ids[ids.duplicated()].unique()
+        raise ValueError(f"{path} names studies twice: {listing(twice)}.")
+    scores = table.set_axis(ids).drop(columns=WARNING_COLUMN, errors="ignore")
+    if scores.empty:
+        raise ValueError(f"{path} has no scores: it needs a column for each trait.")
+    for trait, column in scores.items():
+        if not pd.api.types.is_numeric_dtype(column):
+            raise ValueError(
+                f"{path}: column '{trait}' holds no scores, but text such as "
+                f"'{str(column.dropna().iloc[0])[:6]}'. Scores are numbers between 0 and 1; remove "
+                "columns of remarks."
+            )
+        if column.isna().any():
+            raise ValueError(
+                f"{path}: column '{trait}' has no score for {listing(ids[column.isna()])}. Remove "
+                "rows that were not scored."
+            )
+        if not (is_share := column.between(0, 1)).all():
+            raise ValueError(
+                f"{path}: scores of '{trait}' must lie between 0 and 1: {listing(ids[~is_share])}."
+            )
     return scores.astype(float)
 
 

@@ -107,6 +107,7 @@ def train(
         differ in unit, size or map type.
     FileExistsError: `out` is not empty.
     """
+    train, val = (cohort.with_traits(config.traits) for cohort in (train, val))
     check_training(train, val, config)
     config = resolved_config(config, train)
     cache = cache_folder(cache)

@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, join_cohorts, write_cohorts
 from polarnet.cohort.checks import listing
+from polarnet.cohort.cohort import of_checked_maps
 from polarnet.csvfile import csv_text, write_csv
 from polarnet.folders import check_vacant, new_file
 from polarnet.readers.accounting import account, summary
@@ -280,7 +281,8 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     labelled = [trait for trait in plan.clinical.traits if trait != IMPAIRED_MFR]
     described = table.drop(columns=[*plan.clinical.traits, *PROVENANCE], errors="ignore")
     origin, stated = plan.origin.loc[studies].set_axis(index), of_cohort(plan.origin)
-    cohort = Cohort(
+    # Finite, not negative, not too high and of one patient: as read, and as matched.
+    cohort = of_checked_maps(
         maps=maps,
         traits=table[labelled],
         patients=pd.Series([plan.patients[s] for s in studies], index=index, name="patient_id"),
@@ -290,8 +292,6 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
         tracer=stated["tracer"],
         stress_agent=stated["stress_agent"],
         software=stated["software"],
-        # Finite, not negative, not too high and of one patient: as read, and as matched.
-        pixels_checked=True,
     )
     if not plan.wants_mfr:
         return cohort

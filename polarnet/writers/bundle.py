@@ -67,6 +67,7 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
     facts_of = [_environment(folder) for folder in folders]
     _check_same(folders, configs, facts_of)
     config = configs[0]
+    cohort = cohort.with_traits(config.traits)
     _check_labels(folders[0], cohort, facts_of[0])
     of_val = _mean_scores(folders, "scores_val.csv")
     of_test = _mean_scores(folders, "scores_test.csv")
