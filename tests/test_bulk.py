@@ -72,7 +72,7 @@ def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path)
     save_config(config, copied / "config.yaml")
     usual = pn.make_phantom_cohort(60, seed=3, size=32)
     maps = {m: np.asarray(usual.maps[m]).copy() for m in ("rest", "stress")}
-    maps["stress"][40] *= 50
+    maps["stress"][40] = 9 * pn.anatomy.disc_mask(32)  # flat, and higher than any flow
     mixed = dataclasses.replace(usual, maps=maps, software="", tracer="", stress_agent="")
     keep = np.r_[np.flatnonzero(model.familiarity.distances(mixed.maps) <= 1)[:32], 40]
     cohort = mixed.select(keep).save(tmp_path / "mixed")

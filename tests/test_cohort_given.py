@@ -83,6 +83,15 @@ def test_a_masked_pixel_is_no_number(make_cohort):
         make_cohort(maps=maps)
 
 
+def test_a_stored_reserve_that_no_heart_has_is_refused(make_cohort):
+    reserve = np.full((6, 16, 16), 2.0) + np.arange(6)[:, None, None] / 10
+    reserve[4, 8, 8] = 1e30
+    with pytest.raises(
+        ValueError, match=r"reserve is above 100, is the unit right\?: S4 \(1e\+30\)"
+    ):
+        make_cohort(maps={"reserve": reserve})
+
+
 def test_flow_of_double_precision_beyond_float32_is_refused(make_cohort):
     maps = _maps(make_cohort())
     maps["rest"] = maps["rest"].astype(float)

@@ -15,6 +15,9 @@ UNITS: Final = ("mL/min/g", "percent")
 HIGHEST: Final = {"mL/min/g": 10.0, "percent": 101.0}
 """Values above these are taken for a wrong unit (our choice)."""
 
+HIGHEST_RESERVE: Final = 100.0
+"""A stored flow reserve above this is none (our choice, far above any)."""
+
 _SHOWN: Final = 6
 """Characters of a wrong cell that a message repeats."""
 
@@ -106,18 +109,20 @@ def map_problems(
     """
     problems = []
     for map_type, stack in maps.items():
+        highest = HIGHEST_RESERVE if map_type == "reserve" else HIGHEST[unit]
+        of_unit = "" if map_type == "reserve" else f" {unit}"
         found: dict[str, list[str]] = {"NaN": [], "negative": [], "too high": [], "twin": []}
         owner: dict[bytes, tuple[str, str]] = {}
         for start in range(0, len(stack), BATCH):
             batch = np.asarray(stack[start : start + BATCH])
             low, high = batch.min(axis=(1, 2)), batch.max(axis=(1, 2))
             is_finite = np.isfinite(low) & np.isfinite(high)
-            is_high = (high > HIGHEST[unit]) & (map_type != "reserve")
             some = patients.iloc[start : start + BATCH]
             found["NaN"] += list(some.index[~is_finite])
             found["negative"] += list(some.index[is_finite & (low < 0)])
             found["too high"] += [
-                f"{some.index[k]} ({high[k]:.4g})" for k in np.flatnonzero(is_finite & is_high)
+                f"{some.index[k]} ({high[k]:.4g})"
+                for k in np.flatnonzero(is_finite & (high > highest))
             ]
             for k in np.flatnonzero(is_finite) if twins else ():
                 study, patient = some.index[k], some.iloc[k]
@@ -129,7 +134,7 @@ def map_problems(
         texts = {
             "NaN": f"{map_type} has NaN or infinite values inside the disc",
             "negative": f"{map_type} has negative values inside the disc",
-            "too high": f"{map_type} is above {HIGHEST[unit]:g} {unit}, is the unit right?",
+            "too high": f"{map_type} is above {highest:g}{of_unit}, is the unit right?",
             "twin": f"{map_type} is pixel for pixel the same under two patients",
         }
         problems += [f"{texts[kind]}: {listing(ids)}" for kind, ids in found.items() if ids]
