@@ -53,7 +53,7 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
     for cohort in (train, val):
         cohort.check()
     if unknown := [t for t in config.traits if t not in train.traits or t not in val.traits]:
-        hint = "".join(_beside(t, cohort) for t in unknown for cohort in (train, val))
+        hint = "".join(_beside(t, train) or _beside(t, val) for t in unknown)
         raise ValueError(
             f"No trait {listing(unknown)} in this cohort; it has "
             f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
