@@ -394,7 +394,7 @@ def test_plainly_headed_tables_are_told_the_true_reason(tmp_path):
 
 
 def test_a_table_of_something_else_is_asked_about(tmp_path):
-    path = table(tmp_path / "a.csv", ["Row,Rest"], range(99), labels=range(1, 100))
+    path = table(tmp_path / "a.csv", ["No,Rest"], range(99), labels=range(1, 100))
     message = refusal(path)
     assert "has 18, 19, 20, 21, 22 and 77 more. Is this a table of segments?" in message
 

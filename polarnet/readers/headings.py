@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from polarnet.readers.identity import header_words, names_a_person
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import segment_of
 from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within, without_doses
@@ -36,6 +37,20 @@ _SEGMENT: Final = {
     "segment", "segments", "seg", "aha", "segmentnr", "segmentno", "segmente", "wall", "level",
     "region",
 }  # fmt: skip
+_NUMBERS: Final = {"nr", "no", "num", "number", "nummer", "numero", "n", "nro"}
+_PEOPLE: Final = {
+    # whose row it is
+    "patient", "patients", "patienten", "patientin", "paciente", "paziente", "pat", "person",
+    "subject", "subjects", "sujet", "sujeto", "proband", "probanden", "teilnehmer", "participant",
+    "case", "cases", "fall", "cas", "caso", "animal", "id", "ids", "code", "pseudonym", "record",
+    "study", "studie", "etude", "estudio", "studio", "onderzoek", "exam", "examination", "examen",
+    "untersuchung", "visit", "visite", "besuch", "scan", "session", "age", "alter", "edad", "eta",
+    "leeftijd", "sex", "gender", "geschlecht", "sexe", "sexo", "sesso", "geslacht",
+    # when
+    "frame", "frames", "time", "zeit", "zeitpunkt", "temps", "tiempo", "tempo", "tijd", "start",
+    "date", "datum", "fecha", "day", "tag", "jour", "dia", "week", "woche", "year", "jahr",
+}  # fmt: skip
+"""Words over columns of patients, examinations and times, which may be numbered 1 to 17 too."""
 _NEUTRAL: Final = {
     "mean", "average", "avg", "mittelwert", "value", "values", "absolute", "myocardial", "blood",
     "coronary", "pet", "polar", "map", "maps", "table", "the", "of", "and", "to", "by", "in", "lv",
@@ -194,6 +209,26 @@ def _heads_table(headings: Sequence[Heading]) -> bool:
     return bool(headings) and (headings[0].is_label or n_segments >= ENOUGH or n_maps > 1)
 
 
+def says_segments(heading: str) -> bool:
+    """Whether a heading says that segments stand below.
+
+    >>> [says_segments(heading) for heading in ("Segment-Nr.", "AHA", "#", "Patient segment")]
+    [True, True, False, False]
+    """
+    words = header_words(heading).split()
+    is_said = any("segm" in word or word[:3] == "aha" or word in _SEGMENT for word in words)
+    return is_said and not set(words) & (_PEOPLE - {"id", "ids", "code"})
+
+
+def says_number(heading: str) -> bool:
+    """Whether a heading says no more than that numbers stand below, or nothing.
+
+    >>> [says_number(heading) for heading in ("", "#", "Nr.", "Patient no")]
+    [True, True, True, False]
+    """
+    return set(header_words(heading).split()) <= _NUMBERS
+
+
 def is_unit_row(cells: Sequence[str]) -> bool:
     """Whether a row holds the units of the columns, known here or not."""
     filled = [cell for cell in cells if cell.strip()]
@@ -201,9 +236,14 @@ def is_unit_row(cells: Sequence[str]) -> bool:
     return are_units and any(map(looks_like_unit, filled))
 
 
+def counts_people(heading: str) -> bool:
+    """Whether the rows below a heading are patients, examinations, days or times."""
+    return names_a_person(heading) or bool(_PEOPLE & set(header_words(heading).split()))
+
+
 def _words(text: str) -> tuple[list[str], list[str]]:
     """Words of a heading in small letters, and its numbers; K1 is a word."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=(?<![A-Za-z])LV)(?=[A-Z][a-z])", " ", text)
     constants = re.findall(r"(?<![^\W_])(?:[kK]\s?[1-4]|[rR]2|chi2)(?![^\W_])", apart)
     for constant in constants:
         apart = apart.replace(constant, " ", 1)

@@ -1,6 +1,7 @@
 """Which matrix of numbers does a text file or worksheet hold, whatever stands around it?"""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 from polarnet.readers.headings import is_headed, is_title, read_heading
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.cells import has_decimal_comma
+from polarnet.readers.segments.cells import cell_count, has_decimal_comma, how_to_mend
 from polarnet.readers.tables.cells import is_missing, is_number, parse_number
 from polarnet.readers.tables.sheets import Sheet
 
@@ -19,19 +20,27 @@ SMALLEST: Final = 8
 SEARCHED: Final = 40
 """Rows above a matrix that may hold something else (our choice)."""
 
+_ECAT: Final = {1, 9, 18, 32}
+"""Sectors of the rings of an ECAT 7 polar map, in the header of that format."""
+
 _INFINITE: Final = ("inf", "infinity")
 
 
-def read_matrix(sheet: Sheet, profile: Profile) -> Numbers | None:
+def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> Numbers | None:
     """The matrix of a sheet, or None where it holds something else than one.
 
     Titles above it are left out, and so are rows and columns that only count; empty cells and NaN
     are NaN, which no map may have inside its disc.
 
+    Parameters
+    ----------
+    is_ragged
+        Whether rows may differ in length, as rings do.
+
     Raises
     ------
-    ValueError: a title says that the numbers are another quantity than flow, or the decimal
-        separator is unclear.
+    ValueError: a title says that the numbers are another quantity than flow, the decimal
+        separator is unclear, or a row is longer or shorter than the others.
     """
     start = _first_row(sheet)
     rows = [list(row) for row in sheet.rows[start:]]
@@ -51,9 +60,14 @@ def read_matrix(sheet: Sheet, profile: Profile) -> Numbers | None:
     headings = [read_heading(cell, profile) for cell in said if cell.strip()]
     if other := next((h.other for h in headings if h.other), ""):
         raise ValueError(f"is a matrix of {other}, which is no flow")
+    _check_lengths(sheet, start, is_ragged)
     decimal_comma = has_decimal_comma((c for row in rows for c in row), sheet.delimiter)
     values = _values(rows, sheet.row_numbers[start:], decimal_comma)
-    values, note = (values, "") if isinstance(values, list) else without_counts(values)
+    if isinstance(values, list):
+        lengths = [len(ring) for ring in values]
+        note = f"its rings have {min(lengths)} to {max(lengths)} sectors"
+    else:
+        values, note = without_counts(values)
     maps = {h.map_type for h in headings if h.map_type}
     return Numbers(
         values,
@@ -113,6 +127,87 @@ def _first_row(sheet: Sheet) -> int:
     return 0
 
 
+def _check_lengths(sheet: Sheet, start: int, is_ragged: bool) -> None:
+    """Raise where a row may be shifted: a cell is lost, or there is one too many."""
+    rows, numbers = sheet.rows[start:], sheet.row_numbers[start:]
+    for row, number in zip(sheet.rows[:start], sheet.row_numbers, strict=False):
+        text = " ".join(row)
+        if len(re.findall(r"\d+", text)) >= SMALLEST and not re.search(r"[^\W\d_eE]", text):
+            raise ValueError(f"row {number} is not a row of numbers as those below it are")
+    has_blanks = any(is_missing(cell) for row in rows for cell in row)
+    if is_ragged and not has_blanks:
+        place = _odd_ring([len(row) for row in rows])
+        widths: Sequence[int] = [len(row) for row in rows]
+    elif sheet.delimiter:
+        widths = sheet.widths[start:]
+        place = _odd_one(widths)
+    elif has_blanks:
+        widths = [len(row) for row in rows]
+        # Empty cells around the disc are as many on either side, or as many more in every row.
+        left = [next((k for k, c in enumerate(row) if not is_missing(c)), 0) for row in rows]
+        place = _odd_one([n + len(row) for n, row in zip(left, rows, strict=True)], most=0.8)
+        if place is not None:
+            raise ValueError(
+                f"row {numbers[place]} is shifted against the others: export the map again"
+            )
+    else:
+        widths = [len(row) for row in rows]
+        place = _odd_one(widths)
+    if place is not None:
+        usual = Counter(widths).most_common(1)[0][0]
+        told = f"{cell_count(widths[place])}, most rows {usual}"
+        mend = how_to_mend(sheet, widths[place] > usual)
+        raise ValueError(f"row {numbers[place]} {told}{mend}")
+    if sheet.delimiter == "," and _may_be_halves(rows):
+        raise ValueError(
+            "has whole numbers only, which may be the halves of numbers with a decimal comma: save "
+            "it with decimal points, or with semicolons between the columns"
+        )
+
+
+def _odd_one(counts: Sequence[int], most: float = 0.0) -> int | None:
+    """Place of the first count that is not the usual one, None where there is none.
+
+    Parameters
+    ----------
+    most
+        Share that must have the usual one; with fewer, none is odd.
+    """
+    usual, n_usual = Counter(counts).most_common(1)[0]
+    if n_usual < most * len(counts):
+        return None
+    return next((place for place, n in enumerate(counts) if n != usual), None)
+
+
+def _odd_ring(counts: Sequence[int]) -> int | None:
+    """Place of a ring whose sectors may not be whole, None where there is none.
+
+    From ring to ring sectors stay, or are multiples of the fewest, at most three times as many.
+    """
+    shares = Counter(counts)
+    if len(counts) >= SMALLEST and max(shares.values()) == len(counts) - 1:
+        return _odd_one(counts)
+    if set(counts) <= _ECAT or len(shares) == 1:
+        return None
+    rising = counts if counts[0] <= counts[-1] else counts[::-1]
+    for place, n in enumerate(rising):
+        before = rising[max(place - 1, 0)]
+        if n % min(counts) or not before <= n <= 3 * before or (n - min(counts)) in (1, 2):
+            return place if rising is counts else len(counts) - 1 - place
+    return None
+
+
+def _may_be_halves(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether 2,1 in two cells may be one number, in every pair of cells."""
+    cells = [cell for row in rows for cell in row]
+    if any(len(row) % 2 for row in rows) or not all(map(str.isdigit, cells)):
+        return False
+    whole, decimals = cells[::2], cells[1::2]
+    has_zeros = any(cell[0] == "0" and len(cell) > 1 for cell in decimals)
+    is_even = len({*map(len, decimals)}) == 1 and {*map(len, whole)} == {1}
+    return has_zeros or is_even
+
+
 def _names_columns(row: Sequence[str], width: int) -> bool:
     """Whether a row names most columns: a table of something else; c0, c1, c2 are no names."""
     filled = [cell for cell in row if cell]
@@ -146,11 +241,14 @@ def _values(
 
 
 def _counts(values: np.ndarray) -> bool:
-    """Whether values are whole numbers in even steps, such as slices or angles."""
-    if len(values) < SMALLEST or (values != np.round(values)).any():
+    """Whether values are whole numbers in even steps, such as slices or angles; few may lack."""
+    places = np.flatnonzero(~np.isnan(values))
+    if len(places) < max(SMALLEST, 0.75 * len(values)):
         return False
-    steps = np.diff(values)
-    return bool(steps[0] != 0 and (steps == steps[0]).all())
+    found = values[places]
+    step = (found[-1] - found[0]) / (places[-1] - places[0])
+    is_even = bool((found == found[0] + step * (places - places[0])).all())
+    return bool(step) and is_even and bool((found == np.round(found)).all())
 
 
 def _is_count(cells: Sequence[str]) -> bool:

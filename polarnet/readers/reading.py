@@ -278,6 +278,8 @@ def read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
         if ending not in MAP_FILES and not is_dicom(path):
             if ending in (".xls", ".xlsb", ".xlsm", ".ods"):
                 return [], [f"{ending} workbooks are not read: save it as .xlsx"]
+            if ending == ".bin":
+                return [], [".bin files do not say their rows and columns: export a table instead"]
             if ending in (".zip", ".gz", ".rar", ".7z", ".tar"):
                 return [], [f"{ending} is an archive: unpack it and import the folder"]
             is_called_dicom = ending in (".dcm", ".ima")

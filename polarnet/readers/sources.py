@@ -19,6 +19,7 @@ from polarnet.readers.matrices import (
 )
 from polarnet.readers.numbers import Asked, Numbers, unpacked
 from polarnet.readers.profiles import Profile
+from polarnet.readers.sectors import read_sectors
 from polarnet.readers.segments.cells import SMALLEST_DIVISION
 from polarnet.readers.segments.table import read_segments
 from polarnet.readers.tables.files import read_sheet
@@ -143,7 +144,12 @@ def _from_table(path: Path, reading: Reading) -> list[Numbers]:
         return [Numbers(values, note=note)]
     sheet = read_sheet(path)
     tables = [p for p in reading.profiles if p.layout == "segments"]
-    if (matrix := read_matrix(sheet, (tables or reading.profiles)[0])) is not None:
+    is_ragged = any(
+        p.layout == "rings" and p.rings_are == "rows" and not p.sectors for p in reading.profiles
+    )
+    if (rings := read_sectors(sheet, reading.profiles)) is not None:
+        return [rings]
+    if (matrix := read_matrix(sheet, (tables or reading.profiles)[0], is_ragged)) is not None:
         return [matrix]
     if not tables:
         raise ValueError(odd_cell(sheet) or "holds no matrix of numbers")

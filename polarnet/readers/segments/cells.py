@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
+from polarnet.readers.tables.sheets import Sheet
 from polarnet.readers.units import conversion, looks_like_unit
 
 WRONG_COUNT: Final = {
@@ -110,6 +111,42 @@ def has_decimal_comma(cells: Iterable[str], delimiter: str) -> bool:
             "with a decimal point and without a separator of thousands"
         )
     return uses_decimal_comma(numbers)
+
+
+def uneven(sheet: Sheet, head: int, place: int) -> str:
+    """Why the cells of a row may not stand below their headings, "" where they do.
+
+    In a text every row has as many cells as its heading, empty ones at the end too: a row with one
+    more or less is shifted. A worksheet has its cells in columns, and only more of them are told.
+
+    Parameters
+    ----------
+    head, place
+        Of the heading and of the row, in the sheet.
+    """
+    if sheet.delimiter:
+        n_named, n_cells = sheet.widths[head], sheet.widths[place]
+    else:
+        n_named = len(sheet.rows[head])
+        n_cells = max(n_named, len(sheet.rows[place]))
+    if n_cells == n_named:
+        return ""
+    return f"{cell_count(n_cells)}, its heading {n_named}{how_to_mend(sheet, n_cells > n_named)}"
+
+
+def cell_count(n_cells: int) -> str:
+    """ "has 5 cells", in the number that is right."""
+    return f"has {n_cells} cell{'s' * (n_cells != 1)}"
+
+
+def how_to_mend(sheet: Sheet, is_longer: bool) -> str:
+    """What to do about a row of another length."""
+    if sheet.delimiter == "," and is_longer:
+        return (
+            ". Is a comma within a number, in a table separated by commas? Save it with decimal "
+            "points, or with semicolons between the columns"
+        )
+    return ". A cell is lost or one too many: export the table again"
 
 
 def read_cells(

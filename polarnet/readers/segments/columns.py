@@ -1,11 +1,22 @@
 """Which maps does a table with a row a segment hold: one study, a column for each map."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from polarnet.readers.headings import Heading, is_title, is_unit_row, read_heading, shown
+from polarnet.readers.headings import (
+    Heading,
+    counts_people,
+    is_title,
+    is_unit_row,
+    read_heading,
+    says_number,
+    says_segments,
+    shown,
+)
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentlabels import segment_of
+from polarnet.readers.segmentlabels import is_bare, segment_of
 from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
@@ -13,6 +24,7 @@ from polarnet.readers.segments.cells import (
     has_numbers,
     read_cells,
     some_of,
+    uneven,
     unused,
 )
 from polarnet.readers.tables.sheets import Sheet
@@ -37,11 +49,13 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     """
     labels, width = _labels(sheet)
     first = labels.index(next(k for k in labels if k is not None))
-    above = sheet.rows[max(0, first - _SEARCHED) : first]
+    start = max(0, first - _SEARCHED)
+    above = sheet.rows[start:first]
     rows = {k: row for k, row in zip(labels, sheet.rows, strict=True) if k is not None}
     numbers = [k for k in labels if k is not None]
     if len(rows) < len(numbers) and any(_says_segment(c) for row in above for c in row[1:]):
         raise ValueError(_LONG)
+    _check_labels(sheet, labels, above, profile)
     check_segments(rows)
     if len(rows) < len(numbers):
         twice = next(k for k in numbers if numbers.count(k) > 1)
@@ -51,7 +65,8 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     n_columns = max(map(len, rows.values()))
     cells = {k: [*row, *[""] * (n_columns - len(row))] for k, row in rows.items()}
     columns = {p: [cells[k][p] for k in range(1, 18)] for p in range(width, n_columns)}
-    texts, own, units = _headings(above, n_columns, profile)
+    texts, own, units, head = _headings(above, n_columns, profile)
+    _check_lengths(sheet, labels, None if head is None else start + head)
     if width == 2 and read_heading(texts[1], profile).map_type:
         raise ValueError("has names of segments in two columns, and headings for one: add one")
     headings = {
@@ -60,6 +75,7 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
         if not _is_label(own[place], column, profile)
     }
     headings = _filled(headings, columns)
+    _check_ends(sheet, labels, max(headings, default=0))
     chosen = _chosen(headings)
     note = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
     decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
@@ -95,9 +111,93 @@ def _labels(sheet: Sheet) -> tuple[list[int | None], int]:
         return joined, 2
     if any(_says_segment(cell) for row in sheet.rows[:_SEARCHED] for cell in row[1:]):
         raise ValueError(_LONG)
+    if _only_territories(sheet):
+        raise ValueError(_TERRITORIES)
     if len({k for k in labels if k}) < _FEWEST_LABELS:
         raise ValueError("is neither a matrix of numbers nor a table of AHA segments")
     return labels, 1
+
+
+def _check_labels(
+    sheet: Sheet,
+    labels: Sequence[int | None],
+    above: Sequence[Sequence[str]],
+    profile: Profile,
+) -> None:
+    """Raise where bare numbers stand for patients or times, by what heads them."""
+    places = [place for place, k in enumerate(labels) if k is not None]
+    bare = [sheet.rows[place][0] for place in places if is_bare(sheet.rows[place][0])]
+    named = [segment_of(cell) for place in places for cell in sheet.rows[place][1:2]]
+    if not bare or named == [labels[place] for place in places]:
+        return
+    # A level such as "Basal" stands alone in its row, and a title in the first cell.
+    head: Sequence[str] = next(
+        (row for row in reversed(above) if sum(map(bool, row)) > 1 and not is_unit_row(row[1:])),
+        [""],
+    )
+    title = read_heading(head[0], profile)
+    corner = "" if title.map_type or title.is_flow else head[0]
+    if says_segments(corner):
+        return
+    # Under "Nr", or no heading, the rest of the table must be one of segments.
+    beside = [cell for cell in head[1:] if not read_heading(cell, profile).map_type]
+    has_letters = any(label[0] in "sS" for label in bare)
+    if has_letters or not says_number(corner) or any(map(counts_people, beside)):
+        raise ValueError(_TERRITORIES if _only_territories(sheet) else _PEOPLE)
+
+
+def _check_lengths(sheet: Sheet, labels: Sequence[int | None], head: int | None) -> None:
+    """Raise where a row of a segment has not as many cells as the headings, or as the others."""
+    places = [place for place, k in enumerate(labels) if k is not None]
+    if head is None:
+        usual = Counter(sheet.widths[place] for place in places).most_common(1)[0][0]
+        head = next(place for place in places if sheet.widths[place] == usual)
+    else:
+        # Units and merged headings too; but a title, or a level, alone in its row may be short.
+        near = range(max(0, head - 1), places[0])
+        places += [k for k in near if sum(map(bool, sheet.rows[k])) > 1 and k >= head]
+    for place in sorted(places):
+        if problem := uneven(sheet, head, place):
+            raise ValueError(f"row {sheet.row_numbers[place]} {problem}")
+
+
+def _check_ends(sheet: Sheet, labels: Sequence[int | None], last: int) -> None:
+    """Raise where a row of a worksheet ends before the last numbers: it may be shifted."""
+    if sheet.delimiter:
+        return
+    for place, k in enumerate(labels):
+        if k is not None and len(sheet.rows[place]) <= last:
+            raise ValueError(
+                f"row {sheet.row_numbers[place]} ends before the last column of numbers: a cell "
+                "is lost, or its values are shifted"
+            )
+
+
+def _only_territories(sheet: Sheet) -> bool:
+    """Whether a row or the first column names the territories."""
+    firsts = [row[0] for row in sheet.rows]
+    return any(
+        len({v for v in _VESSELS for cell in cells if re.search(v, cell)}) == len(_VESSELS)
+        for cells in (firsts, *sheet.rows[:_SEARCHED])
+    )
+
+
+_VESSELS: Final = (
+    r"(?i)(?<![^\W\d_])(LAD|RIVA|IVA|DA)(?![^\W\d_])",
+    r"(?i)(?<![^\W\d_])(LCX|R?CX)(?![^\W\d_])",
+    r"(?i)(?<![^\W\d_])(RCA|CD|ACD)(?![^\W\d_])",
+)
+"""The three territories, in English, German, French and Spanish."""
+
+_TERRITORIES: Final = (
+    "has values of territories (LAD, LCx, RCA) only, and a map needs those of the 17 AHA "
+    "segments: export the table of segments"
+)
+_PEOPLE: Final = (
+    "has rows that are not named after segments, or are numbered under a heading that is not that "
+    "of segments. If they are the 17 AHA segments of one study, call their column 'segment'; a "
+    "table with one row per study needs 17 columns for each map, rest_1 to rest_17"
+)
 
 
 _LONG: Final = (
@@ -112,8 +212,8 @@ def _says_segment(cell: str) -> bool:
 
 def _headings(
     above: Sequence[Sequence[str]], n_columns: int, profile: Profile
-) -> tuple[list[str], list[str], list[str]]:
-    """Whole heading, lowest heading and unit of every column, from the rows above."""
+) -> tuple[list[str], list[str], list[str], int | None]:
+    """Whole heading, lowest heading and unit of every column, and the row of the lowest one."""
     rows = [[*row, *[""] * n_columns][:n_columns] for row in above]
     units = [""] * n_columns
     if rows and is_unit_row(rows[-1][1:]) and not read_heading(rows[-1][0], profile).is_label:
@@ -121,6 +221,7 @@ def _headings(
     # Facts about patient and scanner stand higher up, and a level such as "Basal" below.
     while rows and not _is_header(rows[-1], profile):
         rows.pop()
+    head = len(rows) - 1 if rows else None
     lower = rows.pop() if rows else [""] * n_columns
     upper = rows[-1] if rows and is_title(rows[-1], profile) else [""] * n_columns
     is_one_title = sum(map(bool, upper)) == 1
@@ -134,7 +235,7 @@ def _headings(
         is_other = own.map_type and (title.map_type or title.problem)
         is_page = is_one_title and names_maps and title.map_type
         texts.append(below if is_other or is_page else f"{below} {over}".strip())
-    return texts, lower, units
+    return texts, lower, units, head
 
 
 def _is_header(row: Sequence[str], profile: Profile) -> bool:

@@ -10,21 +10,25 @@ from polarnet.readers.headings import (
     is_unit_row,
     letters_mark_maps,
     read_heading,
+    says_number,
+    says_segments,
     shown,
 )
 from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentlabels import is_summary
+from polarnet.readers.segmentlabels import is_bare, is_summary
 from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
     has_decimal_comma,
     read_cells,
     some_of,
+    uneven,
     unused,
 )
 from polarnet.readers.tables.cells import is_missing, is_number
 from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.units import conversion
 
 SEARCHED: Final = 40
 """Rows among which the headings are looked for (our choice): exports put facts above them."""
@@ -58,7 +62,12 @@ def read_rows(
                 raise ValueError(f"has columns of {scored[0]}, which is no flow")
             continue
         if columns := _columns(headings):
-            body = replace(sheet, rows=sheet.rows[start:], row_numbers=sheet.row_numbers[start:])
+            body = replace(
+                sheet,
+                rows=sheet.rows[start:],
+                row_numbers=sheet.row_numbers[start:],
+                widths=sheet.widths[start:],
+            )
             return _studies(body, profile, headings, columns, study_heading)
     return None
 
@@ -87,18 +96,26 @@ def _studies(
         check_segments(numbers)
     words = [header_words(cell) for cell in sheet.rows[0]]
     rows, numbered = sheet.rows[1:], sheet.row_numbers[1:]
+    first = 1
     taken = {place for numbers in columns.values() for place in numbers.values()}
     written: list[str] = [""] * len(headings)
     if rows and is_unit_row([rows[0][place] for place in taken if place < len(rows[0])]):
+        if problem := uneven(sheet, 0, 1):
+            raise ValueError(f"row {numbered[0]} {problem}")
         written = [*rows[0], *written][: len(headings)]
         rows, numbered = rows[1:], numbered[1:]
+        first = 2
     phase = next((place for place, name in enumerate(words) if name in _PHASE), None)
     study = _study_column(words, study_heading)
     if study is None and list(columns) == [""]:
         # "Rest MBF | 0.65 | 0.74 ...": one study, a row a map.
         named = [read_heading(row[0], profile).map_type for row in rows if row]
         if all(named) and len(set(named)) == len(named):
+            _check_numbered(sheet.rows[0], headings, columns[""])
             phase = 0
+    is_one = study is None and list(columns) == [""] and _is_one_study(words, taken, len(rows))
+    if is_one:
+        phase = words.index("parameter")
     if study is None and phase != 0:
         raise ValueError(
             "does not say in which one column the study is: call it study_id, or name it in the "
@@ -115,7 +132,7 @@ def _studies(
         }
     )
     found = []
-    for number, short_row in zip(numbered, rows, strict=True):
+    for place, (number, short_row) in enumerate(zip(numbered, rows, strict=True), start=first):
         row = [*short_row, *[""] * (len(headings) - len(short_row))]
         name = row[study] if study is not None else ""
         if is_summary(name):
@@ -125,6 +142,11 @@ def _studies(
             cells = [row[numbers[k]] for k in range(1, 18)]
             units = [headings[p].unit or written[p] for p in numbers.values()]
             values, unit, problem = read_cells(cells, [*units, said.unit], decimal_comma)
+            if not sheet.delimiter and len(short_row) <= max(taken):
+                problem = "a value is lost at its end: its values may be shifted"
+            problem = uneven(sheet, 0, place) or problem
+            if is_one and not _says_flow(said, unit):
+                problem = "its parameter is not called flow"
             if said.other:
                 problem = f"is {said.other}, no flow"
             if study is not None and is_missing(name):
@@ -136,6 +158,30 @@ def _studies(
                 )
             )  # fmt: skip
     return found
+
+
+def _is_one_study(words: Sequence[str], taken: set[int], n_rows: int) -> bool:
+    """Whether a table has one row that says its parameter, as Medviso Segment writes it."""
+    beside = {name for place, name in enumerate(words) if place not in taken}
+    return n_rows == 1 and {"parameter"} <= beside <= {"parameter", "start slice", "end slice"}
+
+
+def _says_flow(said: Heading, unit: str) -> bool:
+    return bool(said.map_type) or said.is_flow or conversion(unit)[0] == "mL/min/g"
+
+
+def _check_numbered(
+    row: Sequence[str], headings: Sequence[Heading], numbers: dict[int, int]
+) -> None:
+    """Raise where columns that are only numbered may be patients or frames, not segments."""
+    is_counted = all(is_bare(row[place]) for place in numbers.values())
+    has_letters = any(not headings[place].is_bare for place in numbers.values())
+    is_open = says_number(row[0]) or header_words(row[0]) in _PHASE
+    if is_counted and not says_segments(row[0]) and (has_letters or not is_open):
+        raise ValueError(
+            "has columns that are numbered under a heading that is not that of segments. If they "
+            "are the 17 AHA segments of one study, call them segment 1 to segment 17"
+        )
 
 
 def _study_column(words: Sequence[str], study_heading: str) -> int | None:
