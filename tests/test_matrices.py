@@ -1,10 +1,13 @@
 """Matrices and arrays as programs write them: what stands around a map is left out, or refused."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import scipy.io
 
 from polarnet.anatomy import disc_mask
+from polarnet.readers.arrays import read_arrays
 from polarnet.readers.mapfiles import read_map_file
 from polarnet.readers.profiles import load_profile
 from polarnet.readers.sources import Reading, read_numbers
@@ -166,3 +169,33 @@ def test_a_square_that_goes_on_into_its_corners_is_warned_of(tmp_path):
     reading = Reading((load_profile("square"),), "mL/min/g")
     (found,), _ = read_map_file(tmp_path / "S1_rest.csv", reading)
     assert "has values in its corners" in found.note
+
+
+@pytest.mark.parametrize("n_bytes", [1, 8, -8])
+def test_an_array_with_bytes_put_in_or_taken_out_is_refused(tmp_path, n_bytes):
+    path = tmp_path / "S1_rest.npy"
+    np.save(path, PICTURE)
+    data = path.read_bytes()
+    path.write_bytes(
+        data[:1000] + bytes(n_bytes) + data[1000:] if n_bytes > 0 else data[:1000] + data[1008:]
+    )
+    told = f"{abs(n_bytes)} bytes {'more' if n_bytes > 0 else 'fewer'}"
+    assert refusal(path) == f"has {told} than its array of 16 x 16 takes"
+
+
+def test_a_damaged_header_of_an_array_raises_nothing_but_value_errors(tmp_path):
+    """Every byte of the header, exchanged for each of some others."""
+    path = tmp_path / "S1_rest.npy"
+    np.save(path, PICTURE)
+    data = path.read_bytes()
+    for place in range(128):
+        for byte in (b"\x00", b"(", b"'", b"9", b"\xff"):
+            path.write_bytes(data[:place] + byte + data[place + 1 :])
+            with contextlib.suppress(ValueError):
+                read_arrays(path)
+
+
+def test_arrays_of_times_and_truths_are_no_map(tmp_path):
+    for kind in ("m8[s]", "M8[s]", "?"):
+        np.save(tmp_path / "S1_rest.npy", np.ones((16, 16)).astype(kind))
+        assert refusal(tmp_path / "S1_rest.npy") == "holds no array of real numbers"

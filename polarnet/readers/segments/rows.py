@@ -21,6 +21,7 @@ from polarnet.readers.segments.cells import (
     SegmentValues,
     check_segments,
     has_decimal_comma,
+    has_numbers,
     read_cells,
     some_of,
     uneven,
@@ -131,6 +132,12 @@ def _studies(
             if (heading.map_type or heading.segment is not None) and place not in taken
         }
     )
+    numeric = [
+        place
+        for place in range(len(headings))
+        if has_numbers(row[place] for row in rows if place < len(row))
+    ]
+    last = max(numeric, default=0)
     found = []
     for place, (number, short_row) in enumerate(zip(numbered, rows, strict=True), start=first):
         row = [*short_row, *[""] * (len(headings) - len(short_row))]
@@ -142,8 +149,11 @@ def _studies(
             cells = [row[numbers[k]] for k in range(1, 18)]
             units = [headings[p].unit or written[p] for p in numbers.values()]
             values, unit, problem = read_cells(cells, [*units, said.unit], decimal_comma)
-            if not sheet.delimiter and len(short_row) <= max(taken):
-                problem = "a value is lost at its end: its values may be shifted"
+            if not sheet.delimiter and len(short_row) <= last:
+                problem = (
+                    "ends before the last column of numbers, so that its values may be shifted: "
+                    "write n/a where a number is not known"
+                )
             problem = uneven(sheet, 0, place) or problem
             if is_one and not _says_flow(said, unit):
                 problem = "its parameter is not called flow"

@@ -1,0 +1,116 @@
+"""Only rows that are called segments are segments; their names may be short, or carry a vessel."""
+
+import numpy as np
+import pytest
+
+from polarnet.readers.profiles import load_profile
+from polarnet.readers.reading import read_one
+from polarnet.readers.segmentlabels import segment_of
+from polarnet.readers.sources import Reading
+
+READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
+REST = [0.8 + k / 50 for k in range(17)]
+STRESS = [2.1 + k / 50 for k in range(17)]
+NUMBERS = [str(k) for k in range(1, 18)]
+
+
+def read(path, heading, labels=NUMBERS, beside=None):
+    """Map types that are read of a table with rest and stress, and what is refused."""
+    head = [heading, *([beside] if beside else []), "rest", "stress"]
+    more = ["61"] if beside else []
+    rows = [[label, *more, f"{rest:.2f}", f"{stress:.2f}"]
+            for label, rest, stress in zip(labels, REST, STRESS, strict=True)]  # fmt: skip
+    path.write_text("\n".join(map(";".join, [head, *rows])), encoding="utf-8")
+    maps, problems = read_one(path, READING)
+    return [found.map_type for found in maps], "; ".join(problems)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["study_id", "patient_id", "Patient", "ID", "subject", "Case", "Patienten-Nr.", "Fall-Nr",
+     "N° patient", "Paciente", "Frame", "frame no", "Zeit", "Time (s)", "Datum", "Name", "index"],
+)  # fmt: skip
+def test_seventeen_numbered_patients_or_frames_are_no_segments(tmp_path, heading):
+    maps, why = read(tmp_path / "flow.csv", heading)
+    assert not maps
+    assert "a heading that is not that of segments" in why
+    assert "rest_1 to rest_17" in why
+
+
+@pytest.mark.parametrize("label", ["S{:03d}", "S{:02d}", "S-{}"])
+@pytest.mark.parametrize("heading", ["study_id", "Nr", ""])
+def test_ids_that_begin_with_s_are_segments_under_a_heading_of_segments_alone(
+    tmp_path, heading, label
+):
+    labels = [label.format(k) for k in range(1, 18)]
+    assert read(tmp_path / "flow.csv", heading, labels)[0] == []
+    assert read(tmp_path / "flow.csv", "Segment", labels)[0] == ["rest", "stress"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Segment", "segment_id", "AHA", "Seg.", "Wandsegment", "#", ""]
+)
+def test_numbers_under_a_heading_of_segments_are_segments(tmp_path, heading):
+    assert read(tmp_path / "S1.csv", heading) == (["rest", "stress"], "")
+
+
+@pytest.mark.parametrize("beside", ["age", "Patient", "Datum", "time"])
+def test_numbers_without_heading_are_no_segments_beside_facts_of_patients(tmp_path, beside):
+    assert read(tmp_path / "S1.csv", "", beside=beside)[0] == []
+    assert read(tmp_path / "S1.csv", "Segment", beside=beside)[0] == ["rest", "stress"]
+
+
+@pytest.mark.parametrize("heading", ["Patient", "Frame", "ID"])
+def test_patients_across_the_columns_are_no_segments(tmp_path, heading):
+    rows = [[heading, *NUMBERS], ["Rest", *map(str, REST)], ["Stress", *map(str, STRESS)]]
+    (tmp_path / "S1.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    maps, why = read_one(tmp_path / "S1.csv", READING)
+    assert not maps
+    assert "columns that are numbered" in why[0]
+
+
+@pytest.mark.parametrize("n_studies", [3, 17])
+def test_a_table_of_territories_is_told_so(tmp_path, n_studies):
+    head = ["study_id", *[f"{m}_{v}" for m in ("rest", "stress") for v in ("LAD", "LCX", "RCA")]]
+    rows = [[f"S{k:03d}", *["0.9"] * 3, *["2.2"] * 3] for k in range(1, n_studies + 1)]
+    (tmp_path / "terr.csv").write_text("\n".join(map(",".join, [head, *rows])), encoding="utf-8")
+    assert "territories (LAD, LCx, RCA) only" in read_one(tmp_path / "terr.csv", READING)[1][0]
+    rows = [["Region", "Rest", "Stress"], *[[v, "0.9", "2.2"] for v in ("LAD", "LCx", "RCA")]]
+    (tmp_path / "S1.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    assert "territories (LAD, LCx, RCA) only" in read_one(tmp_path / "S1.csv", READING)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("label", "segment"),
+    [("LVBasalAnterior", 1), ("Basal Anterior (LAD)", 1), ("Bas antsep", 2),
+     ("BasalAnteroseptal_LAD", 2), ("basal ant.-sept.", 2), ("Basal inferior septum", 3),
+     ("4. Basal inferior (RCA)", 4), ("LVMyoMidAnterior", 7), ("medial infsept", 9),
+     ("Mid Inferolateral [LCX]", 11), ("médian inféro-latéral", 11), ("Mid lat ant", 12),
+     ("Distal Anterior", 13), ("apicale settale", 14), ("Apic inf", 15), ("Apical Lat", 16),
+     ("LVApex", 17), ("Apex (LAD)", 17)],
+)  # fmt: skip
+def test_short_names_with_a_vessel_name_their_segment(label, segment):
+    """Cerqueira et al., Circulation 2002;105:539-542."""
+    assert segment_of(label) == segment
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["Apical", "Basal", "Lateral", "LAD", "Basal posterior", "Proximal anterior", "Distal apex",
+     "Apical anteroseptal", "Mid septal", "Basal anterior inferior", "Basal antero", "BA",
+     "Basal anterior anteroseptal", "Basal anterior (LAD/RCA)", "Mid basal anterior"],
+)  # fmt: skip
+def test_names_that_may_be_several_segments_or_none_name_none(label):
+    assert segment_of(label) is None
+
+
+def test_columns_with_short_names_and_vessels_are_read(tmp_path):
+    walls = ["Ant", "AntSept", "InfSept", "Inf", "InfLat", "AntLat"]
+    names = [*[f"LV{level}{wall}" for level in ("Basal", "Mid") for wall in walls],
+             *[f"LVApical{wall}" for wall in ("Ant", "Sept", "Inf", "Lat")], "LVApex"]  # fmt: skip
+    head = ["study_id", *[f"Stress_{name} (LAD)" for name in names]]
+    text = "\n".join(map("\t".join, [head, ["P1", *map(str, STRESS)]]))
+    (tmp_path / "all.txt").write_text(text, encoding="utf-8")
+    (found,), problems = read_one(tmp_path / "all.txt", READING)
+    assert (found.study, found.map_type, problems) == ("P1", "stress", [])
+    assert np.isclose(found.low, min(STRESS), atol=0.1)
