@@ -184,3 +184,13 @@ def test_no_damaged_table_is_read_with_other_values(tmp_path):
                 n_read, n_refused = n_read + bool(maps), n_refused + (not maps)
     assert n_read > 20
     assert n_refused > 100
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("cell", ["", "2"])
+def test_shifted_headings_of_a_worksheet_are_refused(tmp_path, place, cell):
+    for name, rows in (("S1", tall()), ("all", wide("age"))):
+        rows[0].insert(place, cell)
+        maps, why = read(tmp_path / f"{name}.xlsx", rows)
+        assert not maps
+        assert why

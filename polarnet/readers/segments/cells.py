@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -132,6 +132,26 @@ def uneven(sheet: Sheet, head: int, place: int) -> str:
     if n_cells == n_named:
         return ""
     return f"{cell_count(n_cells)}, its heading {n_named}{how_to_mend(sheet, n_cells > n_named)}"
+
+
+SHIFTED: Final = (
+    "has a cell too few or too many beside its numbers, which may be shifted: write n/a where a "
+    "number is not known, and no numbers into columns of words"
+)
+
+
+def is_out_of_place(row: Sequence[str], numeric: Iterable[int], texts: Iterable[int]) -> bool:
+    """Whether a row of a worksheet has a number among words, or a word among numbers."""
+    filled = {place for place, cell in enumerate(row) if not is_missing(cell)}
+    return any(is_number(row[place]) for place in filled & {*texts}) or any(
+        not _BEGINS.match(row[place]) for place in filled & {*numeric}
+    )
+
+
+def all_or_none(found: Sequence[SegmentValues]) -> list[SegmentValues]:
+    """Maps of one row, or of one table, in a worksheet: where one is spoilt, all may be shifted."""
+    problem = next((values.problem for values in found if values.problem), "")
+    return [replace(values, problem=values.problem or problem) for values in found]
 
 
 def cell_count(n_cells: int) -> str:

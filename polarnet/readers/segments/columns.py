@@ -18,10 +18,13 @@ from polarnet.readers.headings import (
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import is_bare, segment_of
 from polarnet.readers.segments.cells import (
+    SHIFTED,
     SegmentValues,
+    all_or_none,
     check_segments,
     has_decimal_comma,
     has_numbers,
+    is_out_of_place,
     read_cells,
     some_of,
     uneven,
@@ -67,6 +70,9 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     columns = {p: [cells[k][p] for k in range(1, 18)] for p in range(width, n_columns)}
     texts, own, units, head = _headings(above, n_columns, profile)
     _check_lengths(sheet, labels, None if head is None else start + head)
+    beyond = [] if head is None else above[head][n_columns:]
+    if any(read_heading(cell, profile).map_type for cell in beyond):
+        raise ValueError("has a map in its headings and no numbers below: they may be shifted")
     if width == 2 and read_heading(texts[1], profile).map_type:
         raise ValueError("has names of segments in two columns, and headings for one: add one")
     headings = {
@@ -75,7 +81,7 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
         if not _is_label(own[place], column, profile)
     }
     headings = _filled(headings, columns)
-    _check_ends(sheet, labels, max(headings, default=0))
+    _check_ends(sheet, labels, columns, max(headings, default=0))
     chosen = _chosen(headings)
     note = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
     decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
@@ -84,7 +90,7 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
         said = [headings[place].unit, units[place]]
         values, unit, problem = read_cells(columns[place], said, decimal_comma)
         found.append(SegmentValues("", map_type, values, unit, problem, note))
-    return found
+    return found if sheet.delimiter else all_or_none(found)
 
 
 def _filled(
@@ -161,16 +167,20 @@ def _check_lengths(sheet: Sheet, labels: Sequence[int | None], head: int | None)
             raise ValueError(f"row {sheet.row_numbers[place]} {problem}")
 
 
-def _check_ends(sheet: Sheet, labels: Sequence[int | None], last: int) -> None:
-    """Raise where a row of a worksheet ends before the last numbers: it may be shifted."""
+def _check_ends(
+    sheet: Sheet, labels: Sequence[int | None], columns: Mapping[int, Sequence[str]], last: int
+) -> None:
+    """Raise where a row of a worksheet ends too early, or too late: it may be shifted."""
     if sheet.delimiter:
         return
+    texts = [place for place, column in columns.items() if not has_numbers(column)]
+    numeric = columns.keys() - {*texts}
     for place, k in enumerate(labels):
-        if k is not None and len(sheet.rows[place]) <= last:
-            raise ValueError(
-                f"row {sheet.row_numbers[place]} ends before the last column of numbers: a cell "
-                "is lost, or its values are shifted"
-            )
+        if k is None:
+            continue
+        row = sheet.rows[place]
+        if len(row) <= last or is_out_of_place(row, numeric, texts):
+            raise ValueError(f"row {sheet.row_numbers[place]} {SHIFTED}")
 
 
 def _only_territories(sheet: Sheet) -> bool:

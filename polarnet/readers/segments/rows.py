@@ -18,10 +18,13 @@ from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import is_bare, is_summary
 from polarnet.readers.segments.cells import (
+    SHIFTED,
     SegmentValues,
+    all_or_none,
     check_segments,
     has_decimal_comma,
     has_numbers,
+    is_out_of_place,
     read_cells,
     some_of,
     uneven,
@@ -137,23 +140,30 @@ def _studies(
         for place in range(len(headings))
         if has_numbers(row[place] for row in rows if place < len(row))
     ]
-    last = max(numeric, default=0)
-    found = []
+    last = max([*numeric, *taken])
+    texts = [p for p in range(len(headings)) if p not in numeric and p not in (study, phase)]
+    beside = set(numeric) - taken - {study, phase}
+    nameless = [p + 1 for p in beside if is_missing(sheet.rows[0][p]) or headings[p].is_bare]
+    if nameless and not sheet.delimiter:
+        raise ValueError(
+            f"has numbers in column {nameless[0]}, and no name over it: its headings may be shifted"
+        )
+    found: list[SegmentValues] = []
     for place, (number, short_row) in enumerate(zip(numbered, rows, strict=True), start=first):
         row = [*short_row, *[""] * (len(headings) - len(short_row))]
         name = row[study] if study is not None else ""
         if is_summary(name):
             continue
         said = read_heading(row[phase], profile) if phase is not None else Heading()
+        maps = []
         for map_type, numbers in columns.items():
             cells = [row[numbers[k]] for k in range(1, 18)]
             units = [headings[p].unit or written[p] for p in numbers.values()]
             values, unit, problem = read_cells(cells, [*units, said.unit], decimal_comma)
-            if not sheet.delimiter and len(short_row) <= last:
-                problem = (
-                    "ends before the last column of numbers, so that its values may be shifted: "
-                    "write n/a where a number is not known"
-                )
+            if not sheet.delimiter and (
+                len(short_row) <= last or is_out_of_place(short_row, beside, texts)
+            ):
+                problem = SHIFTED
             problem = uneven(sheet, 0, place) or problem
             if is_one and not _says_flow(said, unit):
                 problem = "its parameter is not called flow"
@@ -161,12 +171,13 @@ def _studies(
                 problem = f"is {said.other}, no flow"
             if study is not None and is_missing(name):
                 problem = "no study id"
-            found.append(
+            maps.append(
                 SegmentValues(
                     name, map_type or said.map_type, values, unit,
                     f"row {number}: {problem}" if problem else "", note,
                 )
             )  # fmt: skip
+        found += maps if sheet.delimiter else all_or_none(maps)
     return found
 
 
