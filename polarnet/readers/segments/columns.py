@@ -156,8 +156,9 @@ def _check_lengths(sheet: Sheet, labels: Sequence[int | None], head: int | None)
     """Raise where a row of a segment has not as many cells as the headings, or as the others."""
     places = [place for place, k in enumerate(labels) if k is not None]
     if head is None:
-        usual = Counter(sheet.widths[place] for place in places).most_common(1)[0][0]
-        head = next(place for place in places if sheet.widths[place] == usual)
+        widths = sheet.widths or list(map(len, sheet.rows))
+        usual = Counter(widths[place] for place in places).most_common(1)[0][0]
+        head = next(place for place in places if widths[place] == usual)
     else:
         # Units and merged headings too; but a title, or a level, alone in its row may be short.
         near = range(max(0, head - 1), places[0])

@@ -143,11 +143,8 @@ def _studies(
     last = max([*numeric, *taken])
     texts = [p for p in range(len(headings)) if p not in numeric and p not in (study, phase)]
     beside = set(numeric) - taken - {study, phase}
-    nameless = [p + 1 for p in beside if is_missing(sheet.rows[0][p]) or headings[p].is_bare]
-    if nameless and not sheet.delimiter:
-        raise ValueError(
-            f"has numbers in column {nameless[0]}, and no name over it: its headings may be shifted"
-        )
+    if not sheet.delimiter:
+        _check_names(sheet.rows[0], headings, rows, taken)
     found: list[SegmentValues] = []
     for place, (number, short_row) in enumerate(zip(numbered, rows, strict=True), start=first):
         row = [*short_row, *[""] * (len(headings) - len(short_row))]
@@ -179,6 +176,23 @@ def _studies(
             )  # fmt: skip
         found += maps if sheet.delimiter else all_or_none(maps)
     return found
+
+
+def _check_names(
+    head: Sequence[str],
+    headings: Sequence[Heading],
+    rows: Sequence[Sequence[str]],
+    taken: set[int],
+) -> None:
+    """Raise where a column of a worksheet has cells and no name: the headings may be shifted."""
+    for place, heading in enumerate(headings):
+        cells = [row[place] for row in rows if place < len(row) and row[place]]
+        is_count = place == 0 and all(map(str.isdigit, cells))
+        is_nameless = is_missing(head[place]) or heading.is_bare
+        if cells and place not in taken and is_nameless and not is_count:
+            raise ValueError(
+                f"has cells in column {place + 1}, and no name over it: its headings may be shifted"
+            )
 
 
 def _is_one_study(words: Sequence[str], taken: set[int], n_rows: int) -> bool:
