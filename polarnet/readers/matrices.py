@@ -138,6 +138,11 @@ def _check_lengths(sheet: Sheet, start: int, is_ragged: bool) -> None:
     if is_ragged and not has_blanks:
         place = _odd_ring([len(row) for row in rows])
         widths: Sequence[int] = [len(row) for row in rows]
+        written = sheet.widths[start:]
+        if len({*written}) > 1 and place is None:
+            # Empty cells at the end of some rows only.
+            ends = [n - width for n, width in zip(written, widths, strict=True)]
+            place = _odd_one(ends)
     elif sheet.delimiter:
         widths = sheet.widths[start:]
         place = _odd_one(widths)
