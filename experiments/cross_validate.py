@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--cache")
+    parser.add_argument("--cache", default="user")
     parser.add_argument("--set", nargs="*", default=[], help="settings for all arms, name=value")
     arguments = parser.parse_args()
 
@@ -83,7 +83,7 @@ def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
         raise SystemExit(f"{path.parent} holds results of other settings; choose another --out.")
 
 
-def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str | None) -> pd.DataFrame:
+def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
     """Scores of every study by the network that did not see its patient."""
     scores = []
     for rest, held_out in pn.fold_by_patient(cohort, FOLDS, seed=config.seed):

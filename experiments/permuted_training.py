@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--map-type", default="stress")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--input-size", type=int, default=64, help="pixels (as the phantom's maps)")
-    parser.add_argument("--cache")
+    parser.add_argument("--cache", default="user")
     arguments = parser.parse_args()
     out = Path(arguments.out)
     if out.exists():
@@ -76,7 +76,7 @@ def permuted(cohort: pn.Cohort, seed: int) -> pn.Cohort:
     return replace(cohort, traits=labels)
 
 
-def one(cohort: pn.Cohort, config: pn.ExperimentConfig, cache: str | None) -> pd.DataFrame:
+def one(cohort: pn.Cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
     """Split, train, score, evaluate."""
     train, val, test = pn.split_by_patient(cohort, seed=config.seed)
     with tempfile.TemporaryDirectory() as folder:

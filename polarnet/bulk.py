@@ -15,6 +15,7 @@ from polarnet.cohort import Cohort, read_cohort
 from polarnet.config import load_run_config
 from polarnet.familiarity import UNLIKE
 from polarnet.folders import new_file
+from polarnet.rundata import PART_COLUMN, seen_note
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each
 
@@ -49,7 +50,7 @@ def predict_in_parts(
     Returns
     -------
     What differs between the cohort and that of the training, as `predict` says it, and how many
-    studies have maps unlike those of the training; mostly empty.
+    studies have maps unlike those of the training, or patients of it; mostly empty.
 
     Raises
     ------
@@ -78,7 +79,14 @@ def predict_in_parts(
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    return "; ".join(filter(None, (difference(config, studies), unlike_note(out))))
+    notes = (difference(config, studies), unlike_note(out), training_note(out))
+    return "; ".join(filter(None, notes))
+
+
+def training_note(scores: Path) -> str:
+    """How many studies of a scores file are of patients of the training; nothing if none."""
+    table = pd.read_csv(scores, usecols=lambda name: name == PART_COLUMN, dtype=str)
+    return seen_note(table[PART_COLUMN].fillna("")) if PART_COLUMN in table else ""
 
 
 def unlike_note(scores: Path) -> str:

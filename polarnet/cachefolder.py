@@ -3,7 +3,10 @@
 import os
 import re
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,9 +44,25 @@ class Kept:
     used: float
 
 
-def cache_folder(folder: str | Path | None = None) -> Path:
+USER_CACHE: Final = "user"
+"""Stands for the user's cache folder. A folder of that name here is "./user"."""
+
+
+def cache_folder(folder: str | Path = USER_CACHE) -> Path:
     """Where features are kept: the folder given, or the user's cache folder."""
-    return Path(folder) if folder else user_cache_path("polarnet", appauthor=False) / "features"
+    if str(folder) == USER_CACHE and not isinstance(folder, Path):
+        return user_cache_path("polarnet", appauthor=False) / "features"
+    return Path(folder)
+
+
+@contextmanager
+def kept_in(folder: str | Path | None) -> Iterator[Path]:
+    """The folder in which features are kept; None: one that is gone after the block."""
+    if folder is not None:
+        yield cache_folder(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="polarnet_", ignore_cleanup_errors=True) as temporary:
+        yield Path(temporary)
 
 
 def kept_folders(cache: Path) -> list[Kept]:

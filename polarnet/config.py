@@ -1,6 +1,7 @@
 """One experiment, in one flat record: what a run folder's config.yaml says."""
 
 import difflib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
@@ -284,6 +285,7 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
     Raises
     ------
     FileNotFoundError: the folder lacks config.yaml or model.keras.
+    ValueError: a setting was edited since the training.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -294,16 +296,40 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
                 f"{folder} is not a whole run folder: {name} is missing. Train again with "
                 "`polarnet train`, or copy the folder with all its files."
             )
-    return load_config(folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
+    _check_settings(folder, config)
+    return config
+
+
+def _check_settings(folder: Path, config: ExperimentConfig) -> None:
+    """Compare config.yaml with what the training noted; runs of earlier versions noted nothing."""
+    path = folder / "environment.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        kept = dict(facts.get("settings", {}))
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(f"{path} is damaged. Copy the run folder again.") from None
+    here = settings_of(config)
+    if edited := [name for name in here if name in kept and kept[name] != here[name]]:
+        verb = "was" if len(edited) == 1 else "were"
+        raise ValueError(
+            f"{folder / 'config.yaml'}: {', '.join(edited)} {verb} edited since training, and "
+            "scores would change. Put back what environment.json says, or train anew."
+        )
 
 
 def save_config(config: ExperimentConfig, path: str | Path) -> None:
     """Write every setting as YAML; `load_config` gives the same record back."""
+    text = yaml.safe_dump(settings_of(config), sort_keys=False, allow_unicode=True)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def settings_of(config: ExperimentConfig) -> dict[str, Any]:
+    """Every setting, as YAML and JSON have it."""
     settings = asdict(config)
     settings["traits"] = list(config.traits)
     settings["window"] = np.asarray(config.window).tolist() if config.window else None
-    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    Path(path).write_text(text, encoding="utf-8")
+    return settings
 
 
 def resolve_config(

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.experiment import run_experiment
@@ -26,7 +27,7 @@ _UNTRAINED: Final = (
 
 
 def run_demo(
-    out: str | Path, *, weights: str | None = "at hand", cache: str | Path | None = None
+    out: str | Path, *, weights: str | None = "at hand", cache: str | Path | None = USER_CACHE
 ) -> list[Path]:
     """Phantom of 600 patients, three frozen runs and a fine-tuned one, and the report.
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from polarnet.cachefolder import cache_folder
+from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores, compare
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.table import read_scores
@@ -16,6 +17,7 @@ from polarnet.network import train as train_model
 from polarnet.network.training import write_scores
 from polarnet.report.runfigures import draw_run_roc
 from polarnet.report.style import plain_text
+from polarnet.rundata import note_test
 from polarnet.suitability import check_test, check_training
 
 
@@ -26,7 +28,7 @@ def run_experiment(
     config: ExperimentConfig,
     out: str | Path,
     *,
-    cache: str | Path | None = None,
+    cache: str | Path | None = USER_CACHE,
     show_progress: bool = True,
 ) -> Run:
     """Train one model, score validation and test studies, and set it beside its baselines.
@@ -49,21 +51,19 @@ def run_experiment(
     train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
     check_training(train, val, config)
     check_test(train, val, test, config)
-    cache = cache_folder(cache)
-    with new_folder(out) as folder:
-        run = train_model(train, val, config, folder, cache=cache, show_progress=show_progress)
+    with new_folder(out) as folder, kept_in(cache) as kept:
+        run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
+        note_test(folder, test, config.traits, config.map_types)
         model = load_model(folder)
         of_val = read_scores(folder / "scores_val.csv")
-        of_test = predict(model, test, cache=cache, show_progress=show_progress)
+        of_test = predict(model, test, cache=kept, show_progress=show_progress)
         write_scores(of_test, folder / "scores_test.csv")
         baselines = baseline_scores(
             train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
         )
         scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
         metrics = compare(scores, val, test, config.map_type)
-        metrics.to_csv(
-            folder / "metrics.csv", index=False, float_format="%.6g", lineterminator="\n"
-        )
+        write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
         (folder / "figures").mkdir()
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config, test)

@@ -39,6 +39,7 @@ from polarnet.report.explanationpage import write_explanation
 from polarnet.report.overlays import plot_overlays
 from polarnet.report.style import plain_text
 from polarnet.report.tables import trait_name
+from polarnet.rundata import parts_of, seen_note
 from polarnet.traits import COMBINED
 
 CHECKED: Final = 100
@@ -142,6 +143,7 @@ def explain_run(
                 f"{cohort.patients.nunique()} patients",
                 "networks": f"{len(heats)} ({model.experiment.mode}); checks on the first, "
                 f"{len(few)} patients",
+                "patients": seen_note(parts_of(run, cohort)) or "none of them of the training",
                 "command": command,
             },
             is_phantom=cohort.is_phantom,

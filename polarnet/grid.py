@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from polarnet.cachefolder import cache_folder
+from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
-from polarnet.folders import new_file
+from polarnet.csvfile import write_csv
+from polarnet.evaluation.comparison import read_metrics
+from polarnet.rundata import data_facts, differing, is_of, keep_data, pixel_digests, run_data
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
@@ -124,7 +126,7 @@ def run_grid(
     runs: Sequence[GridRun],
     out: str | Path,
     *,
-    cache: str | Path | None = None,
+    cache: str | Path | None = USER_CACHE,
     client: "Client | None" = None,
 ) -> pd.DataFrame:
     """Finish every run that is not finished yet, and put their tables together.
@@ -135,7 +137,8 @@ def run_grid(
         Cohort folder. With a client, all its workers must see it, `out` and `cache` under the
         same names.
     cache
-        Folder of trunk features, for all runs; default: the user's cache folder.
+        Folder of trunk features, for all runs. Default: "user", the user's cache folder. None:
+        nothing is kept beyond the grid.
     client
         Of Dask distributed; None: one run after the other, in this process.
 
@@ -146,10 +149,10 @@ def run_grid(
 
     Raises
     ------
-    ValueError: the cohort does not fit a run; OUT holds a run of other settings or studies; or
+    ValueError: the cohort does not fit a run; OUT holds runs of other settings, labels or maps; or
         some runs failed: the others are finished and kept.
     """
-    folder, out, kept = Path(cohort).resolve(), Path(out).resolve(), cache_folder(cache).resolve()
+    folder, out = Path(cohort).resolve(), Path(out).resolve()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # labels may be edited: runs keep a digest
         studies = read_cohort(folder, verify=True)
@@ -160,13 +163,18 @@ def run_grid(
             check_training(train, val, run.config)
             check_test(train, val, test, run.config)
     out.mkdir(parents=True, exist_ok=True)
-    missing = [run for run in runs if not _has_finished(run, studies, out)]
-    # Features first, each kind once: two workers would compute them twice.
-    kinds = {_feature_kind(run.config): run.config for run in missing}
-    problems = [
-        *do_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
-        *do_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
-    ]
+    traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
+    map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
+    pixels = pixel_digests(studies, map_types)
+    keep_data(
+        out,
+        data_facts(studies, pixels, traits, clinical=True),
+        may_grow=True,
+        advice="Choose another --out; what is there keeps the results of the old data.",
+    )
+    missing = [run for run in runs if not _has_finished(run, studies, pixels, out)]
+    with kept_in(cache) as kept:
+        problems = _do(missing, (folder, out, kept.resolve()), client)
     for run in runs:
         for dots in (".", ".."):  # what killed processes left of the run and of its training
             for stale in out.glob(f"{dots}{run.name}.*.partial"):
@@ -174,9 +182,21 @@ def run_grid(
     if problems:
         raise ValueError(f"{len(problems)} failed, the others are kept: {'; '.join(problems[:5])}")
     table = _together(runs, out)
-    with new_file(out / "grid.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    write_csv(table, out / "grid.csv", float_format="%.6g")
     return table
+
+
+def _do(
+    missing: Sequence[GridRun], where: tuple[Path, Path, Path], client: "Client | None"
+) -> list[str]:
+    """Train what is missing; returns what went wrong."""
+    folder, out, kept = where
+    # Features first, each kind once: two workers would compute them twice.
+    kinds = {_feature_kind(run.config): run.config for run in missing}
+    return [
+        *do_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
+        *do_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
+    ]
 
 
 def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
@@ -187,7 +207,7 @@ def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
 
     studies = read_cohort(cohort)
     try:
-        if not _has_finished(run, studies, out):
+        if not (out / run.name).is_dir():  # another process may have finished it since
             parts = run.parts(studies)
             run_experiment(*parts, run.config, out / run.name, cache=cache, show_progress=False)
     except (ValueError, OSError) as error:
@@ -220,28 +240,36 @@ def _feature_kind(config: ExperimentConfig) -> tuple[object, ...]:
     return config.map_type, config.mode, config.last_block
 
 
-def _has_finished(run: GridRun, studies: Cohort, out: Path) -> bool:
-    """True where the run folder is there, of these settings and studies.
+def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path) -> bool:
+    """True where the run folder is there, of these settings and data.
 
     Raises
     ------
     ValueError: it is of others.
     """
-    from polarnet.network.training import is_of, resolved_config
+    from polarnet.network.training import resolved_config
 
     folder = out / run.name
     if not folder.is_dir():
         return False
-    train, val, _ = run.parts(studies)
-    if load_run_config(folder) == resolved_config(run.config, train) and is_of(folder, train, val):
-        return True
-    raise ValueError(f"{folder} is a run of other settings or studies; choose another --out.")
+    train, val, test = run.parts(studies)
+    if load_run_config(folder) != resolved_config(run.config, train):
+        raise ValueError(f"{folder} is a run of other settings; choose another --out.")
+    is_same = is_of(folder, train, val, run.config, pixels)
+    if kept := run_data(folder).get("test"):
+        of_run = pixels[list(run.config.map_types)]
+        is_same &= not differing(kept, data_facts(test, of_run, run.config.traits))
+    if not is_same:
+        raise ValueError(
+            f"{folder} is a run of other studies, labels or maps; choose another --out."
+        )
+    return True
 
 
 def _together(runs: Sequence[GridRun], out: Path) -> pd.DataFrame:
     tables = []
     for run in runs:
-        table = pd.read_csv(out / run.name / "metrics.csv")
+        table = read_metrics(out / run.name)
         facts = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed,
                  "fold": run.fold}  # fmt: skip
         for place, (name, value) in enumerate(facts.items()):

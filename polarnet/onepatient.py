@@ -20,6 +20,7 @@ from polarnet.report.maps import LIMITS
 from polarnet.report.page import is_untrained, network_words
 from polarnet.report.patient import Reading, patient_page
 from polarnet.report.tables import interval_text, short_note, trait_name
+from polarnet.rundata import PART_COLUMN
 from polarnet.suitability import check_prediction
 from polarnet.traits import IMPAIRED_MFR
 from polarnet.writers import load_bundle
@@ -28,6 +29,15 @@ _UNLIKE: Final = (
     "{}. Look why before its scores are read; {:.0%} of maps like those of the {} validation "
     "studies are marked, too."
 )
+_OF_TRAINING: Final = {
+    "train": "This patient was in the training of this model: the scores say nothing of how it "
+    "reads a new patient.",
+    "val": "This patient was in the validation, which chose this model: the scores are likely "
+    "better than those of a new patient.",
+    "": "Not known whether this patient was in the training of this model.",
+}
+"""What to say of a study by its part."""
+
 _NOT_COMPARED: Final = "whether this study's maps are like those of the training was not looked at."
 
 
@@ -143,6 +153,8 @@ def _warnings(
         found.append(_NOT_COMPARED)
     elif note := unfamiliar_note(unfamiliar.iloc[0]):
         found.append(_UNLIKE.format(note, familiarity.rate, familiarity.n_val))
+    if said := _OF_TRAINING.get(str(scores.attrs[PART_COLUMN].iloc[0])):
+        found.append(said)
     differs: str = scores.attrs.get("warning", "")
     if differs and not (cohort.is_phantom and config.software == PHANTOM):
         found.append(f"{differs}.")

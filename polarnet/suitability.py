@@ -17,7 +17,7 @@ STATED: Final = ("tracer", "stress_agent", "software")
 
 RESERVED: Final = (
     *MAP_TYPES, COMBINED, "hidden", "dropout", "pooled", "standardised", "scaled", "aha_segments",
-    "study_id", "patient_id", "split", "warning",
+    "study_id", "patient_id", "split", "warning", "part",
 )  # fmt: skip
 """Names that inputs, layers and columns have already."""
 

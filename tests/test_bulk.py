@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from edited_run import exchange_settings
 
 import polarnet as pn
 from polarnet import bulk
-from polarnet.config import save_config
 from polarnet.evaluation.table import read_scores
 from polarnet.network.training import write_scores
 
@@ -27,7 +27,10 @@ def test_parts_have_the_bytes_of_the_whole(folders, phantom, tmp_path):
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     n_unlike = int((scores.attrs["unfamiliar"] > 1).sum())
     said = f"maps of {n_unlike} of {len(phantom)} studies are unlike the training maps"
-    assert note == "; ".join([scores.attrs["warning"], *[said] * (n_unlike > 0)])
+    seen = scores.attrs["part"].isin(["train", "val"]).sum()
+    of_training = f"{seen} of {len(phantom)} studies are of patients of the training"
+    begins = "; ".join([scores.attrs["warning"], *[said] * (n_unlike > 0), of_training])
+    assert note.startswith(begins)
     assert {path.name for path in tmp_path.iterdir()} == {"cohort", "scores.csv", "whole.csv"}
 
 
@@ -69,8 +72,8 @@ def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path)
     config = dataclasses.replace(model.experiment, software="", tracer="", stress_agent="")
     copied = tmp_path / "run"
     shutil.copytree(run, copied)
-    save_config(config, copied / "config.yaml")
-    usual = pn.make_phantom_cohort(60, seed=3, size=32)
+    exchange_settings(copied, config)
+    usual = pn.make_phantom_cohort(60, seed=4, size=32)
     maps = {m: np.asarray(usual.maps[m]).copy() for m in ("rest", "stress")}
     maps["stress"][40] = 9 * pn.anatomy.disc_mask(32)  # flat, and higher than any flow
     mixed = dataclasses.replace(usual, maps=maps, software="", tracer="", stress_agent="")
@@ -78,7 +81,7 @@ def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path)
     cohort = mixed.select(keep).save(tmp_path / "mixed")
     note = bulk.predict_in_parts(copied, cohort, out, part=32)
     assert note == "maps of 1 of 33 studies are unlike the training maps"
-    assert out.read_text(encoding="utf-8").splitlines()[0] == "study_id,sex,diabetes,warning"
+    assert out.read_text(encoding="utf-8").splitlines()[0] == "study_id,sex,diabetes,part,warning"
     written = pd.read_csv(out, index_col="study_id")["warning"]
     assert written.iloc[:32].isna().all()
     assert written.iloc[32].startswith("map unlike the training maps (")

@@ -10,10 +10,10 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from edited_run import exchange_files, exchange_settings
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.config import save_config
 from polarnet.evaluation.table import read_scores
 from polarnet.network.training import studies_digest
 from polarnet.writers import container, opening
@@ -171,7 +171,7 @@ def test_the_card_of_imagenet_weights_names_their_licence(finished_run, ensemble
     folder = tmp_path / "run"
     shutil.copytree(finished_run[0].folder, folder)
     config = dataclasses.replace(finished_run[0].config, weights="/home/Dr Ä/vgg16.h5")
-    save_config(config, folder / "config.yaml")
+    exchange_settings(folder, config)
     bundle = pn.load_bundle(pn.write_bundle(folder, ensemble[1], tmp_path / "a.polarnet"))
     assert "CC BY 4.0" in bundle.card
     assert bundle.config.weights == "vgg16.h5"
@@ -183,7 +183,7 @@ def test_the_card_cannot_carry_markup(finished_run, ensemble, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished_run[0].folder, folder)
     hostile = "<script>alert(1)</script>\n# Approved"
-    save_config(dataclasses.replace(finished_run[0].config, tracer=hostile), folder / "config.yaml")
+    exchange_settings(folder, dataclasses.replace(finished_run[0].config, tracer=hostile))
     card = pn.load_bundle(pn.write_bundle(folder, ensemble[1], tmp_path / "a.polarnet")).card
     assert "<script" not in card
     assert "\n# Approved" not in card
@@ -197,10 +197,10 @@ def test_runs_that_are_no_ensemble_are_refused(ensemble, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folders[1], other)
     config = pn.load_config(other / "config.yaml")
-    save_config(dataclasses.replace(config, dropout=0.1), other / "config.yaml")
+    exchange_settings(other, dataclasses.replace(config, dropout=0.1))
     with pytest.raises(ValueError, match="differ in dropout; members of a bundle differ in seed"):
         pn.write_bundle([folders[0], other], cohort, out)
-    save_config(config, other / "config.yaml")
+    exchange_settings(other, config)
     facts = json.loads((other / "environment.json").read_text(encoding="utf-8"))
     (other / "environment.json").write_text(json.dumps(facts | {"train_studies_sha256": "0"}))
     with pytest.raises(ValueError, match="trained on different studies"):
@@ -216,6 +216,7 @@ def test_what_the_run_knows_of_its_training_maps_goes_along(ensemble, tmp_path):
     folders, cohort = ensemble
     folder = shutil.copytree(folders[0], tmp_path / "run")
     np.savez(folder / "familiarity.npz", centre=np.zeros(3))
+    exchange_files(folder)
     parts = container.read_sealed(pn.write_bundle(folder, cohort, tmp_path / "a.polarnet"))[1]
     assert parts["member00_familiarity.npz"] == (folder / "familiarity.npz").read_bytes()
     (folder / "familiarity.npz").unlink(missing_ok=True)

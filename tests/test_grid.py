@@ -103,7 +103,7 @@ def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(grid_file, tmp_
     assert len(pd.read_csv(out / "grid.csv")) == len(table)
     changed = grid_file.with_name("other.yaml")
     changed.write_text(TEXT.replace("epochs: 2", "epochs: 3"), encoding="utf-8")
-    with pytest.raises(ValueError, match="a run of other settings or studies"):
+    with pytest.raises(ValueError, match="a run of other settings"):
         grid.run_grid(folder, grid.read_grid(changed)[1][:1], out, cache=cache)
 
 

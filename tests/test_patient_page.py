@@ -7,6 +7,7 @@ from browser import look_at, needs_chromium
 import polarnet as pn
 from polarnet.cli import main
 from polarnet.cohort import Study
+from polarnet.onepatient import write_patient_page
 from polarnet.report.patient import Reading, flow_table, matched_segments, patient_page
 
 HOSTILE = "<script>alert(1)</script>"
@@ -124,6 +125,17 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert "This model does not predict impaired MFR" in text
     assert "sex, never for care" in text
     assert test.patients.iloc[0] not in text
+    assert "in the training" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [(0, "was in the training of this model"), (1, "was in the validation")]
+)
+def test_the_page_of_a_training_patient_says_so(finished_run, tmp_path, place, said):
+    run, parts = finished_run
+    cohort, page = parts[place], tmp_path / "page.html"
+    write_patient_page(run.folder, cohort, cohort.patients.index[0], page)
+    assert f"This patient {said}" in page.read_text(encoding="utf-8")
 
 
 def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):

@@ -16,6 +16,7 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     assert names == {
         "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
         "metrics.csv", "environment.json", "figures", "training_segments.csv", "familiarity.npz",
+            "patients.json",
     }  # fmt: skip
     scores = pd.read_csv(run.folder / "scores_test.csv")
     assert list(scores["study_id"]) == list(test.patients.index)
@@ -131,6 +132,24 @@ def test_the_table_counts_the_first_study_of_each_patient_and_states_no_area_of_
             (first[trait] == 0).sum(),
         )
         assert np.isnan(row["auroc"]) == (min(row["n_pos"], row["n_neg"]) < 10)
+
+
+def test_the_table_follows_from_the_scores_as_written(finished_run):
+    """AUROC is the share of pairs in which the study with the trait has the higher score."""
+    run, (_, _, test) = finished_run
+    metrics = pd.read_csv(run.folder / "metrics.csv")
+    stated = metrics[metrics["model"] == "network"].set_index("trait")
+    scores = pd.read_csv(run.folder / "scores_test.csv", index_col="study_id")
+    first = ~test.patients.duplicated()
+    for trait in ("sex", "diabetes"):
+        labels = test.traits.loc[first, trait].dropna()
+        with_it, without = (scores.loc[labels.index[labels == k], trait] for k in (1, 0))
+        assert stated.loc[trait, ["n_pos", "n_neg"]].tolist() == [len(with_it), len(without)]
+        if min(len(with_it), len(without)) < 10:
+            assert np.isnan(stated.loc[trait, "auroc"])
+            continue
+        pairs = np.sign(with_it.to_numpy()[:, None] - without.to_numpy())
+        assert stated.loc[trait, "auroc"] == pytest.approx((pairs.mean() + 1) / 2, rel=1e-5)
 
 
 def test_a_shared_patient_is_refused(phantom, tiny, tmp_path, cache):

@@ -75,7 +75,7 @@ def _predict_bundle(arguments: argparse.Namespace) -> None:
     cohort = read_cohort(arguments.cohort)
     load_tensorflow()
 
-    from polarnet.bulk import unlike_note
+    from polarnet.bulk import training_note, unlike_note
     from polarnet.network.training import write_scores
     from polarnet.writers import load_bundle
 
@@ -84,7 +84,9 @@ def _predict_bundle(arguments: argparse.Namespace) -> None:
         warnings.simplefilter("ignore", UserWarning)  # said in the file and below
         scores = bundle.predict(cohort, show_progress=True)
     write_scores(scores, arguments.out)
-    if note := "; ".join(filter(None, (scores.attrs["warning"], unlike_note(Path(arguments.out))))):
+    out = Path(arguments.out)
+    notes = scores.attrs["warning"], unlike_note(out), training_note(out)
+    if note := "; ".join(filter(None, notes)):
         print(f"Note: {note}", file=sys.stderr)
     wrote(arguments.out)
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from polarnet.cachefolder import USER_CACHE
 from polarnet.commands.terminal import (
     SHOWN,
     load_tensorflow,
@@ -24,7 +25,7 @@ def demo(arguments: argparse.Namespace) -> None:
         *run_demo(
             arguments.out,
             weights=None if arguments.weights == "none" else arguments.weights,
-            cache=arguments.cache,
+            cache=arguments.cache or USER_CACHE,
         )
     )
 
@@ -55,13 +56,12 @@ def train(arguments: argparse.Namespace) -> None:
     check_vacant(arguments.out)
     load_tensorflow()
 
-    import pandas as pd
-
+    from polarnet.evaluation.comparison import read_metrics
     from polarnet.experiment import run_experiment
 
-    run = run_experiment(*parts, config, arguments.out, cache=arguments.cache)
+    run = run_experiment(*parts, config, arguments.out, cache=arguments.cache or USER_CACHE)
     print(run)
-    metrics = pd.read_csv(run.folder / "metrics.csv")
+    metrics = read_metrics(run.folder)
     print_table(metrics[["trait", "model", *SHOWN, "difference"]])
     wrote(*sorted(run.folder.iterdir()))
 
@@ -75,7 +75,9 @@ def grid(arguments: argparse.Namespace) -> None:
     with client_for(arguments.workers, arguments.scheduler) as client:
         if client is None:
             load_tensorflow()
-        table = run_grid(cohort, runs, arguments.out, cache=arguments.cache, client=client)
+        table = run_grid(
+            cohort, runs, arguments.out, cache=arguments.cache or USER_CACHE, client=client
+        )
     networks = table[table["model"] == "network"]
     for kind in networks["data"].unique():
         print(f"Data: {kind}.")
@@ -87,7 +89,7 @@ def cache(arguments: argparse.Namespace) -> None:
     """How much is kept, and away with it."""
     from polarnet import cachefolder
 
-    folder = cachefolder.cache_folder(arguments.cache)
+    folder = cachefolder.cache_folder(arguments.cache or USER_CACHE)
     kept = cachefolder.kept_folders(folder)
     size = sum(part.n_bytes for part in kept)
     print(

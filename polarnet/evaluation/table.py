@@ -10,9 +10,12 @@ from statsmodels.stats.multitest import multipletests
 
 from polarnet.cohort.checks import listing
 from polarnet.csvfile import read_csv
+from polarnet.evaluation.parts import without_training
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
+from polarnet.familiarity import Shares
 from polarnet.ids import normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
+from polarnet.rundata import PART_COLUMN
 
 SUPPRESSED_BELOW: Final = 10
 """A smaller class below this gives no number: the interval misses too often (our simulation)."""
@@ -38,7 +41,9 @@ def evaluate(
     Parameters
     ----------
     scores
-        Index study_id, one column a trait, as returned by `predict`.
+        Index study_id, one column a trait, as returned by `predict`. Where they say, in
+        `attrs["part"]` or a column `part`, which patients the training has seen, those are left
+        out, and the note says how many.
     labels
         Index study_id, one column a trait: 1, 0 or missing (not recorded). Studies that were not
         scored are left out.
@@ -64,8 +69,11 @@ def evaluate(
         if not isinstance(given, pd.DataFrame):
             raise ValueError(f"{name} must be a DataFrame: index study_id, one column a trait.")
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
+    first_studies(scores, labels, patients)  # all of them are known
+    scores, unseen = without_training(scores)
     rows, left_out = first_studies(scores, labels, patients)
-    remark = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
+    later = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
+    remark = "; ".join(filter(None, (unseen, later)))
     numbers = {t: read_numbers(scores[t], f"Scores of {t}") for t in scores}
     if odd := [str(t) for t, values in numbers.items() if not np.isfinite(values).all()]:
         raise ValueError(f"Scores of {', '.join(odd)} are not all finite numbers.")
@@ -90,7 +98,9 @@ def evaluate(
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a file of scores: study_id, one column a trait, perhaps a column `warning`.
+    """Read a file of scores: study_id, one column a trait, perhaps `warning` and `part`.
+
+    What `part` says is in `attrs["part"]`.
 
     Raises
     ------
@@ -101,7 +111,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file of scores {path}.")
-    table = read_csv(path, text=("study_id", WARNING_COLUMN))
+    table = read_csv(path, text=("study_id", WARNING_COLUMN, PART_COLUMN))
     if "study_id" not in table:
         raise ValueError(
             f"{path} has no column study_id, but {listing(table.columns) or 'no columns'}. Name "
@@ -114,6 +124,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         twice = ids[ids.duplicated()].unique()
         raise ValueError(f"{path} names studies twice: {listing(twice)}.")
     scores = table.set_axis(ids).drop(columns=WARNING_COLUMN, errors="ignore")
+    part = scores.pop(PART_COLUMN).fillna("") if PART_COLUMN in scores else None
     if scores.empty:
         raise ValueError(f"{path} has no scores: it needs a column for each trait.")
     for trait, column in scores.items():
@@ -132,7 +143,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             raise ValueError(
                 f"{path}: scores of '{trait}' must lie between 0 and 1: {listing(ids[~is_share])}."
             )
-    return scores.astype(float)
+    scores = scores.astype(float)
+    if part is not None:
+        scores.attrs[PART_COLUMN] = Shares(part)
+    return scores
 
 
 def first_studies(

@@ -3,14 +3,17 @@
 A frozen trunk gives the same features in every epoch, fold and seed. They are kept under a key
 made of all that changes them (encoding, layer, the weights below it, precision, versions), and
 inside it under the fingerprint of each map's pixels: another cohort with the same map, or a
-subset of this one, finds them again.
+subset of this one, finds them again. Beside each fingerprint lies one of the features themselves,
+so that files that were cut, exchanged or changed are computed again.
 """
 
 import errno
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -34,6 +37,7 @@ many maps came with it."""
 
 _SHARD: Final = 512  # maps kept at once: what an interruption can lose
 _ID_BYTES: Final = 16
+_RECORD: Final = 2 * _ID_BYTES  # of a map and of its features
 
 
 class Maps(Protocol):
@@ -94,12 +98,12 @@ def trunk_features(
     folder = cache / _key(lower, layer, config)
     mark_used(folder)
     digests = _digests(maps)
-    _, place = _open_shards(folder)
+    shards, place = _sound_shards(folder, set(digests))
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         _keep([folder], lower, maps, config, missing, digests, show_progress)
         trim(cache, limit_bytes())
-    shards, place = _open_shards(folder)
+        shards, place = _sound_shards(folder, set(digests))
     place_of = np.array([place[digest] for digest in digests])
     return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
 
@@ -128,7 +132,7 @@ def keep_depths(
     folders = [cache / _key(below(m, POOLED), POOLED, m.experiment) for m in models]
     maps = input_maps(cohort, config)
     digests = _digests(maps)
-    present = [_open_shards(folder)[1] for folder in folders]
+    present = [_sound_shards(folder, set(digests))[1] for folder in folders]
     is_missing = [any(d not in place for place in present) for d in digests]
     missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
     if missing:
@@ -214,26 +218,65 @@ def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
         "input_size": config.input_size,
         # Of the layers themselves: the float32 twin of a bf16 run has the run's configuration.
         "precision": sorted({part.dtype_policy.name for part in lower.layers}),
-        "device": [device.device_type for device in tf.config.list_physical_devices()],
+        "device": [device.device_type for device in tf.config.get_visible_devices()],
         "encoding": ENCODING_VERSION,
         "pooling": config.pooling,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
+        "record": _RECORD,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _open_shards(folder: Path) -> tuple[list[np.ndarray], dict[bytes, tuple[int, int]]]:
-    """Memory-map what is there, and where each map's features are."""
+Place = dict[bytes, tuple[int, int]]
+"""Fingerprint of a map -> number of the shard and row in it."""
+
+
+def _sound_shards(folder: Path, wanted: Collection[bytes]) -> tuple[list[np.ndarray], Place]:
+    """Memory-map what is there, and where each wanted map's features are.
+
+    Features that are not what was kept for a map, or for this model, do not count; nor does the
+    file that holds them, which is removed.
+    """
     shards: list[np.ndarray] = []
-    place: dict[bytes, tuple[int, int]] = {}
+    place: Place = {}
+    damaged = 0
     for ids_path in sorted(folder.glob("*.ids")):
-        ids = ids_path.read_bytes()
-        shards.append(np.load(ids_path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False))
-        for row in range(len(ids) // _ID_BYTES):
-            digest = ids[row * _ID_BYTES : (row + 1) * _ID_BYTES]
-            place.setdefault(digest, (len(shards) - 1, row))
+        records = ids_path.read_bytes()
+        here = [records[k : k + _RECORD] for k in range(0, len(records), _RECORD)]
+        rows = [
+            k for k, r in enumerate(here) if r[:_ID_BYTES] in wanted and r[:_ID_BYTES] not in place
+        ]
+        try:
+            values = np.load(ids_path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            is_sound = len(values) == len(here) and all(
+                here[k][_ID_BYTES:] == _seal(folder, here[k][:_ID_BYTES], values[k]) for k in rows
+            )
+        except (ValueError, OSError, EOFError, TypeError):
+            is_sound = False
+        if not is_sound:
+            damaged += 1
+            for path in (ids_path, ids_path.with_suffix(".npy")):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            continue
+        shards.append(values)
+        place |= {here[k][:_ID_BYTES]: (len(shards) - 1, k) for k in rows}
+    if damaged:
+        warnings.warn(
+            f"{damaged} file{'s' if damaged > 1 else ''} of kept features had been changed or cut; "
+            "the features are computed again.",
+            stacklevel=2,
+        )
     return shards, place
+
+
+def _seal(folder: Path, digest: bytes, values: np.ndarray) -> bytes:
+    """Fingerprint of a map's features, for this model and this map alone."""
+    kind = f"{folder.name} {values.dtype.str} {values.shape} ".encode()
+    hashed = hashlib.blake2b(kind + digest, digest_size=_ID_BYTES)
+    hashed.update(np.ascontiguousarray(values).data)
+    return hashed.digest()
 
 
 def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None:
@@ -242,7 +285,8 @@ def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         np.save(name.with_suffix(".npy"), values, allow_pickle=False)
-        name.with_suffix(".tmp").write_bytes(b"".join(digests))
+        records = [d + _seal(folder, d, v) for d, v in zip(digests, values, strict=True)]
+        name.with_suffix(".tmp").write_bytes(b"".join(records))
         name.with_suffix(".tmp").replace(name.with_suffix(".ids"))
     except BaseException as error:
         for suffix in (".npy", ".tmp", ".ids"):

@@ -19,6 +19,7 @@ from polarnet.familiarity import read_familiarity
 from polarnet.network.precision import resolve_precision
 from polarnet.network.reference import read_reference
 from polarnet.network.weights import vgg16_trunk
+from polarnet.rundata import check_files, read_patients
 
 BLOCK_ENDS: Final = {
     "block1": "block1_conv2",
@@ -170,15 +171,16 @@ def load_model(folder: str | Path) -> keras.Model:
     -------
     keras.Model as made by `build_model`; `model.experiment` is the run's configuration,
     `model.training_segments` the mean of each AHA segment in its training, `model.familiarity` what
-    its training maps look like (None in runs that have no such file).
+    its training maps look like, `model.seen` its patients (None in runs that have no such file).
 
     Raises
     ------
     FileNotFoundError: the folder is not a run, or its model is missing.
-    ValueError: the model file, or that of the familiarity, is damaged.
+    ValueError: a file is damaged, or is not the one that the training wrote.
     """
     folder = Path(folder)
     config = load_run_config(folder)
+    check_files(folder)
     path = folder / "model.keras"
     try:
         if not zipfile.is_zipfile(path):
@@ -193,6 +195,7 @@ def load_model(folder: str | Path) -> keras.Model:
     model.experiment = config
     model.training_segments = read_reference(folder)
     model.familiarity = read_familiarity(folder)
+    model.seen = read_patients(folder)
     return model
 
 

@@ -15,17 +15,20 @@ def resolve_precision(precision: str) -> str:
 
     Returns
     -------
-    "mixed_bfloat16" where the GPU or, as told by Linux, the processor computes in bf16; otherwise
-    "float32". Elsewhere than on Linux the processor cannot be asked and counts as not able.
+    "mixed_bfloat16" where the device that does the work computes in bf16; otherwise "float32". That
+    is the first GPU that TensorFlow sees, or, where there is none, the processor, which tells on
+    Linux alone and counts as not able elsewhere.
     """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if _gpu_has_bf16() or _processor_has_bf16() else "float32"
+    gpus = tf.config.get_visible_devices("GPU")
+    is_able = _gpu_has_bf16(gpus[0]) if gpus else _processor_has_bf16()
+    return "mixed_bfloat16" if is_able else "float32"
 
 
-def _gpu_has_bf16() -> bool:
-    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-    return any(facts.get("compute_capability", (0, 0)) >= _BF16_GPU for facts in details)
+def _gpu_has_bf16(gpu: tf.config.PhysicalDevice) -> bool:
+    capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
+    return capability is not None and tuple(capability) >= _BF16_GPU
 
 
 def _processor_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

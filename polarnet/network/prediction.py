@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.familiarity import Familiarity, Shares
+from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import encode
 from polarnet.network.features import BATCH, Features, padded, trunk_features
 from polarnet.network.inputs import Inputs, input_maps
 from polarnet.network.model import POOLED, above
 from polarnet.progressbar import progress_bar
+from polarnet.rundata import PART_COLUMN, parts_of
 from polarnet.suitability import check_prediction, difference
 
 
@@ -36,7 +39,8 @@ def predict(
     cohort
         In the unit and map size that the model was trained with.
     cache
-        Folder of trunk features to use and to fill; None keeps nothing.
+        Folder of trunk features to use and to fill, or "user" for the user's cache folder. None:
+        nothing is kept.
 
     Returns
     -------
@@ -45,11 +49,13 @@ def predict(
     cohort, or that the model was trained on a phantom; empty otherwise. Where the model has a
     `familiarity`, `attrs["unfamiliar"]` is a Series study_id -> distance of the study's maps from
     the training maps, as a share of what validation maps keep: above 1 is unlike them.
+    `attrs["part"]` is a Series study_id -> what the study is to the run: "train", "val", "test"
+    or "new", by patient or, under another id, by its map; empty where the run does not know.
 
     Raises
     ------
     ValueError: the cohort has another unit or map size than the model was trained with, or lacks
-        the map type.
+        the map type, or a map has NaN, infinite, negative or impossibly high values.
     """
     config: ExperimentConfig = model.experiment
     check_prediction(config, cohort)
@@ -58,12 +64,17 @@ def predict(
     if cache is not None:
         layer = frozen_end(config)
         upper = above(model, layer)
-        stack = trunk_features(model, layer, stack, Path(cache), show_progress=show_progress)
+        folder = cache_folder(cache)
+        with deterministic():
+            stack = trunk_features(model, layer, stack, folder, show_progress=show_progress)
     forward = tf.function(lambda inputs: side_by_side(upper(inputs, training=False), config.traits))
     scores = []
-    with progress_bar(
-        total=len(cohort), desc="Scoring", unit="study", disable=not show_progress
-    ) as bar:
+    with (
+        deterministic(),
+        progress_bar(
+            total=len(cohort), desc="Scoring", unit="study", disable=not show_progress
+        ) as bar,
+    ):
         for start in range(0, len(cohort), BATCH):
             rows = stack[start : start + BATCH]
             scores.append(padded(forward, encode(rows, config) if cache is None else rows))
@@ -80,6 +91,7 @@ def predict(
     if familiarity is not None:
         distances = familiarity.distances(cohort.maps) / familiarity.threshold
         table.attrs["unfamiliar"] = Shares(distances, table.index)
+    table.attrs[PART_COLUMN] = Shares(parts_of(getattr(model, "seen", None), cohort))
     return table
 
 

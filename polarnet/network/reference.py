@@ -8,6 +8,7 @@ import pandas as pd
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.csvfile import without_apostrophes, write_csv
 
 FILE: Final = "training_segments.csv"
 
@@ -40,10 +41,12 @@ def group_without(trait: str) -> str:
 
 def write_reference(segments: pd.DataFrame, folder: Path) -> None:
     """Write the table into a run folder."""
-    segments.to_csv(folder / FILE, float_format="%.6g", lineterminator="\n")
+    write_csv(segments.reset_index(), folder / FILE, float_format="%.6g")
 
 
 def read_reference(folder: Path) -> pd.DataFrame | None:
     """The table of a run folder, or None where the run has none."""
     path = folder / FILE
-    return pd.read_csv(path, index_col=[0, 1]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return without_apostrophes(pd.read_csv(path)).set_index(["map_type", "group"])

@@ -1,7 +1,5 @@
 """A training from cohorts to a run folder that a stranger can repeat."""
 
-import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -15,12 +13,14 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet import __version__
-from polarnet.cachefolder import cache_folder
+from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import ExperimentConfig, resolve_config, save_config
+from polarnet.config import ExperimentConfig, resolve_config, save_config, settings_of
+from polarnet.csvfile import write_csv
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
-from polarnet.folders import new_file, new_folder
+from polarnet.folders import new_folder
 from polarnet.htmltable import html_table
+from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import keep_depths, weights_digest
 from polarnet.network.fitting import LOG_LOSS, fit
@@ -30,9 +30,27 @@ from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
 from polarnet.network.progress import forget_progress
 from polarnet.network.reference import training_segments, write_reference
+from polarnet.rundata import (
+    ENVIRONMENT_FILE,
+    PART_COLUMN,
+    data_facts,
+    file_digests,
+    pixel_digests,
+    read_patients,
+    studies_digest,
+    write_json,
+    write_patients,
+)
 from polarnet.suitability import STATED, check_training
 
 _SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
+
+_OF_TRAINING: Final = {
+    "train": "patient of the training",
+    "val": "patient of the validation, which chose the network",
+    "": "not known whether the patient was in the training",
+}
+"""What to say of a study by its part."""
 
 _PACKAGES: Final = ("tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn")
 
@@ -44,8 +62,8 @@ class Run:
     Attributes
     ----------
     folder
-        Holds config.yaml, model.keras, history.csv, scores_val.csv, training_segments.csv and
-        environment.json.
+        Holds config.yaml, model.keras, history.csv, scores_val.csv, training_segments.csv,
+        patients.json and environment.json.
     config
         The settings with everything resolved.
     val_log_loss
@@ -85,7 +103,7 @@ def train(
     config: ExperimentConfig,
     out: str | Path,
     *,
-    cache: str | Path | None = None,
+    cache: str | Path | None = USER_CACHE,
     show_progress: bool = True,
 ) -> Run:
     """Train one model and write its run folder: whole, or not at all.
@@ -95,36 +113,38 @@ def train(
     train, val
         Cohorts that share no patient. The validation cohort decides when to stop.
     cache
-        Folder of trunk features; default: the user's cache folder.
+        Folder of trunk features, and of what a stopped training needs to go on. Default: "user",
+        the user's cache folder. None: nothing is kept beyond the training.
 
     Returns
     -------
-    Run. TensorFlow's operations are deterministic in this process from now on.
+    Run. TensorFlow's operations are deterministic during the training, not afterwards.
 
     Raises
     ------
     ValueError: a trait is unknown or has one class in training, the cohorts share a patient or
-        differ in unit, size or map type.
+        differ in unit, size or map type, a label is not 0, 1 or NaN, or a map is unsound.
     FileExistsError: `out` is not empty.
     """
     train, val = (cohort.with_traits(config.traits) for cohort in (train, val))
     check_training(train, val, config)
     config = resolved_config(config, train)
-    cache = cache_folder(cache)
-    with new_folder(out) as folder:
+    with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         save_config(config, folder / "config.yaml")
-        tf.config.experimental.enable_op_determinism()
+        pixels = [pixel_digests(cohort, config.map_types) for cohort in (train, val)]
+        write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
         model = build_model(config)
         model.experiment = config
-        history, progress = fit(model, train, val, config, cache, show_progress)
+        history, progress = fit(model, train, val, config, kept, show_progress)
         model = in_float32(model)
         model.save(folder / "model.keras")
-        history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
+        write_csv(history, folder / "history.csv")
         write_reference(training_segments(train, config), folder)
         model.familiarity = fit_familiarity(train, val, config)
         if model.familiarity is not None:
             write_familiarity(model.familiarity, folder)
-        write_scores(predict(model, val, cache=cache), folder / "scores_val.csv")
+        model.seen = read_patients(folder)
+        write_scores(predict(model, val, cache=kept), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
             "n_train": len(train),
@@ -132,16 +152,20 @@ def train(
             "train_studies_sha256": studies_digest(train),
             "val_studies_sha256": studies_digest(val),
             "clipped_share_train": round(_clipped(train, config), 6),
+            "settings": settings_of(config),
+            "data": {
+                "train": data_facts(train, pixels[0], config.traits),
+                "val": data_facts(val, pixels[1], config.traits),
+            },
+            "files": file_digests(folder),
         }
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        (folder / "environment.json").write_text(text, encoding="utf-8")
+        write_json(folder / ENVIRONMENT_FILE, facts)
     forget_progress(progress)
-    kept = history[LOG_LOSS].min()
-    return Run(Path(out), config, float(kept))
+    return Run(Path(out), config, float(history[LOG_LOSS].min()))
 
 
 def keep_features(
-    configs: Sequence[ExperimentConfig], cohorts: Sequence[Cohort], cache: str | Path | None = None
+    configs: Sequence[ExperimentConfig], cohorts: Sequence[Cohort], cache: Path
 ) -> None:
     """Keep the features that frozen networks of different depth and pooling will ask for.
 
@@ -159,7 +183,7 @@ def keep_features(
             model = build_model(resolved)
             model.experiment = resolved
             models.append(model)
-        keep_depths(models, cohort, cache_folder(cache), show_progress=True)
+        keep_depths(models, cohort, cache, show_progress=True)
 
 
 def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfig:
@@ -172,30 +196,29 @@ def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfi
     )
 
 
-def is_of(folder: Path, train: Cohort, val: Cohort) -> bool:
-    """Whether a run folder was made from these studies and labels."""
-    facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    kept = facts["train_studies_sha256"], facts["val_studies_sha256"]
-    return kept == (studies_digest(train), studies_digest(val))
-
-
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
-    """Write scores with 9 digits, more than float32 has, and what `predict` warned of.
+    """Write scores with 9 digits, more than float32 has, and what `predict` knows of each study.
 
-    The column `warning` is there if the cohort has a warning, or if the maps were compared with the
-    training maps: it then is empty where a study has none, so that parts of a cohort have the same
-    columns.
+    The column `part` says what a study is to the run: train, val, test or new; empty where that is
+    not known. The column `warning` says what `predict` warned of, that maps are unlike the training
+    maps, and that a patient was in the training; it is empty where there is nothing to say, so that
+    parts of a cohort have the same columns.
     """
     table = scores.copy()
+    table.attrs = {}  # pandas compares them, and tables have no truth value
     warning = scores.attrs.get("warning", "")
-    unfamiliar = scores.attrs.get("unfamiliar")
+    unfamiliar, part = scores.attrs.get("unfamiliar"), scores.attrs.get(PART_COLUMN)
+    notes = [[warning] for _ in range(len(scores))]
     if unfamiliar is not None:
-        notes = unfamiliar.loc[scores.index].map(unfamiliar_note)
-        table["warning"] = ["; ".join(filter(None, (warning, note))) for note in notes]
-    elif warning:
-        table["warning"] = warning
-    with new_file(path) as partial:
-        table.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
+        for note, share in zip(notes, unfamiliar.loc[scores.index], strict=True):
+            note.append(unfamiliar_note(share))
+    if part is not None:
+        table[PART_COLUMN] = part.loc[scores.index].to_numpy()
+        for note, name in zip(notes, table[PART_COLUMN], strict=True):
+            note.append(_OF_TRAINING.get(name, ""))
+    if warning or unfamiliar is not None or part is not None:
+        table["warning"] = ["; ".join(filter(None, note)) for note in notes]
+    write_csv(table, path, index_label="study_id", float_format="%.9g")
 
 
 def environment(config: ExperimentConfig) -> dict[str, object]:
@@ -214,12 +237,6 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-
-
-def studies_digest(cohort: Cohort) -> str:
-    """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
-    text = cohort.traits.to_csv(lineterminator="\n")
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _clipped(cohort: Cohort, config: ExperimentConfig) -> float:

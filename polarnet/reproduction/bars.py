@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort
+from polarnet.csvfile import write_csv
 from polarnet.evaluation import BASELINES, baseline_scores, ridge_scores
 from polarnet.evaluation.table import read_scores
-from polarnet.folders import new_file
 from polarnet.reproduction.arms import main_model, scratch_models
 from polarnet.reproduction.chosen import read_chosen, write_chosen
 from polarnet.reproduction.holdout import (
@@ -99,8 +99,8 @@ def _save(
 ) -> None:
     """Write each table; that of the features comes last and says that all are there."""
     for name, scores in tables.items():
-        with new_file(_path(study, map_type, name, part)) as partial:
-            scores.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
+        path = _path(study, map_type, name, part)
+        write_csv(scores, path, index_label="study_id", float_format="%.9g")
 
 
 def _path(study: Reproduction, map_type: str, name: str, part: str) -> Path:

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.metrics import log_loss
 
 from polarnet.cohort import Cohort, fold_by_patient
+from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores
 from polarnet.folders import new_folder
 from polarnet.phantom import make_phantom_cohort
@@ -60,10 +61,15 @@ def make_ceiling(study: Reproduction) -> None:
         for map_type in progress_bar(study.plan.map_types, desc="Ceiling", unit="map type"):
             scores, readers = _read(map_type, traits, seen, choosing, testing)
             chosen.append(readers)
-            scores.to_csv(partial / f"scores_{map_type}.csv", float_format="%.9g")
+            write_csv(
+                scores,
+                partial / f"scores_{map_type}.csv",
+                index_label="study_id",
+                float_format="%.9g",
+            )
         labels = pd.DataFrame({trait: first_labels(testing, trait) for trait in traits})
-        labels.to_csv(partial / "labels.csv", index_label="study_id")
-        pd.concat(chosen).to_csv(partial / "readers.csv", index=False)
+        write_csv(labels, partial / "labels.csv", index_label="study_id")
+        write_csv(pd.concat(chosen), partial / "readers.csv")
 
 
 def load_ceiling(study: Reproduction, map_type: str) -> dict[str, tuple[str, pd.Series, pd.Series]]:

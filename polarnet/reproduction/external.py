@@ -14,6 +14,9 @@ from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.holdout import frozen_decisions
 from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.training import keep_shared_features
+from polarnet.rundata import DATA_FILE, data_facts, keep_data, pixel_digests
+
+SCORES: Final = "external_scores"
 
 PHANTOM_SITE: Final = {"n_patients": 600, "seed": 991, "scale": 1.2, "tracer": "Rb-82"}
 """A second site of the phantom: other patients, a fifth more flow, another tracer (our choice)."""
@@ -54,6 +57,7 @@ def score_external(study: Reproduction, models: Iterable[Model], external: Cohor
     models = list(models)
     for model in models:
         frozen_decisions(study, model.name)
+    _same_data(study, external)
     missing = [arm for arm in all_arms(models) if not _path(study, arm).is_file()]
     if not missing:
         return
@@ -70,5 +74,15 @@ def external_scores(study: Reproduction, model: Model) -> pd.DataFrame:
     return sum(parts[1:], start=parts[0]) / len(parts)
 
 
+def _same_data(study: Reproduction, external: Cohort) -> None:
+    """Note which maps are scored, or see that they still are the same; labels may be corrected."""
+    pixels = pixel_digests(external, [m for m in study.pixels if m in external.maps])
+    advice = "Delete that folder to score the other site again."
+    folder = study.folder / SCORES
+    if not (folder / DATA_FILE).is_file() and folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} does not say which maps were scored. {advice}")
+    keep_data(folder, data_facts(external, pixels, []), may_grow=False, advice=advice)
+
+
 def _path(study: Reproduction, arm: Arm) -> Path:
-    return study.folder / "external_scores" / f"{arm.name}.csv"
+    return study.folder / SCORES / f"{arm.name}.csv"

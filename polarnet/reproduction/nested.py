@@ -7,12 +7,13 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort, fold_by_patient
+from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
-from polarnet.folders import new_file
 from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import main_model
 from polarnet.reproduction.opening import Reproduction
+from polarnet.reproduction.training import is_made
 
 BASELINE: Final = "17 segments"
 NETWORK: Final = "network"
@@ -81,8 +82,8 @@ def _train_and_score(
     from polarnet.network import train as train_network
     from polarnet.network.scoring import score_run
 
-    if not (folder / "environment.json").is_file():
-        config = main_model(study.plan, map_type).arms[0].config
+    config = main_model(study.plan, map_type).arms[0].config
+    if not is_made(study, folder, config, train, val):
         train_network(train, val, config, folder, cache=study.cache, show_progress=False)
     score_run(folder, held_out, study.cache, folder / _SCORES)
 
@@ -96,8 +97,7 @@ def _fit_baseline(
         rest, [held_out], map_type=map_type, traits=study.plan.traits, seed=study.plan.seeds[0],
         models=[BASELINE],
     )[BASELINE][0]  # fmt: skip
-    with new_file(path) as partial:
-        scores.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
+    write_csv(scores, path, index_label="study_id", float_format="%.9g")
 
 
 def _outer_folds(study: Reproduction) -> Iterator[tuple[int, Cohort, Cohort]]:

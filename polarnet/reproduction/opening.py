@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +11,13 @@ import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.cohort.checks import listing
+from polarnet.csvfile import without_apostrophes, write_csv
 from polarnet.folders import new_file
 from polarnet.report.tables import PHANTOM_NOTE
 from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text
+from polarnet.rundata import DATA_FILE, data_facts, keep_data, pixel_digests
+from polarnet.traits import COMBINED, MAP_TYPES
 
 PLAN_FILE: Final = "study.yaml"
 SPLIT_FILE: Final = "split.csv"
@@ -26,7 +30,7 @@ class Reproduction:
     Attributes
     ----------
     folder
-        Holds study.yaml, split.csv, freeze.json, test_reads.csv, runs/ and results/.
+        Holds study.yaml, split.csv, data.json, freeze.json, test_reads.csv, runs/ and results/.
     plan
         Every setting.
     cohort
@@ -54,6 +58,14 @@ class Reproduction:
     def cache(self) -> Path:
         """Folder of kept features."""
         return self.folder / "features"
+
+    @cached_property
+    def pixels(self) -> pd.DataFrame:
+        """Fingerprints of all maps that the plan reads, computed once."""
+        types = dict.fromkeys(self.plan.map_types)
+        if COMBINED in types:
+            types = dict.fromkeys([*types, *MAP_TYPES])
+        return pixel_digests(self.cohort, [m for m in types if m in self.cohort.maps])
 
     def run_folder(self, arm: str) -> Path:
         """Run folder of an arm."""
@@ -90,8 +102,9 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
 
     Raises
     ------
-    ValueError: the plan differs from that of the folder, the cohort from that of the split, or
-        something tells a trait that must not (see `refuse_leaks`).
+    ValueError: the plan differs from that of the folder, the cohort, its labels or its maps from
+        those that the folder was made from, or something tells a trait that must not (see
+        `refuse_leaks`).
     """
     folder, whole = Path(out), read_cohort(cohort)
     if lacking := [trait for trait in plan.traits if trait not in whole.traits]:
@@ -103,7 +116,7 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
         kept = load_plan(folder / PLAN_FILE)
         if kept != plan and not any((folder / "runs").glob("*/environment.json")):
             # A slip in the first call, such as a wrong path of weights, binds nobody.
-            for name in (PLAN_FILE, SPLIT_FILE):
+            for name in (PLAN_FILE, SPLIT_FILE, DATA_FILE):
                 (folder / name).unlink(missing_ok=True)
         elif kept != plan:
             raise ValueError(
@@ -112,20 +125,23 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
             )
     split_file = folder / SPLIT_FILE
     if split_file.is_file():
-        part = pd.read_csv(split_file, dtype=str).set_index("study_id")["part"]
+        table = pd.read_csv(split_file, dtype=str, keep_default_na=False)
+        part = without_apostrophes(table).set_index("study_id")["part"]
         if set(part.index) != set(whole.patients.index):
             raise ValueError(
                 f"{split_file} is of another cohort: {len(part)} studies, {cohort} has "
                 f"{len(whole)}. Choose another --out."
             )
         part = part.loc[whole.patients.index]
-        return Reproduction(folder, plan, whole, part)
+        study = Reproduction(folder, plan, whole, part)
+        _same_data(study)
+        return study
     part = _draw(whole, plan)
     study = Reproduction(folder, plan, whole, part)
     refuse_leaks(whole, part, plan)
     folder.mkdir(parents=True, exist_ok=True)
-    with new_file(split_file) as partial:
-        part.to_csv(partial, index_label="study_id", lineterminator="\n")
+    _same_data(study)
+    write_csv(part.to_frame(), split_file, index_label="study_id")
     with new_file(folder / PLAN_FILE) as partial:
         partial.write_text(plan_as_text(plan), encoding="utf-8")
     return study
@@ -135,6 +151,31 @@ def label_figure(figure: Any, study: Reproduction) -> None:
     """Say on the picture that these are no patients."""
     if study.notes:
         figure.supxlabel(study.notes[0], fontsize=7)
+
+
+_MADE: Final = ("runs", "baselines", "nested", "freeze.json")
+"""What a study that has begun has made."""
+
+
+def _same_data(study: Reproduction) -> None:
+    """Note what a study is made of, or see that it still is the same.
+
+    Raises
+    ------
+    ValueError: labels, maps or clinical columns are others, or nothing tells what they were.
+    """
+    folder = study.folder
+    if not (folder / DATA_FILE).is_file() and any((folder / name).exists() for name in _MADE):
+        raise ValueError(
+            f"{folder} does not say which labels and maps its networks were trained on: an earlier "
+            "version began it. Choose another --out."
+        )
+    facts = data_facts(study.cohort, study.pixels, study.plan.traits, clinical=True)
+    advice = (
+        "Networks, thresholds and baselines there belong to the old data. Choose another --out, or "
+        "put the old cohort back."
+    )
+    keep_data(folder, facts, may_grow=False, advice=advice)
 
 
 def _draw(cohort: Cohort, plan: Plan) -> pd.Series:

@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort
+from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
-from polarnet.folders import new_file
 from polarnet.reproduction.arms import single_maps
 from polarnet.reproduction.chosen import read_chosen, write_chosen
 from polarnet.reproduction.holdout import read_hold_out
@@ -61,8 +61,7 @@ def _score_missing(study: Reproduction, part: str, cohort: Cohort) -> None:
             models=[BASELINE], chosen=read_chosen(of_choices),
         )[BASELINE][0]  # fmt: skip
         write_chosen({BASELINE: scores}, of_choices)
-        with new_file(path) as partial:
-            scores.to_csv(partial, index_label="study_id", float_format="%.9g", lineterminator="\n")
+        write_csv(scores, path, index_label="study_id", float_format="%.9g")
 
 
 def _files(study: Reproduction, part: str) -> Iterator[tuple[str, float, int, Path]]:

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
 from polarnet.evaluation.table import read_scores
 from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.opening import Reproduction
+from polarnet.rundata import ENVIRONMENT_FILE, is_of
 
 
 def train_models(study: Reproduction, models: Iterable[Model]) -> None:
@@ -64,8 +66,33 @@ def share_of(cohort: Cohort, share: float, *, seed: int) -> Cohort:
 
 
 def is_trained(study: Reproduction, arm: Arm) -> bool:
-    """True where the arm's run folder is there; it appears whole or not at all."""
-    return (study.run_folder(arm.name) / "environment.json").is_file()
+    """True where the arm's run folder is there; it appears whole or not at all.
+
+    Raises
+    ------
+    ValueError: it is of other data.
+    """
+    train = share_of(study.train, arm.share, seed=arm.config.seed)
+    return is_made(study, study.run_folder(arm.name), arm.config, train, study.val)
+
+
+def is_made(
+    study: Reproduction, folder: Path, config: ExperimentConfig, train: Cohort, val: Cohort
+) -> bool:
+    """True where a run folder is there that was trained on these studies, labels and maps.
+
+    Raises
+    ------
+    ValueError: it was trained on others.
+    """
+    if not (folder / ENVIRONMENT_FILE).is_file():
+        return False
+    if not is_of(folder, train, val, config, study.pixels):
+        raise ValueError(
+            f"{folder} was trained on other studies, labels or maps than this study has. Delete "
+            "it, or choose another --out."
+        )
+    return True
 
 
 def val_scores(study: Reproduction, model: Model) -> pd.DataFrame:

@@ -18,8 +18,8 @@ from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
 from polarnet.network.reference import FILE as SEGMENTS
-from polarnet.network.training import studies_digest
 from polarnet.network.weights import IMAGENET_URL
+from polarnet.rundata import PATIENTS_FILE, check_files, studies_digest
 from polarnet.writers.card import model_card
 from polarnet.writers.container import write_sealed
 
@@ -30,6 +30,7 @@ FILES: Final = {
     "config.yaml": "member{:02d}.yaml",
     SEGMENTS: "member{:02d}_segments.csv",
     FAMILIARITY: "member{:02d}_familiarity.npz",
+    PATIENTS_FILE: "member{:02d}_patients.json",
 }
 """Files of a run folder -> their names in a bundle."""
 
@@ -64,6 +65,8 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [load_run_config(folder) for folder in folders]
+    for folder in folders:
+        check_files(folder)
     facts_of = [_environment(folder) for folder in folders]
     _check_same(folders, configs, facts_of)
     config = configs[0]

@@ -1,0 +1,328 @@
+"""What a run was made of: digests of its labels and maps, and its patients, without any id."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from polarnet.cohort import Cohort
+from polarnet.cohort.checks import listing, map_digest
+from polarnet.config import ExperimentConfig
+from polarnet.folders import new_file
+from polarnet.ids import normal_ids
+
+ENVIRONMENT_FILE: Final = "environment.json"
+PATIENTS_FILE: Final = "patients.json"
+DATA_FILE: Final = "data.json"
+"""Digests of the cohort, in a folder whose files were all made from it."""
+
+DIGESTED: Final = ("model.keras", "training_segments.csv", "familiarity.npz", PATIENTS_FILE)
+"""Files of a run that decide its scores and what is said of them."""
+
+PART_COLUMN: Final = "part"
+"""Column of a scores file that is no trait: train, val, test, new, or empty where unknown."""
+
+PARTS: Final = ("train", "val", "test")
+"""Of a run's own patients. One that is in two of them belongs to the first."""
+
+NEW: Final = "new"
+"""Part of a patient whom the run has never seen."""
+
+_BATCH: Final = 1024  # maps in memory at once
+_DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Patients and maps of a run.
+
+    Attributes
+    ----------
+    salt
+        Makes digests of two runs differ, so that nobody is followed from run to run.
+    map_types
+        Whose pixels are known.
+    part_of
+        Digest of a patient id or of a map -> "train", "val" or "test".
+    """
+
+    salt: str
+    map_types: tuple[str, ...]
+    part_of: Mapping[str, str]
+
+
+def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
+    """Fingerprint of each study's maps: index study_id, one column per map type."""
+    found: dict[str, list[str]] = {}
+    for map_type in map_types:
+        stack, found[map_type] = cohort.maps[map_type], []
+        for start in range(0, len(cohort), _BATCH):
+            maps = np.asarray(stack[start : start + _BATCH], np.float32)
+            found[map_type] += [map_digest(values).hex() for values in maps]
+    return pd.DataFrame(found, index=cohort.patients.index)
+
+
+def data_facts(
+    cohort: Cohort, pixels: pd.DataFrame, traits: Sequence[str], *, clinical: bool = False
+) -> dict[str, str]:
+    """Digest of everything that a result depends on, each under the words that name it.
+
+    Parameters
+    ----------
+    pixels
+        Of `pixel_digests`, of these studies or more.
+    traits
+        Whose labels count.
+    clinical
+        Whether the clinical columns count, too, as they do for clinical baselines.
+    """
+    ids = normal_ids(cohort.patients.index), normal_ids(cohort.patients)
+    facts = {"studies or their patients": _sha256("\x1f".join([*ids[0], *ids[1]]))}
+    rows = pixels.loc[cohort.patients.index]
+    for map_type in pixels:
+        unit = "" if map_type == "reserve" else cohort.unit
+        facts[f"{map_type} maps"] = _sha256(f"{unit} {cohort.size} " + "".join(rows[map_type]))
+    for trait in traits:
+        facts[f"labels of {trait}"] = _column_digest(cohort.traits[trait])
+    for name in ("unit", "tracer", "stress_agent", "software"):
+        facts[name.replace("_", " ")] = str(getattr(cohort, name))
+    if clinical:
+        columns = cohort.clinical.columns
+        facts |= {f"clinical column {c}": _column_digest(cohort.clinical[c]) for c in columns}
+    return facts
+
+
+def differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Names of what differs, or is there in one alone."""
+    return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
+
+
+def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: str) -> None:
+    """Keep what the files of a folder are made of, or see that it still is the same.
+
+    Parameters
+    ----------
+    may_grow
+        Whether traits and map types may differ between calls: those in common are compared.
+    advice
+        What to do where it is something else.
+
+    Raises
+    ------
+    ValueError: the folder was made of other data; says of which.
+    """
+    path = folder / DATA_FILE
+    kept = read_json(path) if path.is_file() else {}
+    odd = differing(kept, here) if kept else []
+    if may_grow:
+        odd = [name for name in odd if name in kept and name in here]
+    if odd:
+        raise ValueError(f"{folder} was made from other data: different {listing(odd)}. {advice}")
+    if missing := {name: digest for name, digest in here.items() if name not in kept}:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, kept | missing)
+
+
+def run_data(folder: Path) -> dict[str, dict[str, str]]:
+    """Part -> `data_facts` of a run; empty for a run of an earlier version."""
+    found = read_json(folder / ENVIRONMENT_FILE).get("data", {})
+    return found if isinstance(found, dict) else {}
+
+
+def is_of(
+    folder: Path, train: Cohort, val: Cohort, config: ExperimentConfig, pixels: pd.DataFrame
+) -> bool:
+    """Whether a run folder was made from these studies, labels and maps.
+
+    Of a run of an earlier version, which did not note its maps, studies and labels are compared.
+
+    Parameters
+    ----------
+    pixels
+        Of `pixel_digests`, of these studies and map types or more.
+    """
+    kept, of_run = run_data(folder), pixels[list(config.map_types)]
+    if not kept:
+        facts = read_json(folder / ENVIRONMENT_FILE)
+        old = facts.get("train_studies_sha256"), facts.get("val_studies_sha256")
+        return old == (studies_digest(train), studies_digest(val))
+    return not any(
+        differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
+        for part, cohort in (("train", train), ("val", val))
+    )
+
+
+def studies_digest(cohort: Cohort) -> str:
+    """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
+    return _sha256(cohort.traits.to_csv(lineterminator="\n"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A mapping of a JSON file.
+
+    Raises
+    ------
+    ValueError: it is damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("not a mapping")
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ValueError(f"{path} is damaged ({reason}). Copy the folder again.") from None
+    return found
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """sha256 of the files of a run that decide its scores."""
+    found = {}
+    for name in DIGESTED:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def check_files(folder: Path) -> None:
+    """Compare the files of a run with what its training wrote; older runs have no digests.
+
+    Raises
+    ------
+    ValueError: a file was changed, exchanged or removed.
+    """
+    path = folder / ENVIRONMENT_FILE
+    kept = read_json(path).get("files", {}) if path.is_file() else {}
+    if odd := differing(kept, file_digests(folder) if kept else {}):
+        raise ValueError(
+            f"{folder}: {listing(odd)} is not what the training wrote. "
+            "Copy the whole run folder again."
+        )
+
+
+def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFrame]]) -> None:
+    """Write whom a run has seen, as keyed digests without ids, in an order that tells nothing.
+
+    Parameters
+    ----------
+    cohorts
+        Part -> its cohort and `pixel_digests`.
+    """
+    # Of the maps, not by chance, so that the same training writes the same bytes.
+    salt = _sha256("".join("".join(pixels.to_numpy().ravel()) for _, pixels in cohorts.values()))
+    map_types = list(next(iter(cohorts.values()))[1].columns)
+    write_json(
+        folder / PATIENTS_FILE,
+        {"salt": salt, "map_types": map_types}
+        | {p: _digests(salt, *c) for p, c in cohorts.items()},
+    )
+
+
+def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequence[str]) -> None:
+    """Write into a run folder who tested it, and on which data."""
+    pixels = pixel_digests(test, map_types)
+    found = read_json(folder / PATIENTS_FILE)
+    write_json(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
+    facts = read_json(folder / ENVIRONMENT_FILE)
+    facts["data"] = facts["data"] | {"test": data_facts(test, pixels, traits)}
+    write_json(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
+
+
+def read_patients(folder: Path) -> Seen | None:
+    """Whom a run has seen; None for a run of an earlier version.
+
+    Raises
+    ------
+    ValueError: the file is damaged.
+    """
+    path = folder / PATIENTS_FILE
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    try:
+        part_of = {str(digest): part for part in reversed(PARTS) for digest in found.get(part, ())}
+        return Seen(str(found["salt"]), tuple(map(str, found["map_types"])), part_of)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Copy the folder again.") from None
+
+
+def parts_of(run: str | Path | Seen | None, cohort: Cohort) -> pd.Series:
+    """What each study of a cohort is to a run.
+
+    A study is of the training where its patient is, by id, or where its map is, pixel by pixel,
+    under whatever id.
+
+    Parameters
+    ----------
+    run
+        Run folder, or what `read_patients` gave.
+
+    Returns
+    -------
+    study_id -> "train", "val", "test" or "new"; all empty where the run does not know its patients.
+    """
+    seen = read_patients(Path(run)) if isinstance(run, str | Path) else run
+    index = cohort.patients.index
+    if seen is None:
+        return pd.Series("", index=index, name=PART_COLUMN, dtype=object)
+    rank = {part: place for place, part in enumerate((*PARTS, NEW))}
+    known = [m for m in seen.map_types if m in cohort.maps]
+    columns = [
+        [_keyed(seen.salt, patient) for patient in normal_ids(cohort.patients)],
+        *([_keyed(seen.salt, d) for d in ds] for ds in pixel_digests(cohort, known).T.to_numpy()),
+    ]
+    found = [
+        min((seen.part_of.get(digest, NEW) for digest in digests), key=rank.__getitem__)
+        for digests in zip(*columns, strict=True)
+    ]
+    return pd.Series(found, index=index, name=PART_COLUMN, dtype=object)
+
+
+def seen_note(part: pd.Series) -> str:
+    """How many studies are of patients that the training has seen; empty where none is.
+
+    >>> seen_note(pd.Series(["train", "new", "val"]))
+    '2 of 3 studies are of patients of the training (1 train, 1 val)'
+    """
+    if (part == "").any():
+        return "not known which patients were in the training"
+    counts = {name: int((part == name).sum()) for name in PARTS[:2]}
+    if not sum(counts.values()):
+        return ""
+    told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    return f"{sum(counts.values())} of {len(part)} studies are of patients of the training ({told})"
+
+
+def _digests(salt: str, cohort: Cohort, pixels: pd.DataFrame) -> list[str]:
+    whole = {*normal_ids(cohort.patients), *pixels.to_numpy().ravel()}
+    return sorted(_keyed(salt, text) for text in whole)
+
+
+def _keyed(salt: str, text: str) -> str:
+    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def _column_digest(values: pd.Series) -> str:
+    """Of a column's values: 61 and 61.0 are one, and so are all ways to leave a cell empty."""
+    if pd.api.types.is_numeric_dtype(values):
+        plain = [("" if np.isnan(v) else repr(v)) for v in values.to_numpy(float, na_value=np.nan)]
+    else:
+        plain = ["" if pd.isna(value) else str(value) for value in values]
+    return _sha256("\x1f".join(plain))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a mapping as a JSON file."""
+    with new_file(path) as partial:
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        partial.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,434 @@
+"""A run knows its data, its patients and its files."""
+
+import dataclasses
+import json
+import random
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import polarnet as pn
+from polarnet import cachefolder, rundata, suitability
+from polarnet.config import load_run_config
+from polarnet.evaluation.table import read_scores
+from polarnet.network import features, model, precision
+from polarnet.network.determinism import deterministic
+from polarnet.network.inputs import input_maps
+from polarnet.network.training import write_scores
+from polarnet.reproduction import opening, training
+from polarnet.reproduction.plan import Plan
+
+SMALL = Plan(weights=None, input_size=32, seeds=(1,), val=0.2, test=0.25)
+
+
+@pytest.fixture
+def copied(finished_run, tmp_path):
+    """A run folder that a test may spoil."""
+    return shutil.copytree(finished_run[0].folder, tmp_path / "run")
+
+
+@pytest.fixture
+def seen(make_cohort, tmp_path):
+    """What a run knows that was trained on S0 and S1, validated on S2 and tested on S3."""
+    cohort = make_cohort()
+    pixels = rundata.pixel_digests(cohort, ["stress"])
+    parts = {"train": [0, 1], "val": [2], "test": [3]}
+    rundata.write_patients(
+        tmp_path, {k: (cohort.select(rows), pixels.iloc[rows]) for k, rows in parts.items()}
+    )
+    return tmp_path
+
+
+# === Other data =================================================================================
+
+
+@pytest.fixture
+def study_of(tmp_path):
+    """Opens the study folder on a cohort whose parts were changed."""
+    cohort = pn.make_phantom_cohort(60, seed=11, size=16)
+
+    def open_on(**changes):
+        folder = tmp_path / f"cohort {len(list(tmp_path.iterdir()))}"
+        dataclasses.replace(cohort, **changes).save(folder)
+        return opening.open_reproduction(folder, tmp_path / "study", SMALL)
+
+    return cohort, open_on
+
+
+def other_label(cohort):
+    traits = cohort.traits.copy()
+    traits.loc[cohort.patients.index[3], "sex"] = 1 - traits.loc[cohort.patients.index[3], "sex"]
+    return {"traits": traits}
+
+
+def other_pixel(cohort):
+    rest = np.array(cohort.maps["rest"])
+    rest[5, 8, 8] += 0.001
+    return {"maps": {"rest": rest, "stress": np.array(cohort.maps["stress"])}}
+
+
+def other_clinic(cohort):
+    name = cohort.clinical.columns[0]
+    clinical = cohort.clinical.copy()
+    clinical[name] = clinical[name].to_numpy()[::-1]
+    return {"clinical": clinical}
+
+
+def other_patient(cohort):
+    patients = cohort.patients.copy()
+    patients.iloc[1] = "someone else"
+    return {"patients": patients}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [(other_label, "labels of sex"), (other_pixel, "rest maps, reserve maps"),
+     (other_clinic, "clinical column"), (other_patient, "studies or their patients"),
+     (lambda _: {"tracer": "another"}, "tracer")],
+)  # fmt: skip
+def test_a_study_folder_of_other_data_is_refused(study_of, change, named):
+    cohort, open_on = study_of
+    open_on()
+    open_on()  # the same data again
+    with pytest.raises(ValueError, match=rf"made from other data: different {named}.*--out"):
+        open_on(**change(cohort))
+
+
+def test_a_study_folder_that_does_not_say_its_data_is_refused(study_of):
+    _, open_on = study_of
+    study = open_on()
+    (study.folder / "data.json").unlink()
+    open_on()  # nothing was made of it yet
+    (study.folder / "data.json").unlink()
+    study.run_folder("stress-frozen-seed1").mkdir(parents=True)
+    with pytest.raises(ValueError, match="does not say which labels and maps"):
+        open_on()
+
+
+def test_a_network_of_other_data_is_not_taken_for_trained(study_of):
+    _, open_on = study_of
+    study = open_on()
+    arm = training.Arm("a", SMALL.network("frozen", "stress", seed=1))
+    folder = study.run_folder("a")
+    folder.mkdir(parents=True)
+
+    def trained_on(train):
+        data = {
+            part: rundata.data_facts(c, study.pixels[["stress"]], arm.config.traits)
+            for part, c in (("train", train), ("val", study.val))
+        }
+        (folder / "environment.json").write_text(json.dumps({"data": data}), encoding="utf-8")
+
+    assert not training.is_trained(study, training.Arm("b", arm.config))
+    trained_on(study.train)
+    assert training.is_trained(study, arm)
+    trained_on(dataclasses.replace(study.train, **other_label(study.train)))
+    with pytest.raises(ValueError, match="trained on other studies, labels or maps"):
+        training.is_trained(study, arm)
+
+
+def test_a_folder_may_grow_by_traits_and_maps_but_not_change(make_cohort, tmp_path):
+    cohort = make_cohort()
+
+    def keep(of, map_types):
+        pixels = rundata.pixel_digests(of, map_types)
+        facts = rundata.data_facts(of, pixels, ["sex"])
+        rundata.keep_data(tmp_path, facts, may_grow=True, advice="")
+
+    keep(cohort, ["stress"])
+    keep(cohort, ["stress", "rest"])
+    with pytest.raises(ValueError, match="different rest maps"):
+        keep(dataclasses.replace(cohort, **other_pixel(make_cohort(size=16))), ["rest"])
+
+
+def test_numbers_written_otherwise_are_the_same_data(make_cohort):
+    cohort = make_cohort()
+    pixels = rundata.pixel_digests(cohort, [])
+    facts = []
+    for age in ([61, 62, 63, 64, 65, 66], [61.0, 62, 63, 64, 65, 66]):
+        clinical = cohort.clinical.assign(age=age)
+        changed = dataclasses.replace(cohort, clinical=clinical)
+        facts.append(rundata.data_facts(changed, pixels, ["sex"], clinical=True))
+    assert facts[0] == facts[1]
+
+
+# === Patients of the training ===================================================================
+
+
+def test_a_study_has_the_part_of_its_patient(seen, make_cohort):
+    assert list(rundata.parts_of(seen, make_cohort())) == [
+        "train", "train", "val", "test", "new", "new",
+    ]  # fmt: skip
+
+
+def test_a_map_of_the_training_is_known_under_any_id(seen, make_cohort):
+    cohort = make_cohort()
+    patients = pd.Series([f"other {k}" for k in range(6)], index=cohort.patients.index)
+    renamed = dataclasses.replace(cohort, patients=patients)
+    assert list(rundata.parts_of(seen, renamed))[:4] == ["train", "train", "val", "test"]
+
+
+def test_an_id_in_another_form_is_the_same_patient(tmp_path, make_cohort):
+    cohort = make_cohort()
+    index = cohort.patients.index
+    written = [pd.Series([f"{k}{end}" for k in range(6)], index=index) for end in ("", ".0")]
+    first, again = (dataclasses.replace(cohort, patients=ids) for ids in written)
+    pixels = rundata.pixel_digests(first, ["stress"])
+    rundata.write_patients(tmp_path, {"train": (first, pixels)})
+    flat = {m: 1.5 * np.asarray(maps) for m, maps in cohort.maps.items() if m != "reserve"}
+    other_maps = dataclasses.replace(again, maps=flat)
+    assert set(rundata.parts_of(tmp_path, other_maps)) == {"train"}
+
+
+def test_the_file_of_patients_holds_no_id(finished_run):
+    run, (train, val, test) = finished_run
+    text = (run.folder / "patients.json").read_text(encoding="utf-8")
+    for cohort in (train, val, test):
+        assert not [one for one in (*cohort.patients, *cohort.patients.index) if one in text]
+
+
+def test_scores_carry_the_part_and_evaluation_counts_new_and_test_patients(
+    finished_run, phantom, tmp_path
+):
+    """84 of the 120 phantom patients train and 18 validate: 18 are left."""
+    run, (train, val, test) = finished_run
+    scores = pn.predict(pn.load_model(run.folder), phantom)
+    assert scores.attrs["part"].value_counts().to_dict() == {
+        "train": len(train), "val": len(val), "test": len(test),
+    }  # fmt: skip
+    write_scores(scores, tmp_path / "scores.csv")
+    written = pd.read_csv(tmp_path / "scores.csv", index_col="study_id")
+    assert set(written.loc[train.patients.index, "part"]) == {"train"}
+    assert written.loc[val.patients.index, "warning"].str.contains("validation").all()
+    n = len(train) + len(val)
+    for given in (scores, read_scores(tmp_path / "scores.csv"), written):
+        table = pn.evaluate(given, phantom.traits, phantom.patients).set_index("trait")
+        counted = table.loc["sex", ["n_pos", "n_neg"]].sum()
+        assert counted == test.traits["sex"].notna().sum()
+        assert f"{n} of {len(phantom)} studies left out" in table.loc["sex", "note"]
+
+
+def test_files_of_validation_and_test_scores_say_so(finished_run):
+    folder = finished_run[0].folder
+    for part in ("val", "test"):
+        assert set(pd.read_csv(folder / f"scores_{part}.csv")["part"]) == {part}
+
+
+def test_scores_without_parts_are_counted_as_they_are(make_cohort):
+    cohort = make_cohort(n=40)
+    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 40)}, index=cohort.patients.index)
+    plain = pn.evaluate(scores, cohort.traits)
+    assert plain[["n_pos", "n_neg", "note"]].iloc[0].tolist() == [20, 20, ""]
+    unknown = pn.evaluate(scores.assign(part=""), cohort.traits)
+    assert unknown["n_pos"].iloc[0] == 20
+    assert "not known whether patients of the training" in unknown["note"].iloc[0]
+    all_seen = pn.evaluate(scores.assign(part="val"), cohort.traits)
+    assert np.isnan(all_seen["auroc"].iloc[0])
+    assert "40 of 40 studies left out" in all_seen["note"].iloc[0]
+
+
+def test_a_run_of_an_earlier_version_does_not_know_its_patients(copied, finished_run, tmp_path):
+    _, (_, _, test) = finished_run
+    for name in ("patients.json", "environment.json"):
+        (copied / name).unlink()
+    scores = pn.predict(pn.load_model(copied), test)
+    assert set(scores.attrs["part"]) == {""}
+    write_scores(scores, tmp_path / "scores.csv")
+    written = pd.read_csv(tmp_path / "scores.csv")
+    assert written["warning"].str.contains("not known whether the patient was in the train").all()
+
+
+# === Files and settings of a run ================================================================
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [("palette: jet", "palette was"), ("window:\n- 0.0\n- 5.0", "window was"),
+     ("scaling: relative", "scaling was")],
+)  # fmt: skip
+def test_edited_settings_of_a_run_are_named(copied, line, names):
+    path = copied / "config.yaml"
+    kept = [x for x in path.read_text(encoding="utf-8").splitlines() if x[:1] != "-"]
+    traits = ["traits:", "- sex", "- diabetes"]
+    name = line.split(":")[0]
+    rest = [x for x in kept if x.split(":")[0] not in (name, "traits", "window")]
+    window = [] if name == "window" else ["window: [0.0, 6.0]"]
+    path.write_text("\n".join([*rest, *traits, *window, line]) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"config\.yaml: {names} edited since training"):
+        load_run_config(copied)
+
+
+@pytest.mark.parametrize("name", rundata.DIGESTED)
+def test_an_exchanged_or_lost_file_of_a_run_is_refused(copied, name):
+    pn.load_model(copied)
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content + b"\n")
+    with pytest.raises(ValueError, match=rf"{name} is not what the training wrote"):
+        pn.load_model(copied)
+    (copied / name).unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=name):
+        pn.load_model(copied)
+
+
+# === What enters ================================================================================
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, -0.1])
+@pytest.mark.parametrize("map_type", ["stress", "rest"])
+def test_a_map_changed_after_the_check_is_refused(make_cohort, resolved, tmp_path, value, map_type):
+    """In memory, and as a file whose pixels nobody has looked at."""
+    make_cohort().save(tmp_path / "cohort")
+    maps = np.load(tmp_path / "cohort" / f"{map_type}.npy", mmap_mode="r+")
+    maps[4, 8, 8] = value
+    maps.flush()
+    in_memory = make_cohort()
+    in_memory.maps[map_type][4, 8, 8] = value
+    for cohort in (in_memory, pn.read_cohort(tmp_path / "cohort")):
+        with pytest.raises(ValueError, match=rf"{map_type} (has NaN|has neg|is above).*: S4"):
+            suitability.check_prediction(resolved(map_type="reserve"), cohort)
+
+
+def test_prediction_looks_at_its_maps(make_cohort, resolved):
+    cohort = make_cohort(size=32)
+    cohort.maps["stress"][2, 16, 16] = np.nan
+    built = pn.build_model(resolved(traits=("sex",)))
+    built.experiment = resolved(traits=("sex",))
+    with pytest.raises(ValueError, match=r"stress has NaN.*: S2"):
+        pn.predict(built, cohort)
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [1, 2, 9], [0, 0.5], [-1, 1], [0, np.inf]])
+@pytest.mark.parametrize("place", ["train", "val", "test"])
+def test_labels_set_after_the_check_are_refused(phantom, tiny, tmp_path, labels, place):
+    parts = dict(zip(("train", "val", "test"), pn.split_by_patient(phantom, seed=5), strict=True))
+    parts[place].traits["sex"] = np.resize(np.array(labels, float), len(parts[place]))
+    with pytest.raises(ValueError, match="sex must be 0, 1 or empty"):
+        pn.run_experiment(*parts.values(), tiny, tmp_path / "run", show_progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+# === Kept features ==============================================================================
+
+
+def spoil_value(npy, ids):
+    values = np.load(npy)
+    values[3, 0] += 1
+    np.save(npy, values)
+
+
+def cut(npy, ids):
+    npy.write_bytes(npy.read_bytes()[:-100])
+
+
+def swap_rows(npy, ids):
+    np.save(npy, np.load(npy)[::-1])
+
+
+def swap_ids(npy, ids):
+    records = ids.read_bytes()
+    ids.write_bytes(records[32:64] + records[:32] + records[64:-1])
+
+
+def other_shape(npy, ids):
+    np.save(npy, np.load(npy).reshape(len(np.load(npy)), -1, 1))
+
+
+@pytest.mark.parametrize("spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape])
+def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
+    built = pn.build_model(resolved())
+    built.experiment = resolved()
+    maps = input_maps(make_cohort(size=32), built.experiment)
+    whole = features.trunk_features(built, model.POOLED, maps, tmp_path)[:]
+    ids = next(tmp_path.rglob("*.ids"))
+    spoil(ids.with_suffix(".npy"), ids)
+    with pytest.warns(UserWarning, match="computed again"):
+        again = features.trunk_features(built, model.POOLED, maps, tmp_path)[:]
+    np.testing.assert_array_equal(again, whole)
+    features.trunk_features(built, model.POOLED, maps, tmp_path)  # sound again, and quiet
+
+
+def test_features_of_another_model_are_not_used(make_cohort, tmp_path, resolved):
+    maps = input_maps(make_cohort(size=32), resolved())
+    kept = {}
+    for palette in ("grey", "jet"):
+        built = pn.build_model(resolved(palette=palette))
+        built.experiment = resolved(palette=palette)
+        kept[palette] = features.trunk_features(built, model.POOLED, maps, tmp_path / palette)[:]
+    mine, other = (next((tmp_path / p).iterdir()) for p in ("jet", "grey"))
+    for path in mine.iterdir():
+        path.unlink()
+    for path in other.iterdir():
+        shutil.copy(path, mine)
+    with pytest.warns(UserWarning, match="computed again"):
+        again = features.trunk_features(built, model.POOLED, maps, tmp_path / "jet")[:]
+    np.testing.assert_array_equal(again, kept["jet"])
+
+
+# === The process, the cache and the device ======================================================
+
+
+def test_a_training_leaves_the_process_as_it_was(phantom, tiny, tmp_path, cache):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+
+    def draws():
+        return (
+            random.random(), np.random.random(), float(keras.random.uniform(())),  # noqa: NPY002
+            float(tf.random.uniform(())), next(iter(tf.data.Dataset.range(50).shuffle(50))).numpy(),
+        )  # fmt: skip
+
+    def seeded():
+        keras.utils.set_random_seed(4)
+
+    seeded()
+    expected = draws()
+    seeded()
+    pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
+    assert draws() == expected
+    tf.config.experimental.enable_op_determinism()
+    try:
+        with deterministic():
+            pass
+        with pytest.raises(RuntimeError, match="determinism is enabled"):
+            tf.random.Generator.from_non_deterministic_state()
+    finally:
+        from tensorflow.python.framework.config import disable_op_determinism
+
+        disable_op_determinism()
+
+
+def test_unseeded_code_works_after_the_block():
+    with deterministic(), deterministic():
+        pass
+    tf.random.Generator.from_non_deterministic_state()
+
+
+def test_cache_none_keeps_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(cachefolder, "user_cache_path", lambda *_, **__: tmp_path / "home")
+    with cachefolder.kept_in("user") as folder:
+        assert folder == tmp_path / "home" / "features"
+    with cachefolder.kept_in(tmp_path / "mine") as folder:
+        assert folder == tmp_path / "mine"
+    with cachefolder.kept_in(None) as folder:
+        (folder / "x").touch()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("capability", "processor", "chosen"),
+    [((7, 5), True, "float32"), ((8, 0), False, "mixed_bfloat16"), (None, True, "float32"),
+     ("no GPU", True, "mixed_bfloat16"), ("no GPU", False, "float32")],
+)  # fmt: skip
+def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, processor, chosen):
+    """A GPU of capability 7.5 (Turing) has no bf16, whatever the processor beside it has."""
+    gpus = [] if capability == "no GPU" else ["GPU:0", "GPU:1"]
+    details = {"compute_capability": capability} if capability else {}
+    found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
+    monkeypatch.setattr(precision, "_processor_has_bf16", lambda: processor)
+    assert precision.resolve_precision("auto") == chosen
+    assert precision.resolve_precision("float32") == "float32"
