@@ -22,7 +22,7 @@ bench: .venv/.ready
 	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench)
 
 test: .venv/.ready lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses $(or $(N),2) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 lint: .venv/.ready
 	$(BIN)/ruff check polarnet tests experiments

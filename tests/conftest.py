@@ -1,17 +1,28 @@
-"""Shared pieces: a small phantom, tiny settings, real data where it is at hand."""
+"""Shared pieces: a small phantom, tiny settings, real data where it is at hand.
+
+`make test` runs the files of tests/ on two processes, each file on one of them. Fixtures of scope
+"session" are made once in each process.
+"""
 
 import importlib.util
 import io
 import os
+import sys
 import zipfile
 from pathlib import Path
 
+# One thread for each process: on few cores, waiting threads cost more than they give.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import matplotlib as mpl
 import numpy as np
 import openpyxl
 import pandas as pd
+import psutil
 import pytest
 
 import polarnet as pn
@@ -21,8 +32,38 @@ from polarnet.readers.tables.files import read_sheet
 
 mpl.use("Agg")
 
+LONGEST = ("test_notebook", "test_grid", "test_training", "test_phantom", "test_guides",
+           "test_bundle", "test_progress", "test_package", "test_explain_run")  # fmt: skip
+"""Files that take longest. They begin first, so that no process works on alone at the end."""
+
+HELD = 100 * 2**20
+"""Bytes by which a process may grow before TensorFlow's graphs are thrown away."""
+
 SHARED = Path(__file__).parents[2] / "shared"
 """Real maps and ImageNet weights that some machines have beside the project."""
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def memory():
+    """What this process held when TensorFlow's graphs were last thrown away."""
+    return {"bytes": psutil.Process().memory_info().rss}
+
+
+@pytest.fixture(autouse=True)
+def _forget_graphs(memory):
+    """TensorFlow keeps the graphs of every network, without end: 4 GB in a whole test run."""
+    yield
+    keras = sys.modules.get("keras")
+    if keras is not None and psutil.Process().memory_info().rss > memory["bytes"] + HELD:
+        keras.utils.clear_session()
+        memory["bytes"] = psutil.Process().memory_info().rss
 
 
 @pytest.fixture

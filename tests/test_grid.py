@@ -108,6 +108,7 @@ def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(grid_file, tmp_
 
 
 def test_killed_workers_change_nothing(grid_file, tmp_path):
+    grid_file.write_text(TEXT.replace("[rest, stress]", "[stress]"), encoding="utf-8")
     folder, runs = grid.read_grid(grid_file)
     grid.run_grid(folder, runs, tmp_path / "serial", cache=tmp_path / "cache")
     killed = []
@@ -127,7 +128,7 @@ def test_killed_workers_change_nothing(grid_file, tmp_path):
     killer.start()
     with workers.local_client(2) as client:
         grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
-    killer.join(timeout=1)
+    killer.join(timeout=60)
     assert killed
     files, weights = results(tmp_path / "serial")
     files_again, weights_again = results(tmp_path / "cluster")

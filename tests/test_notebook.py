@@ -37,7 +37,7 @@ def run_notebook(tmp_path, monkeypatch, cache):
         # In a process of its own, whose sockets end with it.
         done = subprocess.run(
             [sys.executable, "-c", "from nbclient.cli import main; main()",
-             "--output=done.ipynb", "--timeout=300", "given.ipynb"],
+             "--output=done.ipynb", "--timeout=1800", "given.ipynb"],
             cwd=place, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]

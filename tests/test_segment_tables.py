@@ -89,9 +89,9 @@ def test_a_reserve_in_a_unit_of_flow_is_refused(tmp_path, unit):
 def test_a_cell_made_to_stall_a_pattern_is_refused_at_once(tmp_path, cell):
     path = tmp_path / "a.csv"
     path.write_text(f"Segment;{cell}\n{cell};1\n" + "".join(f"{k};1\n" for k in range(1, 18)))
-    start = time.monotonic()
+    start = time.process_time()
     refusal(path)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
