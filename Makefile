@@ -18,8 +18,9 @@ study: .venv/.ready
 	$(BIN)/python experiments/study.py $(COHORT) --out $(or $(OUT),study) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PLAN),--plan $(PLAN)) $(if $(FULL),--full)
 
 # Ratios against other programs, on an idle machine; peers by `pip install polarnet[bench]`.
+# QUICK=1 compares results alone, on any machine.
 bench: .venv/.ready
-	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench)
+	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench) $(if $(QUICK),--quick)
 
 test: .venv/.ready lint
 	$(BIN)/python -m pytest --numprocesses $(or $(N),2) --dist loadfile --no-loadscope-reorder --cov --cov-report=term

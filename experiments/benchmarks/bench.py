@@ -1,10 +1,13 @@
 """All short benchmarks, one after the other, and one table of their ratios.
 
     python experiments/benchmarks/bench.py --out bench
+    python experiments/benchmarks/bench.py --out quick --quick
 
 Runs each script of this folder that ends within minutes in a process of its own, on an otherwise
 idle machine; its JSON lies in --out, and what is there is kept. `scaling.py` (half an hour) and
 `interruptions.py` (no ratio) are for themselves. Peers come with `pip install polarnet[bench]`.
+With --quick, only what each way gives is compared, on little data, and how memory grows with the
+cohort; it ends with 1 where something differs, on a busy machine too.
 """
 
 import argparse
@@ -26,9 +29,12 @@ SCRIPTS = ("usual_script", "trunk_forward", "bootstrap_rate", "workers_rate", "s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="bench", help="folder (default: bench)")
+    parser.add_argument("--quick", action="store_true", help="compare results, not times")
     arguments = parser.parse_args()
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
+    if arguments.quick:
+        return quick(out)
     for name in SCRIPTS:
         path = out / f"{name}.json"
         if not path.is_file():
@@ -47,6 +53,41 @@ def main() -> int:
     print(table.to_string(index=False, float_format="{:.2f}".format))
     print(f"Wrote {out / 'bench.csv'}")
     return 0
+
+
+QUICK = {
+    "usual_script": ("--check",),
+    "bootstrap_rate": ("--repeats", "1"),
+    "workers_rate": ("--repeats", "1", "--n", "120"),
+    "scaling": ("--sizes", "200", "1000"),
+}
+"""Options of the scripts that --quick runs."""
+
+
+def quick(out: Path) -> int:
+    """Run the scripts that compare results, and say of each whether they are the same."""
+    found = {}
+    for name, options in QUICK.items():
+        print(f"{name} ...", flush=True)
+        line = [sys.executable, HERE / f"{name}.py", "--out", out / f"{name}.json", *options]
+        if code := subprocess.run(line, check=False).returncode:
+            return code
+        found[name] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    holds = {
+        "kept features train the same network": all(
+            row["largest_score_difference"] < 1e-3 for row in found["usual_script"]
+        ),
+        "the bootstrap gives the numbers of a loop": (
+            found["bootstrap_rate"]["largest_difference"] < 1e-12
+        ),
+        "two workers write the same bytes": found["workers_rate"]["same_bytes"],
+        "memory does not grow with the cohort": (
+            found["scaling"]["ratio_of_large_to_small"]["peak_memory"] < 1.5
+        ),
+    }
+    for claim, is_so in holds.items():
+        print(f"{'yes' if is_so else 'NO '}  {claim}")
+    return 0 if all(holds.values()) else 1
 
 
 def ratios(name: str, report) -> Iterator[tuple[str, str, float, str]]:

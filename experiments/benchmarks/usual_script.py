@@ -32,6 +32,7 @@ from polarnet.network.pipeline import recorded_log_loss
 N_TRAIN, N_VAL, N_TEST = 840, 180, 180
 NETWORKS, EPOCHS = 3 * 7, 20
 TIMED, BATCH = 128, 32
+CHECKED = 64  # px, by --check
 CUTS = {"frozen": POOLED, "finetuned": "block4_pool"}
 """The last layer whose values are kept."""
 FIT = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0}
@@ -129,11 +130,11 @@ def compiled(model: keras.Model, labels: np.ndarray, **options) -> keras.Model:
 
 def check(mode: str, weights: str | None) -> dict[str, object]:
     """AUROC of one cell, six traits from stress maps, trained in full in both ways at 64 px."""
-    found: dict[str, object] = {"check": f"one cell in full, {mode}, float32, 64 px"}
+    found: dict[str, object] = {"check": f"one cell in full, {mode}, float32, {CHECKED} px"}
     n = N_TRAIN + N_VAL + N_TEST
     scores = {}
     for way in ("usual", "here"):
-        model, inputs, labels = prepared(mode, "float32", 64, n, weights=weights)
+        model, inputs, labels = prepared(mode, "float32", CHECKED, n, weights=weights)
         began = time.perf_counter()
         if way == "here":
             inputs = below(model, CUTS[mode]).predict(inputs, batch_size=BATCH, verbose=0)
