@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from tqdm.auto import tqdm
 
 import polarnet as pn
@@ -52,8 +51,10 @@ def main() -> None:
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     traits = tuple(arguments.traits.split(","))
-    changes = yaml.safe_load("\n".join(pair.replace("=", ": ", 1) for pair in arguments.set)) or {}
-    config = pn.ExperimentConfig(traits=traits, weights=arguments.weights, **changes)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "--set"
+        lines.write_text("\n".join(pair.replace("=", ": ", 1) for pair in arguments.set), "utf-8")
+        config = pn.load_config(lines, traits=traits, weights=arguments.weights)
     refuse_other_settings(config, out / "settings.yaml")
     for map_type in arguments.map_types.split(","):
         for arm in arguments.arms.split(","):

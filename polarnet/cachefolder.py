@@ -1,5 +1,6 @@
 """What lies in the folder of kept features, how large it may grow, and what goes first."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -69,17 +70,25 @@ def kept_folders(cache: Path) -> list[Kept]:
     """All that this package keeps below a folder, least lately used first; nothing else."""
     found = []
     for parent in (cache, cache / "progress"):
-        for folder in parent.iterdir() if parent.is_dir() else []:
-            if _KEY.fullmatch(folder.name) and folder.is_dir():
+        try:
+            folders = list(parent.iterdir()) if parent.is_dir() else []
+        except OSError:
+            folders = []
+        for folder in folders:
+            if not _KEY.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+                continue
+            # Another process may remove it meanwhile; what may not be looked at is not ours.
+            with contextlib.suppress(OSError):
                 n_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
                 found.append(Kept(folder, n_bytes, folder.stat().st_mtime))
     return sorted(found, key=lambda kept: kept.used)
 
 
 def mark_used(folder: Path) -> None:
-    """Note that a folder is in use now."""
-    if folder.is_dir():
-        os.utime(folder)
+    """Note that a folder is in use now, where that may be noted."""
+    with contextlib.suppress(OSError):
+        if folder.is_dir():
+            os.utime(folder)
 
 
 def limit_bytes() -> float:
@@ -89,13 +98,15 @@ def limit_bytes() -> float:
     ------
     ValueError: the environment variable is no number above 0.
     """
-    text = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_GB))
+    text = os.environ.get(LIMIT_VARIABLE, "").strip() or str(DEFAULT_LIMIT_GB)
     try:
         limit = float(text)
     except ValueError:
         limit = 0.0
     if not limit > 0:
-        raise ValueError(f"{LIMIT_VARIABLE} must be a number of gigabytes above 0, not '{text}'.")
+        raise ValueError(
+            f"{LIMIT_VARIABLE} must be a number of gigabytes above 0, not '{text[:40]}'."
+        )
     return limit * 1e9
 
 

@@ -1,18 +1,21 @@
 """One experiment, in one flat record: what a run folder's config.yaml says."""
 
 import difflib
-import json
-from collections.abc import Sequence
+import itertools
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 
+from polarnet.csvfile import is_formula
+from polarnet.jsonfile import read_facts
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
-from polarnet.yamlfile import read_yaml
+from polarnet.yamlfile import read_yaml, shown, yaml_text
 
 WINDOWS: Final = {
     ("rest", "mL/min/g"): (0.0, 3.0),
@@ -39,6 +42,11 @@ _CHOICES: Final = {
 }
 
 
+MOST_TRAITS: Final = 200
+LONGEST_NAME: Final = 200
+LONGEST_TEXT: Final = 4096
+"""Traits, characters of a trait's name, characters of other texts (our choice)."""
+
 SIZE_STEP: Final = 16
 """VGG16 halves its input four times before block 5; other sizes would lose rows on the way."""
 
@@ -57,6 +65,7 @@ _RANGES: Final = {
     "patience": (int, 1, 100_000),
     "finetune_patience": (int, 1, 100_000),
     "seed": (int, 0, 2**31 - 1),
+    "map_size": (int, 2, 8192),
     "val": (float, 0.001, 0.999),
     "test": (float, 0.001, 0.999),
 }
@@ -159,22 +168,22 @@ class ExperimentConfig:
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name} must be one of {', '.join(map(str, choices))}, "
-                    f"but {getattr(self, name)!r} was given."
+                    f"but {shown(getattr(self, name))} was given."
                 )
-        if isinstance(self.traits, str):
-            raise ValueError(f"traits must be a list of names, but '{self.traits}' was given.")
-        traits = tuple(map(str, self.traits))
-        if not traits or len(set(traits)) < len(traits):
-            raise ValueError(f"traits must name at least one trait, each once: {traits}.")
+        traits = _checked_traits(self.traits)
+        for name in ("palette", "tracer", "stress_agent", "software", "weights", "unit"):
+            _check_text(name, getattr(self, name), may_be_none=name in ("weights", "unit"))
         if not isinstance(self.augment, bool):
-            raise ValueError(f"augment must be true or false, but {self.augment!r} was given.")
+            raise ValueError(f"augment must be true or false, but {shown(self.augment)} was given.")
         for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
+            if value is None and name == "map_size":
+                continue
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if not is_number or not low <= value <= high or value != kind(value):
                 what = "a whole number" if kind is int else "a number"
                 raise ValueError(
-                    f"{name} must be {what} between {low} and {high}, but {value!r} was given."
+                    f"{name} must be {what} between {low} and {high}, but {shown(value)} was given."
                 )
             object.__setattr__(self, name, kind(value))
         if self.input_size % SIZE_STEP:
@@ -223,17 +232,63 @@ class ExperimentConfig:
         return self.trunk or ("block5" if self.mode == "finetuned" else "block2")
 
 
+def _checked_traits(traits: Any) -> tuple[str, ...]:
+    """Names that can head a column and a figure; a whole number may name a column too."""
+    names = () if isinstance(traits, str | Mapping) or not isinstance(traits, Iterable) else traits
+    names = tuple(itertools.islice(names, MOST_TRAITS + 1))
+    if not names or any(isinstance(t, bool) or not isinstance(t, str | int) for t in names):
+        raise ValueError(
+            f"traits must be a list of names, but {shown(traits)} was given. Put quotes around "
+            "yes, no and names that are numbers."
+        )
+    checked = tuple(map(str, names))
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"traits must name at least one trait, each once: {shown(checked)}.")
+    if len(checked) > MOST_TRAITS:
+        raise ValueError(f"traits must name at most {MOST_TRAITS} traits.")
+    if odd := [
+        t for t in checked if t != t.strip() or not 0 < len(t) <= LONGEST_NAME or _breaks(t)
+    ]:
+        raise ValueError(
+            f"{shown(odd[0])} cannot name a trait: it is empty, has more than {LONGEST_NAME} "
+            "characters, begins or ends with a space, or holds a tab or line end. Rename it."
+        )
+    if odd := [t for t in checked if is_formula(t)]:
+        raise ValueError(
+            f"{shown(odd[0])} cannot name a trait: a spreadsheet would take it for a formula. "
+            "Rename the column."
+        )
+    return checked
+
+
+def _breaks(text: str) -> bool:
+    """Whether there are line ends, tabs, other control characters or halves of characters."""
+    return any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text)
+
+
+def _check_text(name: str, value: Any, *, may_be_none: bool) -> None:
+    """Refuse what is no text: a YAML file that says 4.10 would give 4.1."""
+    is_path = name == "weights" and isinstance(value, Path)
+    if not (isinstance(value, str) or is_path or (value is None and may_be_none)):
+        raise ValueError(
+            f"{name} must be text, but {shown(value)} was given; put quotes around it."
+        )
+    if len(str(value)) > LONGEST_TEXT:
+        raise ValueError(f"{name} must be text of at most {LONGEST_TEXT} characters.")
+
+
 def _checked_window(window: Any, map_type: str) -> Window:
     """Two ascending numbers, or a pair of them for each combined map."""
-    pairs = tuple(window) if map_type == COMBINED else (window,)
     try:
+        pairs = tuple(window) if map_type == COMBINED else (window,)
         checked = tuple((float(low), float(high)) for low, high in pairs)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         checked = ()
     expected = len(MAP_TYPES) if map_type == COMBINED else 1
-    if len(checked) != expected or not all(low < high for low, high in checked):
+    is_rising = all(-math.inf < low < high < math.inf for low, high in checked)
+    if len(checked) != expected or not is_rising:
         what = "three pairs of" if map_type == COMBINED else "two"
-        raise ValueError(f"window must be {what} ascending numbers, but {window} was given.")
+        raise ValueError(f"window must be {what} ascending numbers, but {shown(window)} was given.")
     return checked if map_type == COMBINED else checked[0]
 
 
@@ -273,9 +328,11 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
+            near = difflib.get_close_matches(str(name)[:100], known, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(f"{path}: unknown setting '{name}'{hint} Known: {', '.join(known)}.")
+            raise ValueError(
+                f"{path}: unknown setting {shown(name)}{hint} Known: {', '.join(known)}."
+            )
     return settings
 
 
@@ -288,6 +345,8 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
     ValueError: a setting was edited since the training.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise FileNotFoundError(f"{folder} is a file. Give the run folder that it lies in.")
     if not folder.is_dir():
         raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
     for name in ("config.yaml", "model.keras"):
@@ -304,11 +363,9 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
 def _check_settings(folder: Path, config: ExperimentConfig) -> None:
     """Compare config.yaml with what the training noted; runs of earlier versions noted nothing."""
     path = folder / "environment.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        kept = dict(facts.get("settings", {}))
-    except (ValueError, TypeError, AttributeError):
-        raise ValueError(f"{path} is damaged. Copy the run folder again.") from None
+    kept = read_facts(path).get("settings", {}) if path.is_file() else {}
+    if not isinstance(kept, dict):
+        raise ValueError(f"{path} is damaged. Copy the run folder again.")
     here = settings_of(config)
     if edited := [name for name in here if name in kept and kept[name] != here[name]]:
         verb = "was" if len(edited) == 1 else "were"
@@ -320,8 +377,7 @@ def _check_settings(folder: Path, config: ExperimentConfig) -> None:
 
 def save_config(config: ExperimentConfig, path: str | Path) -> None:
     """Write every setting as YAML; `load_config` gives the same record back."""
-    text = yaml.safe_dump(settings_of(config), sort_keys=False, allow_unicode=True)
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(yaml_text(settings_of(config)), encoding="utf-8")
 
 
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:

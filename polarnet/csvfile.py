@@ -227,16 +227,17 @@ def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
 
 def without_apostrophe(text: str) -> str:
     """A cell as it was before `harmless`."""
-    return text[1:] if text[:1] == "'" and _is_formula(text.lstrip("'")) else text
+    return text[1:] if text[:1] == "'" and is_formula(text.lstrip("'")) else text
 
 
 def _harmless(text: str) -> str:
     # A lone carriage return would end the row, because the csv module does not quote it.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if _is_formula(text.lstrip("'")) else text
+    return f"'{text}" if is_formula(text.lstrip("'")) else text
 
 
-def _is_formula(text: str) -> bool:
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet program may take a text for a formula."""
     begins = text.startswith(_FORMULA_SIGNS) or text.lstrip().startswith(_FORMULA_SIGNS)
     return begins and not _NO_FORMULA.fullmatch(text)
 

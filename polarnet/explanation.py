@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from polarnet.cohort import Cohort
+from polarnet.csvfile import write_csv
 from polarnet.explain import (
     Check,
     Level,
@@ -25,14 +26,16 @@ from polarnet.explain import (
     segment_attribution,
     territory_shares,
 )
-from polarnet.explain.attribution import attribution
+from polarnet.explain.attribution import METHODS, attribution
 from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED
-from polarnet.explain.occlusion import removal_curve
+from polarnet.explain.logits import check_trait
+from polarnet.explain.occlusion import removal_curve, usual_segments
 from polarnet.explain.randomisation import cascade
 from polarnet.explain.verdicts import not_judged
-from polarnet.folders import new_folder
+from polarnet.folders import check_vacant, new_folder
 from polarnet.network import load_model, predict
 from polarnet.network.inputs import input_maps
+from polarnet.network.model import settings_of
 from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
@@ -40,6 +43,7 @@ from polarnet.report.overlays import plot_overlays
 from polarnet.report.style import plain_text
 from polarnet.report.tables import trait_name
 from polarnet.rundata import parts_of, seen_note
+from polarnet.suitability import check_prediction
 from polarnet.traits import COMBINED
 
 CHECKED: Final = 100
@@ -47,6 +51,9 @@ CHECKED: Final = 100
 
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
+
+DIGITS: Final = "%.6g"
+"""Of numbers in tables."""
 
 SHOWN: Final = 2
 """Studies drawn with the highest scores, and with the lowest."""
@@ -95,12 +102,15 @@ def explain_run(
     ValueError: as for `attribution`.
     FileExistsError: `out` is not empty.
     """
+    check_vacant(out)
     cohort = cohort.with_traits([trait])
+    networks = [load_model(one) for one in (run, *other_seeds)]
+    model, shuffled = networks[0], None if permuted is None else load_model(permuted)
+    _check_networks([*networks, *([] if shuffled is None else [shuffled])], cohort, trait, method)
     with new_folder(out) as folder:
-        model = load_model(run)
         heats = [
             attribution(network, cohort, trait, method, seed=seed, show_progress=show_progress)
-            for network in (model, *map(load_model, other_seeds))
+            for network in networks
         ]
         few = np.flatnonzero(~cohort.patients.duplicated().to_numpy())[:CHECKED]
         checked = cohort.select(few)
@@ -110,24 +120,25 @@ def explain_run(
         level = random_pair_level(heats[0][few], seed=seed)
         checks = [
             check_randomised(heats[0][few], forgot, level, seed=seed),
-            _check_permuted(permuted, checked, trait, method, heats[0][few], level, seed),
+            _check_permuted(shuffled, checked, trait, method, heats[0][few], level, seed),
             _check_repeatable([heat[few] for heat in heats], seed),
             *_check_input(model, checked, heats[0][few], seed),
             _check_faithful(model, checked, trait, heats[0][few], seed),
         ]
         mean = average_seeds(heats) if len(heats) > 1 else heats[0]
-        groups, figures = _groups(cohort, trait, mean, forgot, seed)
+        groups, figures, lacking = _groups(cohort, trait, mean, forgot, seed)
         figures |= _singles(model, cohort, trait, heats[0], few, forgot)
         figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
             steps, level=level
         )
         figures["What was checked"] = plot_checks(checks, method=method)
         np.save(folder / "attribution.npy", mean.astype(np.float32))
-        _write(_segments(cohort, mean), folder / "segments.csv", index=True)
-        _write(pd.DataFrame(checks), folder / "checks.csv")
-        _write(steps, folder / "cascade.csv")
-        if groups is not None:
-            _write(groups, folder / "groups.csv")
+        tables = {"checks": pd.DataFrame(checks), "cascade": steps, "groups": groups}
+        for name, table in tables.items():
+            if table is not None:
+                write_csv(table, folder / f"{name}.csv", float_format=DIGITS)
+        segments = _segments(cohort, mean)
+        write_csv(segments, folder / "segments.csv", index_label="study_id", float_format=DIGITS)
         (folder / "figures").mkdir()
         for k, figure in enumerate(figures.values(), start=1):
             plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
@@ -144,6 +155,7 @@ def explain_run(
                 "networks": f"{len(heats)} ({model.experiment.mode}); checks on the first, "
                 f"{len(few)} patients",
                 "patients": seen_note(parts_of(run, cohort)) or "none of them of the training",
+                **({"groups": lacking} if lacking else {}),
                 "command": command,
             },
             is_phantom=cohort.is_phantom,
@@ -151,14 +163,27 @@ def explain_run(
     return checks
 
 
+def _check_networks(
+    networks: Sequence[keras.Model], cohort: Cohort, trait: str, method: str
+) -> None:
+    """Refuse at once what would otherwise be refused after minutes of work."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
+    for network in networks:
+        check_trait(network, trait)
+        check_prediction(settings_of(network), cohort)
+        if method == "occlusion":
+            usual_segments(network, trait)
+
+
 def _check_permuted(
-    permuted: str | Path | None, cohort: Cohort, trait: str, method: str,
+    shuffled: keras.Model | None, cohort: Cohort, trait: str, method: str,
     heat: np.ndarray, level: Level, seed: int,
 ) -> Check:  # fmt: skip
-    if permuted is None:
+    if shuffled is None:
         return not_judged(SHUFFLED, "no network trained on shuffled labels was given")
-    shuffled = attribution(load_model(permuted), cohort, trait, method, seed=seed)
-    return check_permuted(heat, shuffled, level, seed=seed)
+    other = attribution(shuffled, cohort, trait, method, seed=seed)
+    return check_permuted(heat, other, level, seed=seed)
 
 
 def _check_repeatable(heats: list[np.ndarray], seed: int) -> Check:
@@ -194,27 +219,33 @@ def _check_faithful(
 
 def _groups(
     cohort: Cohort, trait: str, heat: np.ndarray, forgot: np.ndarray, seed: int
-) -> tuple[pd.DataFrame | None, dict[str, Figure]]:
-    """Those with the trait against those without, where both are there."""
+) -> tuple[pd.DataFrame | None, dict[str, Figure], str]:
+    """Those with the trait against those without; or why they cannot be compared."""
     labels = cohort.traits.get(trait)
+    if labels is None:
+        return None, {}, "not compared: this cohort has no such trait"
     segments = segment_attribution(heat)
     is_known = ~np.isnan(segments).any(axis=1)
-    is_first = ~cohort.patients.duplicated().to_numpy()
-    if labels is None or labels[is_known & is_first].value_counts().reindex([0, 1]).min() < 2:
-        return None, {}
-    table = compare_groups(
-        segments[is_known], labels[is_known], patients=cohort.patients[is_known], seed=seed
-    )
+    counts = is_known & labels.notna().to_numpy()
+    is_first = counts & ~cohort.patients.where(counts).duplicated().to_numpy()
     name = trait_name(trait)
-    random = np.nanmean(segment_attribution(forgot), axis=0)
-    return table, {
-        f"Mean attribution with and without: {name}": plot_group_bullseyes(
-            table, label=name, randomised=random
-        ),
-        f"The same by pixel: {name}": plot_difference_map(
-            heat[is_first], labels[is_first], label=name
-        ),
-    }
+    random = segment_attribution(forgot)
+    random = random[~np.isnan(random).any(axis=1)]
+    try:
+        table = compare_groups(
+            segments[is_known], labels[is_known], patients=cohort.patients[is_known], seed=seed
+        )
+        figures = {
+            f"Mean attribution with and without: {name}": plot_group_bullseyes(
+                table, label=name, randomised=random.mean(axis=0) if len(random) else None
+            ),
+            f"The same by pixel: {name}": plot_difference_map(
+                heat[is_first], labels[is_first], label=name
+            ),
+        }
+    except ValueError as error:  # such as maps without any attribution: the rest stands
+        return None, {}, f"not compared: {error}"
+    return table, figures, ""
 
 
 def _singles(
@@ -241,7 +272,3 @@ def _segments(cohort: Cohort, heat: np.ndarray) -> pd.DataFrame:
     names = [f"segment_{k}" for k in range(1, 18)]
     shares = pd.DataFrame(segments, columns=names).join(territory_shares(segments))
     return shares.set_axis(cohort.patients.index, axis=0)
-
-
-def _write(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    table.to_csv(path, index=index, float_format="%.6g", lineterminator="\n")

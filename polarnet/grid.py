@@ -24,6 +24,7 @@ from polarnet.rundata import data_facts, differing, is_of, keep_data, pixel_dige
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
+from polarnet.yamlfile import shown
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,6 +33,9 @@ _AXES: Final = {"map_types": "map_type", "modes": "mode", "seeds": "seed"}
 """Setting of the grid -> setting of a run."""
 
 _OWN: Final = ("cohort", *_AXES, "single_task", "folds")
+
+MOST_FOLDS: Final = 1000
+"""Far above what anybody trains (our choice)."""
 
 _VAL_OF_REST: Final = 0.15
 """Share of the patients outside a fold that validates (our choice, as in a split)."""
@@ -90,14 +94,18 @@ def read_grid(path: str | Path) -> tuple[Path, list[GridRun]]:
     if not isinstance(cohort, str):
         raise ValueError(f"{path}: name the cohort folder, as 'cohort: my_cohort'.")
     is_single = settings.pop("single_task", False)
+    if not isinstance(is_single, bool):
+        raise ValueError(f"{path}: single_task must be true or false, not {shown(is_single)}.")
     folds = settings.pop("folds", None)
-    if not (folds is None or (isinstance(folds, int) and folds >= 2)):
-        raise ValueError(f"{path}: folds must be 2 or more, but {folds!r} was given.")
+    if not (folds is None or (type(folds) is int and 2 <= folds <= MOST_FOLDS)):
+        raise ValueError(
+            f"{path}: folds must be 2 or more, but {shown(folds)} was given; at most {MOST_FOLDS}."
+        )
     axes = {name: settings.pop(name) for name in _AXES if name in settings}
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
-            raise ValueError(f"{path}: {name} must be a list, as '{name}: [{values}]'.")
-    traits = tuple(settings.pop("traits", TRAITS))
+            raise ValueError(f"{path}: {name} must be a list, as '{name}: [{str(values)[:50]}]'.")
+    traits = ExperimentConfig(traits=settings.pop("traits", TRAITS)).traits
     sets = [traits, *((trait,) for trait in traits if is_single and len(traits) > 1)]
     runs = []
     for values in itertools.product(*axes.values()):

@@ -22,12 +22,8 @@ RESERVED: Final = (
 """Names that inputs, layers and columns have already."""
 
 
-_FORMULA: Final = ("=", "+", "-", "@")
-"""First letters of what spreadsheets compute (OWASP, CSV injection)."""
-
-
 def check_trait_names(traits: Sequence[str]) -> None:
-    """Raise where a trait has a name that something else has, or that does harm in a table.
+    """Raise where a trait has a name that something else has.
 
     Raises
     ------
@@ -35,11 +31,6 @@ def check_trait_names(traits: Sequence[str]) -> None:
     """
     if odd := [trait for trait in traits if trait in RESERVED or "/" in trait]:
         raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
-    if formulas := [trait for trait in traits if trait.startswith(_FORMULA)]:
-        raise ValueError(
-            f"{listing(formulas)} cannot name a trait: a spreadsheet would take it for a formula. "
-            "Rename the column."
-        )
 
 
 def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
@@ -100,9 +91,14 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
 
     Raises
     ------
-    ValueError: another unit, map size or map type, the configuration was never resolved, or the
-        cohort is no longer sound.
+    ValueError: another unit, map size or map type, the configuration was never resolved, or it is
+        no cohort or one that is no longer sound.
     """
+    if not isinstance(cohort, Cohort):
+        raise ValueError(
+            f"A Cohort is needed, but a {type(cohort).__name__} was given. For one study, choose "
+            "it from its cohort: cohort.select([0]). Maps in arrays become one by pn.Cohort(...)."
+        )
     cohort.check()
     if config.unit is None or config.map_size is None:
         raise ValueError("This model was not trained yet; use train() or load_model().")

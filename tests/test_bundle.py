@@ -7,6 +7,8 @@ import subprocess
 import sys
 import zipfile
 
+import h5py
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +18,7 @@ import polarnet as pn
 from polarnet import cli
 from polarnet.evaluation.table import read_scores
 from polarnet.network.training import studies_digest
-from polarnet.writers import container, opening
+from polarnet.writers import container
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +345,7 @@ def test_well_sealed_nonsense_is_refused(forged):
     assert "more than 1024 MB" in _refusal(forged({"member00.keras": bomb.getvalue()}))
     assert "is cut short" in _refusal(forged({"member00.keras": b"PK"}))
     laughs = b"seed: &a [1, 1]\nsoftware: [*a, *a]\n"
-    assert "refer to one another" in _refusal(forged({"member01.yaml": laughs}))
+    assert "aliases (*) are not read here" in _refusal(forged({"member01.yaml": laughs}))
     assert "unknown setting" in _refusal(forged({"member01.yaml": b"sede: 1\n"}))
     assert "missing or too many" in _refusal(forged({"extra.md": b""}))
     assert "missing or too many (member01.yaml)" in _refusal(forged(drop=["member01.yaml"]))
@@ -365,7 +367,126 @@ def test_a_cohort_that_only_shares_the_study_ids_is_refused(ensemble, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_layer_too_wide_to_be_made_is_refused_before_it_is_made():
-    tree = {"config": {"layers": [{"class_name": "Dense", "config": {"units": 10**11}}]}}
-    with pytest.raises(ValueError, match="units"):
-        opening._check_sides(tree, "the model")
+def _wide(tree):
+    for layer in tree["config"]["layers"]:
+        if layer["class_name"] == "Dense":
+            layer["config"]["units"] = 2**20
+
+
+def _many_filters(tree):
+    for layer in tree["config"]["layers"]:
+        if layer["class_name"] == "Conv2D":
+            layer["config"]["filters"] = 2**14
+
+
+def _large_image(tree):
+    tree["config"]["layers"][0]["config"]["batch_shape"] = [None, 2**15, 2**15, 3]
+
+
+def _past_the_pooling(tree):
+    """The hidden layer is given the convolution itself: no number is changed, only a wire."""
+    layers = {layer["name"]: layer for layer in tree["config"]["layers"]}
+    layers["hidden"]["inbound_nodes"] = layers["pooled"]["inbound_nodes"]
+
+
+def _heads_exchanged(tree):
+    outputs = tree["config"]["output_layers"]
+    outputs["sex"], outputs["diabetes"] = outputs["diabetes"], outputs["sex"]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [(_wide, "has units 1048576"), (_many_filters, "has filters 16384"),
+     (_large_image, "has batch_shape [None, 32768"), (_past_the_pooling, "hidden has inputs"),
+     (_heads_exchanged, "outputs are not those of its settings")],
+)  # fmt: skip
+def test_a_file_that_describes_another_network_is_refused_before_any_is_made_of_it(
+    forged, bundle_file, monkeypatch, change, text
+):
+    """A bundle, and a run folder: what Keras would build of it takes gigabytes, or is wrong."""
+    _, parts = container.read_sealed(bundle_file)
+    changed = _changed_model(parts["member00.keras"], change)
+    monkeypatch.setattr("keras.saving.load_model", pytest.fail)
+    monkeypatch.setattr("keras.Model.load_weights", pytest.fail)
+    assert text in _refusal(forged({"member00.keras": changed}))
+
+
+def _with_weights(content, weights):
+    """A Keras file with other weights."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for entry in old.infolist():
+            is_weights = entry.filename == "model.weights.h5"
+            new.writestr(entry.filename, weights if is_weights else old.read(entry))
+    return out.getvalue()
+
+
+def _weights_file(*, shape, value=None, link=None):
+    """HDF5 with one array that takes no room in the file, or that lies in another."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        if link:
+            file["a"] = h5py.ExternalLink(link, "/a")
+        else:
+            file.create_dataset("a", shape, chunks=True, dtype="f4", fillvalue=value)
+    return buffer.getvalue()
+
+
+def test_weights_of_another_size_than_the_settings_make_are_refused(finished_run, tmp_path):
+    folder = shutil.copytree(finished_run[0].folder, tmp_path / "run")
+    good = (folder / "model.keras").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        size = archive.getinfo("model.weights.h5").file_size
+    for weights, text in [
+        (b"\x89HDF", "has 4 bytes of weights, but its settings make"),
+        (bytes(size), "not a whole HDF5 file"),
+        (bytes(size + 10**7), "bytes of weights, but its settings make"),
+        (_weights_file(shape=(2**20, 2**20)) + bytes(size), "larger than the file"),
+        (_weights_file(shape=(), link="/etc/passwd") + bytes(size), "lie in another file"),
+    ]:
+        (folder / "model.keras").write_bytes(_with_weights(good, weights))
+        with pytest.raises(ValueError, match=r"model\.keras cannot be loaded") as caught:
+            pn.load_model(folder)
+        assert text in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_trunk_weights_cannot_say_to_be_larger_than_it_is(tmp_path):
+    path = tmp_path / "vgg16.h5"
+    path.write_bytes(_weights_file(shape=(2**20, 2**20)))
+    config = pn.ExperimentConfig(weights=path, input_size=32)
+    with pytest.raises(ValueError, match="does not hold weights of VGG16"):
+        pn.build_model(config)
+
+
+def test_a_model_read_back_scores_as_keras_alone_reads_it(finished_run):
+    folder = finished_run[0].folder
+    image = np.random.default_rng(1).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    ours = pn.load_model(folder)(image)
+    theirs = keras.saving.load_model(folder / "model.keras", compile=False)(image)
+    for trait in ("sex", "diabetes"):
+        np.testing.assert_array_equal(ours[trait], theirs[trait])
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [({"n_train": "many"}, "n_train 'many'"), ({"n_val": True}, "n_val True"),
+     ({"is_phantom": "false"}, "of a phantom"), ({"versions": []}, "lacks versions"),
+     ({"polarnet": None}, "lacks polarnet"), ({"metrics": [1]}, "not the form"),
+     ({"metrics": {"sex": [], "diabetes": "x"}}, "refused"),
+     ({"recalibration": {"sex": 7}}, "refused"), ({"thresholds": {"sex": None}}, "refused"),
+     ({"traits": {"sex": 1}}, "other traits"), ({"n_members": [1]}, "[1] members")],
+)  # fmt: skip
+def test_a_manifest_of_other_types_is_one_clear_line(forged, facts, text):
+    assert text in _refusal(forged(facts=facts))
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"null", b"{", b"\xff\xfe", b"[" * 10**5])
+def test_an_environment_that_is_no_object_is_one_clear_line(ensemble, tmp_path, content):
+    folder = shutil.copytree(ensemble[0][0], tmp_path / "run")
+    (folder / "environment.json").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"environment\.json (is not JSON|holds no names)"
+    ) as caught:
+        pn.write_bundle(folder, ensemble[1], tmp_path / "a.polarnet")
+    assert "\n" not in str(caught.value)

@@ -68,3 +68,35 @@ def test_the_command_shows_and_clears_what_is_ours(tmp_path, capsys):
     assert cli.main(["cache", "--cache", str(tmp_path), "--clear"]) == 0
     assert "Removed 0.01 GB" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_misspelt_limit_is_told_before_the_work(phantom, resolved, tmp_path, monkeypatch):
+    monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "abc")
+    monkeypatch.setattr(features, "_keep", pytest.fail)
+    built = pn.build_model(resolved())
+    built.experiment = resolved()
+    with pytest.raises(ValueError, match="POLARNET_CACHE_GB must be a number"):
+        features.trunk_features(built, model.POOLED, input_maps(phantom, resolved()), tmp_path)
+
+
+def test_odd_content_of_the_cache_folder_is_left_alone(tmp_path, monkeypatch):
+    """A file by the name of features, a link that leads elsewhere, a folder that vanishes."""
+    kept = keep(tmp_path, "a", 300, 5)
+    gone = keep(tmp_path, "b", 300, 6)
+    (tmp_path / ("c" * 24)).write_text("a file")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "x.npy").write_bytes(bytes(300))
+    (tmp_path / ("d" * 24)).symlink_to(mine, target_is_directory=True)
+    (tmp_path / "progress").write_text("a file")
+    iterdir = cachefolder.Path.iterdir
+
+    def vanished(path):
+        if path == gone:
+            raise FileNotFoundError(path)
+        return iterdir(path)
+
+    monkeypatch.setattr(cachefolder.Path, "iterdir", vanished)
+    assert [one.folder for one in cachefolder.kept_folders(tmp_path)] == [kept]
+    assert cachefolder.clear(tmp_path) == 300
+    assert (mine / "x.npy").is_file()

@@ -11,11 +11,12 @@ import tensorflow as tf
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.explain.logits import check_trait
 from polarnet.explain.methods import Explainer, class_activation, dropout_variance, gradient
 from polarnet.explain.occlusion import Filling, segment_occlusion
 from polarnet.network.encoding import encode
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS, settings_of
 from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction
 
@@ -92,8 +93,9 @@ def attribution(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
-    config: ExperimentConfig = model.experiment
+    config = settings_of(model)
     check_prediction(config, cohort)
+    check_trait(model, trait)
     if method == "occlusion":
         lost = segment_occlusion(model, cohort, trait, filling=filling, show_progress=show_progress)
         return np.insert(lost, 0, 0, axis=1)[:, segment_map(cohort.size)]

@@ -12,11 +12,13 @@ from scipy.ndimage import gaussian_filter
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.explain.logits import logit_model
+from polarnet.explain.logits import check_trait, logit_model
 from polarnet.network.encoding import encode
 from polarnet.network.inputs import input_maps
+from polarnet.network.model import settings_of
 from polarnet.network.reference import group_without
 from polarnet.progressbar import progress_bar
+from polarnet.suitability import check_prediction
 
 Filling = Mapping[str, np.ndarray]
 """Map type -> (17,): the level that a segment is brought to, in the unit of the map."""
@@ -37,6 +39,7 @@ def usual_segments(model: keras.Model, trait: str) -> dict[str, np.ndarray]:
     ------
     ValueError: the model does not know its training segments.
     """
+    config = settings_of(model)
     known: pd.DataFrame | None = getattr(model, "training_segments", None)
     if known is None:
         raise ValueError(
@@ -44,8 +47,9 @@ def usual_segments(model: keras.Model, trait: str) -> dict[str, np.ndarray]:
             "in the run folder). Pass filling={map type: the 17 means of the training cohort}, or "
             "train again."
         )
+    check_trait(model, trait)
     group = group_without(trait)
-    return {m: known.loc[(m, group)].to_numpy(float) for m in model.experiment.map_types}
+    return {m: known.loc[(m, group)].to_numpy(float) for m in config.map_types}
 
 
 def segment_occlusion(
@@ -68,7 +72,9 @@ def segment_occlusion(
     Array of shape (n, 17): positive where what the segment showed spoke for the trait. Combined
     maps lose the segment in all three.
     """
-    logit, config = logit_model(model, trait), model.experiment
+    config = settings_of(model)
+    check_prediction(config, cohort)
+    logit = logit_model(model, trait)
     filling = filling or usual_segments(model, trait)
     alone = [[k] for k in range(1, 18)]
     lost = np.empty((len(cohort), 17), np.float32)
@@ -102,7 +108,9 @@ def removal_curve(
     -------
     Array of shape (n, 18): with none, 1, ... 17 segments replaced.
     """
-    logit, config = logit_model(model, trait), model.experiment
+    config = settings_of(model)
+    check_prediction(config, cohort)
+    logit = logit_model(model, trait)
     filling = filling or usual_segments(model, trait)
     curves = np.empty((len(cohort), 18), np.float32)
     starts = range(0, len(cohort), _STUDIES)

@@ -1,5 +1,6 @@
 """What an explanation still shows when the network has forgotten, layer by layer."""
 
+import hashlib
 from collections.abc import Iterator
 
 import keras
@@ -27,7 +28,8 @@ def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, k
     ------
     The name of the last layer randomised ("heads" for all of them), and one and the same float32
     copy of the model, which forgets more each time. Layers are drawn anew by their own initial
-    distribution; averages over segments and the scale of the features stay.
+    distribution, each from a seed of its own; averages over segments and the scale of the features
+    stay.
     """
     source = in_float32(model)
     twin = keras.models.clone_model(source)
@@ -38,13 +40,17 @@ def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, k
     trunk = [layer for layer in twin.layers if isinstance(layer, keras.layers.Conv2D)]
     steps = [("heads", heads), (HIDDEN, [twin.get_layer(HIDDEN)])]
     steps += [(layer.name, [layer]) for layer in reversed(trunk)]
-    keras.utils.set_random_seed(seed)
     for name, layers in steps:
         for layer in layers:
             kernel, bias = layer.get_weights()
-            drawn = keras.initializers.GlorotUniform(seed=keras.random.SeedGenerator(seed))
+            drawn = keras.initializers.GlorotUniform(_layer_seed(seed, layer.name))
             layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
         yield name, twin
+
+
+def _layer_seed(seed: int, name: str) -> int:
+    """Layers of equal shape must not get equal kernels."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4]) // 2
 
 
 def cascade(

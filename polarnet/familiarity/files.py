@@ -1,6 +1,7 @@
 """Familiarity as a file of a run folder."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,12 @@ from polarnet.familiarity.distance import Familiarity
 from polarnet.familiarity.features import RINGS, SECTORS, STEPS
 from polarnet.familiarity.readings import N_READINGS
 from polarnet.familiarity.usual import Usual
+from polarnet.traits import MAP_TYPES
 
 FILE: Final = "familiarity.npz"
+
+_LARGEST: Final = 2**24
+"""Bytes, unpacked; ours have 60 kB (our choice)."""
 
 
 def write_familiarity(familiarity: Familiarity, folder: Path) -> None:
@@ -41,6 +46,9 @@ def read_familiarity(folder: Path) -> Familiarity | None:
     if not path.is_file():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise ValueError("larger than any of ours")
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         map_types = tuple(str(name) for name in arrays["map_types"])
@@ -58,13 +66,16 @@ def read_familiarity(folder: Path) -> Familiarity | None:
         ):
             if usual.centre.shape != (n,) or usual.precision.shape != (n, n):
                 raise ValueError("features of another version")
-        if (
-            not map_types
-            or not threshold > 0
-            or any(s.shape != (N_READINGS,) for s in scales.values())
-        ):
+        if not map_types or not set(map_types) <= set(MAP_TYPES) or not 0 < threshold < np.inf:
             raise ValueError("no map types, or no threshold")
-    except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError,
+        if any(s.shape != (N_READINGS,) or not (s > 0).all() for s in scales.values()):
+            raise ValueError("scales of another version")
+        if size < 1 or min(n_train, n_val) < 0 or not 0 <= rate <= 1:
+            raise ValueError("impossible numbers")
+        if not all(np.isfinite(a).all() for name, a in arrays.items() if name != "map_types"):
+            raise ValueError("numbers that are not finite")
+    except (ValueError, LookupError, OSError, EOFError, TypeError, AttributeError, OverflowError,
+            MemoryError, NotImplementedError, RuntimeError, zlib.error,
             zipfile.BadZipFile) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(

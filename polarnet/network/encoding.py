@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
+from polarnet.yamlfile import shown
 
 ENCODING_VERSION: Final = 2
 """To be raised with every change of what `encode` gives, so that kept features are not reused."""
@@ -67,6 +68,8 @@ def _colours(palette: str) -> np.ndarray:
     from matplotlib import colormaps
 
     if palette not in colormaps:
-        raise ValueError(f"palette must be 'grey' or a matplotlib colour map, not '{palette}'.")
+        raise ValueError(
+            f"palette must be 'grey' or a matplotlib colour map, not {shown(palette)}."
+        )
     rgba = colormaps[palette].resampled(256)(np.arange(256), bytes=True)
     return rgba[:, :3].astype(np.float32)

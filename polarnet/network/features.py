@@ -101,8 +101,9 @@ def trunk_features(
     shards, place = _sound_shards(folder, set(digests))
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
+        limit = limit_bytes()  # a misspelt limit is told before the work
         _keep([folder], lower, maps, config, missing, digests, show_progress)
-        trim(cache, limit_bytes())
+        trim(cache, limit)
         shards, place = _sound_shards(folder, set(digests))
     place_of = np.array([place[digest] for digest in digests])
     return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
@@ -136,8 +137,9 @@ def keep_depths(
     is_missing = [any(d not in place for place in present) for d in digests]
     missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
     if missing:
+        limit = limit_bytes()  # a misspelt limit is told before the work
         _keep(folders, joint, maps, config, missing, digests, show_progress)
-        trim(cache, limit_bytes())
+        trim(cache, limit)
 
 
 def _digests(maps: Maps) -> list[bytes]:

@@ -3,7 +3,6 @@
 import hashlib
 import random
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ import numpy as np
 from polarnet.anatomy import segment_map
 from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.familiarity import read_familiarity
+from polarnet.network.modelfile import take_weights
 from polarnet.network.precision import resolve_precision
 from polarnet.network.reference import read_reference
 from polarnet.network.weights import vgg16_trunk
@@ -182,26 +182,43 @@ def load_model(folder: str | Path) -> keras.Model:
     config = load_run_config(folder)
     check_files(folder)
     path = folder / "model.keras"
+    model = build_model(replace(config, precision="float32", weights=None))
     try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("cut short, or not a Keras file")
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        take_weights(model, path)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
+            RecursionError, MemoryError) as error:  # fmt: skip
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
         raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
-    names = [tensor.name for tensor in model.inputs]
-    if names != [config.map_type] or set(model.output) != set(config.traits):
-        raise ValueError(f"{folder}: model.keras and config.yaml belong to different runs.")
+    model.get_layer(STANDARDISED).finalize_state()
     model.experiment = config
-    model.training_segments = read_reference(folder)
+    model.training_segments = read_reference(folder, config)
     model.familiarity = read_familiarity(folder)
     model.seen = read_patients(folder)
+    if model.familiarity is not None and model.familiarity.size != config.map_size:
+        raise ValueError(f"{folder}: the familiarity is that of another run. Copy the run again.")
     return model
+
+
+def settings_of(model: keras.Model) -> ExperimentConfig:
+    """The settings that a model was trained with.
+
+    Raises
+    ------
+    ValueError: it has none, as a model that Keras itself loaded or copied, a path or a Bundle.
+    """
+    config = getattr(model, "experiment", None)
+    if not isinstance(config, ExperimentConfig):
+        raise ValueError(
+            f"This {type(model).__name__} does not carry the settings of its training. Use "
+            "pn.load_model(folder) with the run folder; of a bundle, use bundle.predict(cohort) or "
+            "one of bundle.members."
+        )
+    return config
 
 
 def in_float32(model: keras.Model) -> keras.Model:
     """The same weights in a float32 model; the model itself where it is one already."""
-    config: ExperimentConfig = model.experiment
+    config = settings_of(model)
     if {layer.compute_dtype for layer in model.layers} == {"float32"}:
         return model
     twin = build_model(replace(config, precision="float32", weights=None))

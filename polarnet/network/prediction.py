@@ -17,7 +17,7 @@ from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import encode
 from polarnet.network.features import BATCH, Features, padded, trunk_features
 from polarnet.network.inputs import Inputs, input_maps
-from polarnet.network.model import POOLED, above
+from polarnet.network.model import POOLED, above, settings_of
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import PART_COLUMN, parts_of
 from polarnet.suitability import check_prediction, difference
@@ -57,7 +57,7 @@ def predict(
     ValueError: the cohort has another unit or map size than the model was trained with, or lacks
         the map type, or a map has NaN, infinite, negative or impossibly high values.
     """
-    config: ExperimentConfig = model.experiment
+    config = settings_of(model)
     check_prediction(config, cohort)
     upper: keras.Model = model
     stack: Inputs | Features = input_maps(cohort, config)

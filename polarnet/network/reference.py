@@ -12,6 +12,9 @@ from polarnet.csvfile import without_apostrophes, write_csv
 
 FILE: Final = "training_segments.csv"
 
+_LARGEST: Final = 2**22  # bytes; ours have 0.2 kB a row
+_HIGHEST: Final = 1e6  # mL/min/g, percent or without unit
+
 ALL: Final = "all"
 """Group of all training studies; the others are `group_without(trait)`."""
 
@@ -44,9 +47,32 @@ def write_reference(segments: pd.DataFrame, folder: Path) -> None:
     write_csv(segments.reset_index(), folder / FILE, float_format="%.6g")
 
 
-def read_reference(folder: Path) -> pd.DataFrame | None:
-    """The table of a run folder, or None where the run has none."""
+def read_reference(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None:
+    """The table of a run folder, or None where the run has none.
+
+    Raises
+    ------
+    ValueError: the file is damaged, or is that of another run.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
-    return without_apostrophes(pd.read_csv(path)).set_index(["map_type", "group"])
+    names = ["map_type", "group"]
+    groups = [ALL, *map(group_without, config.traits)]
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        table = without_apostrophes(pd.read_csv(path, dtype=dict.fromkeys(names, str)))
+        table = table.set_index(names)
+        expected = [(map_type, group) for map_type in config.map_types for group in groups]
+        values = table.to_numpy(float)
+        if sorted(table.index) != sorted(expected) or list(table) != list(map(str, range(1, 18))):
+            raise ValueError("other rows or columns")
+        # A group without studies has no means; flow is never below 0.
+        if not (np.isnan(values) | ((values >= 0) & (values < _HIGHEST))).all():
+            raise ValueError("impossible values")
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({str(error).splitlines()[0][:100]}). Copy the run again."
+        ) from None
+    return table

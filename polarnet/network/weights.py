@@ -9,11 +9,16 @@ from typing import Final
 
 import keras
 
+from polarnet.network.modelfile import check_weights
+
 IMAGENET_URL: Final = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
     "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 """The file that Keras downloads for weights="imagenet" without the top (58.9 MB)."""
+
+_LARGEST: Final = 10**8
+"""Bytes of a file of weights: ours has 58.9 MB, that of VGG16 with its top 553 MB (our choice)."""
 
 _PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold us for minutes
 
@@ -55,8 +60,11 @@ def vgg16_trunk(inputs: keras.KerasTensor, weights: str | None) -> keras.Model:
             f"No weights file {path}. Pass 'imagenet', 'none', or the path of a VGG16 file."
         )
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("larger than VGG16")
+        check_weights(path.read_bytes())
         return keras.applications.VGG16(include_top=False, weights=str(path), input_tensor=inputs)
-    except (ValueError, OSError, KeyError, TypeError):
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError):
         raise ValueError(
             f"{path} does not hold weights of VGG16 without its top. The right file is "
             f"{IMAGENET_URL.rsplit('/', 1)[-1]} (58.9 MB)."

@@ -12,7 +12,7 @@ from typing import Any, Final
 from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
-from polarnet.yamlfile import parse_yaml
+from polarnet.yamlfile import parse_yaml, shown
 
 LAYOUTS: Final = ("square", "rings", "segments", "screen")
 
@@ -106,7 +106,7 @@ class Profile:
             if getattr(self, setting) not in choices:
                 raise ValueError(
                     f"Profile {self.name}: {setting} must be one of {', '.join(choices)}, but "
-                    f"'{getattr(self, setting)}' was given."
+                    f"{shown(getattr(self, setting))} was given."
                 )
         if ({self.anterior, self.septum} <= {"top", "bottom"}) or (
             {self.anterior, self.septum} <= {"left", "right"}
@@ -163,7 +163,8 @@ class Profile:
             for word in words:
                 if owners.setdefault(word, map_type) != map_type:
                     raise ValueError(
-                        f"Profile {self.name}: '{word}' stands for {owners[word]} and {map_type}."
+                        f"Profile {self.name}: {shown(word)} stands for {owners[word]} and "
+                        f"{map_type}."
                     )
 
     def map_type(self, word: str) -> str | None:
@@ -248,10 +249,10 @@ def _profile(name: str, text: str) -> Profile:
     known = [field.name for field in fields(Profile)]
     for setting in settings:
         if setting not in known:
-            near = difflib.get_close_matches(str(setting), known, 1)
+            near = difflib.get_close_matches(str(setting)[:100], known, 1)
             hint = f"; did you mean '{near[0]}'?" if near else "."
             raise ValueError(
-                f"Profile {name}: unknown setting '{setting}'{hint} Known: {', '.join(known)}."
+                f"Profile {name}: unknown setting {shown(setting)}{hint} Known: {', '.join(known)}."
             )
     settings = {"name": name} | {key: _as_tuple(value) for key, value in settings.items()}
     for listed in ("sides", "ring_ends"):
@@ -259,8 +260,15 @@ def _profile(name: str, text: str) -> Profile:
             settings[listed] = (settings[listed],)
     if "map_words" in settings:
         words = _by_map_type(name, settings, "map_words", "rest: [ruhe]")
+        if odd := [
+            w for found in words.values() for w in _as_list(found) if not isinstance(w, str)
+        ]:
+            raise ValueError(
+                f"Profile {name}: map_words must be text, but {shown(odd[0])} was given; put "
+                "quotes around it."
+            )
         settings["map_words"] = tuple(
-            (map_type, tuple(str(w).casefold() for w in _as_list(found)))
+            (map_type, tuple(w.casefold() for w in _as_list(found)))
             for map_type, found in words.items()
         )
     if "scale" in settings:
@@ -280,7 +288,7 @@ def _by_map_type(name: str, settings: dict[str, Any], setting: str, example: str
     if not isinstance(found, dict):
         raise ValueError(f"Profile {name}: {setting} must hold lines like '{example}'.")
     if unknown := [map_type for map_type in found if map_type not in MAP_TYPES]:
-        raise ValueError(f"Profile {name}: {setting} has unknown map types {unknown}.")
+        raise ValueError(f"Profile {name}: {setting} has unknown map types {shown(unknown)}.")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from polarnet.csvfile import without_apostrophes
 from polarnet.explain.verdicts import Check
 from polarnet.report.explanationchecks import failed_first
 from polarnet.report.pictures import Picture, picture_in
@@ -68,7 +69,7 @@ def _read(folder: Path) -> Explained:
         raise FileNotFoundError(
             f"{folder} has no {CHECKS_FILE}; name a folder that `polarnet explain` made."
         )
-    table = pd.read_csv(path)
+    table = without_apostrophes(pd.read_csv(path))
     try:
         checks = [
             Check(**row | {"is_passed": _outcome(row["is_passed"])})

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.evaluation import DEFAULT_PROXIES
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
+from polarnet.yamlfile import shown, yaml_text
 
 FULL_SIZE: Final = 224
 """Pixels a side of `full`: what VGG16 was made for."""
@@ -91,24 +90,30 @@ class Plan:
         object.__setattr__(self, "primaries", tuple(map(self._primary, self.primaries)))
         proxies = {trait: tuple(patterns) for trait, patterns in self.proxies.items()}
         object.__setattr__(self, "proxies", proxies)
+        if not isinstance(self.full, bool):
+            raise ValueError(f"full must be true or false, but {shown(self.full)} was given.")
         if self.full:
             object.__setattr__(self, "input_size", FULL_SIZE)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must name at least one seed, each once: {self.seeds}.")
+            raise ValueError(f"seeds must name at least one seed, each once: {shown(self.seeds)}.")
         if odd := [cell for cell in self.primaries if not self._has(*cell)]:
-            raise ValueError(f"Primary endpoints {odd} are not among map_types, modes and traits.")
+            raise ValueError(
+                f"Primary endpoints {shown(odd)} are not among map_types, modes and traits."
+            )
         if len(set(self.primaries)) < len(self.primaries):
-            raise ValueError(f"Name each primary endpoint once: {list(self.primaries)}.")
+            raise ValueError(f"Name each primary endpoint once: {shown(list(self.primaries))}.")
         if not all(0 < share < 1 for share in self.shares):
-            raise ValueError(f"shares must lie between 0 and 1, but {self.shares} was given.")
+            raise ValueError(
+                f"shares must lie between 0 and 1, but {shown(self.shares)} was given."
+            )
         if self.folds < 2:
-            raise ValueError(f"folds must be at least 2, but {self.folds} was given.")
+            raise ValueError(f"folds must be at least 2, but {shown(self.folds)} was given.")
         self.network("frozen", self.map_types[0], seed=self.seeds[0])  # checks its settings
 
     def _primary(self, named: Sequence[str]) -> tuple[str, ...]:
         """Map type, mode and trait of a primary endpoint."""
         if isinstance(named, str) or len(named) not in (2, 3):
-            raise ValueError(f"A primary endpoint is [map type, mode, trait], not {named!r}.")
+            raise ValueError(f"A primary endpoint is [map type, mode, trait], not {shown(named)}.")
         return (named[0], *(self.modes[:1] if len(named) == 2 else ()), *named[1:])
 
     def _has(self, map_type: str, mode: str, trait: str) -> bool:
@@ -158,7 +163,7 @@ def load_plan(path: str | Path | None, **changes: Any) -> Plan:
 def plan_as_text(plan: Plan) -> str:
     """Every setting as YAML; `load_plan` gives the same plan back."""
     plain = {name: _plain(value) for name, value in asdict(plan).items()}
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml_text(plain)
 
 
 def _plain(value: Any) -> Any:

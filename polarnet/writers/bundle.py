@@ -1,6 +1,5 @@
 """Several trained runs become one file to hand on."""
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from polarnet.evaluation import choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
+from polarnet.jsonfile import read_facts
 from polarnet.network.reference import FILE as SEGMENTS
 from polarnet.network.weights import IMAGENET_URL
 from polarnet.rundata import PATIENTS_FILE, check_files, studies_digest
@@ -166,8 +166,7 @@ def _environment(folder: Path) -> dict[str, Any]:
     path = folder / "environment.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a whole run folder: {path.name} is missing.")
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return facts
+    return read_facts(path)
 
 
 def _mean_scores(folders: Sequence[Path], name: str) -> pd.DataFrame:

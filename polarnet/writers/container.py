@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from polarnet.folders import new_file
+from polarnet.jsonfile import checked_facts
 
 MANIFEST: Final = "manifest.json"
 
@@ -101,8 +102,8 @@ def read_sealed(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     return facts, parts
 
 
-def check_inner(content: bytes, names: set[str] | None, what: str) -> None:
-    """Refuse a zip within a part by its directory: other names, or too large unpacked.
+def check_inner(content: bytes, what: str) -> None:
+    """Refuse a zip within a part by its directory: too many parts, or too large unpacked.
 
     Raises
     ------
@@ -113,9 +114,8 @@ def check_inner(content: bytes, names: set[str] | None, what: str) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):
         raise ValueError(f"{what} is cut short") from None
-    found = [entry.filename for entry in entries]
-    if len(entries) > MOST_PARTS or (names is not None and sorted(found) != sorted(names)):
-        raise ValueError(f"{what} has other parts than {', '.join(sorted(names or []))}")
+    if len(entries) > MOST_PARTS:
+        raise ValueError(f"{what} has more than {MOST_PARTS} parts")
     if sum(entry.file_size for entry in entries) > LARGEST_PART:
         raise ValueError(f"{what} would unpack to more than {LARGEST_PART // 2**20} MB")
 
@@ -187,10 +187,10 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
 def _facts(content: bytes, path: Path) -> dict[str, Any]:
     """The manifest, as far as its form goes."""
     try:
-        facts = json.loads(content)
-    except (ValueError, RecursionError):
-        raise _refused(path, "its manifest is not JSON") from None
-    if not isinstance(facts, dict) or not isinstance(facts.get("sha256"), dict):
+        facts = checked_facts(content)
+    except ValueError as error:
+        raise _refused(path, f"its manifest {error}") from None
+    if not isinstance(facts.get("sha256"), dict):
         raise _refused(path, "its manifest lacks the digests of its parts")
     if facts.get("format") != FORMAT:
         raise _refused(path, f"its manifest is of format {facts.get('format')!r:.40}")

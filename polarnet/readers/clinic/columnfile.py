@@ -51,7 +51,7 @@ def load_column_map(path: str | Path) -> ColumnMap:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No column map {path}.")
-    settings = read_yaml(path)
+    settings = read_yaml(path, has_numbers=False)
     if not isinstance(settings, dict):
         raise ValueError(f"{path.name} must hold lines like 'study_id: Untersuchung'.")
     reader = _MapReader([])

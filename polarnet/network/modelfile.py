@@ -1,0 +1,165 @@
+"""A model file is compared with its settings before anything is made of it."""
+
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import keras
+import numpy as np
+
+from polarnet.yamlfile import shown
+
+_PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
+
+_LARGEST_GRAPH: Final = 2**22
+"""Bytes of config.json; ours have 30 kB, and 1 kB more for each trait (our choice)."""
+
+_ROOM: Final = 2**22
+"""Bytes that a file of weights may have beside the weights: names and directories (our choice)."""
+
+_DEEPEST: Final = 8  # groups within groups of an HDF5 file; Keras makes four
+
+_SETTINGS: Final = (
+    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters",
+    "groups", "invert", "kernel_size", "mean", "offset", "padding", "pool_size", "rate", "scale",
+    "strides", "target_shape", "units", "use_bias", "variance",
+)  # fmt: skip
+"""What decides the size of a layer, and what it computes."""
+
+
+def take_weights(model: keras.Model, path: Path) -> None:
+    """Give a model that was made from its settings the weights of a file.
+
+    The graph that the file describes is compared with that of the model, and never made: a file of
+    a kilobyte can describe layers of gigabytes, or code.
+
+    Raises
+    ------
+    ValueError: the file is damaged, describes another model, or its weights have another size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            if set(sizes) != _PARTS:
+                raise ValueError("it has other parts than a Keras file")
+            if sizes["config.json"] > _LARGEST_GRAPH:
+                raise ValueError("its config.json is larger than any of ours")
+            _check_graph(json.loads(archive.read("config.json")), json.loads(model.to_json()))
+            _check_size(sizes["model.weights.h5"], 4 * model.count_params())
+            content = archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError("cut short, or not a Keras file") from None
+    check_weights(content)
+    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+        weights = Path(folder) / "model.weights.h5"  # from the archive itself Keras reads slowly
+        weights.write_bytes(content)
+        model.load_weights(weights)
+    if odd := [w.path for w in model.weights if not np.isfinite(np.asarray(w)).all()]:
+        raise ValueError(f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})")
+
+
+def check_weights(content: bytes) -> None:
+    """Refuse an HDF5 file whose arrays do not lie within it: they would be made before use.
+
+    Raises
+    ------
+    ValueError: an array says to be larger than the file, or lies elsewhere; or it is no HDF5.
+    """
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _check_arrays(file, len(content))
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
+        raise ValueError("its weights are not a whole HDF5 file") from None
+
+
+def _check_arrays(group: h5py.Group, n_bytes: int, depth: int = 0) -> int:
+    """Bytes of all arrays of a group."""
+    if depth > _DEEPEST:
+        raise ValueError("its arrays are nested too deep")
+    total = 0
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError("its arrays lie in another file")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            total += _check_arrays(item, n_bytes, depth + 1)
+        elif item.is_virtual or item.external:
+            raise ValueError("its arrays lie in another file")
+        else:
+            total += item.nbytes
+        if total > n_bytes:
+            raise ValueError(
+                f"its arrays say to be larger than the file, which has {n_bytes} bytes"
+            )
+    return total
+
+
+def _check_size(n_bytes: int, expected: int) -> None:
+    if not expected <= n_bytes <= expected + _ROOM:
+        raise ValueError(f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}")
+
+
+def _check_graph(found: Any, expected: dict[str, Any]) -> None:
+    """Refuse a description of other layers, or of the same otherwise connected."""
+    ours, our_outputs = _described(expected)
+    try:
+        classes = [layer["class_name"] for layer in found["config"]["layers"]]
+        if len(classes) != len(ours):
+            beyond = f" ({shown(classes[len(ours)])})" if len(classes) > len(ours) else ""
+            raise ValueError(
+                f"it has {len(classes)} layers{beyond}, which no model made here has: its settings "
+                f"make {len(ours)}"
+            )
+        layers, outputs = _described(found)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError("its config.json has not the form of ours") from None
+    for layer, our in zip(layers, ours, strict=True):
+        if odd := [name for name in our if name in layer and layer[name] != our[name]]:
+            raise ValueError(
+                f"its layer {our['name']} has {odd[0]} {shown(layer[odd[0]])}, which no model made "
+                f"here has: its settings make {shown(our[odd[0]])}"
+            )
+    if outputs != our_outputs:
+        raise ValueError("its outputs are not those of its settings")
+
+
+def _described(tree: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What each layer is, and is given by which others; and the layer of each output.
+
+    Layers are called by their position: some have names that count up within a process.
+    """
+    layers = tree["config"]["layers"]
+    place = {layer["config"]["name"]: k for k, layer in enumerate(layers)}
+    described = []
+    for layer in layers:
+        class_name = layer["class_name"]
+        auto = layer["config"]["name"].startswith(("reshape", "permute"))
+        described.append(
+            {
+                "class": class_name,
+                "module": layer["module"],
+                "registered_name": layer["registered_name"] or class_name,
+                "name": class_name.lower() if auto else layer["config"]["name"],
+                "inputs": [place[name] for name in _given(layer["inbound_nodes"])],
+                **{k: v for k, v in layer["config"].items() if k in _SETTINGS},
+            }
+        )
+    outputs = tree["config"]["output_layers"]
+    return described, {trait: place[output[0]] for trait, output in outputs.items()}
+
+
+def _given(nodes: Any) -> list[str]:
+    """Names of the layers that a layer is given."""
+    found, waiting = [], [nodes]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            found += [node["keras_history"][0]] if "keras_history" in node else []
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return found
