@@ -103,10 +103,10 @@ def explain_run(
     FileExistsError: `out` is not empty.
     """
     check_vacant(out)
-    cohort = cohort.with_traits([trait])
     networks = [load_model(one) for one in (run, *other_seeds)]
     model, shuffled = networks[0], None if permuted is None else load_model(permuted)
     _check_networks([*networks, *([] if shuffled is None else [shuffled])], cohort, trait, method)
+    cohort = cohort.with_traits([trait])
     with new_folder(out) as folder:
         heats = [
             attribution(network, cohort, trait, method, seed=seed, show_progress=show_progress)
