@@ -1,8 +1,11 @@
-"""The one way a JSON file of facts is read: bounded, an object, one clear line if not."""
+"""The one way a JSON file of facts is read and written: bounded, an object, whole."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from polarnet.folders import new_file
 
 MAX_JSON_BYTES: Final = 2**24
 """Largest file of facts (our choice; environment.json of a run has 2 kB)."""
@@ -41,3 +44,10 @@ def checked_facts(content: bytes) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise ValueError("holds no names and values in { }")
     return facts
+
+
+def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a mapping as a JSON file."""
+    with new_file(path) as partial:
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        partial.write_text(text, encoding="utf-8", newline="\n")

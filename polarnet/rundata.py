@@ -2,11 +2,10 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,8 @@ import pandas as pd
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import listing, map_digest
 from polarnet.config import ExperimentConfig
-from polarnet.folders import new_file
 from polarnet.ids import normal_ids
+from polarnet.jsonfile import read_facts, write_facts
 
 ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
@@ -118,7 +117,7 @@ def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: 
     ValueError: the folder was made of other data; says of which.
     """
     path = folder / DATA_FILE
-    kept = read_json(path) if path.is_file() else {}
+    kept = read_facts(path) if path.is_file() else {}
     odd = differing(kept, here) if kept else []
     if may_grow:
         odd = [name for name in odd if name in kept and name in here]
@@ -126,12 +125,12 @@ def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: 
         raise ValueError(f"{folder} was made from other data: different {listing(odd)}. {advice}")
     if missing := {name: digest for name, digest in here.items() if name not in kept}:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, kept | missing)
+        write_facts(path, kept | missing)
 
 
 def run_data(folder: Path) -> dict[str, dict[str, str]]:
     """Part -> `data_facts` of a run; empty for a run of an earlier version."""
-    found = read_json(folder / ENVIRONMENT_FILE).get("data", {})
+    found = read_facts(folder / ENVIRONMENT_FILE).get("data", {})
     return found if isinstance(found, dict) else {}
 
 
@@ -149,7 +148,7 @@ def is_of(
     """
     kept, of_run = run_data(folder), pixels[list(config.map_types)]
     if not kept:
-        facts = read_json(folder / ENVIRONMENT_FILE)
+        facts = read_facts(folder / ENVIRONMENT_FILE)
         old = facts.get("train_studies_sha256"), facts.get("val_studies_sha256")
         return old == (studies_digest(train), studies_digest(val))
     return not any(
@@ -161,23 +160,6 @@ def is_of(
 def studies_digest(cohort: Cohort) -> str:
     """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
     return _sha256(cohort.traits.to_csv(lineterminator="\n"))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A mapping of a JSON file.
-
-    Raises
-    ------
-    ValueError: it is damaged.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise TypeError("not a mapping")
-    except (ValueError, TypeError, RecursionError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise ValueError(f"{path} is damaged ({reason}). Copy the folder again.") from None
-    return found
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -198,7 +180,7 @@ def check_files(folder: Path) -> None:
     ValueError: a file was changed, exchanged or removed.
     """
     path = folder / ENVIRONMENT_FILE
-    kept = read_json(path).get("files", {}) if path.is_file() else {}
+    kept = read_facts(path).get("files", {}) if path.is_file() else {}
     if odd := differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
@@ -217,7 +199,7 @@ def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFram
     # Of the maps, not by chance, so that the same training writes the same bytes.
     salt = _sha256("".join("".join(pixels.to_numpy().ravel()) for _, pixels in cohorts.values()))
     map_types = list(next(iter(cohorts.values()))[1].columns)
-    write_json(
+    write_facts(
         folder / PATIENTS_FILE,
         {"salt": salt, "map_types": map_types}
         | {p: _digests(salt, *c) for p, c in cohorts.items()},
@@ -227,11 +209,11 @@ def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFram
 def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequence[str]) -> None:
     """Write into a run folder who tested it, and on which data."""
     pixels = pixel_digests(test, map_types)
-    found = read_json(folder / PATIENTS_FILE)
-    write_json(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
-    facts = read_json(folder / ENVIRONMENT_FILE)
+    found = read_facts(folder / PATIENTS_FILE)
+    write_facts(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
+    facts = read_facts(folder / ENVIRONMENT_FILE)
     facts["data"] = facts["data"] | {"test": data_facts(test, pixels, traits)}
-    write_json(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
+    write_facts(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
 
 
 def read_patients(folder: Path) -> Seen | None:
@@ -244,7 +226,7 @@ def read_patients(folder: Path) -> Seen | None:
     path = folder / PATIENTS_FILE
     if not path.is_file():
         return None
-    found = read_json(path)
+    found = read_facts(path)
     try:
         part_of = {str(digest): part for part in reversed(PARTS) for digest in found.get(part, ())}
         return Seen(str(found["salt"]), tuple(map(str, found["map_types"])), part_of)
@@ -319,10 +301,3 @@ def _column_digest(values: pd.Series) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_json(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a mapping as a JSON file."""
-    with new_file(path) as partial:
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        partial.write_text(text, encoding="utf-8", newline="\n")

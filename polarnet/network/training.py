@@ -20,6 +20,7 @@ from polarnet.csvfile import write_csv
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.folders import new_folder
 from polarnet.htmltable import html_table
+from polarnet.jsonfile import write_facts
 from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import keep_depths, weights_digest
@@ -38,7 +39,6 @@ from polarnet.rundata import (
     pixel_digests,
     read_patients,
     studies_digest,
-    write_json,
     write_patients,
 )
 from polarnet.suitability import STATED, check_training
@@ -159,7 +159,7 @@ def train(
             },
             "files": file_digests(folder),
         }
-        write_json(folder / ENVIRONMENT_FILE, facts)
+        write_facts(folder / ENVIRONMENT_FILE, facts)
     forget_progress(progress)
     return Run(Path(out), config, float(history[LOG_LOSS].min()))
 
