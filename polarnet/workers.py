@@ -49,6 +49,9 @@ def local_client(workers: int | None = None) -> Iterator["Client"]:
         distributed.LocalCluster(
             n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None,
             silence_logs="CRITICAL", env=environment,
+            # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
+            # alone, so that a second cluster does not meet the first.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         ) as cluster,
         distributed.Client(cluster) as client,
     ):  # fmt: skip

@@ -136,3 +136,9 @@ def test_killed_workers_change_nothing(grid_file, tmp_path):
     for before, after in zip(weights, weights_again, strict=True):
         assert all(map(np.array_equal, before, after))
     assert not list((tmp_path / "cluster").glob(".*.partial"))
+
+
+def test_two_clusters_of_one_machine_do_not_meet():
+    """Nor does a program that has Dask's usual port, 8787: warnings are errors here."""
+    with workers.local_client(1) as first, workers.local_client(1) as second:
+        assert first.submit(sum, [1, 2]).result() + second.submit(sum, [3]).result() == 6
