@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polarnet.cachefolder import USER_CACHE
 from polarnet.commands.terminal import (
     SHOWN,
     load_tensorflow,
@@ -19,6 +18,7 @@ def demo(arguments: argparse.Namespace) -> None:
     """The whole study on a phantom."""
     load_tensorflow()
 
+    from polarnet.cachefolder import USER_CACHE
     from polarnet.demo import run_demo
 
     wrote(
@@ -56,6 +56,7 @@ def train(arguments: argparse.Namespace) -> None:
     check_vacant(arguments.out)
     load_tensorflow()
 
+    from polarnet.cachefolder import USER_CACHE
     from polarnet.evaluation.comparison import read_metrics
     from polarnet.experiment import run_experiment
 
@@ -68,6 +69,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 def grid(arguments: argparse.Namespace) -> None:
     """A grid file becomes many run folders and one table."""
+    from polarnet.cachefolder import USER_CACHE
     from polarnet.grid import read_grid, run_grid
     from polarnet.workers import client_for
 
@@ -89,7 +91,7 @@ def cache(arguments: argparse.Namespace) -> None:
     """How much is kept, and away with it."""
     from polarnet import cachefolder
 
-    folder = cachefolder.cache_folder(arguments.cache or USER_CACHE)
+    folder = cachefolder.cache_folder(arguments.cache or cachefolder.USER_CACHE)
     kept = cachefolder.kept_folders(folder)
     size = sum(part.n_bytes for part in kept)
     print(
