@@ -434,6 +434,7 @@ def _weights_file(*, shape, value=None, link=None):
 
 def test_weights_of_another_size_than_the_settings_make_are_refused(finished_run, tmp_path):
     folder = shutil.copytree(finished_run[0].folder, tmp_path / "run")
+    exchange_files(folder)
     good = (folder / "model.keras").read_bytes()
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         size = archive.getinfo("model.weights.h5").file_size

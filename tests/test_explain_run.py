@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from edited_run import exchange_files
 
 import polarnet as pn
 from polarnet.cli import main
@@ -175,6 +176,7 @@ def _npz(folder, **changes):
 )  # fmt: skip
 def test_a_changed_familiarity_is_one_clear_line(runs, tmp_path, changes):
     folder = shutil.copytree(runs / "seed5", tmp_path / "run")
+    exchange_files(folder)
     _npz(folder, **changes)
     with pytest.raises(ValueError, match="Copy the run again") as caught:
         pn.load_model(folder)
@@ -187,6 +189,7 @@ def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothin
 ):
     """Cut short, bytes inserted, emptied: at places drawn by a fixed seed."""
     folder = shutil.copytree(runs / "seed5", tmp_path / "run")
+    exchange_files(folder)
     good = (folder / name).read_bytes()
     rng = np.random.default_rng(3)
     places = [0, len(good) // 2, len(good) - 1, *rng.integers(len(good), size=3)]
@@ -210,6 +213,7 @@ def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothin
 )  # fmt: skip
 def test_training_segments_of_another_form_are_one_clear_line(runs, tmp_path, change):
     folder = shutil.copytree(runs / "seed5", tmp_path / "run")
+    exchange_files(folder)
     path = folder / "training_segments.csv"
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(ValueError, match=r"training_segments\.csv cannot be read") as caught:

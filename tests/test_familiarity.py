@@ -162,7 +162,8 @@ def test_a_run_without_the_file_scores_as_before(finished_run, tmp_path):
     assert "unfamiliar" not in scores.attrs
     scores.attrs["warning"] = ""
     write_scores(scores, tmp_path / "scores.csv")
-    assert list(pd.read_csv(tmp_path / "scores.csv")) == ["study_id", "sex", "diabetes"]
+    written = list(pd.read_csv(tmp_path / "scores.csv"))
+    assert written == ["study_id", "sex", "diabetes", "part", "warning"]
 
 
 def test_scores_of_two_cohorts_can_be_put_together(finished_run):

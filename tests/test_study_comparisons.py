@@ -324,8 +324,8 @@ def test_thresholds_are_the_frozen_ones_and_a_refit_is_judged_on_others(script, 
     with pytest.raises(KeyError, match="not in"):
         external.score_external(study, [model], site)
     holdout.freeze(study, [model])
+    external._same_data(study, site)  # as scoring would note
     folder = study.folder / "external_scores"
-    folder.mkdir()
     for arm in model.arms:
         scores = random_scores(site, PLAN.traits, seed=arm.config.seed)
         scores.to_csv(folder / f"{arm.name}.csv", index_label="study_id")
