@@ -91,3 +91,8 @@ def test_without_a_map_boxes_of_forms_are_no_labels(taken, heading):
         f"Left out, because a box on a form that nobody filled is 0 too: columns {heading}. "
         "Name in a column map those of which 0 means no"
     ]
+
+
+def test_labels_that_are_not_0_and_1_are_refused_with_the_way_to_a_column_map(taken):
+    with pytest.raises(ValueError, match="--suggest-columns writes a first column map"):
+        taken({"diabetes": ["Y", "N"]})

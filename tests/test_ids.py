@@ -83,7 +83,7 @@ def test_series_of_a_table_are_compared_in_the_normal_form(tmp_path):
 
 HIDDEN = (".ipynb_checkpoints/S1_rest-checkpoint.csv", "__MACOSX/S1_rest.csv", "._S1_rest.csv",
           "~$clinic.xlsx", "Thumbs.db", "desktop.ini", ".DS_Store", "@eaDir/S1_rest.csv",
-          ".git/objects/a/S1_rest.csv")  # fmt: skip
+          ".git/objects/a/S1_rest.csv", "#recycle/S1_rest.csv")  # fmt: skip
 
 
 def test_hidden_files_and_folders_are_skipped_and_counted(tmp_path):
@@ -95,7 +95,7 @@ def test_hidden_files_and_folders_are_skipped_and_counted(tmp_path):
     cohort = read(folder, tell=said.append)
     assert list(cohort.patients.index) == ["S1", "S2"]
     assert [line for line in said if "hidden" in line] == [
-        "Skipped 9 hidden files (.ds_store, .git, .ipynb_checkpoints, @eadir, __macosx, "
+        "Skipped 10 hidden files (.ds_store, .git, .ipynb_checkpoints, @eadir, __macosx, "
         "desktop.ini, others, thumbs.db)"
     ]
 

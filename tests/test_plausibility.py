@@ -174,3 +174,55 @@ def test_a_real_scar_is_plausible(ottawa, tmp_path):
                              tell=said.append)  # fmt: skip
     assert len(cohort) == 2
     assert not any("Plausible" in line for line in said)
+
+
+def table_of(path, rest, stress):
+    """A table of 17 segments at `path`."""
+    lines = [f"{k},{r:.3f},{s:.3f}" for k, (r, s) in enumerate(zip(rest, stress, strict=True), 1)]
+    path.write_text("\n".join(["Segment,Rest,Stress", *lines]), encoding="utf-8")
+
+
+def test_little_flow_in_a_table_of_segments_is_not_called_zero(tmp_path):
+    """Scars of 0.25 to 0.35 beside 2.0, where a smooth map touches 0 between them; then 0.01."""
+    rest, stress = np.linspace(0.8, 0.9, 17), np.linspace(2, 2.2, 17)
+    scar = [3, 4, 9, 10, 14]
+    stress[scar], rest[scar] = (0.35, 0.3, 0.28, 0.33, 0.3), 0.26
+    table_of(tmp_path / "S1.csv", rest, stress)
+    stress[scar] = 0.01
+    table_of(tmp_path / "S2.csv", rest * 1.1, stress * 1.1)
+    said = []
+    cohort = import_exports(
+        tmp_path, tmp_path / "out", unit="mL/min/g", keep_ids=True, tell=said.append
+    )
+    assert list(cohort.patients.index) == ["S1", "S2"]
+    told = "\n".join(said)
+    assert "exactly 0" not in told
+    assert "S1.csv" not in told
+    assert "its stress is 0.011 mL/min/g in a segment" in told
+
+
+@pytest.mark.parametrize("code", [99, 999])
+def test_a_code_in_one_segment_is_not_called_a_wrong_unit(tmp_path, code):
+    stress = np.linspace(2, 2.5, 17)
+    stress[5] = code
+    table_of(tmp_path / "S1.csv", np.linspace(0.7, 1, 17), stress)
+    said = []
+    import_exports(tmp_path, tmp_path / "out", unit="mL/min/g", keep_ids=True, tell=said.append)
+    refused = next(line for line in said if "refused: S1.csv" in line)
+    assert "a code for a missing one" in refused
+    assert "100g" not in refused
+
+
+@pytest.mark.parametrize("tops", [(254, 255), (255, 252), (254, 254)])
+def test_lossy_pictures_end_near_255_and_are_no_flow(imported, tops):
+    pair = [np.round(own_scale(v, top)) for v, top in zip((REST, STRESS), tops, strict=True)]
+    kept, said = imported(pair, (100 * REST * 1.01, 100 * STRESS * 1.02), unit="mL/min/100g")
+    assert kept == ["S1"]
+    assert "scaled to its own maximum" in said
+
+
+def test_a_key_and_ids_that_are_kept_exclude_each_other(tmp_path):
+    table_of(tmp_path / "S1.csv", np.linspace(0.7, 1, 17), np.linspace(2, 2.5, 17))
+    with pytest.raises(ValueError, match="leave out one of them"):
+        pn.read_exports(tmp_path, unit="mL/min/g", keep_ids=True, key=tmp_path / "key.txt")
+    assert not (tmp_path / "key.txt").exists()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from polarnet.anatomy import SEGMENTS, segment_means
 from polarnet.readers.profiles import load_profile
 from polarnet.readers.reading import read_one
 from polarnet.readers.segmentlabels import segment_of
@@ -87,7 +88,7 @@ def test_a_table_of_territories_is_told_so(tmp_path, n_studies):
      ("4. Basal inferior (RCA)", 4), ("LVMyoMidAnterior", 7), ("medial infsept", 9),
      ("Mid Inferolateral [LCX]", 11), ("médian inféro-latéral", 11), ("Mid lat ant", 12),
      ("Distal Anterior", 13), ("apicale settale", 14), ("Apic inf", 15), ("Apical Lat", 16),
-     ("LVApex", 17), ("Apex (LAD)", 17)],
+     ("LVApex", 17), ("Apex (LAD)", 17), ("Ap Sept", 14), ("AP_INF", 15)],
 )  # fmt: skip
 def test_short_names_with_a_vessel_name_their_segment(label, segment):
     """Cerqueira et al., Circulation 2002;105:539-542."""
@@ -114,3 +115,75 @@ def test_columns_with_short_names_and_vessels_are_read(tmp_path):
     (found,), problems = read_one(tmp_path / "all.txt", READING)
     assert (found.study, found.map_type, problems) == ("P1", "stress", [])
     assert np.isclose(found.low, min(STRESS), atol=0.1)
+
+
+@pytest.mark.parametrize("heading", ["Nr", "#", ""])
+def test_numbers_that_nothing_calls_segments_are_read_and_said(tmp_path, heading):
+    read(tmp_path / "S1.csv", heading)
+    maps, _ = read_one(tmp_path / "S1.csv", READING)
+    assert all("taken for the 17 AHA segments of one study" in found.note for found in maps)
+    read(tmp_path / "S2.csv", "Segment")
+    assert not any(found.note for found in read_one(tmp_path / "S2.csv", READING)[0])
+
+
+@pytest.mark.parametrize("beside", ["BMI", "LVEF", "Gruppe"])
+def test_what_a_person_has_beside_numbers_makes_them_people(tmp_path, beside):
+    assert read(tmp_path / "S1.csv", "Nr", beside=beside)[0] == []
+
+
+def test_a_text_of_its_own_in_each_row_makes_numbered_rows_people(tmp_path):
+    lines = ["Nr;who;rest;stress"]
+    rows = zip(NUMBERS, "abcdefghijklmnopq", REST, STRESS, strict=True)
+    lines += [f"{n};{who}{who};{rest:.2f};{stress:.2f}" for n, who, rest, stress in rows]
+    (tmp_path / "S1.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert read_one(tmp_path / "S1.csv", READING)[0] == []
+    as_segments = "\n".join(lines).replace("Nr", "Segment")
+    (tmp_path / "S1.csv").write_text(as_segments, encoding="utf-8")
+    assert len(read_one(tmp_path / "S1.csv", READING)[0]) == 2
+
+
+def names_of_segments(pattern):
+    """The 17 names of the AHA, each with its number and the vessel that feeds it."""
+    ring = ["LAD", "LAD", "RCA", "RCA", "LCx", "LCx"]
+    vessels = [*ring, *ring, "LAD", "LAD", "RCA", "LCx", "LAD"]
+    return [
+        pattern.format(n=n, name=name, vessel=vessel, camel=name.title().replace(" ", ""))
+        for n, (name, vessel) in enumerate(zip(SEGMENTS, vessels, strict=True), start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{map} {n}. {name}", "{map} {n} - {name} ({vessel})", "{name} ({n}) {map}",
+     "{map}LV{camel}", "{map} {name} {n}", "{letter}{n}"],
+)  # fmt: skip
+def test_headings_of_a_row_a_study_may_carry_number_name_and_vessel(tmp_path, pattern):
+    head, row = ["study_id"], ["S1"]
+    for map_type, values in (("Rest", REST), ("Stress", STRESS)):
+        said = pattern.replace("{map}", map_type).replace("{letter}", map_type[0].lower())
+        head += names_of_segments(said)
+        row += [f"{value:.2f}" for value in values]
+    (tmp_path / "all.csv").write_text(f"{';'.join(head)}\n{';'.join(row)}\n", encoding="utf-8")
+    maps, problems = read_one(tmp_path / "all.csv", READING)
+    assert not problems
+    found = {one.map_type: segment_means(one.values) for one in maps}
+    np.testing.assert_allclose(found["rest"], REST, atol=1e-3)
+    np.testing.assert_allclose(found["stress"], STRESS, atol=1e-3)
+
+
+def test_a_heading_with_the_number_of_another_segment_is_no_column_of_it(tmp_path):
+    head = names_of_segments("rest {n}. {name}")
+    head[:2] = ["rest 2. basal anterior", "rest 1. basal anteroseptal"]
+    row = ["S1", *(f"{value:.2f}" for value in REST)]
+    text = f"study_id;{';'.join(head)}\n{';'.join(row)}\n"
+    (tmp_path / "all.csv").write_text(text, encoding="utf-8")
+    assert read_one(tmp_path / "all.csv", READING)[0] == []
+
+
+def test_a_numbered_series_of_columns_that_is_not_understood_is_said(tmp_path):
+    head = ["study_id", *(f"stress{n}" for n in NUMBERS), *(f"res{n}" for n in NUMBERS)]
+    row = ["S1", *(f"{value:.2f}" for value in [*STRESS, *REST])]
+    (tmp_path / "all.csv").write_text(f"{';'.join(head)}\n{';'.join(row)}\n", encoding="utf-8")
+    (found,), _ = read_one(tmp_path / "all.csv", READING)
+    assert found.note.startswith("not used: column 19, column 20, ")
+    assert found.note.endswith(" and 12 more")

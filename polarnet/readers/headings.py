@@ -49,6 +49,9 @@ _PEOPLE: Final = {
     # when
     "frame", "frames", "time", "zeit", "zeitpunkt", "temps", "tiempo", "tempo", "tijd", "start",
     "date", "datum", "fecha", "day", "tag", "jour", "dia", "week", "woche", "year", "jahr",
+    # what a person has, and a segment has not
+    "bmi", "ef", "lvef", "edv", "esv", "hr", "bp", "rpp", "weight", "gewicht", "height", "diabetes",
+    "hypertension", "group", "gruppe", "diagnosis", "diagnose", "outcome",
 }  # fmt: skip
 """Words over columns of patients, examinations and times, which may be numbered 1 to 17 too."""
 _NEUTRAL: Final = {
@@ -123,7 +126,7 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
         return Heading(other=_NOT_KNOWN)
     unit = unit_within(text)
     rest = without_doses(text.replace(unit, " ") if unit else text)
-    words, numbers = _words(rest)
+    words, numbers = _words(rest, letters)
     meaning = _meaning(profile, letters)
     map_types = {m for word in words if (m := meaning(word))}
     others = [word for word in words if word in _OTHER and not meaning(word)]
@@ -138,8 +141,11 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     if len(numbers) == 1 and len(numbers[0]) <= 2 and all(w in _OTHER for w in strange):
         # "HbA1c", "dose (GBq) 3" or "N13" are no segments: only known words stand by the number.
         segment = int(numbers[0])
-    elif not numbers and strange and not others:
-        segment = segment_of(" ".join(strange))
+    elif strange and not others:
+        # A name may have its number beside it: "rest 4 - basal inferior (RCA)".
+        named = segment_of(" ".join(strange))
+        is_numbered = len(numbers) == 1 and numbers[0].lstrip("0") == str(named)
+        segment = named if not numbers or is_numbered else None
     problem = ""
     if len(map_types) > 1:
         problem = f"names several maps in one column: {', '.join(sorted(map_types))}"
@@ -241,10 +247,14 @@ def counts_people(heading: str) -> bool:
     return names_a_person(heading) or bool(_PEOPLE & set(header_words(heading).split()))
 
 
-def _words(text: str) -> tuple[list[str], list[str]]:
-    """Words of a heading in small letters, and its numbers; K1 is a word."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=(?<![A-Za-z])LV)(?=[A-Z][a-z])", " ", text)
-    constants = re.findall(r"(?<![^\W_])(?:[kK]\s?[1-4]|[rR]2|chi2)(?![^\W_])", apart)
+def _words(text: str, letters: bool = False) -> tuple[list[str], list[str]]:
+    """Words of a heading in small letters, and its numbers; K1 is a word, and so is R2.
+
+    Where `letters` stand for rest and stress, R2 is segment 2 at rest.
+    """
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=(?<![A-Z])LV)(?=[A-Z][a-z])", " ", text)
+    symbols = r"[kK]\s?[1-4]" if letters else r"[kK]\s?[1-4]|[rR]2|chi2"
+    constants = re.findall(rf"(?<![^\W_])(?:{symbols})(?![^\W_])", apart)
     for constant in constants:
         apart = apart.replace(constant, " ", 1)
     words = [word.casefold() for word in re.findall(r"[^\W\d_]+", apart)]

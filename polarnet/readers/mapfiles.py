@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import RECOVERED
 from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells, study_in_name
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
@@ -233,7 +234,13 @@ def _rings(values: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
 def _zeros(
     numbers: np.ndarray | list[np.ndarray], values: np.ndarray, profile: Profile
 ) -> np.ndarray:
-    """Where a map has no value but 0; between rings and sectors a lone 0 is drawn as a slope."""
+    """Where a map has no value but 0; between rings and sectors a lone 0 is drawn as a slope.
+
+    Between segments of little flow and their neighbours a smooth map touches 0, and they are not.
+    """
+    if profile.layout == "segments":
+        is_lost = [False, *(np.ravel(numbers) == 0)]
+        return np.array(is_lost)[segment_map(len(values))] & disc_mask(len(values))
     if profile.layout != "rings" or not any((ring == 0).any() for ring in _rings(numbers)):
         return values == 0
     if isinstance(numbers, list):

@@ -162,6 +162,9 @@ def _usual_unit(maps: Sequence[ReadMap]) -> str:
 
 def _too_high(found: ReadMap, unit: str) -> str:
     hint = " Is it in mL/min/100g? Then say so by --unit." if unit == "mL/min/g" else ""
+    if found.levels.lowest < HIGHEST[unit] / 2:
+        # No unit is wrong where most of the map is right.
+        hint = " Elsewhere it does not: is a number a code for a missing one, or without its point?"
     if is_full_scale(found.levels.top):
         hint = " Is it a share, or a picture scaled to its own maximum? Neither is flow."
     return f"reaches {found.high:.4g} {unit}, above {HIGHEST[unit]:g}.{hint}"

@@ -103,6 +103,10 @@ def make_plan(
         raise ValueError(f"A size of {size} rows must lie between 16 and 1024.")
     if unit and not conversion(unit)[0]:
         raise ValueError(f"'{unit}' is no unit of flow, nor percent.")
+    if keep_ids and key:
+        raise ValueError(
+            "A key is for pseudonyms, and --keep-ids keeps the ids: leave out one of them."
+        )
     used = load_profiles(profiles, scale)
     for profile in used:
         if profile.status == "unconfirmed":

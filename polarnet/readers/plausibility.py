@@ -189,8 +189,12 @@ def _of_flow(map_type: str, levels: Levels) -> Iterator[Doubt]:
 
 
 def _of_pair(rest: Levels, stress: Levels) -> Iterator[Doubt]:
-    if math.isclose(rest.top, stress.top, rel_tol=1e-9):
-        is_certain = is_full_scale(rest.top) or (rest.bits > 0 and stress.bits > 0)
+    if rest.top != stress.top and _ends_as_jpeg(rest.top) and _ends_as_jpeg(stress.top):
+        tops = f"rest and stress end at {rest.top:g} and {stress.top:g}, as pictures of 8 bits do"
+        yield True, f"{tops}: was each scaled to its own maximum? Then it is no flow"
+    elif math.isclose(rest.top, stress.top, rel_tol=1e-9):
+        is_picture = (rest.bits > 0 and stress.bits > 0) or _ends_as_jpeg(rest.top)
+        is_certain = is_full_scale(rest.top) or is_picture
         yield is_certain, _scaled("rest and stress both", rest.top)
     low, usual_low, usual_high, high = _GLOBAL_MFR
     ratio = stress.mean / rest.mean
@@ -201,6 +205,11 @@ def _of_pair(rest: Levels, stress: Levels) -> Iterator[Doubt]:
     elif ratio > usual_high:
         why = "are both in the same unit?"
         yield ratio > high, f"its stress flow is far above its rest flow ({means}): {why}"
+
+
+def _ends_as_jpeg(top: float) -> bool:
+    """Whether a map ends at a whole number where lossy pictures of 8 bits end (our choice)."""
+    return 250 <= top <= 255 and top == round(top)
 
 
 def _scaled(maps: str, top: float) -> str:

@@ -46,7 +46,7 @@ _OTHER_ENDINGS: Final = (
 
 _IGNORED: Final = (
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
-    "system volume information", "lost+found",
+    "system volume information", "lost+found", "#recycle", "#snapshot",
 )  # fmt: skip
 
 _TOLD: Final = (*_IGNORED[:3], "__macosx", "@eadir", ".ds_store", ".ipynb_checkpoints", ".git")

@@ -23,7 +23,7 @@ _LEVELS: Final = {
         "medioventricular", "mitt",
     ),
     "apical": (
-        "apical", "api", "apic", "apikal", "apicale", "apicaal", "distal", "dist", "distale",
+        "apical", "ap", "api", "apic", "apikal", "apicale", "apicaal", "distal", "dist", "distale",
     ),
     "apex": ("apex", "spitze", "apikalkappe", "apice"),
 }  # fmt: skip

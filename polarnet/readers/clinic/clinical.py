@@ -142,9 +142,13 @@ def read_clinical(
     if sheet.note:
         tell(f"{path.name}: {sheet.note}")
     table = as_table(sheet, path.name)
-    if columns is None:
-        columns = default_columns(table, traits, path.name, tell)
-    mapped = apply_column_map(table, columns, path.name, sheet.delimiter)
+    try:
+        of_table = columns or default_columns(table, traits, path.name, tell)
+        mapped = apply_column_map(table, of_table, path.name, sheet.delimiter)
+    except ValueError as error:
+        hint = "" if columns else " --suggest-columns writes a first column map."
+        raise ValueError(f"{error}{hint}") from None
+    columns = of_table
     excluded = {str(s): str(reason) for s, reason in mapped.excluded.items() if reason}
     for reason, exclusion in columns.exclude.items():
         n = sum(r == reason for r in excluded.values())

@@ -84,7 +84,18 @@ def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, 
     codes = {k: v for k, v in values.items() if v in _CODES and is_far(v, usual)}
     negative = {k: v for k, v in values.items() if v < 0}
     few = negative if len(negative) <= _RARE * len(values) else {}
-    return dict(sorted((odd | codes | few).items()))
+    return dict(sorted((odd | codes | few | _thousandths(values)).items()))
+
+
+def _thousandths(values: Mapping[int, float]) -> dict[int, float]:
+    """Numbers such as 1.234 beside whole ones of three figures: their point may mark thousands."""
+    whole = [v for v in values.values() if v == round(v)]
+    others = {k: v for k, v in values.items() if v != round(v)}
+    are_many = len(whole) > len(others) and np.median(whole) >= 100
+    if not are_many:
+        return {}
+    are_few = all(1 <= v < min(whole) and np.isclose(v, round(v, 3)) for v in others.values())
+    return others if are_few else {}
 
 
 def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -> str:

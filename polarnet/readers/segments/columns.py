@@ -30,6 +30,7 @@ from polarnet.readers.segments.cells import (
     uneven,
     unused,
 )
+from polarnet.readers.tables.cells import is_number
 from polarnet.readers.tables.sheets import Sheet
 
 _SEARCHED: Final = 40
@@ -58,7 +59,7 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     numbers = [k for k in labels if k is not None]
     if len(rows) < len(numbers) and any(_says_segment(c) for row in above for c in row[1:]):
         raise ValueError(_LONG)
-    _check_labels(sheet, labels, above, profile)
+    assumed = _check_labels(sheet, labels, above, profile)
     check_segments(rows)
     if len(rows) < len(numbers):
         twice = next(k for k in numbers if numbers.count(k) > 1)
@@ -83,7 +84,8 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     headings = _filled(headings, columns)
     _check_ends(sheet, labels, columns, max(headings, default=0))
     chosen = _chosen(headings)
-    note = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
+    others = unused({p: shown(texts[p], p, h) for p, h in headings.items() if p not in chosen})
+    note = "; ".join(filter(None, (assumed, others)))
     decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
     found = []
     for place, map_type in chosen.items():
@@ -129,13 +131,18 @@ def _check_labels(
     labels: Sequence[int | None],
     above: Sequence[Sequence[str]],
     profile: Profile,
-) -> None:
-    """Raise where bare numbers stand for patients or times, by what heads them."""
+) -> str:
+    """Raise where bare numbers stand for patients or times, by what heads them.
+
+    Returns
+    -------
+    A note where nothing says that they are segments, "" where something does.
+    """
     places = [place for place, k in enumerate(labels) if k is not None]
     bare = [sheet.rows[place][0] for place in places if is_bare(sheet.rows[place][0])]
     named = [segment_of(cell) for place in places for cell in sheet.rows[place][1:2]]
     if not bare or named == [labels[place] for place in places]:
-        return
+        return ""
     # A level such as "Basal" stands alone in its row, and a title in the first cell.
     head: Sequence[str] = next(
         (row for row in reversed(above) if sum(map(bool, row)) > 1 and not is_unit_row(row[1:])),
@@ -144,12 +151,24 @@ def _check_labels(
     title = read_heading(head[0], profile)
     corner = "" if title.map_type or title.is_flow else head[0]
     if says_segments(corner):
-        return
+        return ""
     # Under "Nr", or no heading, the rest of the table must be one of segments.
     beside = [cell for cell in head[1:] if not read_heading(cell, profile).map_type]
     has_letters = any(label[0] in "sS" for label in bare)
-    if has_letters or not says_number(corner) or any(map(counts_people, beside)):
+    is_of_people = any(map(counts_people, beside)) or _names_each(sheet, places)
+    if has_letters or not says_number(corner) or is_of_people:
         raise ValueError(_TERRITORIES if _only_territories(sheet) else _PEOPLE)
+    under = f"'{corner}'" if corner else "no heading"
+    return f"its rows, numbered under {under}, were taken for the 17 AHA segments of one study"
+
+
+def _names_each(sheet: Sheet, places: Sequence[int]) -> bool:
+    """Whether a column gives each row a text of its own, as initials or names do."""
+    rows = [sheet.rows[place] for place in places]
+    return any(
+        len(set(cells)) == len(rows) and all(c and not is_number(c[:1]) for c in cells)
+        for cells in zip(*(row[1:] for row in rows), strict=False)
+    )
 
 
 def _check_lengths(sheet: Sheet, labels: Sequence[int | None], head: int | None) -> None:

@@ -1,5 +1,7 @@
 """Which maps does a table with a row a study hold: 17 columns for each map."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -128,11 +130,17 @@ def _studies(
     decimal_comma = has_decimal_comma(
         (cell for row in rows for place, cell in enumerate(row) if place in taken), sheet.delimiter
     )
+    series = Counter(map(_stem, sheet.rows[0]))
     note = unused(
         {
             place: shown(sheet.rows[0][place], place, heading)
             for place, heading in enumerate(headings)
-            if (heading.map_type or heading.segment is not None) and place not in taken
+            if (
+                heading.map_type
+                or heading.segment is not None
+                or series[_stem(sheet.rows[0][place])] >= ENOUGH
+            )
+            and place not in taken
         }
     )
     numeric = [
@@ -176,6 +184,11 @@ def _studies(
             )  # fmt: skip
         found += maps if sheet.delimiter else all_or_none(maps)
     return found
+
+
+def _stem(name: str) -> str:
+    """What columns such as res1 to res17 have in common; a name without a number is its own."""
+    return re.sub(r"\d+", "#", name)
 
 
 def _check_names(
