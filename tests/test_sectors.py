@@ -75,6 +75,23 @@ def test_sectors_are_put_in_ascending_order_and_slices_in_that_of_the_profile(tm
     assert (numbers.map_type, numbers.unit) == ("rest", "ml/min/g")
 
 
+@pytest.mark.parametrize(
+    ("slices", "first_ring", "is_read"),
+    [(("1", "2", "3"), "base", True), (("Slice 1", "Slice 2", "Slice 3"), "base", True),
+     (("1", "2", "3"), "apex", False), (("1", "3", "4"), "base", False),
+     (("2", "1", "3"), "base", False)],
+)  # fmt: skip
+def test_plain_slices_are_read_where_the_profile_says_that_the_base_is_first(
+    tmp_path, slices, first_ring, is_read
+):
+    profile = tmp_path / "rings.yaml"
+    profile.write_text(f"layout: rings\nfirst_ring: {first_ring}\n", encoding="utf-8")
+    reading = Reading((*READING.profiles, load_profile(profile)))
+    maps, why = told(tmp_path / "P1_rest.txt", sectors(slices=slices), reading)
+    assert bool(maps) == is_read
+    assert is_read or "export the 17 AHA segments instead" in why[0]
+
+
 def test_slices_that_do_not_run_from_base_to_apex_are_refused(tmp_path):
     for slices in (("1 (apical)", "2", "3 (basal)"), ("1 (basal)", "3", "2 (apical)")):
         assert (

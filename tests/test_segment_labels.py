@@ -187,3 +187,12 @@ def test_a_numbered_series_of_columns_that_is_not_understood_is_said(tmp_path):
     (found,), _ = read_one(tmp_path / "all.csv", READING)
     assert found.note.startswith("not used: column 19, column 20, ")
     assert found.note.endswith(" and 12 more")
+
+
+@pytest.mark.parametrize(("corner", "is_said"), [("", True), ("Nr", True), ("Segment", False)])
+def test_numbered_columns_that_nothing_calls_segments_are_read_and_said(tmp_path, corner, is_said):
+    rows = [[corner, *NUMBERS], ["Rest", *map(str, REST)], ["Stress", *map(str, STRESS)]]
+    (tmp_path / "S1.csv").write_text("\n".join(map(";".join, rows)), encoding="utf-8")
+    maps, _ = read_one(tmp_path / "S1.csv", READING)
+    assert [found.map_type for found in maps] == ["rest", "stress"]
+    assert all(("taken for the 17 AHA segments" in found.note) == is_said for found in maps)

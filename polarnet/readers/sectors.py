@@ -61,8 +61,12 @@ def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> Numbers | None:
     slices = [_SLICE.fullmatch(cells[first - 1]) if first else None for cells in below]
     told = [(int(m[1]), (m[2] or "").casefold()) for m in slices if m]
     ends = ["basal", *[""] * (len(below) - 2), "apical"]
-    if len(below) < 2 or told != list(enumerate(ends, start=1)):
-        raise ValueError("does not number its slices from the basal one to the apical one")
+    is_plain = told == [(k, "") for k in range(1, len(below) + 1)]
+    if len(below) < 2 or not (is_plain or told == list(enumerate(ends, start=1))):
+        raise ValueError(
+            "does not number its slices from the basal one to the apical one: export the 17 AHA "
+            "segments instead"
+        )
     map_type, unit = _parameter(sheet, head, profiles[0])
     cells = [[cells[sectors[k]] if sectors[k] < len(cells) else "" for k in sorted(sectors)]
              for cells in below]  # fmt: skip
@@ -70,6 +74,11 @@ def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> Numbers | None:
     values = np.array([[parse_number(c, decimal_comma) for c in row] for row in cells])
     profile = _profile(values.shape, profiles)
     if profile.first_ring == "apex":
+        if is_plain:
+            raise ValueError(
+                "does not say which of its slices is basal: state first_ring: base in the profile "
+                "if it is the first, or export the 17 AHA segments instead"
+            )
         values = values[::-1]
     return Numbers(values, map_type=map_type, unit=unit)
 

@@ -113,11 +113,12 @@ def _studies(
         first = 2
     phase = next((place for place, name in enumerate(words) if name in _PHASE), None)
     study = _study_column(words, study_heading)
+    assumed = ""
     if study is None and list(columns) == [""]:
         # "Rest MBF | 0.65 | 0.74 ...": one study, a row a map.
         named = [read_heading(row[0], profile).map_type for row in rows if row]
         if all(named) and len(set(named)) == len(named):
-            _check_numbered(sheet.rows[0], headings, columns[""])
+            assumed = _check_numbered(sheet.rows[0], headings, columns[""])
             phase = 0
     is_one = study is None and list(columns) == [""] and _is_one_study(words, taken, len(rows))
     if is_one:
@@ -131,7 +132,7 @@ def _studies(
         (cell for row in rows for place, cell in enumerate(row) if place in taken), sheet.delimiter
     )
     series = Counter(map(_stem, sheet.rows[0]))
-    note = unused(
+    others = unused(
         {
             place: shown(sheet.rows[0][place], place, heading)
             for place, heading in enumerate(headings)
@@ -143,6 +144,7 @@ def _studies(
             and place not in taken
         }
     )
+    note = "; ".join(filter(None, (assumed, others)))
     numeric = [
         place
         for place in range(len(headings))
@@ -220,8 +222,13 @@ def _says_flow(said: Heading, unit: str) -> bool:
 
 def _check_numbered(
     row: Sequence[str], headings: Sequence[Heading], numbers: dict[int, int]
-) -> None:
-    """Raise where columns that are only numbered may be patients or frames, not segments."""
+) -> str:
+    """Raise where columns that are only numbered may be patients or frames, not segments.
+
+    Returns
+    -------
+    A note where nothing says that they are segments, "" where something does.
+    """
     is_counted = all(is_bare(row[place]) for place in numbers.values())
     has_letters = any(not headings[place].is_bare for place in numbers.values())
     is_open = says_number(row[0]) or header_words(row[0]) in _PHASE
@@ -230,6 +237,8 @@ def _check_numbered(
             "has columns that are numbered under a heading that is not that of segments. If they "
             "are the 17 AHA segments of one study, call them segment 1 to segment 17"
         )
+    is_assumed = is_counted and not says_segments(row[0])
+    return "its numbered columns were taken for the 17 AHA segments" if is_assumed else ""
 
 
 def _study_column(words: Sequence[str], study_heading: str) -> int | None:
