@@ -142,6 +142,14 @@ def test_a_text_of_its_own_in_each_row_makes_numbered_rows_people(tmp_path):
     assert len(read_one(tmp_path / "S1.csv", READING)[0]) == 2
 
 
+def test_a_spread_in_each_row_makes_numbered_rows_no_people(tmp_path):
+    lines = ["#;rest;SD;stress"]
+    rows = zip(NUMBERS, REST, STRESS, strict=True)
+    lines += [f"{n};{rest:.2f};±0.{int(n):02d};{stress:.2f}" for n, rest, stress in rows]
+    (tmp_path / "S1.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert len(read_one(tmp_path / "S1.csv", READING)[0]) == 2
+
+
 def names_of_segments(pattern):
     """The 17 names of the AHA, each with its number and the vessel that feeds it."""
     ring = ["LAD", "LAD", "RCA", "RCA", "LCx", "LCx"]

@@ -30,7 +30,6 @@ from polarnet.readers.segments.cells import (
     uneven,
     unused,
 )
-from polarnet.readers.tables.cells import is_number
 from polarnet.readers.tables.sheets import Sheet
 
 _SEARCHED: Final = 40
@@ -166,7 +165,7 @@ def _names_each(sheet: Sheet, places: Sequence[int]) -> bool:
     """Whether a column gives each row a text of its own, as initials or names do."""
     rows = [sheet.rows[place] for place in places]
     return any(
-        len(set(cells)) == len(rows) and all(c and not is_number(c[:1]) for c in cells)
+        len(set(cells)) == len(rows) and all(cell[:1].isalpha() for cell in cells)
         for cells in zip(*(row[1:] for row in rows), strict=False)
     )
 
