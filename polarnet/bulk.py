@@ -64,6 +64,7 @@ def predict_in_parts(
     facts: dict[str, Any] = {
         "run": _stamp(run / "environment.json"),
         "cohort": _stamp(cohort / "cohort.json"),
+        "table": _stamp(cohort / "cohort.csv"),  # whose patients the training has seen
     }
     facts |= {"run_folder": str(run), "cohort_folder": str(cohort), "part": part}
     _begin(parts, facts)

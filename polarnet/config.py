@@ -367,7 +367,10 @@ def _check_settings(folder: Path, config: ExperimentConfig) -> None:
     if not isinstance(kept, dict):
         raise ValueError(f"{path} is damaged. Copy the run folder again.")
     here = settings_of(config)
-    if edited := [name for name in here if name in kept and kept[name] != here[name]]:
+    edited = [name for name in here if name in kept and kept[name] != here[name]]
+    if "weights" in edited and not {kept["weights"], here["weights"]} & {None, "imagenet"}:
+        edited.remove("weights")  # the file may have moved: nothing is read from it any more
+    if edited:
         verb = "was" if len(edited) == 1 else "were"
         raise ValueError(
             f"{folder / 'config.yaml'}: {', '.join(edited)} {verb} edited since training, and "

@@ -133,11 +133,17 @@ def read_patients(patients: Any, n: int) -> np.ndarray:
 
     Raises
     ------
-    ValueError: a study has no patient; where the patients have an index, the studies are named.
+    ValueError: a study has no patient (where the patients have an index, it is named), or they are
+        no list.
 
     >>> read_patients(["P1", "P2", "P1"], 3).tolist()
     [0, 1, 0]
     """
+    if np.ndim(patients) != 1:
+        raise ValueError(
+            f"{n} studies need a patient each, but a {type(patients).__name__} was given. Name "
+            "them in a Series, a list or an array."
+        )
     names = np.array(normal_ids(patients), object)
     is_missing = names == ""
     if len(names) != n or is_missing.any():

@@ -177,10 +177,12 @@ def check_files(folder: Path) -> None:
 
     Raises
     ------
-    ValueError: a file was changed, exchanged or removed.
+    ValueError: a file was changed, exchanged or removed, or the digests are damaged.
     """
     path = folder / ENVIRONMENT_FILE
     kept = read_facts(path).get("files", {}) if path.is_file() else {}
+    if not isinstance(kept, dict):
+        raise ValueError(f"{path} is damaged. Copy the run folder again.")
     if odd := differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "

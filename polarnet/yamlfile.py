@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-MAX_YAML_BYTES: Final = 2**20
+MAX_YAML_BYTES: Final = 2**18
 """Largest settings file (our choice; a column map of a hundred columns has 10 kB)."""
 
 _MAX_MESSAGE: Final = 300  # characters of the parser's own words
@@ -26,13 +26,13 @@ def read_yaml(path: str | Path, *, has_numbers: bool = True) -> Any:
     Raises
     ------
     FileNotFoundError: no such file.
-    ValueError: it is larger than 1 MB, not UTF-8, not YAML, gives a key twice or uses an alias.
+    ValueError: it is larger than 256 kB, not UTF-8, not YAML, gives a key twice or uses an alias.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file {path}.")
     if path.stat().st_size > MAX_YAML_BYTES:
-        raise ValueError(f"{path.name} is larger than 1 MB. Is it a file of settings?")
+        raise ValueError(f"{path.name} is larger than 256 kB. Is it a file of settings?")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -65,6 +65,22 @@ def test_parts_of_another_cohort_are_refused(folders, phantom, tmp_path, monkeyp
         bulk.predict_in_parts(run, other, out, part=32)
 
 
+def test_parts_are_of_the_patients_that_the_table_names(folders, monkeypatch):
+    """An edited patient id may make a study one of the training."""
+    run, cohort, out = folders
+    monkeypatch.setattr(bulk, "_score", lambda *_: "no space")
+    with pytest.raises(ValueError, match="no space"):
+        bulk.predict_in_parts(run, cohort, out, part=32)
+    table = cohort / "cohort.csv"
+    text = table.read_text(encoding="utf-8")
+    first, second = text.splitlines()[1:3]
+    patient = first.split(",")[1]
+    edited = text.replace(second, second.replace(second.split(",")[1], patient, 1))
+    table.write_text(edited, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"scores.csv.parts holds scores of another model"):
+        bulk.predict_in_parts(run, cohort, out, part=32)
+
+
 def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path):
     """Neither the cohort nor the first part has anything to say; the second part has."""
     run, _, out = folders

@@ -120,6 +120,16 @@ def test_a_column_of_0_and_1_that_was_added_may_be_named_as_a_trait(folder):
     assert "cad" not in cohort.clinical
 
 
+def test_a_description_that_gives_the_maps_to_other_studies_is_refused(folder):
+    """Where the table is as written, its order is that of the maps."""
+    path = folder / "cohort.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["study_ids"] = [*facts["study_ids"][1:], facts["study_ids"][0]]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"cohort\.json names the studies in another order"):
+        pn.read_cohort(folder)
+
+
 def test_verification_says_that_the_table_was_edited(folder):
     pn.read_cohort(folder, verify=True)
     _edit(folder, lambda text: text.replace("50.5", "51.5"))

@@ -6,6 +6,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.evaluation import table as tables
+from polarnet.evaluation.comparison import read_metrics
 from polarnet.evaluation.roc import chance_p_value
 
 LABELS = [1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1]
@@ -209,6 +210,33 @@ def test_baselines_find_a_signal_that_is_there(phantom):
     assert pn.auroc(labels, scores["global mean"][0]["impaired_mfr"]).value > 0.95
     assert list(scores) == ["global mean", "17 segments"]
     assert table["n_pos"].iloc[0] == (labels == 1).sum()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text[: len(text) // 2], "metrics.csv"),
+        (lambda text: text.replace("auroc", "auc"), "lacks the columns auroc"),
+        (lambda text: text.replace(",0.", ",x."), "metrics.csv has text in the columns"),
+        (lambda text: text.replace("False", "no"), "metrics.csv has text in .*is_circular"),
+        (lambda _: "", "metrics.csv is empty"),
+    ],
+    ids=["cut", "renamed", "text", "words", "empty"],
+)
+def test_a_damaged_table_of_results_is_refused_in_one_line(finished_run, tmp_path, change, told):
+    text = (finished_run[0].folder / "metrics.csv").read_text(encoding="utf-8")
+    (tmp_path / "metrics.csv").write_text(change(text), encoding="utf-8")
+    with pytest.raises(ValueError, match=told) as caught:
+        read_metrics(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_results_is_read_with_semicolons(finished_run, tmp_path):
+    cells = pd.read_csv(finished_run[0].folder / "metrics.csv")
+    cells.to_csv(tmp_path / "metrics.csv", sep=";", index=False)
+    assert read_metrics(tmp_path)["auroc"].tolist() == pytest.approx(
+        cells["auroc"].tolist(), nan_ok=True
+    )
 
 
 def test_the_comparator_is_the_baseline_with_the_lower_validation_loss(finished_run):

@@ -233,6 +233,15 @@ def test_patients_as_an_array_follow_the_labels():
     same(pn.evaluate(scores, labels, PATIENTS.to_list()), pn.evaluate(scores, labels, PATIENTS))
 
 
+@pytest.mark.parametrize("given", ["P" * 60, "patient_id", 7, PATIENTS.to_frame()])
+def test_patients_that_are_no_list_are_refused(given):
+    """Text of 60 letters would be 60 patients, and one word the same patient 60 times."""
+    with pytest.raises(ValueError, match=r"60 studies need a patient each, but a .* was given"):
+        pn.evaluate(P.to_frame("sex"), Y.to_frame("sex"), given)
+    with pytest.raises(ValueError, match=r"60 studies need a patient each, but a .* was given"):
+        read_patients(given, 60)
+
+
 # === Segments ===================================================================================
 
 VALUES = np.arange(17) / 4

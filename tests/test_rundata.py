@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import polarnet as pn
 from polarnet import cachefolder, rundata, suitability
-from polarnet.config import load_run_config
+from polarnet.config import load_run_config, save_config
 from polarnet.evaluation.table import read_scores
 from polarnet.network import features, model, precision
 from polarnet.network.determinism import deterministic
@@ -106,6 +106,31 @@ def test_a_study_folder_that_does_not_say_its_data_is_refused(study_of):
     (study.folder / "data.json").unlink()
     study.run_folder("stress-frozen-seed1").mkdir(parents=True)
     with pytest.raises(ValueError, match="does not say which labels and maps"):
+        open_on()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace(",train", ",test", 1), "different split"),
+        (lambda text: text.replace(",train", ",trian", 1), "different split"),
+        (lambda text: text + text.splitlines()[3] + "\n", "another cohort"),
+        (lambda text: text.replace("part", "role", 1), "lacks the columns part"),
+        (lambda text: text[: len(text) // 2].rpartition(",")[0], "cells|another cohort"),
+        (lambda _: "", "is empty"),
+    ],
+    ids=["moved", "misspelt", "twice", "renamed", "cut", "empty"],
+)
+def test_an_edited_split_is_refused(study_of, change, told):
+    """A study of the training could become a result, or nobody's."""
+    _, open_on = study_of
+    path = open_on().folder / "split.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(change(text), encoding="utf-8")
+    with pytest.raises(ValueError, match=told):
+        open_on()
+    for same in (text, text.replace(",", ";")):
+        path.write_text(same, encoding="utf-8")
         open_on()
 
 
@@ -231,6 +256,42 @@ def test_scores_without_parts_are_counted_as_they_are(make_cohort):
     assert "40 of 40 studies left out" in all_seen["note"].iloc[0]
 
 
+def test_the_part_is_read_as_people_write_it_and_other_words_are_refused(make_cohort):
+    """Taken for new patients, those of the training would be results."""
+    cohort = make_cohort(n=80)
+    index = cohort.patients.index
+    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 80), "part": ["new"] * 80}, index)
+    scores.loc[index[:40], "part"] = ["Train", " val ", "TRAIN", "Val"] * 10
+    table = pn.evaluate(scores, cohort.traits)
+    assert table[["n_pos", "n_neg"]].iloc[0].tolist() == [20, 20]
+    assert (
+        "40 of 80 studies left out: patients of the training (20 train, 20 val)"
+        in (table["note"].iloc[0])
+    )
+    for word in ("training", "validation", "learn", "0", "x" * 1000):
+        scores.loc[index[7], "part"] = word
+        with pytest.raises(ValueError, match=r"Column part says .* must say train, val, test") as e:
+            pn.evaluate(scores, cohort.traits)
+        assert len(str(e.value)) < 200
+
+
+def test_a_comparison_leaves_patients_of_the_training_out_of_every_row(make_cohort):
+    """The network ranks the 40 others at random, which the 40 of the training would hide."""
+    cohort = make_cohort(n=80)
+    index = cohort.patients.index
+    sex = cohort.traits["sex"].to_numpy()
+    of_network = np.where(np.arange(80) < 40, 0.2 + 0.6 * sex, np.resize([0.4, 0.4, 0.6, 0.6], 80))
+    network = pd.DataFrame({"sex": of_network, "part": ["train"] * 40 + ["new"] * 40}, index)
+    baseline = pd.DataFrame({"sex": 0.2 + 0.6 * sex}, index)
+    table = pn.compare(
+        {"network": (network[["sex"]], network), "mean": (baseline, baseline)},
+        cohort, cohort, "stress",
+    ).set_index("model")  # fmt: skip
+    assert table[["n_pos", "n_neg"]].to_numpy().tolist() == [[20, 20], [20, 20]]
+    assert table.loc["network", "auroc"] == 0.5
+    assert table.loc["mean", "difference"] == -0.5
+
+
 def test_a_run_of_an_earlier_version_does_not_know_its_patients(copied, finished_run, tmp_path):
     _, (_, _, test) = finished_run
     for name in ("patients.json", "environment.json"):
@@ -260,6 +321,33 @@ def test_edited_settings_of_a_run_are_named(copied, line, names):
     path.write_text("\n".join([*rest, *traits, *window, line]) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match=rf"config\.yaml: {names} edited since training"):
         load_run_config(copied)
+
+
+@pytest.mark.parametrize(
+    ("kept", "here", "may_differ"),
+    [("/old/w.h5", "/new/w.h5", True), ("/old/w.h5", None, False), (None, "/new/w.h5", False),
+     ("imagenet", "/new/w.h5", False), ("/old/w.h5", "imagenet", False)],
+)  # fmt: skip
+def test_only_the_path_of_a_weights_file_may_change_after_training(copied, kept, here, may_differ):
+    config = dataclasses.replace(load_run_config(copied), weights=here)
+    save_config(config, copied / "config.yaml")
+    facts = json.loads((copied / "environment.json").read_text(encoding="utf-8"))
+    facts["settings"]["weights"] = kept
+    (copied / "environment.json").write_text(json.dumps(facts), encoding="utf-8")
+    if may_differ:
+        assert load_run_config(copied).weights == here
+    else:
+        with pytest.raises(ValueError, match="weights was edited since training"):
+            load_run_config(copied)
+
+
+@pytest.mark.parametrize("files", [[1], "x", None, 3])
+def test_digests_of_another_type_are_damage(copied, files):
+    path = copied / "environment.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | {"files": files}
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"environment\.json is damaged"):
+        rundata.check_files(copied)
 
 
 @pytest.mark.parametrize("name", rundata.DIGESTED)

@@ -16,6 +16,7 @@ from polarnet.csvfile import read_csv, write_csv
 from polarnet.folders import new_folder
 from polarnet.ids import normal_ids
 from polarnet.traits import MAP_TYPES
+from polarnet.yamlfile import shown
 
 _FILES: Final = tuple(f"{map_type}.npy" for map_type in MAP_TYPES)
 
@@ -128,7 +129,9 @@ def _description(path: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise ValueError(f"{path} is damaged (no entries). Import the cohort again.")
     if facts.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {facts.get('format')}, this version reads {FORMAT}.")
+        raise ValueError(
+            f"{path}: format {shown(facts.get('format'))}, this version reads {FORMAT}."
+        )
     is_whole = {name: _is_count(facts.get(name)) for name in ("n_studies", "size")}
     is_whole |= {name: isinstance(facts.get(name), str) for name in _WORDS}
     is_whole |= {name: _is_names(facts.get(name)) for name in _NAMES}
@@ -264,7 +267,7 @@ def _read_table(path: Path, description: dict[str, Any], verify: bool) -> pd.Dat
     """Read cohort.csv, which a user may have edited, and check ids and labels again."""
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
-    _check_whole(path, description.get("table", {}), verify)
+    is_as_written = _check_whole(path, description.get("table", {}), verify)
     names = ("study_id", "patient_id", *description["traits"], *description.get("text", []))
     table = read_csv(path, text=names)
     expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
@@ -283,15 +286,23 @@ def _read_table(path: Path, description: dict[str, Any], verify: bool) -> pd.Dat
             f"{path} {changed} ({len(table)} rows, {len(ids)} studies): it was cut short, or ids "
             "were changed. Import the cohort again to change its studies."
         )
+    if is_as_written and not ids.equals(table.index):
+        raise ValueError(
+            f"{path.with_name('cohort.json')} names the studies in another order than the table "
+            "that was written with it. Copy the cohort folder again."
+        )
     return table.loc[ids]
 
 
-def _check_whole(path: Path, written: dict[str, str], verify: bool) -> None:
-    """Raise where a table was cut within its last row; warn, on wish, where it was edited."""
+def _check_whole(path: Path, written: dict[str, str], verify: bool) -> bool:
+    """Whether a table is as written. Raises where it was cut within its last row.
+
+    Warns, on wish, where it was edited.
+    """
     content = path.read_bytes()
     found = _table_digests(content)
     if not written or found["sha256"] == written["sha256"]:
-        return
+        return bool(written)
     is_cut = found["sha256_but_last_row"] == written["sha256_but_last_row"]
     if is_cut and not content.endswith((b"\n", b"\r")):
         raise ValueError(
@@ -302,3 +313,4 @@ def _check_whole(path: Path, written: dict[str, str], verify: bool) -> None:
         warnings.warn(
             f"{path} was edited since it was written; its maps are as written.", stacklevel=4
         )
+    return False

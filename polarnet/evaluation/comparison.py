@@ -9,6 +9,9 @@ import pandas as pd
 from sklearn.metrics import log_loss
 
 from polarnet.cohort import RECOVERED, Cohort
+from polarnet.cohort.checks import listing
+from polarnet.csvfile import read_csv
+from polarnet.evaluation.parts import with_part, without_training
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import evaluate, first_studies, is_reportable
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
@@ -22,6 +25,14 @@ CIRCULAR_MAPS: Final = ("reserve", COMBINED)
 
 FROM_FLOW: Final = ("maps", "mfr number")
 """Sources of an impaired-MFR label that are the flow of the same study."""
+
+_WORDS: Final = ("data", "map_type", "trait", "model", "method", "note")
+_FLAGS: Final = ("is_circular", "is_comparator")
+_NUMBERS: Final = (
+    "n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "val_log_loss",
+    "difference", "difference_low", "difference_high", "difference_p",
+)  # fmt: skip
+"""Columns of metrics.csv, by what is in them."""
 
 PHANTOM_LABEL: Final = "phantom, not patients"
 
@@ -67,7 +78,9 @@ def compare(
             )
         allowed = list(candidates)
     tables = []
-    for model, (of_val, of_test) in scores.items():
+    of_network = scores[NETWORK][1]
+    for model, (of_val, given) in scores.items():
+        of_test = with_part(given, of_network)  # baselines were fitted on the same patients
         table = evaluate(of_test, test.traits, test.patients)
         kind = RECOVERED if test.is_recovered else "cohort"
         table.insert(0, "data", PHANTOM_LABEL if test.is_phantom else kind)
@@ -78,7 +91,7 @@ def compare(
         table["val_log_loss"] = [_log_loss(labels[t], values[t]) for t in table["trait"]]
         table["is_circular"] = [is_circular(test, map_type, trait) for trait in table["trait"]]
         differences = [
-            _difference(scores[NETWORK][1], of_test, test, trait, model) for trait in table["trait"]
+            _difference(of_network, of_test, test, trait, model) for trait in table["trait"]
         ]
         tables.append(pd.concat([table, pd.DataFrame(differences)], axis=1))
     whole = pd.concat(tables, ignore_index=True)
@@ -86,7 +99,7 @@ def compare(
     for _, rows in whole[whole["model"].isin(allowed)].groupby("trait"):
         if rows["val_log_loss"].notna().any():
             whole.loc[rows["val_log_loss"].idxmin(), "is_comparator"] = True
-    order = pd.Index(scores[NETWORK][1].columns)
+    order = pd.Index(of_network.columns)
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
 
 
@@ -128,6 +141,7 @@ def _difference(
 ) -> dict[str, float]:
     """Paired difference of the network and another model; NaN for itself and small classes."""
     names = ("difference", "difference_low", "difference_high", "difference_p")
+    network, other = without_training(network)[0], without_training(other)[0]
     rows, _ = first_studies(network, test.traits, test.patients)
     labels = test.traits.loc[rows, trait].dropna()
     if model == NETWORK or not is_reportable(labels):
@@ -145,6 +159,7 @@ def read_metrics(folder: Path) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError: the run has no metrics.csv.
+    ValueError: it is not whole, lacks a column, or a column of numbers holds text.
     """
     path = folder / "metrics.csv"
     if not path.is_file():
@@ -152,5 +167,12 @@ def read_metrics(folder: Path) -> pd.DataFrame:
             f"{folder} has no metrics.csv; make the run with `polarnet train`, or with "
             "run_experiment in Python."
         )
-    # Only the empty cell is a gap, and names stay names: a trait may be called "NA" or "2020".
-    return pd.read_csv(path, dtype={"trait": str}, keep_default_na=False, na_values=[""])
+    # Names stay names: a trait may be called "NA" or "2020".
+    table = read_csv(path, text=_WORDS)
+    if lacking := [name for name in (*_WORDS, *_FLAGS, *_NUMBERS) if name not in table]:
+        raise ValueError(f"{path} lacks the columns {listing(lacking)}. Copy the run again.")
+    is_odd = {name: not pd.api.types.is_numeric_dtype(table[name]) for name in _NUMBERS}
+    is_odd |= {name: not pd.api.types.is_bool_dtype(table[name]) for name in _FLAGS}
+    if odd := [name for name in is_odd if is_odd[name]]:
+        raise ValueError(f"{path} has text in the columns {listing(odd)}. Copy the run again.")
+    return table

@@ -1,5 +1,6 @@
 """One row a trait: counts, AUROC with interval, p-value, and what to mind."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -173,8 +174,10 @@ def first_studies(
     rows = labels.index[is_scored]
     if patients is None:
         return rows, 0
+    if isinstance(patients, Mapping):
+        patients = pd.Series(patients)
     if not isinstance(patients, pd.Series):
-        patients = pd.Series(patients, index=labels.index)
+        patients = pd.Series(read_patients(patients, len(labels)), labels.index)
     by_study = patients.set_axis(normal_ids(patients.index))
     if by_study.index.has_duplicates:
         twice = by_study.index[by_study.index.duplicated()].to_list()

@@ -11,8 +11,9 @@ import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.cohort.checks import listing
-from polarnet.csvfile import without_apostrophes, write_csv
+from polarnet.csvfile import read_csv, write_csv
 from polarnet.folders import new_file
+from polarnet.ids import normal_ids
 from polarnet.report.tables import PHANTOM_NOTE
 from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text
@@ -125,9 +126,8 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
             )
     split_file = folder / SPLIT_FILE
     if split_file.is_file():
-        table = pd.read_csv(split_file, dtype=str, keep_default_na=False)
-        part = without_apostrophes(table).set_index("study_id")["part"]
-        if set(part.index) != set(whole.patients.index):
+        part = _read_split(split_file)
+        if sorted(part.index) != sorted(whole.patients.index):
             raise ValueError(
                 f"{split_file} is of another cohort: {len(part)} studies, {cohort} has "
                 f"{len(whole)}. Choose another --out."
@@ -145,6 +145,14 @@ def open_reproduction(cohort: str | Path, out: str | Path, plan: Plan) -> Reprod
     with new_file(folder / PLAN_FILE) as partial:
         partial.write_text(plan_as_text(plan), encoding="utf-8")
     return study
+
+
+def _read_split(path: Path) -> pd.Series:
+    """study_id -> part, as it was drawn."""
+    table = read_csv(path, text=("study_id", "part"))
+    if lacking := [name for name in ("study_id", "part") if name not in table]:
+        raise ValueError(f"{path} lacks the columns {listing(lacking)}. Choose another --out.")
+    return table.set_index(pd.Index(normal_ids(table["study_id"]), name="study_id"))["part"]
 
 
 def label_figure(figure: Any, study: Reproduction) -> None:
@@ -171,6 +179,7 @@ def _same_data(study: Reproduction) -> None:
             "version began it. Choose another --out."
         )
     facts = data_facts(study.cohort, study.pixels, study.plan.traits, clinical=True)
+    facts["split (split.csv)"] = study.split_digest
     advice = (
         "Networks, thresholds and baselines there belong to the old data. Choose another --out, or "
         "put the old cohort back."
