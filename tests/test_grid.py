@@ -20,6 +20,7 @@ seeds: [1, 2]
 traits: [sex, diabetes]
 input_size: 32
 weights: none
+trunk: block1
 epochs: 2
 precision: float32
 """

@@ -12,10 +12,12 @@ SETTINGS = {
     "head": {},
     "augmented": {"augment": True, "views": 0},
     "views": {"augment": True, "views": 2},
-    "fine-tuned, in the head": {"mode": "finetuned", "finetune_epochs": 3},
-    "fine-tuned, in the block": {"mode": "finetuned", "finetune_epochs": 3, "stop_at": 5},
+    "fine-tuned, in the head": {"mode": "finetuned", "trunk": "block1", "finetune_epochs": 3},
+    "fine-tuned, in the block": {
+        "mode": "finetuned", "trunk": "block1", "finetune_epochs": 3, "stop_at": 5,
+    },
     "from scratch": {"mode": "scratch", "finetune_epochs": 3},
-}
+}  # fmt: skip
 
 
 def trained(cohorts, config, out, cache):
