@@ -4,6 +4,7 @@
 "session" are made once in each process.
 """
 
+import ctypes
 import importlib.util
 import io
 import os
@@ -63,6 +64,8 @@ def _forget_graphs(memory):
     keras = sys.modules.get("keras")
     if keras is not None and psutil.Process().memory_info().rss > memory["bytes"] + HELD:
         keras.utils.clear_session()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # or freed memory stays with the process
         memory["bytes"] = psutil.Process().memory_info().rss
 
 
