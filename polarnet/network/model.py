@@ -148,9 +148,8 @@ def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.Keras
                 filters, 3, padding="same", activation="relu", name=f"small_conv{k}"
             )(features)
         return features
-    trunk = vgg16_trunk(image, config.weights)
-    trunk.trainable = False
-    return trunk.get_layer(BLOCK_ENDS[config.last_block]).output
+    trunk = vgg16_trunk(image, config.weights, config.last_block)
+    return trunk[BLOCK_ENDS[config.last_block]].output
 
 
 def head_name(trait: str) -> str:
