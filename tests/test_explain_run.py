@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from edited_run import exchange_files
+from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.cli import main
@@ -18,14 +19,29 @@ from polarnet.network.encoding import encode
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, phantom, tiny, cache):
-    """A cohort folder and two trainings of different seeds."""
+def runs(tmp_path_factory, phantom, finished_run, cache):
+    """A folder of 30 studies and two trainings of different seeds."""
     folder = tmp_path_factory.mktemp("explained")
-    phantom.save(folder / "cohort")
-    train, val, _ = pn.split_by_patient(phantom, val=0.2, test=0.2, seed=5)
-    for seed in (5, 6):
-        config = dataclasses.replace(tiny, seed=seed)
-        pn.train(train, val, config, folder / f"seed{seed}", cache=cache, show_progress=False)
+    phantom.select(np.arange(30)).save(folder / "cohort")
+    run, (train, val, _) = finished_run
+    shutil.copytree(run.folder, folder / "seed5")
+    config = dataclasses.replace(run.config, seed=6)
+    pn.train(train, val, config, folder / "seed6", cache=cache, show_progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(runs):
+    return pn.load_model(runs / "seed5")
+
+
+@pytest.fixture
+def copied(runs, tmp_path, model, monkeypatch):
+    """A copy of a run to be damaged; its network is built only once, however often it is loaded."""
+    twin = keras.models.clone_model(model)
+    monkeypatch.setattr("polarnet.network.model.build_model", lambda _: twin)
+    folder = shutil.copytree(runs / "seed5", tmp_path / "run")
+    exchange_files(folder)
     return folder
 
 
@@ -33,7 +49,9 @@ def explain(folder, *words):
     return main(["explain", str(folder / "seed5"), str(folder / "cohort"), *words])
 
 
-def test_a_run_is_explained_in_one_command(runs, tmp_path, capsys):
+def test_a_run_is_explained_in_one_command(runs, tmp_path, capsys, monkeypatch):
+    for name, value in (("CHECKED", 12), ("RANDOM_ORDERS", 2), ("SHOWN", 1)):
+        monkeypatch.setattr(f"polarnet.explanation.{name}", value)
     out = tmp_path / "explained"
     code = explain(runs, "--trait", "sex", "--method", "gradient", "--other-seeds",
                    str(runs / "seed6"), "--out", str(out))  # fmt: skip
@@ -48,7 +66,7 @@ def test_a_run_is_explained_in_one_command(runs, tmp_path, capsys):
     assert np.isnan(checks.loc["shuffled labels", "is_passed"])
     # Passed exactly where the whole interval lies above what the maps of two patients share.
     seeds = checks.loc["other seeds"]
-    assert seeds["n"] == min(100, cohort.patients.nunique())
+    assert seeds["n"] == 12 < cohort.patients.nunique()
     assert str(seeds["is_passed"]) == str(seeds["low"] > seeds["reference"])
     assert seeds["verdict"].startswith("passes" if seeds["low"] > seeds["reference"] else "fails")
     groups = pd.read_csv(out / "groups.csv")
@@ -69,7 +87,13 @@ def test_a_run_is_explained_in_one_command(runs, tmp_path, capsys):
      (lambda n: np.full(n, np.nan), "0 have the trait and 0 have not"),
      (lambda n: np.r_[1, np.zeros(n - 1)], "1 have the trait and 11 have not"), (None, "no such")],
 )  # fmt: skip
-def test_a_trait_of_one_class_is_explained_without_groups(runs, phantom, tmp_path, labels, told):
+def test_a_trait_of_one_class_is_explained_without_groups(
+    runs, phantom, tmp_path, monkeypatch, labels, told
+):
+    monkeypatch.setattr("polarnet.explanation.CHECKED", 4)
+    monkeypatch.setattr("polarnet.explanation.RANDOM_ORDERS", 1)
+    for drawn in ("plot_overlays", "plot_cascade", "plot_checks"):
+        monkeypatch.setattr(f"polarnet.explanation.{drawn}", lambda *_, **__: Figure((1, 1)))
     few = phantom.select(np.flatnonzero(~phantom.patients.duplicated().to_numpy())[:12])
     changed = (
         few.traits.drop(columns="sex") if labels is None else few.traits.assign(sex=labels(12))
@@ -115,11 +139,11 @@ def test_layers_of_equal_shape_forget_independently(resolved):
             assert np.abs(apart).max() < (0.95 if len(kernels[0]) < 100 else 0.05)
 
 
-def test_forgetting_leaves_the_random_state_of_the_user_alone(runs):
+def test_forgetting_leaves_the_random_state_of_the_user_alone(model):
     np.random.seed(7)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002
     np.random.seed(7)  # noqa: NPY002
-    next(randomised_models(pn.load_model(runs / "seed5"), seed=1))
+    next(randomised_models(model, seed=1))
     assert np.random.rand() == expected  # noqa: NPY002
 
 
@@ -132,22 +156,24 @@ _MODEL_FIRST = {
 }
 
 
+@pytest.fixture(scope="module")
+def strangers(runs, model):
+    """What Keras itself loads or copies, a path, and nothing."""
+    loaded = keras.saving.load_model(runs / "seed5" / "model.keras", compile=False)
+    return [loaded, copy.deepcopy(model), str(runs / "seed5"), None]
+
+
 @pytest.mark.parametrize("use", _MODEL_FIRST.values(), ids=_MODEL_FIRST)
-def test_what_is_no_model_of_ours_is_told_to_use_load_model(runs, phantom, use):
+def test_what_is_no_model_of_ours_is_told_to_use_load_model(strangers, phantom, use):
     few = phantom.select(np.arange(2))
-    file = runs / "seed5" / "model.keras"
-    for model in (
-        keras.saving.load_model(file, compile=False), copy.deepcopy(pn.load_model(runs / "seed5")),
-        str(runs / "seed5"), None,
-    ):  # fmt: skip
+    for stranger in strangers:
         with pytest.raises(ValueError, match=r"Use pn\.load_model\(folder\)") as caught:
-            use(model, few)
+            use(stranger, few)
         assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("use", [u for n, u in _MODEL_FIRST.items() if n != "cascade"])
-def test_what_is_no_cohort_is_told_to_be_made_one(runs, phantom, use):
-    model = pn.load_model(runs / "seed5")
+def test_what_is_no_cohort_is_told_to_be_made_one(model, phantom, use):
     for given in (phantom[0], np.asarray(phantom.maps["stress"][:2]), phantom.traits):
         with pytest.raises(ValueError, match="A Cohort is needed, but a"):
             use(model, given)
@@ -174,30 +200,24 @@ def _npz(folder, **changes):
      {"stress_patterns_precision": np.full((32, 32), np.inf)},
      {"stress_patterns_centre": np.array(["x"] * 32)}, {"numbers": np.array([64, 50, 50])}],
 )  # fmt: skip
-def test_a_changed_familiarity_is_one_clear_line(runs, tmp_path, changes):
-    folder = shutil.copytree(runs / "seed5", tmp_path / "run")
-    exchange_files(folder)
-    _npz(folder, **changes)
+def test_a_changed_familiarity_is_one_clear_line(copied, changes):
+    _npz(copied, **changes)
     with pytest.raises(ValueError, match="Copy the run again") as caught:
-        pn.load_model(folder)
+        pn.load_model(copied)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["familiarity.npz", "training_segments.csv", "model.keras"])
-def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothing(
-    runs, tmp_path, name
-):
+def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothing(copied, name):
     """Cut short, bytes inserted, emptied: at places drawn by a fixed seed."""
-    folder = shutil.copytree(runs / "seed5", tmp_path / "run")
-    exchange_files(folder)
-    good = (folder / name).read_bytes()
+    good = (copied / name).read_bytes()
     rng = np.random.default_rng(3)
     places = [0, len(good) // 2, len(good) - 1, *rng.integers(len(good), size=3)]
     bad = [good[:k] for k in places] + [good[:k] + b"\x00\xff;," + good[k:] for k in places]
     for content in bad:
-        (folder / name).write_bytes(content)
+        (copied / name).write_bytes(content)
         try:
-            pn.load_model(folder)
+            pn.load_model(copied)
         except ValueError as error:
             assert "Copy the run again" in str(error)  # noqa: PT017
             assert "\n" not in str(error)  # noqa: PT017
@@ -211,13 +231,11 @@ def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothin
      lambda text: text + "stress,more" + ",1" * 17 + "\n", lambda text: text.replace(",", ";"),
      lambda text: text.replace("1", "1e9")],
 )  # fmt: skip
-def test_training_segments_of_another_form_are_one_clear_line(runs, tmp_path, change):
-    folder = shutil.copytree(runs / "seed5", tmp_path / "run")
-    exchange_files(folder)
-    path = folder / "training_segments.csv"
+def test_training_segments_of_another_form_are_one_clear_line(copied, change):
+    path = copied / "training_segments.csv"
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(ValueError, match=r"training_segments\.csv cannot be read") as caught:
-        pn.load_model(folder)
+        pn.load_model(copied)
     assert "\n" not in str(caught.value)
 
 
@@ -229,8 +247,7 @@ def test_a_misspelt_trait_is_one_line_and_nothing_is_left(runs, tmp_path, capsys
     assert list(tmp_path.iterdir()) == []
 
 
-def test_layers_are_forgotten_from_the_heads_down_and_the_model_stays_as_it_was(runs, phantom):
-    model = pn.load_model(runs / "seed5")
+def test_layers_are_forgotten_from_the_heads_down_and_the_model_stays_as_it_was(model, phantom):
     before = [weight.numpy() for weight in model.weights]
     image = encode(phantom.maps["stress"][:1][..., None], model.experiment)
     names, outputs = [], []
@@ -246,19 +263,20 @@ def test_layers_are_forgotten_from_the_heads_down_and_the_model_stays_as_it_was(
         np.testing.assert_array_equal(weight.numpy(), kept)
 
 
-def test_a_method_that_ignores_the_weights_does_not_fall_in_the_cascade(runs, phantom, monkeypatch):
+def test_a_method_that_ignores_the_weights_does_not_fall_in_the_cascade(
+    model, phantom, monkeypatch
+):
     """An explanation that only shows the input agrees with itself whatever the network forgot."""
     few = phantom.select(np.arange(12))
     shown = few.maps["stress"][:]
     monkeypatch.setattr(
         "polarnet.explain.randomisation.attribution", lambda *_, **__: few.maps["stress"][:]
     )
-    table, _ = cascade(pn.load_model(runs / "seed5"), few, "sex", "gradient", shown)
+    table, _ = cascade(model, few, "sex", "gradient", shown)
     assert table["value"].tolist() == [1.0] * 6
 
 
-def test_the_run_remembers_what_its_training_studies_looked_like(runs):
-    model = pn.load_model(runs / "seed5")
+def test_the_run_remembers_what_its_training_studies_looked_like(runs, model):
     facts = json.loads((runs / "seed5" / "environment.json").read_text(encoding="utf-8"))
     assert facts["n_train"] > 50
     assert model.training_segments.loc[("stress", "all")].between(1, 4).all()
