@@ -104,7 +104,7 @@ def test_grad_cam_is_that_of_a_tape_by_hand(few, resolved):
 
 
 def test_variance_is_that_over_many_dropout_samples(few, resolved):
-    model = built(resolved(traits=("sex",), hidden_units=6, dropout=0.4), few)
+    model = built(resolved(traits=("sex",), hidden_units=6, dropout=0.4, trunk="block1"), few)
     image = encode(few.maps["stress"][:1][..., None], model.experiment)
     hidden = network.below(model, network.HIDDEN)
     kernel = model.get_layer("sex").get_weights()[0][:, 0]
@@ -120,20 +120,20 @@ def test_variance_is_that_over_many_dropout_samples(few, resolved):
 
 
 def test_variance_needs_dropout(few, resolved):
-    model = built(resolved(dropout=0), few)
+    model = built(resolved(dropout=0, trunk="block1"), few)
     with pytest.raises(ValueError, match="dropout 0"):
         attribution(model, few, "sex", "variance")
 
 
 def test_smoothgrad_without_noise_is_the_gradient(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     smooth = attribution(model, few, "sex", "smoothgrad", samples=2, noise=0.0)
     plain = attribution(model, few, "sex", "gradient")
     np.testing.assert_allclose(smooth, plain, rtol=1e-5, atol=1e-6 * plain.max())
 
 
 def test_a_seed_gives_the_same_noise_and_leaves_that_of_the_user_alone(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     np.random.seed(3)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(3)  # noqa: NPY002
@@ -156,7 +156,7 @@ def test_score_cam_prefers_channels_whose_mask_keeps_the_score(few, resolved, ca
 @pytest.mark.parametrize("shift", [-200.0, 200.0])
 def test_a_sure_network_has_gradcam_plus_plus_maps_too(few, resolved, shift):
     """exp(200) is more than float32 holds, exp(-200) less."""
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     usual = attribution(model, few, "sex", "gradcam++")
     kernel, bias = model.get_layer("sex").get_weights()
     model.get_layer("sex").set_weights([kernel, bias + shift])
@@ -165,7 +165,7 @@ def test_a_sure_network_has_gradcam_plus_plus_maps_too(few, resolved, shift):
 
 
 def test_occlusion_is_the_loss_of_the_logit_when_a_segment_is_replaced_by_hand(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     filling = {"stress": np.linspace(0.5, 3, 17)}
     lost = segment_occlusion(model, few, "sex", filling=filling)
     changed = replaced(few.maps["stress"][:][..., None], [8], filling, model.experiment)[..., 0]
@@ -201,7 +201,7 @@ def test_a_segment_without_flow_stays_finite(few, resolved):
 
 
 def test_the_usual_filling_is_the_mean_of_training_studies_without_the_trait(phantom, resolved):
-    model = built(resolved(map_type="combined"), phantom)
+    model = built(resolved(map_type="combined", trunk="block1"), phantom)
     without = phantom.traits["diabetes"] == 0
     filling = usual_segments(model, "diabetes")
     assert list(filling) == ["rest", "stress", "reserve"]
@@ -211,14 +211,14 @@ def test_the_usual_filling_is_the_mean_of_training_studies_without_the_trait(pha
 
 
 def test_a_model_that_forgot_its_training_asks_for_a_filling(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     del model.training_segments
     with pytest.raises(ValueError, match="filling"):
         attribution(model, few, "sex", "occlusion")
 
 
 def test_removal_ends_where_all_levels_are_usual(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     filling = {"stress": np.full(17, 2.0)}
     order = np.tile(np.arange(1, 18), (4, 1))
     curves = removal_curve(model, few, "sex", order, filling=filling)
@@ -238,24 +238,25 @@ def test_removal_ends_where_all_levels_are_usual(few, resolved):
     [
         {"mode": "frozen"},
         {"mode": "finetuned", "trunk": "block3"},
-        {"map_type": "combined"},
-        {"traits": ("ischemia", "a trait of my own")},
-        {"precision": "mixed_bfloat16"},
+        {"map_type": "combined", "trunk": "block1"},
+        {"traits": ("ischemia", "a trait of my own"), "trunk": "block1"},
+        {"precision": "mixed_bfloat16", "trunk": "block1"},
         {"mode": "scratch"},
-        {"palette": "jet", "pooling": "global"},
+        {"palette": "jet", "pooling": "global", "trunk": "block1"},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
 def test_every_method_explains_every_kind_of_network(few, resolved, changes):
     config = resolved(hidden_units=3, **changes)
+    few = few.select(np.arange(2))
     if "ischemia" in config.traits:
-        traits = pd.DataFrame({t: [1.0, 0, 1, 0] for t in config.traits}, few.traits.index)
+        traits = pd.DataFrame({t: [1.0, 0] for t in config.traits}, few.traits.index)
         few = dataclasses.replace(few, traits=traits)
     model = built(config, few)
     outside = ~pn.anatomy.disc_mask(32)
     for method in METHODS:
         heat = attribution(model, few, config.traits[-1], method, samples=2)
-        assert heat.shape == (4, 32, 32)
+        assert heat.shape == (2, 32, 32)
         assert heat.dtype == np.float32
         assert np.isfinite(heat).all()
         assert (heat[:, outside] == 0).all()
@@ -286,25 +287,20 @@ def test_heat_lies_where_the_map_does_at_any_input_size(resolved):
         assert abs((column + 0.5) / 48 - 0.5) < 1 / 32
 
 
-@pytest.mark.parametrize(
-    ("trait", "method", "options", "message"),
-    [
+def test_a_wrong_word_is_answered_with_the_right_ones(few, resolved):
+    model = built(resolved(trunk="block1"), few)
+    for trait, method, options, message in (
         ("sxe", "gradient", {}, "did you mean 'sex'"),
         ("sxe", "variance", {}, "did you mean 'sex'"),
         ("sex", "grad-cam", {}, "method must be one of gradient, smoothgrad, gradcam"),
         ("sex", "gradcam", {"layer": "block9"}, "layer must be one of block1_conv1"),
-    ],
-)
-def test_a_wrong_word_is_answered_with_the_right_ones(
-    few, resolved, trait, method, options, message
-):
-    model = built(resolved(), few)
-    with pytest.raises(ValueError, match=message):
-        attribution(model, few, trait, method, **options)
+    ):
+        with pytest.raises(ValueError, match=message):
+            attribution(model, few, trait, method, **options)
 
 
 def test_a_cohort_in_another_unit_is_refused(few, resolved):
-    model = built(resolved(), few)
+    model = built(resolved(trunk="block1"), few)
     percent = dataclasses.replace(few, unit="percent", maps={"stress": few.maps["stress"][:] * 10})
     with pytest.raises(ValueError, match="percent"):
         attribution(model, percent, "sex", "gradient")
