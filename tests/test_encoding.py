@@ -116,7 +116,7 @@ def test_batches_cover_every_study_once_an_epoch_in_another_order():
 
 def test_training_with_augmentation_runs(phantom, tiny, cache, tmp_path):
     config = dataclasses.replace(tiny, augment=True, epochs=1, trunk="block1")
-    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    train, val, _ = pn.split_by_patient(phantom.select(np.arange(40)), seed=5)
     run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
     assert 0 < run.val_log_loss < 5
 

@@ -221,6 +221,8 @@ def test_bytes_inserted_into_a_file_of_a_run_are_one_clear_line_or_change_nothin
         except ValueError as error:
             assert "Copy the run again" in str(error)  # noqa: PT017
             assert "\n" not in str(error)  # noqa: PT017
+    (copied / name).write_bytes(good)
+    assert pn.load_model(copied).experiment.seed == 5
 
 
 @pytest.mark.parametrize(

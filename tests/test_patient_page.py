@@ -9,6 +9,7 @@ from polarnet.cli import main
 from polarnet.cohort import Study
 from polarnet.onepatient import write_patient_page
 from polarnet.report.patient import Reading, flow_table, matched_segments, patient_page
+from polarnet.report.pictures import Picture
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -25,6 +26,15 @@ def study(make_cohort):
                      cohort.traits.iloc[0], cohort.clinical.iloc[0], "mL/min/g")  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def words_alone(monkeypatch):
+    """Pages whose words are looked at, without the time that drawing takes."""
+    for drawn in ("_draw_map", "_draw_bullseye", "plot_overlays"):
+        monkeypatch.setattr(f"polarnet.report.patient.{drawn}", lambda *_, **__: None)
+    empty = Picture("data:image/png;base64,", 1, 1)
+    monkeypatch.setattr("polarnet.report.patient.picture_of", lambda _: empty)
 
 
 def rendered(study, **changes):
@@ -62,6 +72,7 @@ def test_low_stress_alone_is_no_scar(study):
     assert matched_segments(ischemic) == set()
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_measured_flow_stands_before_any_score(study):
     page = rendered(study())
     assert page.index("Measured") < page.index("What the network says") < page.index("0.80")
@@ -69,11 +80,13 @@ def test_measured_flow_stands_before_any_score(study):
         assert words in page
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_what_lies_above_the_scale_is_told(study):
     assert "Nothing is clipped" in rendered(study(stress=3.9))
     assert "stress: 100.0% of the map above 4" in rendered(study(stress=4.5))
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_traits_of_a_person_are_there_only_when_asked_for(study):
     trait = Reading("Sex", 0.3, float("nan"), "", "", "fewer than 10 patients")
     assert "never for care</th>" not in rendered(study())
@@ -82,6 +95,7 @@ def test_traits_of_a_person_are_there_only_when_asked_for(study):
     assert "not reported" in page
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_a_hostile_name_is_text(study):
     page = rendered(
         study(study_id=HOSTILE), warnings=["</style><img src=x onerror=alert(1)>"],
@@ -128,6 +142,7 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert "in the training" not in text
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(
     ("place", "said"), [(0, "was in the training of this model"), (1, "was in the validation")]
 )
@@ -138,6 +153,7 @@ def test_the_page_of_a_training_patient_says_so(finished_run, tmp_path, place, s
     assert f"This patient {said}" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
     page = rendered(study(), is_phantom_model=True)
     assert "<h1>Study S1</h1>" in page
