@@ -94,6 +94,8 @@ def test_a_trait_of_one_class_is_explained_without_groups(
     monkeypatch.setattr("polarnet.explanation.RANDOM_ORDERS", 1)
     for drawn in ("plot_overlays", "plot_cascade", "plot_checks"):
         monkeypatch.setattr(f"polarnet.explanation.{drawn}", lambda *_, **__: Figure((1, 1)))
+    steps = pd.DataFrame({"layer": ["heads"], "value": 0.0, "low": 0.0, "high": 0.0})
+    monkeypatch.setattr("polarnet.explanation.cascade", lambda *given, **_: (steps, given[4]))
     few = phantom.select(np.flatnonzero(~phantom.patients.duplicated().to_numpy())[:12])
     changed = (
         few.traits.drop(columns="sex") if labels is None else few.traits.assign(sex=labels(12))
