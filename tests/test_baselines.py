@@ -420,40 +420,45 @@ def test_default_proxies_are_names_as_they_are_compared():
     assert all(pattern == pattern.lower() and " " not in pattern for pattern in patterns)
 
 
-def _compared(phantom, map_type, **options):
+@pytest.fixture(scope="module")
+def compared(phantom):
+    """The comparison of baselines fitted once to reserve maps, called scores of `map_type`."""
     train, val, test = pn.split_by_patient(phantom, val=0.3, test=0.4, seed=1)
-    fitted = baseline_scores(
-        train, (val, test), map_type=map_type, traits=["impaired_mfr", "sex"], seed=0,
-        models=(*QUICK, "clinical"),
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ridge, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
+        patch.setattr(baselines, "ROUNDS", (5, 30))
+        fitted = baseline_scores(
+            train, (val, test), map_type="reserve", traits=["impaired_mfr", "sex"], seed=0,
+            models=(*QUICK, "clinical"),
+        )  # fmt: skip
     scores = {name: tuple(tables) for name, tables in fitted.items()}
-    return compare(scores | {"network": scores["global mean"]}, val, test, map_type, **options)
+    scores["network"] = scores["global mean"]
+    return lambda map_type, **options: compare(scores, val, test, map_type, **options)
 
 
-@pytest.mark.usefixtures("few_tries")
-def test_the_comparator_is_chosen_among_the_candidates(phantom):
-    table = _compared(phantom, "reserve", candidates=["clinical"])
+def test_the_comparator_is_chosen_among_the_candidates(compared):
+    table = compared("reserve", candidates=["clinical"])
     assert set(table.loc[table["is_comparator"], "model"]) == {"clinical"}
-    table = _compared(phantom, "reserve")
+    table = compared("reserve")
     of_mfr = table[(table["trait"] == "impaired_mfr") & table["is_comparator"]]
     assert len(of_mfr) == 1
     assert of_mfr["model"].iloc[0] in QUICK
 
 
-@pytest.mark.usefixtures("few_tries")
 @pytest.mark.parametrize("name", ["network", "pattern"])
-def test_what_was_not_scored_or_is_the_network_is_no_candidate(phantom, name):
+def test_what_was_not_scored_or_is_the_network_is_no_candidate(compared, name):
     with pytest.raises(ValueError, match=f"{name} cannot be the comparator; scored baselines are"):
-        _compared(phantom, "rest", candidates=[name])
+        compared("rest", candidates=[name])
 
 
-@pytest.mark.usefixtures("few_tries")
 @pytest.mark.parametrize(
     ("map_type", "is_circular"),
     [("rest", False), ("stress", False), ("reserve", True), ("combined", True)],
 )
-def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(phantom, map_type, is_circular):
-    table = _compared(phantom, map_type).set_index("trait")
+def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(
+    compared, map_type, is_circular
+):
+    table = compared(map_type).set_index("trait")
     assert table.loc["impaired_mfr", "is_circular"].eq(is_circular).all()
     assert not table.loc["sex", "is_circular"].any()
 

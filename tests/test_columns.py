@@ -144,7 +144,7 @@ def test_a_map_that_cannot_be_is_refused(load, line, text):
 def test_files_that_are_no_map_are_refused(load, tmp_path):
     assert "must hold lines like" in refusal(load, "- a\n")
     assert "is not YAML" in refusal(load, "a: [\n")
-    assert "is not YAML" in refusal(load, "a: " + "[" * 5000)
+    assert "is not YAML" in refusal(load, "a: " + "[" * 1000)
     assert "larger than 256 kB" in refusal(load, "#" * 2**18 + "\n")
     with pytest.raises(FileNotFoundError, match="No column map"):
         load_column_map(tmp_path / "none.yaml")

@@ -41,6 +41,8 @@ def place(tmp_path, monkeypatch, cache):
     small = {"input_size": 32, "epochs": 2, "patience": 2, "trunk": "block1"}
     for name, value in small.items():
         monkeypatch.setitem(pn.ExperimentConfig.__init__.__kwdefaults__, name, value)
+    monkeypatch.setattr("polarnet.evaluation.ridge.STRENGTHS", np.array([0.01, 1.0]))
+    monkeypatch.setattr("polarnet.evaluation.baselines.ROUNDS", (5,))
     cohort = pn.make_phantom_cohort(80, seed=11, size=48)
     (tmp_path / "maps").mkdir()
     for k, study in enumerate(cohort.patients.index):
@@ -116,7 +118,7 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
 
     The checks of the explanation look at few studies here, to save a minute.
     """
-    monkeypatch.setattr("polarnet.explanation.CHECKED", 12)
+    monkeypatch.setattr("polarnet.explanation.CHECKED", 6)
     monkeypatch.setattr("polarnet.explanation.RANDOM_ORDERS", 1)
     follow(blocks(ROOT / "docs" / "own-data.md", "sh", "yaml"), capsys)
     assert pd.read_csv("table.csv")["auroc"].notna().any()

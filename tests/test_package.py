@@ -58,10 +58,11 @@ def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
     assert "polarnet/report/page.html" in names
     assert {"polarnet/py.typed", "polarnet/__init__.pyi"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "experiments", "assets"))]
-    venv.create(tmp_path / "empty", with_pip=True)
+    venv.create(tmp_path / "empty")
     windows = sys.platform == "win32"
     python = tmp_path / "empty" / ("Scripts/python.exe" if windows else "bin/python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True)
+    install = ["--python", python, "install", "--quiet", "--no-deps", wheel]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
     (library,) = (tmp_path / "empty").glob("[Ll]ib/**/site-packages")
     shutil.copytree(Path(lazy_loader.__file__).parent, library / "lazy_loader")
     done = subprocess.run(
@@ -76,7 +77,9 @@ def test_the_readme_example_runs(tmp_path, monkeypatch, cache):
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert code.count("\n") == 12
     code = code.replace("n_patients=400", "n_patients=80")
-    code = code.replace('weights="imagenet"', "weights=None, input_size=32, epochs=2")
+    code = code.replace(
+        'weights="imagenet"', 'weights=None, input_size=32, epochs=2, trunk="block1"'
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("polarnet.cachefolder.user_cache_path", lambda *_, **__: cache)
     space = {}

@@ -22,7 +22,7 @@ def large():
 
 def test_every_published_quantity_is_met_within_its_tolerance(script):
     """The table of experiments/phantom_physiology.py; published values stand there."""
-    table = script("phantom_physiology").physiology_table(20_000, 16)
+    table = script("phantom_physiology").physiology_table(6_000, 16)
     text = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
     sys.stdout.write(f"Phantom, not patients.\n{text}\n")
     assert len(table) == 54
@@ -109,7 +109,7 @@ def test_noise_artefacts_gaps_and_order_are_the_same_whatever_the_traits(monkeyp
 
 def test_noise_alone_tells_no_trait():
     """No trait correlates with any of the 34 segments of noise-only maps (|z| below 4.5)."""
-    cohort = pn.make_phantom_cohort(4000, seed=5, size=16, noise_only=True)
+    cohort = pn.make_phantom_cohort(2000, seed=5, size=16, noise_only=True)
     segments = np.concatenate([cohort.segment_means(m) for m in ("rest", "stress")], axis=1)
     for trait in pn.TRAITS[1:]:
         known = cohort.traits[trait].notna().to_numpy()

@@ -1,5 +1,6 @@
 import csv
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 
@@ -24,9 +25,22 @@ from polarnet.report.rocbands import plot_roc_bands, roc_band
 from polarnet.report.written import condensed, read_table
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A study folder of a phantom, and one of patients, made once and copied for each test."""
+    place = tmp_path_factory.mktemp("made")
+    return {is_phantom: make_study(place / f"{is_phantom}", is_phantom=is_phantom)
+            for is_phantom in (True, False)}  # fmt: skip
+
+
 @pytest.fixture
-def study(tmp_path):
-    return make_study(tmp_path / "Studie ä")
+def study(made, tmp_path):
+    return Path(shutil.copytree(made[True], tmp_path / "Studie ä"))
+
+
+@pytest.fixture
+def real(made, tmp_path):
+    return Path(shutil.copytree(made[False], tmp_path / "real"))
 
 
 def write(study, **options):
@@ -49,10 +63,9 @@ def test_the_page_needs_nothing_beside_it(study):
     assert "default-src 'none'" in page
 
 
-def test_a_phantom_is_called_so_and_patients_are_not(study, tmp_path):
+def test_a_phantom_is_called_so_and_patients_are_not(study, real):
     assert 'class="banner"><strong>Phantom, not patients.' in write(study)
     assert "Untrained trunk" in write(study)
-    real = make_study(tmp_path / "real", is_phantom=False)
     assert "hantom" not in text_of(write(real))
 
 
@@ -61,8 +74,7 @@ def test_a_phantom_is_called_so_and_patients_are_not(study, tmp_path):
     ["Scanner checked with a NEMA phantom.", "Phantom limb pain was recorded.",
      "No phantoms, patients only."],
 )  # fmt: skip
-def test_a_note_that_speaks_of_a_phantom_makes_no_patient_one(tmp_path, note):
-    real = make_study(tmp_path / "real", is_phantom=False)
+def test_a_note_that_speaks_of_a_phantom_makes_no_patient_one(real, note):
     table = pd.DataFrame({"a": [1]})
     pn.write_table(table, real / "results" / "cohort_table", title="Cohort by split", notes=[note])
     assert 'class="banner"' not in (real / "results" / "cohort_table.html").read_text("utf-8")

@@ -97,7 +97,7 @@ _LONG = {
     "scalar": "x" * 50_000,
     "digits": "9" * 20_000,
     "list": "[" + "x," * 3000 + "]",
-    "deep": "[" * 2000 + "]" * 2000,
+    "deep": "[" * 500 + "]" * 500,
     "mapping": "{" + ",".join(f"k{k}: 1" for k in range(1000)) + "}",
     "aliases": "[&a [x, x], *a]",
 }
