@@ -18,8 +18,8 @@ def _square(path, cell):
 
 
 def _bomb(path):
-    """A workbook of 1 GB of zeros in 1 MB."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """A workbook of 1 GB of zeros in 5 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(2**30))
 
 
