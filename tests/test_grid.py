@@ -1,6 +1,7 @@
 """Many runs: what is finished stays, and who did it does not matter."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -27,11 +28,22 @@ precision: float32
 
 
 @pytest.fixture
-def grid_file(phantom, tmp_path):
-    phantom.save(tmp_path / "cohort")
+def grid_file(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(TEXT, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    """Cohort folder, runs, and the folder of two finished runs, made one after the other."""
+    place = tmp_path_factory.mktemp("serial")
+    pn.make_phantom_cohort(60, seed=3, size=32).save(place / "cohort")
+    text = TEXT.replace("[rest, stress]", "[stress]")
+    (place / "study.yaml").write_text(text, encoding="utf-8")
+    folder, runs = grid.read_grid(place / "study.yaml")
+    grid.run_grid(folder, runs, place / "runs", cache=place / "cache")
+    return folder, runs, place / "runs"
 
 
 def results(out):
@@ -87,31 +99,45 @@ def test_a_grid_file_with_a_slip_is_refused_in_one_line(tmp_path, capsys, text, 
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(grid_file, tmp_path, cache):
-    folder, runs = grid.read_grid(grid_file)
-    out = tmp_path / "runs"
-    (out / runs[1].name).mkdir(parents=True)
-    (out / runs[1].name / "notes.txt").touch()  # not a run
-    with pytest.raises((ValueError, FileNotFoundError), match=runs[1].name):
-        grid.run_grid(folder, runs[:3], out, cache=cache)
-    (out / runs[1].name / "notes.txt").unlink()
-    (out / runs[1].name).rmdir()
-    grid.run_grid(folder, runs[:2], out, cache=cache)
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.keras")}
-    table = grid.run_grid(folder, runs[:3], out, cache=cache)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert list(table["run"].unique()) == [run.name for run in runs[:3]]
+def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(serial, tmp_path, monkeypatch):
+    """The networks of this test are those of the fixture, laid down anew."""
+    folder, runs, made = serial
+    out, done, broken = tmp_path / "runs", [], []
+
+    def lay_down(train, val, test, config, out, **_):
+        done.append(out.name)
+        if out.name in broken:
+            raise OSError(28, "No space left on device")
+        shutil.copytree(made / out.name, out)
+
+    monkeypatch.setattr("polarnet.experiment.run_experiment", lay_down)
+    first, second = (run.name for run in runs)
+    (out / first).mkdir(parents=True)
+    (out / first / "notes.txt").touch()  # not a run
+    with pytest.raises((ValueError, FileNotFoundError), match=first):
+        grid.run_grid(folder, runs, out, cache=tmp_path / "cache")
+    shutil.rmtree(out / first)
+    broken.append(first)
+    with pytest.raises(ValueError, match=f"1 failed, the others are kept: {first}: .*No space"):
+        grid.run_grid(folder, runs, out, cache=tmp_path / "cache")
+    assert done == [first, second]
+    broken.clear()
+    before = (out / second / "model.keras").stat().st_mtime_ns
+    table = grid.run_grid(folder, runs, out, cache=tmp_path / "cache")
+    assert done == [first, second, first]
+    assert (out / second / "model.keras").stat().st_mtime_ns == before
+    assert list(table["run"].unique()) == [first, second]
     assert len(pd.read_csv(out / "grid.csv")) == len(table)
-    changed = grid_file.with_name("other.yaml")
-    changed.write_text(TEXT.replace("epochs: 2", "epochs: 3"), encoding="utf-8")
+    changed = tmp_path / "other.yaml"
+    text = TEXT.replace("epochs: 2", "epochs: 3").replace("[rest, stress]", "[stress]")
+    changed.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="a run of other settings"):
-        grid.run_grid(folder, grid.read_grid(changed)[1][:1], out, cache=cache)
+        grid.run_grid(folder, grid.read_grid(changed)[1][:1], out, cache=tmp_path / "cache")
+    assert done == [first, second, first]
 
 
-def test_killed_workers_change_nothing(grid_file, tmp_path):
-    grid_file.write_text(TEXT.replace("[rest, stress]", "[stress]"), encoding="utf-8")
-    folder, runs = grid.read_grid(grid_file)
-    grid.run_grid(folder, runs, tmp_path / "serial", cache=tmp_path / "cache")
+def test_killed_workers_change_nothing(serial, tmp_path):
+    folder, runs, made = serial
     killed = []
 
     def kill_one():
@@ -131,7 +157,7 @@ def test_killed_workers_change_nothing(grid_file, tmp_path):
         grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
     killer.join(timeout=60)
     assert killed
-    files, weights = results(tmp_path / "serial")
+    files, weights = results(made)
     files_again, weights_again = results(tmp_path / "cluster")
     assert files == files_again
     for before, after in zip(weights, weights_again, strict=True):
