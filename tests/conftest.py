@@ -38,7 +38,7 @@ LONGEST = ("test_notebook", "test_grid", "test_training", "test_phantom", "test_
            "test_bundle", "test_progress", "test_package", "test_explain_run")  # fmt: skip
 """Files that take longest. They begin first, so that no process works on alone at the end."""
 
-HELD = 250 * 2**20
+HELD = 120 * 2**20
 """Bytes by which a process may grow before TensorFlow's graphs are thrown away."""
 
 SHARED = Path(__file__).parents[2] / "shared"
