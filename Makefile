@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS ?=
 
-.PHONY: demo study bench test coverage lint clean
+.PHONY: demo study bench test pytest coverage lint clean
 
 .venv/.ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -25,7 +25,10 @@ bench: .venv/.ready
 # On N processes (two).
 TEST := -m pytest --numprocesses $(or $(N),2) --dist loadfile --no-loadscope-reorder
 
-test: .venv/.ready lint
+test: .venv/.ready
+	$(MAKE) --no-print-directory -j2 lint pytest
+
+pytest:
 	$(BIN)/python $(TEST)
 
 # Twice as long as the tests alone, because TensorFlow's own Python is traced too.
