@@ -23,7 +23,7 @@ bench: .venv/.ready
 	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench) $(if $(QUICK),--quick)
 
 # On N processes (two). Few arenas: with many, glibc keeps what TensorFlow's threads have freed.
-export MALLOC_ARENA_MAX := 2
+pytest coverage: export MALLOC_ARENA_MAX := 2
 TEST := -m pytest --numprocesses $(or $(N),2) --dist loadfile --no-loadscope-reorder
 
 test: .venv/.ready
