@@ -52,17 +52,14 @@ SIZE_STEP: Final = 16
 
 _RANGES: Final = {
     "input_size": (int, 32, 1024),
-    "hidden_units": (int, 1, 4096),
-    "dropout": (float, 0, 0.95),
-    "l2": (float, 0, 1000),
-    "l2_end": (float, 0, 1000),
+    "share": (float, 0, 10),
+    "anchor": (float, 0, 1000),
     "learning_rate": (float, 1e-9, 1),
     "finetune_learning_rate": (float, 1e-9, 1),
     "epochs": (int, 1, 100_000),
     "finetune_epochs": (int, 1, 100_000),
     "batch_size": (int, 1, 100_000),
     "views": (int, 0, 1000),
-    "patience": (int, 1, 100_000),
     "finetune_patience": (int, 1, 100_000),
     "seed": (int, 0, 2**31 - 1),
     "map_size": (int, 2, 8192),
@@ -82,14 +79,16 @@ class ExperimentConfig:
         all three, as the three channels of one image.
     mode
         "frozen": ImageNet trunk left as it is; "finetuned": its last block is trained on, after
-        the head (the abstract names both stages); "scratch": a small network without VGG16, trained
-        from random weights (our control; `weights`, `trunk` do not apply).
+        the heads, and kept where it is better (the abstract names both stages); "scratch": a small
+        network without VGG16 and bullseye, trained from random weights (our control; `weights`,
+        `trunk` do not apply).
     traits
         One sigmoid head each (multi-task; abstract).
     weights
-        Of the trunk: "imagenet", the path of a weights file, or None for an untrained trunk.
+        Of the trunk: "imagenet" (part of the package up to block 2, downloaded above), the path of
+        a weights file, or None for an untrained trunk.
     trunk
-        Last VGG16 block used. None: "block2" for frozen, "block5" for finetuned.
+        Last VGG16 block used. None: "block2". "block5" is the paper's likely reading.
     pooling
         "aha" averages trunk features in each of the 17 AHA segments, "global" over the image.
     input_size
@@ -100,17 +99,17 @@ class ExperimentConfig:
         "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
     palette
         "grey", or the name of a matplotlib colour map: 8 bits, as a screen shows it.
-    hidden_units, dropout, l2, l2_end
-        The dense layer between trunk and heads, and what holds it back. The L2 penalty falls from
-        `l2` in the first epoch to `l2_end` in the last, by the same factor each time, so that one
-        training passes all strengths and the validation studies choose among them. It is divided
-        by the number of training studies: what is known beforehand does not grow with the cohort.
-    learning_rate, epochs, patience, batch_size
-        Of the head (Adam). Training stops when the validation log-loss did not improve for
-        `patience` epochs; the best epoch is kept.
+    share
+        Weight of the trunk's features beside the bullseye, for all traits. None: chosen for each
+        trait by cross-validation over the training patients, as the penalty of its head is.
+    learning_rate, epochs, batch_size
+        Of the heads (Adam, falling to 0). They have one optimum, so the last epoch is kept.
     finetune_learning_rate, finetune_epochs, finetune_patience
-        Of the second stage, with a fresh optimiser; of the only stage of "scratch", with the
-        learning rate of the head.
+        Of the second stage, which ends when the validation log-loss did not improve for
+        `finetune_patience` epochs; of the only stage of "scratch", with the learning rate of the
+        heads.
+    anchor
+        Pulls the weights of the last block towards those that fine-tuning begins at (L2-SP).
     augment
         Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip.
     views
@@ -121,7 +120,7 @@ class ExperimentConfig:
     precision
         "auto" is mixed_bfloat16 where the processor or GPU computes in it, else float32.
     seed
-        Of the split, the initial weights, the order of studies, dropout and augmentation.
+        Of the split, the folds, the initial weights, the order of studies, and augmentation.
     unit, map_size, window, tracer, stress_agent, software
         Filled in by training from the cohort; prediction compares them.
 
@@ -139,17 +138,14 @@ class ExperimentConfig:
     input_size: int = 224
     scaling: str = "absolute"
     palette: str = "grey"
-    hidden_units: int = 32
-    dropout: float = 0.5
-    l2: float = 10.0
-    l2_end: float = 0.1
-    learning_rate: float = 3e-3
-    epochs: int = 60
-    patience: int = 20
+    share: float | None = None
+    learning_rate: float = 3e-2
+    epochs: int = 200
     batch_size: int = 64
     finetune_learning_rate: float = 3e-5
     finetune_epochs: int = 10
     finetune_patience: int = 3
+    anchor: float = 0.1
     augment: bool = False
     views: int = 8
     val: float = 0.15
@@ -177,7 +173,7 @@ class ExperimentConfig:
             raise ValueError(f"augment must be true or false, but {shown(self.augment)} was given.")
         for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
-            if value is None and name == "map_size":
+            if value is None and name in ("map_size", "share"):
                 continue
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if not is_number or not low <= value <= high or value != kind(value):
@@ -193,8 +189,6 @@ class ExperimentConfig:
             )
         if self.val + self.test >= 1:
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
-        if self.l2_end > self.l2:
-            raise ValueError(f"l2_end ({self.l2_end}) must not exceed l2 ({self.l2}).")
         weights = None if self.weights is None else str(self.weights)
         is_none = weights is not None and weights.lower() == "none"
         object.__setattr__(self, "weights", None if is_none else weights)
@@ -229,7 +223,7 @@ class ExperimentConfig:
         """The last VGG16 block used, with the default for the mode filled in."""
         if self.mode == "scratch":
             return SMALL
-        return self.trunk or ("block5" if self.mode == "finetuned" else "block2")
+        return self.trunk or "block2"
 
 
 def _checked_traits(traits: Any) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""The network: from maps to one probability a trait. TensorFlow lives in this room only."""
+"""The network: from maps to one probability per trait. TensorFlow lives in this room only."""
 
-from polarnet.network.model import build_model, load_model
+from polarnet.network.model import build_model
 from polarnet.network.prediction import predict
-from polarnet.network.training import Run, train
+from polarnet.network.run import Run, load_model, load_run
+from polarnet.network.training import train
 
-__all__ = ["Run", "build_model", "load_model", "predict", "train"]
+__all__ = ["Run", "build_model", "load_model", "load_run", "predict", "train"]

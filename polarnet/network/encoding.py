@@ -1,51 +1,61 @@
-"""From a polar map to the image that VGG16 expects; the same for training and prediction."""
+"""From a polar map to the image that VGG16 expects: the first layers of every model."""
 
 from typing import Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
 from polarnet.yamlfile import shown
 
-ENCODING_VERSION: Final = 2
-"""To be raised with every change of what `encode` gives, so that kept features are not reused."""
+ENCODING_VERSION: Final = 3
+"""To be raised with every change of the image, so that kept features are not reused."""
+
+_MEANS_BGR: Final = np.array([103.939, 116.779, 123.68])
+"""Mean of ImageNet's channels, which VGG16 expects to be taken away (keras.applications.vgg16)."""
 
 
-def encode(maps: np.ndarray | tf.Tensor, config: ExperimentConfig) -> tf.Tensor:
-    """Scale, enlarge and colour maps, then apply VGG16's own preprocessing.
+def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
+    """Scale, enlarge and colour maps, then apply VGG16's own preprocessing; standard layers only.
 
     Parameters
     ----------
     maps
-        Shape (n, size, size, channels), float32, 0 outside the disc: one channel for one map
-        type, in the unit of the cohort; three for combined maps (rest, stress, reserve).
+        Shape (n, size, size, channels), 0 outside the disc: one channel for one map type, in the
+        unit of the cohort; three for combined maps (rest, stress, reserve).
     config
         A resolved configuration: its `windows` say what is darkest and brightest.
 
     Returns
     -------
-    Tensor of shape (n, input_size, input_size, 3), float32: BGR minus the ImageNet means.
+    Image of shape (n, input_size, input_size, 3): blue, green, red minus the ImageNet means. One
+    map in grey stands in all three channels, combined maps in one each.
 
     References
     ----------
     Simonyan & Zisserman, arXiv 1409.1556; preprocessing by keras.applications.vgg16.
     """
-    maps = tf.convert_to_tensor(maps, tf.float32)
+    layers, side, channels = keras.layers, config.input_size, maps.shape[-1]
     if config.scaling == "relative":
-        low, high = 0.0, tf.reduce_max(maps, axis=(1, 2), keepdims=True)
+        brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(maps)
+        share = keras.ops.divide_no_nan(maps, brightest)
     else:
-        low, high = tf.unstack(tf.constant(config.windows), axis=1)
-    share = tf.clip_by_value(tf.math.divide_no_nan(maps - low, high - low), 0, 1)
-    share = tf.image.resize(share, (config.input_size, config.input_size), method="bilinear")
+        low, high = np.transpose(config.windows)
+        share = layers.Rescaling(
+            (1 / (high - low)).tolist(), (-low / (high - low)).tolist(), name="window"
+        )(maps)
+    share = layers.ReLU(max_value=1.0, name="clipped")(share)
+    share = layers.Resizing(side, side, interpolation="bilinear", name="enlarged")(share)
     if config.palette == "grey":
-        image = tf.repeat(share * 255, 3 // maps.shape[-1], axis=-1)
-    else:
-        level = tf.cast(tf.round(share[..., 0] * 255), tf.int32)
-        image = tf.gather(tf.constant(_colours(config.palette)), level)
-    return keras.applications.vgg16.preprocess_input(image)
+        if channels == 1:
+            share = layers.Concatenate(name="channels")([share, share, share])
+        return layers.Rescaling(255.0, (-_MEANS_BGR).tolist(), name="image")(share)
+    levels = layers.Discretization(((np.arange(255) + 0.5) / 255).tolist(), name="levels")(share)
+    colours = layers.Embedding(256, 3, trainable=False, name="colours")
+    coloured = colours(levels)
+    colours.set_weights([_colours(config.palette)])
+    return layers.Reshape((side, side, 3), name="image")(coloured)
 
 
 def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
@@ -54,7 +64,7 @@ def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
     Parameters
     ----------
     maps
-        As for `encode`.
+        Shape (n, size, size, channels), as a model of these settings reads them.
     """
     if config.scaling == "relative":
         return 0.0
@@ -64,7 +74,7 @@ def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
 
 
 def _colours(palette: str) -> np.ndarray:
-    """The 256 colours of a matplotlib colour map, (256, 3) float32, 0 to 255."""
+    """The 256 colours of a matplotlib colour map as VGG16 takes them, (256, 3) float32."""
     from matplotlib import colormaps
 
     if palette not in colormaps:
@@ -72,4 +82,4 @@ def _colours(palette: str) -> np.ndarray:
             f"palette must be 'grey' or a matplotlib colour map, not {shown(palette)}."
         )
     rgba = colormaps[palette].resampled(256)(np.arange(256), bytes=True)
-    return rgba[:, :3].astype(np.float32)
+    return (rgba[:, 2::-1] - _MEANS_BGR).astype(np.float32)

@@ -26,9 +26,9 @@ from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
-from polarnet.network.encoding import ENCODING_VERSION, encode
+from polarnet.network.encoding import ENCODING_VERSION
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import BLOCK_ENDS, POOLED, below
+from polarnet.network.model import BLOCK_ENDS, DEEP, below
 from polarnet.progressbar import progress_bar
 
 BATCH: Final = 32
@@ -74,14 +74,20 @@ class Features:
 
 
 def trunk_features(
-    model: keras.Model, layer: str, maps: Maps, cache: Path, *, show_progress: bool = False
+    model: keras.Model,
+    config: ExperimentConfig,
+    layer: str,
+    maps: Maps,
+    cache: Path,
+    *,
+    show_progress: bool = False,
 ) -> Features:
     """Output of one layer for every map, from the cache where it is there.
 
     Parameters
     ----------
-    model
-        As made by `build_model`; nothing below `layer` may be trainable.
+    model, config
+        As made by `build_model` from resolved settings; nothing below `layer` may be trained.
     layer
         Name of the layer whose output is wanted.
     maps
@@ -93,16 +99,15 @@ def trunk_features(
     ------
     OSError: the cache folder cannot be written; names it.
     """
-    config: ExperimentConfig = model.experiment
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
     mark_used(folder)
-    digests = _digests(maps)
+    digests = map_digests(maps)
     shards, place = _sound_shards(folder, set(digests))
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         limit = limit_bytes()  # a misspelt limit is told before the work
-        _keep([folder], lower, maps, config, missing, digests, show_progress)
+        _keep([folder], lower, maps, missing, digests, show_progress)
         trim(cache, limit)
         shards, place = _sound_shards(folder, set(digests))
     place_of = np.array([place[digest] for digest in digests])
@@ -110,7 +115,11 @@ def trunk_features(
 
 
 def keep_depths(
-    models: Sequence[keras.Model], cohort: Cohort, cache: Path, *, show_progress: bool = False
+    models: Sequence[tuple[keras.Model, ExperimentConfig]],
+    cohort: Cohort,
+    cache: Path,
+    *,
+    show_progress: bool = False,
 ) -> None:
     """Keep the pooled features of several frozen models that differ in depth and pooling.
 
@@ -120,29 +129,28 @@ def keep_depths(
     Parameters
     ----------
     models
-        Of `build_model`, frozen, with the same weights and encoding.
+        Frozen models of `build_model` with their settings, of the same weights and encoding.
     """
-    deepest = max(models, key=lambda model: model.experiment.last_block)
-    config: ExperimentConfig = deepest.experiment
+    deepest, config = max(models, key=lambda pair: pair[1].last_block)
     outputs = []
-    for model in models:
-        end = BLOCK_ENDS[model.experiment.last_block]
-        pool = keras.Model(model.get_layer(end).output, model.get_layer(POOLED).output)
+    for model, settings in models:
+        end = BLOCK_ENDS[settings.last_block]
+        pool = keras.Model(model.get_layer(end).output, model.get_layer(DEEP).output)
         outputs.append(pool(deepest.get_layer(end).output))
     joint = keras.Model(deepest.input, outputs)
-    folders = [cache / _key(below(m, POOLED), POOLED, m.experiment) for m in models]
+    folders = [cache / _key(below(model, DEEP), DEEP, settings) for model, settings in models]
     maps = input_maps(cohort, config)
-    digests = _digests(maps)
+    digests = map_digests(maps)
     present = [_sound_shards(folder, set(digests))[1] for folder in folders]
     is_missing = [any(d not in place for place in present) for d in digests]
     missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
     if missing:
         limit = limit_bytes()  # a misspelt limit is told before the work
-        _keep(folders, joint, maps, config, missing, digests, show_progress)
+        _keep(folders, joint, maps, missing, digests, show_progress)
         trim(cache, limit)
 
 
-def _digests(maps: Maps) -> list[bytes]:
+def map_digests(maps: Maps) -> list[bytes]:
     """Fingerprint of what the network reads of every study."""
     found = []
     for start in range(0, len(maps), _SHARD):
@@ -154,7 +162,6 @@ def _keep(
     folders: Sequence[Path],
     lower: keras.Model,
     maps: Maps,
-    config: ExperimentConfig,
     rows: Sequence[int],
     digests: Sequence[bytes],
     show_progress: bool,
@@ -162,8 +169,8 @@ def _keep(
     """Send maps through a model with one output a folder, and keep what comes out."""
 
     @tf.function
-    def forward(images: tf.Tensor) -> list[tf.Tensor]:
-        outputs = lower(images, training=False)
+    def forward(batch: tf.Tensor) -> list[tf.Tensor]:
+        outputs = lower(batch, training=False)
         return outputs if isinstance(outputs, list) else [outputs]
 
     with progress_bar(
@@ -174,7 +181,7 @@ def _keep(
             values = []
             for first in range(0, len(shard), BATCH):
                 batch = shard[first : first + BATCH]
-                filled = _filled(encode(maps[batch], config))
+                filled = _filled(maps[batch])
                 values.append([out.numpy()[: len(batch)] for out in forward(filled)])
                 bar.update(len(batch))
             for folder, parts in zip(folders, zip(*values, strict=True), strict=True):
@@ -182,9 +189,19 @@ def _keep(
                 _write_shard(folder, kept, [digests[row] for row in shard])
 
 
-def padded(forward: Callable[[tf.Tensor], tf.Tensor], batch: tf.Tensor | np.ndarray) -> np.ndarray:
-    """Run a function on a batch filled up to the fixed size; float32 result without the filling."""
-    return tf.cast(forward(_filled(batch)), tf.float32).numpy()[: len(batch)]
+def padded(
+    forward: Callable[[list[tf.Tensor]], tf.Tensor], *batch: tf.Tensor | np.ndarray
+) -> np.ndarray:
+    """Run a function on a batch filled up to the fixed size; float32 result without the filling.
+
+    Parameters
+    ----------
+    batch
+        The inputs, all with one row per study; a single one is given to the function as it is.
+    """
+    filled = [_filled(rows) for rows in batch]
+    result = forward(filled[0] if len(filled) == 1 else filled)
+    return tf.cast(result, tf.float32).numpy()[: len(batch[0])]
 
 
 def _filled(batch: tf.Tensor | np.ndarray) -> tf.Tensor:
@@ -194,11 +211,11 @@ def _filled(batch: tf.Tensor | np.ndarray) -> tf.Tensor:
 
 
 def in_batches(
-    forward: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray | Features
+    forward: Callable[[list[tf.Tensor]], tf.Tensor], *rows: np.ndarray | Features | Maps
 ) -> np.ndarray:
-    """Run a function over rows (n, ...), a fixed number at a time."""
-    starts = range(0, len(rows), BATCH)
-    return np.concatenate([padded(forward, rows[k : k + BATCH]) for k in starts])
+    """Run a function over rows (n, ...) of one or more inputs, a fixed number at a time."""
+    starts = range(0, len(rows[0]), BATCH)
+    return np.concatenate([padded(forward, *(r[k : k + BATCH] for r in rows)) for k in starts])
 
 
 def weights_digest(model: keras.Model) -> str:
@@ -217,6 +234,7 @@ def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
         "window": config.window,
         "scaling": config.scaling,
         "palette": config.palette,
+        "map_types": config.map_types,
         "input_size": config.input_size,
         # Of the layers themselves: the float32 twin of a bf16 run has the run's configuration.
         "precision": sorted({part.dtype_policy.name for part in lower.layers}),

@@ -1,9 +1,9 @@
-"""How the weights are found: the head on kept features, then, if wished, the last block."""
+"""How the weights are found: the heads on kept features, then, if wished, the last block."""
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +16,27 @@ from tqdm.std import tqdm
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, in_batches, trunk_features
+from polarnet.network.heads import choose_heads
 from polarnet.network.inputs import Inputs, input_maps
-from polarnet.network.model import HIDDEN, POOLED, above, head_name, standardise
-from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
-from polarnet.network.prediction import frozen_end, side_by_side
+from polarnet.network.model import (
+    DEEP,
+    WIDE,
+    above,
+    below,
+    build_model,
+    head_name,
+    standards_of_features,
+)
+from polarnet.network.pipeline import Source, Varied, recorded_log_loss, training_batches
+from polarnet.network.prediction import kept_end, side_by_side, wide_features
 from polarnet.network.progress import keep_progress, progress_folder, take_up
 from polarnet.progressbar import progress_bar
 
 LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
+
+SCRATCH_PENALTY: Final = 1.0
+"""L2 penalty of the heads of the network without VGG16, as of `PENALTIES` (our choice)."""
 
 _KEEP_EVERY_S: Final = 1.0
 """Seconds of work that a stopped training may lose where epochs are shorter than that."""
@@ -33,197 +45,250 @@ _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
 
-Rows = np.ndarray | Features
-TrainingRows = Rows | list[Rows] | Inputs
+Inner = Sequence[Source | Sequence[Source]]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One go of training: what it is called, its L2 penalty in each epoch, and when it ends."""
+    """One go of training.
+
+    Attributes
+    ----------
+    is_convex
+        Whether it has one optimum, which the last epoch is nearest to; otherwise the epoch with
+        the lowest validation loss is kept.
+    patience
+        Epochs without a lower validation loss after which a stage that is not convex ends.
+    """
 
     name: str
     learning_rate: float
-    penalties: list[float]
+    epochs: int
     patience: int
+    is_convex: bool
 
     def is_over(self, losses: Sequence[float]) -> bool:
         """Whether training ends after epochs with these validation losses."""
-        since_best = len(losses) - 1 - int(np.nanargmin(losses)) if losses else 0
-        return len(losses) == len(self.penalties) or since_best >= max(1, self.patience)
+        if self.is_convex or not losses:
+            return len(losses) == self.epochs
+        since_best = len(losses) - 1 - int(np.nanargmin(losses))
+        return len(losses) == self.epochs or since_best >= max(1, self.patience)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training gives: the model, its heads, its history, and where its progress lies."""
+
+    model: keras.Model
+    heads: pd.DataFrame
+    history: pd.DataFrame
+    progress: Path
 
 
 def fit(
-    model: keras.Model,
-    train: Cohort,
-    val: Cohort,
-    config: ExperimentConfig,
-    cache: Path,
-    show_progress: bool,
-) -> tuple[pd.DataFrame, Path]:
-    """Train a model of `build_model` in place.
+    train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path, show_progress: bool
+) -> Fitted:
+    """Train a model of `build_model`.
 
     A training that was stopped goes on after its last finished epoch, from what it kept in
     `cache`, and ends with the same bytes as one that was not.
 
     Returns
     -------
-    History, one row an epoch: stage, epoch, l2 (penalty), loss (with it), val_log_loss in nats;
-    and the folder of what was kept, to be removed once the result is safe. The model is left with
-    the weights of the epoch with the lowest val_log_loss.
+    Fitted. Its history has one row per epoch: stage, epoch, loss (with penalties), val_log_loss in
+    nats. Fine-tuning is kept only where it lowers the validation loss by more than its standard
+    error; otherwise the model is the frozen one.
     """
-    end = frozen_end(config)
-    maps = input_maps(train, config)
-    kept, kept_val = (
-        trunk_features(model, end, of_part, cache, show_progress=show_progress)
-        for of_part in (maps, input_maps(val, config))
-    )
-    views = [
-        trunk_features(
-            model, end, Varied(maps, view, config.seed), cache, show_progress=show_progress
-        )
-        for view in range(config.views if config.augment else 0)
-    ]
-    seen = [(train, kept), (val, kept_val), *((train, view) for view in views)]
-    progress = progress_folder(model, seen, cache)
-
-    def trained(stage: Stage, cut: str, rows: TrainingRows, val_rows: Rows) -> pd.DataFrame:
-        return _train_stage(
-            model, cut, stage, rows, val_rows, train, val, config, progress, show_progress
-        )
-
-    def through(cut: str) -> TrainingRows:
-        """What the part above a layer is trained on: features, views of them, or whole maps."""
-        if views:
-            return [_through(model, end, cut, view) for view in views]
-        return maps if config.augment else _through(model, end, cut, kept)
-
+    base = build_model(config)
     if config.mode == "scratch":
-        weights = penalties(replace(config, epochs=config.finetune_epochs), len(train))
-        stage = Stage("scratch", config.learning_rate, weights, config.finetune_patience)
-        return trained(stage, end, through(end), kept_val), progress
-    pooled, pooled_val = (_through(model, end, POOLED, part) for part in (kept, kept_val))
-    standardise(model, pooled)
-    stage = Stage("head", config.learning_rate, penalties(config, len(train)), config.patience)
-    head = trained(stage, POOLED, through(POOLED) if config.augment else pooled, pooled_val)
+        return _from_scratch(base, train, val, config, cache, show_progress)
+    end = kept_end(config) or config.map_type
+    maps, val_maps = input_maps(train, config), input_maps(val, config)
+
+    def features_of(rows: Inputs | Varied) -> Features | Inputs:
+        if end == config.map_type:
+            return rows
+        return trunk_features(base, config, end, rows, cache, show_progress=show_progress)
+
+    kept, kept_val = features_of(maps), features_of(val_maps)
+    wide = wide_features(base, maps)
+    deep = _through(base, end, DEEP, kept)
+    heads = choose_heads(
+        {WIDE: wide, DEEP: deep[:]}, train.traits[list(config.traits)], train.patients,
+        seed=config.seed, share=config.share, show_progress=show_progress,
+    )  # fmt: skip
+    model = build_model(config, standards_of_features({WIDE: wide, DEEP: deep}, heads["share"]))
+    model.set_weights(base.get_weights())
+    views = [Varied(maps, k, config.seed) for k in range(config.views if config.augment else 0)]
+    kept_views = [features_of(view) for view in views]
+    progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
+    val_wide = wide_features(base, val_maps)
+    trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
+    if views:
+        seen: Inner = [
+            [wide_features(base, view) for view in views],
+            [_through(base, end, DEEP, view) for view in kept_views],
+        ]
+    else:
+        seen = [wide, deep]
+    stage = Stage("heads", config.learning_rate, config.epochs, config.epochs, is_convex=True)
+    history = trainer.run(
+        stage, (WIDE, DEEP), seen, [val_wide, _through(base, end, DEEP, kept_val)]
+    )
     if config.mode == "frozen":
-        return head, progress
-    for layer in model.layers:
-        layer.trainable = layer.trainable or layer.name.startswith(f"{config.last_block}_conv")
+        return Fitted(model, heads, history, progress)
     before = model.get_weights()
-    kept_penalty = float(head.loc[head[LOG_LOSS].idxmin(), "l2"])
+    frozen = trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
+    for layer in model.layers:
+        if layer.name.startswith(f"{config.last_block}_conv"):
+            layer.trainable = True
+            layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
     stage = Stage(
-        "finetune",
-        config.finetune_learning_rate,
-        [kept_penalty] * config.finetune_epochs,
-        config.finetune_patience,
-    )
-    block = trained(stage, end, through(end), kept_val)
-    if block[LOG_LOSS].min() >= head[LOG_LOSS].min():
+        "block", config.finetune_learning_rate, config.finetune_epochs,
+        config.finetune_patience, is_convex=False,
+    )  # fmt: skip
+    whole: Inner = [[wide_features(base, v) for v in views], kept_views] if views else [wide, kept]
+    block = trainer.run(stage, (WIDE, end), whole, [val_wide, kept_val])
+    gain = frozen - trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
+    if not gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5:
         model.set_weights(before)
-    return pd.concat([head, block], ignore_index=True), progress
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.kernel.regularizer = None
+    return Fitted(model, heads, pd.concat([history, block], ignore_index=True), progress)
 
 
-def penalties(config: ExperimentConfig, n_train: int) -> list[float]:
-    """L2 penalty of each epoch of the head: from strong to weak, by the same factor each time.
-
-    >>> config = ExperimentConfig(l2=8, l2_end=2, epochs=3)
-    >>> penalties(config, 100)
-    [0.08, 0.04, 0.02]
-    """
-    weakening = config.l2_end / config.l2 if config.l2 else 0.0
-    share = np.linspace(0, 1, config.epochs)
-    return [float(strength) for strength in config.l2 / n_train * weakening**share]
-
-
-def _train_stage(
-    model: keras.Model,
-    cut: str,
-    stage: Stage,
-    inputs: TrainingRows,
-    val_inputs: Rows,
-    train: Cohort,
-    val: Cohort,
-    config: ExperimentConfig,
-    progress: Path,
+def _from_scratch(
+    model: keras.Model, train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path,
     show_progress: bool,
-) -> pd.DataFrame:
-    """Train what lies above `cut` until validation stops improving; keep the best epoch.
+) -> Fitted:  # fmt: skip
+    """Train the small network, all of it at once, on its maps alone."""
+    heads = pd.DataFrame(
+        {"n": train.traits[list(config.traits)].notna().sum(), "share": 1.0,
+         "penalty": SCRATCH_PENALTY, "log_loss": np.nan, "log_loss_bullseye": np.nan},
+    ).rename_axis("trait")  # fmt: skip
+    maps, val_maps = input_maps(train, config), input_maps(val, config)
+    progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
+    trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
+    stage = Stage(
+        "scratch", config.learning_rate, config.finetune_epochs, config.finetune_patience,
+        is_convex=False,
+    )  # fmt: skip
+    history = trainer.run(stage, (config.map_type,), [maps], [val_maps])
+    return Fitted(model, heads, history, progress)
 
-    What is read are features at `cut`, kept before, or maps, which are changed and pass through
-    the whole model.
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Stages of training of one model on the same studies."""
+
+    model: keras.Model
+    penalties: pd.Series
+    train: Cohort
+    val: Cohort
+    config: ExperimentConfig
+    progress: Path
+    show_progress: bool
+
+    def run(
+        self, stage: Stage, cut: Sequence[str], inputs: Inner, val_inputs: Sequence[Source]
+    ) -> pd.DataFrame:
+        """Train what lies above some layers, on what stands at their outputs.
+
+        With augmentation and without kept views, maps are changed anew in every epoch and pass
+        through the whole model.
+        """
+        config, traits = self.config, list(self.config.traits)
+        upper = above(self.model, cut)
+        is_varied = config.augment and not config.views
+        bottom = self.model if is_varied else upper
+        rows = [input_maps(self.train, config)] if is_varied else inputs
+        # One output and one loss: a loss per head costs more in bookkeeping than in arithmetic.
+        heads = keras.ops.concatenate([bottom.output[trait] for trait in traits], axis=1)
+        trainee = keras.Model(bottom.input, heads)
+        self._penalise()
+        steps = math.ceil(len(self.train) / config.batch_size)
+        # Falls to zero, so that the last epoch is near the optimum whatever the order was.
+        rate = keras.optimizers.schedules.CosineDecay(stage.learning_rate, stage.epochs * steps)
+        trainee.compile(
+            optimizer=keras.optimizers.Adam(rate if stage.is_convex else stage.learning_rate),
+            loss=recorded_log_loss(self.train.traits[traits]),
+            steps_per_execution=steps,
+        )
+        with progress_bar(
+            total=stage.epochs, desc=f"Training ({stage.name}, at most)", unit="epoch",
+            disable=not self.show_progress,
+        ) as bar:  # fmt: skip
+            watch = _Watch(upper, val_inputs, self.val.traits[traits], stage, self.progress, bar)
+            first_epoch = watch.take_up(trainee)
+            if not stage.is_over(watch.losses):
+                batches = training_batches(
+                    rows, self.train.traits[traits], batch_size=config.batch_size,
+                    epochs=stage.epochs, seed=config.seed, first_epoch=first_epoch,
+                    is_varied=is_varied,
+                )  # fmt: skip
+                trainee.fit(
+                    batches, epochs=stage.epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
+                    callbacks=[watch], shuffle=False, verbose=0,
+                )  # fmt: skip
+        for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
+            variable.assign(value)
+        self._penalise(is_on=False)
+        return pd.DataFrame(watch.rows)
+
+    def losses_of_validation(self, rows: Sequence[Source], cut: Sequence[str]) -> np.ndarray:
+        """Log-loss of each validation study, mean over its recorded traits, in nats."""
+        traits = list(self.config.traits)
+        upper = above(self.model, cut)
+        scores = in_batches(
+            tf.function(lambda given: side_by_side(upper(given, training=False), traits)), *rows
+        )
+        losses = np.nanmean(_losses(self.val.traits[traits].to_numpy(), scores), axis=1)
+        return losses[~np.isnan(losses)]
+
+    def _penalise(self, is_on: bool = True) -> None:
+        """Hold the heads back while they are trained; the saved model knows no penalty."""
+        for trait, penalty in self.penalties.items():
+            n = int(self.train.traits[trait].notna().sum())
+            # The loss is a mean over patients and traits, the penalty stands beside their sum.
+            strength = penalty / (2 * n * len(self.penalties))
+            kernel = self.model.get_layer(head_name(str(trait))).kernel
+            kernel.regularizer = keras.regularizers.L2(strength) if is_on else None
+
+
+class _TowardsStart(keras.regularizers.Regularizer):
+    """L2-SP: squared distance from the weights that training begins at.
+
+    References
+    ----------
+    Li, Grandvalet & Davoine, ICML 2018 (arXiv 1802.01483).
     """
-    is_whole = isinstance(inputs, Inputs)
-    traits = list(config.traits)
-    upper = above(model, cut)
-    # A variable, because a number would be frozen into the compiled training step.
-    strength = keras.Variable(stage.penalties[0], trainable=False, name="l2")
-    penalised = [model.get_layer(name) for name in (HIDDEN, *map(head_name, traits))]
-    for layer in penalised:
-        layer.kernel_regularizer.l2 = strength
-    bottom = model if is_whole else upper
-    # One output and one loss: a loss a head costs more in bookkeeping than in arithmetic.
-    heads = [bottom.output[trait] for trait in traits]
-    trainee = keras.Model(bottom.input, keras.ops.concatenate(heads, axis=1))
-    steps = math.ceil(len(train) / config.batch_size)
-    trainee.compile(
-        optimizer=keras.optimizers.Adam(stage.learning_rate),
-        loss=recorded_log_loss(train.traits[traits]),
-        steps_per_execution=steps,
-    )
-    with progress_bar(
-        total=len(stage.penalties),
-        desc=f"Training ({stage.name}, at most)",
-        unit="epoch",
-        disable=not show_progress,
-    ) as bar:
-        watch = _Watch(upper, val_inputs, val.traits[traits], stage, strength, progress, bar)
-        first_epoch = watch.take_up(trainee)
-        if not stage.is_over(watch.losses):
-            batches = training_batches(
-                inputs,
-                train.traits[traits],
-                batch_size=config.batch_size,
-                epochs=len(stage.penalties),
-                seed=config.seed,
-                first_epoch=first_epoch,
-                augment=config if is_whole else None,
-            )
-            trainee.fit(
-                batches,
-                epochs=len(stage.penalties),
-                initial_epoch=first_epoch,
-                steps_per_epoch=steps,
-                callbacks=[watch],
-                shuffle=False,
-                verbose=0,
-            )
-    for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
-        variable.assign(value)
-    rows = pd.DataFrame(watch.rows)
-    for layer in penalised:
-        layer.kernel_regularizer.l2 = float(rows.loc[rows[LOG_LOSS].idxmin(), "l2"])
-    return rows
+
+    def __init__(self, start: np.ndarray, strength: float) -> None:
+        self.start, self.strength = start, strength
+
+    def __call__(self, weights: keras.KerasTensor) -> keras.KerasTensor:
+        return self.strength / 2 * keras.ops.sum(keras.ops.square(weights - self.start))
 
 
 class _Watch(keras.callbacks.Callback):
-    """Sets the L2 penalty, scores the validation studies (their loss is without it), keeps the
+    """Scores the validation studies after each epoch (their loss is without penalties), keeps the
     best weights and what a stopped training needs to go on, and ends the stage.
     """
 
     def __init__(
         self,
         upper: keras.Model,
-        inputs: Rows,
+        inputs: Sequence[Source],
         traits: pd.DataFrame,
         stage: Stage,
-        strength: keras.Variable,
         progress: Path,
         bar: tqdm,
     ) -> None:
         super().__init__()
         self.rows: list[dict[str, str | float]] = []
         self.best: list[np.ndarray] = []
-        self._inputs, self._traits, self._stage, self._strength = inputs, traits, stage, strength
+        self._inputs, self._traits, self._stage = inputs, traits, stage
         self._forward = tf.function(
             lambda rows: side_by_side(upper(rows, training=False), list(traits.columns))
         )
@@ -236,28 +301,20 @@ class _Watch(keras.callbacks.Callback):
     def take_up(self, trainee: keras.Model) -> int:
         """Put the model where an earlier training was stopped; returns its finished epochs."""
         trainee.optimizer.build(trainee.trainable_variables)
-        weights = {id(weight) for weight in trainee.weights}
-        self._state = [
-            *trainee.trainable_variables,
-            *(v for v in trainee.variables if id(v) not in weights),  # dropout's random numbers
-            *trainee.optimizer.variables,
-        ]
+        self._state = [*trainee.trainable_variables, *trainee.optimizer.variables]
         self.best, self.rows = take_up(self._path, self._state)
         self._bar.update(len(self.rows))
         self._kept_at = time.monotonic()
         return len(self.rows)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._strength.assign(self._stage.penalties[epoch])
-
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        scores = in_batches(self._forward, self._inputs)
+        scores = in_batches(self._forward, *self._inputs)
         loss = log_loss(self._traits.to_numpy(), scores)
         self.rows.append(
-            {"stage": self._stage.name, "epoch": epoch + 1, "l2": self._stage.penalties[epoch],
-             "loss": float(logs["loss"]), LOG_LOSS: loss}
+            {"stage": self._stage.name, "epoch": epoch + 1, "loss": float(logs["loss"]),
+             LOG_LOSS: loss}
         )  # fmt: skip
-        if int(np.nanargmin(self.losses)) == epoch:
+        if self._stage.is_convex or int(np.nanargmin(self.losses)) == epoch:
             self.best = [np.array(v.value) for v in self.model.trainable_variables]
         self.model.stop_training = self._stage.is_over(self.losses)
         if self.model.stop_training or time.monotonic() - self._kept_at > _KEEP_EVERY_S:
@@ -280,20 +337,26 @@ def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
     >>> round(log_loss(np.array([[1.0, np.nan]]), np.array([[0.5, 0.1]])), 4)
     0.6931
     """
-    scores = np.clip(scores, 1e-7, 1 - 1e-7)
-    losses = np.where(
-        np.isnan(labels), np.nan, -np.where(labels == 1, np.log(scores), np.log(1 - scores))
-    )
     is_recorded = ~np.isnan(labels).all(axis=0)
-    return float(np.nanmean(losses[:, is_recorded], axis=0).mean())
+    return float(np.nanmean(_losses(labels, scores)[:, is_recorded], axis=0).mean())
 
 
-def _through(model: keras.Model, start: str, end: str, inputs: Features) -> Rows:
+def _losses(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Binary cross-entropy of each study and trait; NaN where the label was not recorded."""
+    scores = np.clip(scores, 1e-7, 1 - 1e-7)
+    of_label = -np.where(labels == 1, np.log(scores), np.log(1 - scores))
+    return np.where(np.isnan(labels), np.nan, of_label)
+
+
+def _through(model: keras.Model, start: str, end: str, inputs: Source) -> np.ndarray | Features:
     """Output of layer `end` for features kept at layer `start`.
 
     In memory, unless it is the kept features themselves and they are large.
     """
     if start == end:
         return inputs[:] if inputs.n_bytes <= _IN_MEMORY else inputs
-    between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
+    if start == model.input.name:
+        between = below(model, end)
+    else:
+        between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
     return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)

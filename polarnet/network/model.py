@@ -1,25 +1,27 @@
-"""The model: VGG16, pooling by wall or over the image, a dense layer, one head a trait."""
+"""The model from a polar map to probabilities: encoding, VGG16 beside a bullseye, one head a trait.
+
+Wide and deep: what a bullseye shows (the means of the 17 AHA segments with their lowest, highest
+and mean) stands beside the pooled features of the trunk, and each head is a logistic regression on
+both. Everything is one flat graph of standard layers, so that Keras alone can load, copy and
+export it.
+"""
 
 import hashlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import keras
 import numpy as np
 
 from polarnet.anatomy import segment_map
-from polarnet.config import ExperimentConfig, load_run_config
-from polarnet.familiarity import read_familiarity
-from polarnet.network.modelfile import take_weights
+from polarnet.config import ExperimentConfig
+from polarnet.network.encoding import encoded
 from polarnet.network.precision import resolve_precision
-from polarnet.network.reference import read_reference
 from polarnet.network.weights import vgg16_trunk
-from polarnet.rundata import check_files, read_patients
 
 BLOCK_ENDS: Final = {
     "block1": "block1_conv2",
@@ -37,14 +39,11 @@ _VGG16: Final = [
 SMALL_FILTERS: Final = (16, 32, 64)
 """3 x 3 convolutions of the network that is trained from scratch: 24,000 weights (our choice)."""
 
-POOLED: Final = "pooled"
-"""Layer that gives one vector a study."""
+WIDE: Final = "wide"
+"""Layer that gives what a bullseye shows of a study: segment means, lowest, highest, mean."""
 
-HIDDEN: Final = "hidden"
-"""The dense layer between trunk and heads."""
-
-STANDARDISED: Final = "standardised"
-"""Layer that holds mean and variance of the training features."""
+DEEP: Final = "deep"
+"""Layer that gives the pooled features of the trunk, one vector a study."""
 
 _ROWS: Final = 4096  # of features in memory at once
 
@@ -59,82 +58,158 @@ class Rows(Protocol):
     def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
-def build_model(config: ExperimentConfig) -> keras.Model:
-    """The untrained multi-task model, with the trunk's weights loaded.
+@dataclass(frozen=True, eq=False)
+class Standards:
+    """What the training patients decide about the graph.
+
+    Attributes
+    ----------
+    factors, offsets
+        Group of features (`WIDE`, `DEEP`) -> what each feature is multiplied by, and what is then
+        added. Empty: features are as they are.
+    shares
+        Trait -> weight of the deep group beside the wide group, 0 to 1. Lacking traits: 1.
+    """
+
+    factors: Mapping[str, list[float]] = field(default_factory=dict)
+    offsets: Mapping[str, list[float]] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+def standards_of_features(
+    groups: Mapping[str, Rows], shares: Mapping[str, float] | None = None
+) -> Standards:
+    """Standards by which each group has mean 0, and length 1 on average, over training studies.
+
+    A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
+
+    Parameters
+    ----------
+    groups
+        Group -> features (n, n_features).
+    """
+    factors, offsets = {}, {}
+    for name, features in groups.items():
+        mean, variance = _moments(features)
+        variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
+        factor = (len(mean) * variance) ** -0.5
+        factors[name], offsets[name] = factor.tolist(), (-mean * factor).tolist()
+    return Standards(factors, offsets, dict({} if shares is None else shares))
+
+
+def build_model(config: ExperimentConfig, standards: Standards | None = None) -> keras.Model:
+    """The multi-task model before its training, with the trunk's weights loaded.
 
     Parameters
     ----------
     config
-        Map type, traits, trunk, pooling, weights and precision.
+        Resolved settings: map type, map size, window, traits, trunk, pooling, weights, precision.
+    standards
+        How features are standardised and weighed. None: as they are, share 1.
 
     Returns
     -------
-    A functional model: one input named by the map type, images (n, input_size, input_size, 3)
-    as made by the package's encoding; outputs a dict, trait -> probability (n, 1), float32.
-    All layers stand in one flat graph. `model.experiment` is the configuration.
+    A functional model: one input named by the map type, maps (n, size, size, channels) in the unit
+    of the cohort; outputs a dict, trait -> probability (n, 1), float32. All layers are standard
+    ones in one flat graph; heads are zero.
 
     Raises
     ------
-    ValueError, FileNotFoundError, ConnectionError: the weights cannot be had.
+    ValueError, FileNotFoundError, ConnectionError: the settings are not resolved, or the weights
+        cannot be had.
 
     References
     ----------
-    Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Pooling by AHA segment, and a
-    dense layer without activation (on 160 real studies better than with ReLU), are our choice.
+    Simonyan & Zisserman, arXiv 1409.1556 (VGG16). Cheng et al., arXiv 1606.07792 (wide and deep).
+    Pooling by AHA segment and the groups of features are our choice.
     """
-    config = replace(config, precision=resolve_precision(config.precision))
-    with _dtype_policy(config.precision):
-        image = keras.Input((config.input_size, config.input_size, 3), name=config.map_type)
+    if config.map_size is None:
+        raise ValueError("These settings are not resolved: a cohort decides size and window.")
+    standards = standards or Standards()
+    size, channels = config.map_size, len(config.map_types)
+    maps = keras.Input((size, size, channels), name=config.map_type, dtype="float32")
+    image = encoded(maps, config)
+    with _dtype_policy(resolve_precision(config.precision)):
         features = _features(image, config)
     # From here in float32: averages and probabilities lose digits in bf16.
     pooled = _pool(features, config.pooling)
-    standardised = keras.layers.Normalization(name=STANDARDISED, dtype="float32")(pooled)
-    # Unit length on average, so that one learning rate and one L2 fit any number of features.
-    scaled = keras.layers.Rescaling(pooled.shape[-1] ** -0.5, name="scaled", dtype="float32")
-    penalty = keras.regularizers.L2(config.l2)  # per study; training divides by their number
-    hidden = keras.layers.Dense(
-        config.hidden_units, activation=None, name=HIDDEN,
-        kernel_regularizer=penalty, dtype="float32",
-    )(scaled(standardised))  # fmt: skip
-    kept = keras.layers.Dropout(config.dropout, name="dropout", dtype="float32")(hidden)
-    heads = {
-        trait: keras.layers.Dense(
-            1,
-            activation="sigmoid",
-            name=head_name(trait),
-            kernel_regularizer=penalty,
-            dtype="float32",
-        )(kept)
-        for trait in config.traits
-    }
-    model = keras.Model(image, heads, name="polarnet")
-    model.experiment = config
+    deep = _standardised(pooled, DEEP, standards)
+    wide = None
+    if config.mode != "scratch":
+        wide = _standardised(_bullseye(maps), WIDE, standards)
+    heads = {t: _head(t, wide, deep, standards.shares.get(t, 1.0)) for t in config.traits}
+    model = keras.Model(maps, heads, name="polarnet")
     _draw_weights(model, config)
     return model
 
 
-def _draw_weights(model: keras.Model, config: ExperimentConfig) -> None:
-    """First weights and the state of dropout, from the seed alone.
-
-    Left to itself, Keras draws from Python's global random state, which another thread may use at
-    the same time: those of a Dask worker do. Draws in the order in which Keras would.
-    """
-    draws = random.Random(config.seed)
+def standards_of(model: keras.Model) -> Standards:
+    """What `build_model` was given, read from the layers of a model."""
     here = {layer.name: layer for layer in model.layers}
-    is_small = config.mode == "scratch"
-    trunk = [f"small_conv{k + 1}" for k in range(len(SMALL_FILTERS))] if is_small else _VGG16
-    averages = ["aha_segments"] if config.pooling == "aha" else []
-    dropout = ["dropout"] if config.dropout else []
-    for name in (*trunk, *averages, HIDDEN, *dropout, *map(head_name, config.traits)):
-        seed = draws.randint(1, 10**9)
-        is_given = name in averages or (name in _VGG16 and config.weights is not None)
-        if is_given or name not in here:
-            continue
-        if name in dropout:
-            here[name].seed_generator.state.assign([seed, 0])
-        else:
-            kernel = here[name].kernel
-            kernel.assign(keras.initializers.GlorotUniform(seed)(kernel.shape))
+    groups = {name: here[f"{name}_standardised"] for name in (WIDE, DEEP)
+              if f"{name}_standardised" in here}  # fmt: skip
+    return Standards(
+        {name: list(layer.scale) for name, layer in groups.items()},
+        {name: list(layer.offset) for name, layer in groups.items()},
+        {t: float(here[share].scale) for t in model.output if (share := share_name(t)) in here},
+    )
+
+
+def head_name(trait: str) -> str:
+    """Name of a trait's layer: the trait itself, where TensorFlow takes it as a name.
+
+    >>> head_name("sex"), head_name("known CAD")
+    ('sex', 'head_1777238e6e35')
+    """
+    if re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.-]*", trait):
+        return trait
+    return f"head_{hashlib.sha256(trait.encode()).hexdigest()[:12]}"
+
+
+def share_name(trait: str) -> str:
+    """Name of the layer that weighs the deep group for a trait."""
+    return f"share_of_trunk_{head_name(trait)}"
+
+
+def in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:
+    """The same weights in a float32 model; the model itself where it is one already."""
+    if {layer.compute_dtype for layer in model.layers} <= {"float32", "int64"}:
+        return model
+    exact = replace(config, precision="float32", weights=None)
+    twin = build_model(exact, standards_of(model))
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def below(model: keras.Model, layer: str) -> keras.Model:
+    """The part of the model from the maps to the output of one layer."""
+    return keras.Model(model.input, model.get_layer(layer).output)
+
+
+def above(model: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """The part of the model from the outputs of some layers to the heads; it shares the weights."""
+    return keras.Model([model.get_layer(layer).output for layer in layers], model.output)
+
+
+def segment_shares(cells: int) -> np.ndarray:
+    """Weights that average a grid over each AHA segment.
+
+    Parameters
+    ----------
+    cells
+        Cells a side of the grid, laid over the whole map.
+
+    Returns
+    -------
+    Array of shape (cells * cells, 17), float32; each column sums to 1. A cell counts for a
+    segment by the share of its area there.
+
+    >>> segment_shares(14).sum(axis=0).round(5).tolist() == [1.0] * 17
+    True
+    """
+    fine = segment_map(cells * _FINE).reshape(cells, _FINE, cells, _FINE)
+    shares = np.stack([(fine == k).mean(axis=(1, 3)).ravel() for k in range(1, 18)], axis=1)
+    return (shares / shares.sum(axis=0)).astype(np.float32)
 
 
 def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
@@ -152,102 +227,86 @@ def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.Keras
     return trunk[BLOCK_ENDS[config.last_block]].output
 
 
-def head_name(trait: str) -> str:
-    """Name of a trait's layer: the trait itself, where TensorFlow takes it as a name.
+def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+    """One vector a study of the trunk's features."""
+    if pooling == "global":
+        return keras.layers.GlobalAveragePooling2D(name=DEEP, dtype="float32")(features)
+    by_segment = _by_segment(features, "trunk", segment_shares(features.shape[1]))
+    return keras.layers.Flatten(name=DEEP, dtype="float32")(by_segment)
 
-    >>> head_name("sex"), head_name("known CAD")
-    ('sex', 'head_1777238e6e35')
+
+def _bullseye(maps: keras.KerasTensor) -> keras.KerasTensor:
+    """Means of the AHA segments of each map, with the lowest, the highest and their mean."""
+    layers = keras.layers
+    members = segment_map(maps.shape[1]).ravel() == np.arange(1, 18)[:, None]
+    shares = (members / members.sum(axis=1, keepdims=True)).T.astype(np.float32)
+    segments = _by_segment(maps, "map", shares)
+    by_segment = layers.Permute((2, 1), name="map_segments_last")(segments)
+    # The lowest is the highest of the negative.
+    negative = layers.Rescaling(-1.0, name="map_negative")(by_segment)
+    lowest = layers.Rescaling(-1.0, name="lowest_segment")(
+        layers.GlobalMaxPooling1D(name="highest_negative")(negative)
+    )
+    return layers.Concatenate(name=WIDE)(
+        [
+            layers.Flatten(name="segments")(segments),
+            lowest,
+            layers.GlobalMaxPooling1D(name="highest_segment")(by_segment),
+            layers.GlobalAveragePooling1D(name="mean_segment")(by_segment),
+        ]
+    )
+
+
+def _by_segment(values: keras.KerasTensor, name: str, shares: np.ndarray) -> keras.KerasTensor:
+    """Average of each channel over the AHA segments: (n, rows, columns, k) to (n, k, 17)."""
+    layers = keras.layers
+    _, rows, columns, channels = values.shape
+    flat = layers.Reshape((rows * columns, channels), name=f"{name}_cells", dtype="float32")
+    by_channel = layers.Permute((2, 1), name=f"{name}_channels", dtype="float32")(flat(values))
+    average = layers.Dense(
+        17, use_bias=False, trainable=False, name=f"{name}_segments", dtype="float32"
+    )
+    segments = average(by_channel)
+    average.set_weights([shares])
+    return segments
+
+
+def _standardised(group: keras.KerasTensor, name: str, standards: Standards) -> keras.KerasTensor:
+    """Features of a group on the scale of the training. Constants, so that copies keep them."""
+    n = group.shape[-1]
+    return keras.layers.Rescaling(
+        list(standards.factors.get(name, [1.0] * n)), list(standards.offsets.get(name, [0.0] * n)),
+        name=f"{name}_standardised", dtype="float32",
+    )(group)  # fmt: skip
+
+
+def _head(
+    trait: str, wide: keras.KerasTensor | None, deep: keras.KerasTensor, share: float
+) -> keras.KerasTensor:
+    """Probability of a trait from both groups."""
+    name = head_name(trait)
+    both = deep
+    if wide is not None:
+        weighed = keras.layers.Rescaling(share, name=share_name(trait), dtype="float32")(deep)
+        both = keras.layers.Concatenate(name=f"groups_of_{name}", dtype="float32")([wide, weighed])
+    return keras.layers.Dense(
+        1, activation="sigmoid", kernel_initializer="zeros", name=name, dtype="float32"
+    )(both)
+
+
+def _draw_weights(model: keras.Model, config: ExperimentConfig) -> None:
+    """First weights of an untrained trunk, from the seed alone.
+
+    Left to itself, Keras draws from Python's global random state, which another thread may use at
+    the same time: those of a Dask worker do.
     """
-    if re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.-]*", trait):
-        return trait
-    return f"head_{hashlib.sha256(trait.encode()).hexdigest()[:12]}"
-
-
-def load_model(folder: str | Path) -> keras.Model:
-    """The trained float32 model of a run folder.
-
-    Returns
-    -------
-    keras.Model as made by `build_model`; `model.experiment` is the run's configuration,
-    `model.training_segments` the mean of each AHA segment in its training, `model.familiarity` what
-    its training maps look like, `model.seen` its patients (None in runs that have no such file).
-
-    Raises
-    ------
-    FileNotFoundError: the folder is not a run, or its model is missing.
-    ValueError: a file is damaged, or is not the one that the training wrote.
-    """
-    folder = Path(folder)
-    config = load_run_config(folder)
-    check_files(folder)
-    path = folder / "model.keras"
-    model = build_model(replace(config, precision="float32", weights=None))
-    try:
-        take_weights(model, path)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
-            RecursionError, MemoryError) as error:  # fmt: skip
-        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
-        raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
-    model.get_layer(STANDARDISED).finalize_state()
-    model.experiment = config
-    model.training_segments = read_reference(folder, config)
-    model.familiarity = read_familiarity(folder)
-    model.seen = read_patients(folder)
-    if model.familiarity is not None and model.familiarity.size != config.map_size:
-        raise ValueError(f"{folder}: the familiarity is that of another run. Copy the run again.")
-    return model
-
-
-def settings_of(model: keras.Model) -> ExperimentConfig:
-    """The settings that a model was trained with.
-
-    Raises
-    ------
-    ValueError: it has none, as a model that Keras itself loaded or copied, a path or a Bundle.
-    """
-    config = getattr(model, "experiment", None)
-    if not isinstance(config, ExperimentConfig):
-        raise ValueError(
-            f"This {type(model).__name__} does not carry the settings of its training. Use "
-            "pn.load_model(folder) with the run folder; of a bundle, use bundle.predict(cohort) or "
-            "one of bundle.members."
-        )
-    return config
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """The same weights in a float32 model; the model itself where it is one already."""
-    config = settings_of(model)
-    if {layer.compute_dtype for layer in model.layers} == {"float32"}:
-        return model
-    twin = build_model(replace(config, precision="float32", weights=None))
-    twin.set_weights(model.get_weights())
-    twin.get_layer(STANDARDISED).finalize_state()
-    twin.experiment = replace(config, precision="float32")
-    return twin
-
-
-def below(model: keras.Model, layer: str) -> keras.Model:
-    """The part of the model from the image to the output of one layer."""
-    return keras.Model(model.input, model.get_layer(layer).output)
-
-
-def above(model: keras.Model, layer: str) -> keras.Model:
-    """The part of the model from the output of one layer to the heads; it shares the weights."""
-    return keras.Model(model.get_layer(layer).output, model.output)
-
-
-def standardise(model: keras.Model, features: Rows) -> None:
-    """Set mean and variance of the training features, shape (n, n_features).
-
-    A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
-    """
-    mean, variance = _moments(features)
-    variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
-    layer = model.get_layer(STANDARDISED)
-    layer.adapt_mean.assign(mean)
-    layer.adapt_variance.assign(variance)
-    layer.finalize_state()
+    if config.mode != "scratch" and config.weights is not None:
+        return
+    draws = random.Random(config.seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            glorot = keras.initializers.GlorotUniform(draws.randint(1, 10**9))
+            layer.kernel.assign(glorot(layer.kernel.shape))
 
 
 def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -257,42 +316,6 @@ def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray]:
     mean = np.sum([features[part].sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
     squares = [((features[part] - mean) ** 2).sum(axis=0) for part in parts]
     return mean, np.sum(squares, axis=0) / n
-
-
-def segment_shares(cells: int) -> np.ndarray:
-    """Weights that average a grid of trunk features over each AHA segment.
-
-    Parameters
-    ----------
-    cells
-        Cells a side of the feature grid, laid over the whole map.
-
-    Returns
-    -------
-    Array of shape (cells * cells, 17), float32; each column sums to 1. A cell counts for a
-    segment by the share of its area there.
-
-    >>> segment_shares(14).sum(axis=0).round(5).tolist() == [1.0] * 17
-    True
-    """
-    fine = segment_map(cells * _FINE).reshape(cells, _FINE, cells, _FINE)
-    shares = np.stack([(fine == k).mean(axis=(1, 3)).ravel() for k in range(1, 18)], axis=1)
-    return (shares / shares.sum(axis=0)).astype(np.float32)
-
-
-def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """One vector a study, made of standard layers only so that any Keras can load the file."""
-    if pooling == "global":
-        return keras.layers.GlobalAveragePooling2D(name=POOLED, dtype="float32")(features)
-    _, rows, columns, channels = features.shape
-    flat = keras.layers.Reshape((rows * columns, channels), dtype="float32")(features)
-    channels_first = keras.layers.Permute((2, 1), dtype="float32")(flat)
-    average = keras.layers.Dense(
-        17, use_bias=False, trainable=False, name="aha_segments", dtype="float32"
-    )
-    by_segment = average(channels_first)
-    average.set_weights([segment_shares(rows)])
-    return keras.layers.Flatten(name=POOLED, dtype="float32")(by_segment)
 
 
 @contextmanager

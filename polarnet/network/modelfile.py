@@ -1,16 +1,18 @@
 """A model file is compared with its settings before anything is made of it."""
 
-import io
 import json
+import math
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-import h5py
 import keras
 import numpy as np
 
+from polarnet.config import ExperimentConfig
+from polarnet.network.model import DEEP, WIDE, Standards, share_name
+from polarnet.network.weights import check_weights
 from polarnet.yamlfile import shown
 
 _PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
@@ -21,12 +23,14 @@ _LARGEST_GRAPH: Final = 2**22
 _ROOM: Final = 2**22
 """Bytes that a file of weights may have beside the weights: names and directories (our choice)."""
 
-_DEEPEST: Final = 8  # groups within groups of an HDF5 file; Keras makes four
+_WIDEST: Final = 17 * 512
+"""Features of the widest group: those of block 5 in each segment."""
 
 _SETTINGS: Final = (
-    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters",
-    "groups", "invert", "kernel_size", "mean", "offset", "padding", "pool_size", "rate", "scale",
-    "strides", "target_shape", "units", "use_bias", "variance",
+    "activation", "axis", "batch_shape", "bin_boundaries", "data_format", "dilation_rate", "dims",
+    "filters", "groups", "height", "input_dim", "interpolation", "keepdims", "kernel_size",
+    "max_value", "negative_slope", "offset", "output_dim", "output_mode", "padding", "pool_size",
+    "scale", "strides", "target_shape", "threshold", "units", "use_bias", "width",
 )  # fmt: skip
 """What decides the size of a layer, and what it computes."""
 
@@ -62,40 +66,43 @@ def take_weights(model: keras.Model, path: Path) -> None:
         raise ValueError(f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})")
 
 
-def check_weights(content: bytes) -> None:
-    """Refuse an HDF5 file whose arrays do not lie within it: they would be made before use.
+def file_standards(path: Path, config: ExperimentConfig) -> Standards:
+    """How features are standardised and weighed in a model file.
 
     Raises
     ------
-    ValueError: an array says to be larger than the file, or lies elsewhere; or it is no HDF5.
+    ValueError: the file is damaged, or holds other numbers there than ours would.
     """
+    found: dict[str, dict[str, Any]] = {}
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            _check_arrays(file, len(content))
-    except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
-        raise ValueError("its weights are not a whole HDF5 file") from None
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _LARGEST_GRAPH:
+                raise ValueError("its config.json is larger than any of ours")
+            tree = json.loads(archive.read("config.json"))
+        for layer in tree["config"]["layers"]:
+            if layer["class_name"] == "Rescaling":
+                found[str(layer["config"]["name"])] = layer["config"]
+        groups = [name for name in (WIDE, DEEP) if f"{name}_standardised" in found]
+        factors, offsets = (
+            {name: _numbers(found[f"{name}_standardised"][key]) for name in groups}
+            for key in ("scale", "offset")
+        )
+        names = {trait: share_name(trait) for trait in config.traits}
+        shares = {t: _numbers([found[n]["scale"]])[0] for t, n in names.items() if n in found}
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError("cut short, or not a Keras file") from None
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError("its config.json has not the form of ours") from None
+    return Standards(factors, offsets, shares)
 
 
-def _check_arrays(group: h5py.Group, n_bytes: int, depth: int = 0) -> int:
-    """Bytes of all arrays of a group."""
-    if depth > _DEEPEST:
-        raise ValueError("its arrays are nested too deep")
-    total = 0
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError("its arrays lie in another file")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            total += _check_arrays(item, n_bytes, depth + 1)
-        elif item.is_virtual or item.external:
-            raise ValueError("its arrays lie in another file")
-        else:
-            total += item.nbytes
-        if total > n_bytes:
-            raise ValueError(
-                f"its arrays say to be larger than the file, which has {n_bytes} bytes"
-            )
-    return total
+def _numbers(values: Any) -> list[float]:
+    """Finite numbers as they stand in a file, no more than the widest group of features has."""
+    if not isinstance(values, list) or len(values) > _WIDEST:
+        raise ValueError("its features are not standardised as ours are")
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+        raise ValueError("its features are standardised by something else than numbers")
+    return [float(value) for value in values]
 
 
 def _check_size(n_bytes: int, expected: int) -> None:
@@ -137,7 +144,7 @@ def _described(tree: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     described = []
     for layer in layers:
         class_name = layer["class_name"]
-        auto = layer["config"]["name"].startswith(("reshape", "permute"))
+        auto = layer["config"]["name"].startswith("divide_no_nan")
         described.append(
             {
                 "class": class_name,

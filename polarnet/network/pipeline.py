@@ -10,8 +10,6 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
-from polarnet.config import ExperimentConfig
-from polarnet.network.encoding import encode
 from polarnet.network.features import Features
 from polarnet.network.inputs import Inputs
 
@@ -75,36 +73,45 @@ class Varied:
         return _vary(tf.constant(self.maps[place]), tf.constant(place), view, self.seed).numpy()
 
 
+Source = np.ndarray | Features | Inputs
+"""Rows by position: features in memory or on disk, or maps."""
+
+
 def training_batches(
-    rows_of: np.ndarray | Features | Sequence[np.ndarray | Features] | Inputs,
+    inputs: Sequence[Source | Sequence[Source]],
     traits: pd.DataFrame,
     *,
     batch_size: int,
     epochs: int,
     seed: int,
     first_epoch: int = 0,
-    augment: ExperimentConfig | None = None,
+    is_varied: bool = False,
 ) -> tf.data.Dataset:
     """All epochs in one stream, each in an order that depends on seed and epoch alone.
 
     Parameters
     ----------
-    rows_of
-        Features or maps (n, ...), float32, by position; or several features of the same studies,
+    inputs
+        One for each input of the model: rows (n, ...), float32; or several of the same studies,
         which the epochs take in turn.
     first_epoch
         Epochs before this one are left out: they were trained before.
-    augment
-        Where given, the rows are maps, which are changed slightly and then encoded.
+    is_varied
+        Whether the rows are maps that are changed slightly.
 
     Returns
     -------
-    Dataset of (inputs, labels as of `marked_labels`); ceil(n / batch_size) batches an epoch.
+    Dataset of (tuple of inputs, labels as of `marked_labels`); ceil(n / batch_size) batches an
+    epoch.
     """
     n = len(traits)
     labels = tf.constant(marked_labels(traits))
-    in_memory = tf.constant(rows_of) if isinstance(rows_of, np.ndarray) else None
-    in_turn = rows_of if isinstance(rows_of, Sequence) else [rows_of]
+    in_turn = [rows if isinstance(rows, list | tuple) else [rows] for rows in inputs]
+    # What fits into memory once is gathered by TensorFlow; everything else is read row by row.
+    constants = [
+        tf.constant(views[0]) if len(views) == 1 and isinstance(views[0], np.ndarray) else None
+        for views in in_turn
+    ]
     numbers = range(first_epoch, epochs)
     orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
@@ -112,17 +119,17 @@ def training_batches(
         batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
         return batches.map(lambda rows: (epoch, rows))
 
+    def gather(k: int, epoch: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        if constants[k] is not None:
+            return tf.gather(constants[k], rows)
+        views = in_turn[k]
+        values = tf.numpy_function(lambda e, r: views[e % len(views)][r], [epoch, rows], tf.float32)
+        values.set_shape([None, *views[0][:1].shape[1:]])
+        return vary(values, rows, epoch, seed) if is_varied else values
+
     def load(epoch: tf.Tensor, rows: tf.Tensor) -> tuple:
-        if in_memory is not None:
-            inputs = tf.gather(in_memory, rows)
-        else:
-            inputs = tf.numpy_function(
-                lambda e, r: in_turn[e % len(in_turn)][r], [epoch, rows], tf.float32
-            )
-            inputs.set_shape([None, *in_turn[0][:1].shape[1:]])
-        if augment is not None:
-            inputs = encode(vary(inputs, rows, epoch, seed), augment)
-        return inputs, tf.gather(labels, rows)
+        values = tuple(gather(k, epoch, rows) for k in range(len(in_turn)))
+        return values if len(values) > 1 else values[0], tf.gather(labels, rows)
 
     stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders)).flat_map(
         of_epoch

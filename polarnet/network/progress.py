@@ -1,7 +1,7 @@
 """Training that goes on where it was stopped: what has to be kept to end with the same bytes.
 
 Kept at the end of an epoch: the weights that are trained, the optimiser's moments and step, the
-state of dropout's random numbers, the weights of the best epoch, and the history. The order of the
+weights of the best epoch, and the history. The order of the
 studies and their augmentation depend on seed and epoch alone, so they need no keeping.
 """
 
@@ -21,30 +21,31 @@ import tensorflow as tf
 from polarnet import __version__
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.network.features import Features, weights_digest
+from polarnet.network.features import map_digests, weights_digest
+from polarnet.network.inputs import Inputs
 
 
 def progress_folder(
     model: keras.Model,
-    parts: Sequence[tuple[Cohort, Features]],
+    config: ExperimentConfig,
+    parts: Sequence[tuple[Cohort, Inputs]],
     cache: Path,
 ) -> Path:
     """The folder for one training, named by everything that its result depends on.
 
     Parameters
     ----------
-    model
-        As built, before any training.
+    model, config
+        As built, before any training, and its settings.
     parts
-        Training and validation cohort, each with its kept features.
+        Training and validation cohort, each with its maps.
     """
-    config: ExperimentConfig = model.experiment
     digest = hashlib.sha256(weights_digest(model).encode())
     versions = {"polarnet": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
     digest.update(json.dumps(asdict(config) | versions, sort_keys=True, default=str).encode())
-    for cohort, features in parts:
+    for cohort, maps in parts:
         digest.update(cohort.traits[list(config.traits)].to_csv().encode())
-        digest.update(features.digest)
+        digest.update(b"".join(map_digests(maps)))
     return cache / "progress" / digest.hexdigest()[:24]
 
 

@@ -10,8 +10,8 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, trunk_features
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import build_model, load_model
-from polarnet.network.prediction import frozen_end, predict
+from polarnet.network.model import DEEP, build_model
+from polarnet.network.prediction import kept_end, predict
 from polarnet.network.training import resolved_config, write_scores
 
 
@@ -27,9 +27,7 @@ def score_run(folder: Path, cohort: Cohort, cache: Path, out: Path | None = None
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in the file
-        write_scores(
-            predict(load_model(folder), cohort, cache=cache), out or folder / "scores_test.csv"
-        )
+        write_scores(predict(folder, cohort, cache=cache), out or folder / "scores_test.csv")
 
 
 def frozen_features(
@@ -42,6 +40,5 @@ def frozen_features(
 def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Features:
     """What a training with these settings would read of a cohort; computed if it is not there."""
     resolved = resolved_config(config, cohort)
-    model = build_model(resolved)
-    model.experiment = resolved
-    return trunk_features(model, frozen_end(resolved), input_maps(cohort, resolved), cache)
+    end = kept_end(resolved) or DEEP
+    return trunk_features(build_model(resolved), resolved, end, input_maps(cohort, resolved), cache)

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -14,23 +14,23 @@ import tensorflow as tf
 
 from polarnet import __version__
 from polarnet.cachefolder import USER_CACHE, kept_in
-from polarnet.cohort import PHANTOM, Cohort
+from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config, settings_of
 from polarnet.csvfile import write_csv
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.folders import new_folder
-from polarnet.htmltable import html_table
 from polarnet.jsonfile import write_facts
 from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import keep_depths, weights_digest
-from polarnet.network.fitting import LOG_LOSS, fit
+from polarnet.network.fitting import fit
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import build_model, in_float32
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
 from polarnet.network.progress import forget_progress
 from polarnet.network.reference import training_segments, write_reference
+from polarnet.network.run import HEADS_FILE, MODEL_FILE, Run
 from polarnet.rundata import (
     ENVIRONMENT_FILE,
     PART_COLUMN,
@@ -53,48 +53,6 @@ _OF_TRAINING: Final = {
 """What to say of a study by its part."""
 
 _PACKAGES: Final = ("tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training.
-
-    Attributes
-    ----------
-    folder
-        Holds config.yaml, model.keras, history.csv, scores_val.csv, training_segments.csv,
-        patients.json and environment.json.
-    config
-        The settings with everything resolved.
-    val_log_loss
-        Of the epoch that was kept: mean over traits, in nats.
-    """
-
-    folder: Path
-    config: ExperimentConfig
-    val_log_loss: float
-
-    def __repr__(self) -> str:
-        return (
-            f"Run {self.folder}: {self.config.mode} VGG16 on {self.config.map_type} maps, "
-            f"{len(self.config.traits)} traits, validation log-loss {self.val_log_loss:.4f}"
-        )
-
-    def _repr_html_(self) -> str:
-        title = f"Run {self.folder}" + (
-            " (phantom, not patients)" if self.config.software == PHANTOM else ""
-        )
-        return html_table(
-            title,
-            {
-                "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
-                "maps": self.config.map_type,
-                "weights": Path(self.config.weights or "untrained").name,
-                "traits": ", ".join(self.config.traits),
-                "validation log-loss": f"{self.val_log_loss:.4f}",
-                "seed": self.config.seed,
-            },
-        )
 
 
 def train(
@@ -133,18 +91,20 @@ def train(
         save_config(config, folder / "config.yaml")
         pixels = [pixel_digests(cohort, config.map_types) for cohort in (train, val)]
         write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
-        model = build_model(config)
-        model.experiment = config
-        history, progress = fit(model, train, val, config, kept, show_progress)
-        model = in_float32(model)
-        model.save(folder / "model.keras")
-        write_csv(history, folder / "history.csv")
-        write_reference(training_segments(train, config), folder)
-        model.familiarity = fit_familiarity(train, val, config)
-        if model.familiarity is not None:
-            write_familiarity(model.familiarity, folder)
-        model.seen = read_patients(folder)
-        write_scores(predict(model, val, cache=kept), folder / "scores_val.csv")
+        fitted = fit(train, val, config, kept, show_progress)
+        model = in_float32(fitted.model, config)
+        model.save(folder / MODEL_FILE)
+        write_csv(fitted.heads, folder / HEADS_FILE, index_label="trait", float_format="%.9g")
+        write_csv(fitted.history, folder / "history.csv")
+        segments = training_segments(train, config)
+        write_reference(segments, folder)
+        distribution = fit_familiarity(train, val, config)
+        if distribution is not None:
+            write_familiarity(distribution, folder)
+        run = Run(
+            Path(out), config, model, fitted.heads, segments, distribution, read_patients(folder)
+        )
+        write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
             "n_train": len(train),
@@ -160,8 +120,8 @@ def train(
             "files": file_digests(folder),
         }
         write_facts(folder / ENVIRONMENT_FILE, facts)
-    forget_progress(progress)
-    return Run(Path(out), config, float(history[LOG_LOSS].min()))
+    forget_progress(fitted.progress)
+    return run
 
 
 def keep_features(
@@ -177,12 +137,8 @@ def keep_features(
         Whose maps go through the deepest trunk, once.
     """
     for cohort in cohorts:
-        models = []
-        for config in configs:
-            resolved = resolved_config(config, cohort)
-            model = build_model(resolved)
-            model.experiment = resolved
-            models.append(model)
+        resolved = [resolved_config(config, cohort) for config in configs]
+        models = [(build_model(config), config) for config in resolved]
         keep_depths(models, cohort, cache, show_progress=True)
 
 

@@ -1,16 +1,16 @@
 """Where the weights of the trunk come from, and what to do where no download is possible."""
 
-import os
+import io
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
+import h5py
 import keras
 import numpy as np
-
-from polarnet.network.modelfile import check_weights
 
 IMAGENET_URL: Final = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
@@ -21,8 +21,16 @@ IMAGENET_URL: Final = (
 BLOCKS: Final = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 """Convolutions of each block, and their filters."""
 
+PACKAGED: Final = "vgg16_blocks_1_2.npz"
+"""ImageNet weights of VGG16's blocks 1 and 2, which are part of this package: 260,160 numbers,
+1.04 MB. By the Visual Geometry Group, University of Oxford, CC BY 4.0."""
+
+PACKAGED_BLOCKS: Final = ("block1", "block2")
+
 _LARGEST: Final = 10**8
 """Bytes of a file of weights: ours has 58.9 MB, that of VGG16 with its top 553 MB (our choice)."""
+
+_DEEPEST: Final = 8  # groups within groups of an HDF5 file; Keras makes four
 
 _PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold us for minutes
 
@@ -37,8 +45,9 @@ def vgg16_trunk(
     inputs
         Image, (n, rows, columns, 3).
     weights
-        "imagenet" (Keras' download and cache), the path of a weights file for
-        VGG16(include_top=False), or None: the kernels are then zero, to be drawn by the caller.
+        "imagenet": those of the package where `last_block` is block 1 or 2, otherwise Keras'
+        download and cache; the path of a weights file for VGG16(include_top=False); or None: the
+        kernels are then zero, to be drawn by the caller.
     last_block
         "block1" to "block5".
 
@@ -56,7 +65,11 @@ def vgg16_trunk(
     ----------
     Simonyan & Zisserman, arXiv 1409.1556, table 1, column D.
     """
-    given = _weights(weights)
+    given = (
+        _packaged()
+        if weights == "imagenet" and last_block in PACKAGED_BLOCKS
+        else _weights(weights)
+    )
     layers: dict[str, keras.layers.Layer] = {}
     values = inputs
     for block, (n_convolutions, filters) in enumerate(BLOCKS, start=1):
@@ -76,6 +89,14 @@ def vgg16_trunk(
     return layers
 
 
+def _packaged() -> dict[str, list[np.ndarray]]:
+    """Kernel and bias of the convolutions that are part of the package."""
+    file = resources.files("polarnet.network").joinpath(PACKAGED)
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+        names = {name.rsplit("_", 1)[0] for name in kept.files}
+        return {name: [kept[f"{name}_kernel"], kept[f"{name}_bias"]] for name in names}
+
+
 def _weights(weights: str | None) -> dict[str, list[np.ndarray]]:
     """Kernel and bias of each convolution; nothing where there are none to be had."""
     if weights is None:
@@ -90,7 +111,7 @@ def _weights(weights: str | None) -> dict[str, list[np.ndarray]]:
                 raise ConnectionError(
                     f"The ImageNet weights could not be downloaded ({reason}). On a computer "
                     f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
-                    "its path as weights (--weights PATH)."
+                    "its path as weights (--weights PATH). Blocks 1 and 2 need no download."
                 ) from None
     path = Path(weights)
     if not path.is_file():
@@ -113,10 +134,40 @@ def _by_name(vgg16: keras.Model) -> dict[str, list[np.ndarray]]:
     return {layer.name: layer.get_weights() for layer in vgg16.layers}
 
 
-def weights_at_hand() -> str | None:
-    """ "imagenet" where Keras has the file already, so that nothing is downloaded; else None."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return "imagenet" if (home / "models" / IMAGENET_URL.rsplit("/", 1)[-1]).is_file() else None
+def check_weights(content: bytes) -> None:
+    """Refuse an HDF5 file whose arrays do not lie within it: they would be made before use.
+
+    Raises
+    ------
+    ValueError: an array says to be larger than the file, or lies elsewhere; or it is no HDF5.
+    """
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _check_arrays(file, len(content))
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
+        raise ValueError("its weights are not a whole HDF5 file") from None
+
+
+def _check_arrays(group: h5py.Group, n_bytes: int, depth: int = 0) -> int:
+    """Bytes of all arrays of a group."""
+    if depth > _DEEPEST:
+        raise ValueError("its arrays are nested too deep")
+    total = 0
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError("its arrays lie in another file")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            total += _check_arrays(item, n_bytes, depth + 1)
+        elif item.is_virtual or item.external:
+            raise ValueError("its arrays lie in another file")
+        else:
+            total += item.nbytes
+        if total > n_bytes:
+            raise ValueError(
+                f"its arrays say to be larger than the file, which has {n_bytes} bytes"
+            )
+    return total
 
 
 @contextmanager

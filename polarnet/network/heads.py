@@ -1,0 +1,195 @@
+"""How much a head trusts the trunk, and how strongly it is held back: chosen within training.
+
+For each trait, logistic regressions on both groups of features are compared by cross-validation
+over the training patients. They are those that the heads of the model are, so that the choice is
+made for the very model that is trained afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import expit
+from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
+
+from polarnet.network.model import DEEP, WIDE, standards_of_features
+from polarnet.progressbar import progress_bar
+
+SHARES: Final = (0.0, 0.1, 0.3, 1.0)
+"""Weights of the trunk's features beside the bullseye that are tried (our choice)."""
+
+PENALTIES: Final = tuple(np.logspace(2, -2, 9).tolist())
+"""L2 penalties that are tried, strong to weak: half of it times the squared length of a head's
+weights stands beside the sum of the log-loss over patients (our choice)."""
+
+UNTUNED: Final = (0.0, 1.0)
+"""Share and penalty where a class has too few patients to be put into folds (our choice)."""
+
+FOLDS: Final = 5
+
+MOST: Final = 3000
+"""Studies on which the choice is made, drawn by the seed where there are more (our choice)."""
+
+_CLOSE: Final = 1e-5  # change of a logit at which Newton's steps end
+_STEPS: Final = 50
+
+
+def choose_heads(
+    groups: Mapping[str, np.ndarray],
+    traits: pd.DataFrame,
+    patients: Sequence[str] | pd.Series,
+    *,
+    seed: int,
+    share: float | None = None,
+    show_progress: bool = False,
+) -> pd.DataFrame:
+    """Share of the trunk and penalty of each trait.
+
+    Parameters
+    ----------
+    groups
+        `WIDE` and `DEEP` -> features of the training studies, (n, n_features), any unit.
+    traits
+        Their labels: 1, 0 or NaN, one column a trait.
+    patients
+        Shape (n,): all studies of a patient fall into one of five folds.
+    seed
+        Of the folds.
+    share
+        Where given, only the penalty is chosen.
+
+    Returns
+    -------
+    One row per trait (the index): `n` studies with a label, `share`, `penalty`, `log_loss` of that
+    choice over the held-out folds in nats, and `log_loss_bullseye`, the lowest without the trunk.
+    The share is the smallest whose log-loss is within one standard error of the lowest: where the
+    evidence for the trunk is nil, it is 0.
+
+    References
+    ----------
+    Breiman et al., Classification and Regression Trees, 1984, section 3.4.3 (one standard error).
+    """
+    shares = SHARES if share is None else (float(share),)
+    chosen = {}
+    with threadpool_limits(2):
+        for trait in progress_bar(
+            traits.columns, desc="Choosing heads", unit="trait", disable=not show_progress
+        ):
+            known = np.flatnonzero(traits[trait].notna())
+            if len(known) > MOST:
+                known = np.sort(np.random.default_rng(seed).choice(known, MOST, replace=False))
+            labels, who = traits[trait].to_numpy(float)[known], np.asarray(patients)[known]
+            features = {name: np.asarray(rows[known], float) for name, rows in groups.items()}
+            chosen[trait] = _choose(features, labels, who, shares, seed)
+    return pd.DataFrame.from_dict(chosen, orient="index").rename_axis("trait")
+
+
+def fitted_head(
+    groups: Mapping[str, np.ndarray], labels: np.ndarray, share: float, penalty: float
+) -> tuple[np.ndarray, float]:
+    """The exact solution of one head: what training comes close to.
+
+    Parameters
+    ----------
+    groups
+        `WIDE` and `DEEP` -> standardised features of the studies with a label.
+    labels
+        0 and 1.
+
+    Returns
+    -------
+    Weights of the wide and then the deep features (the latter before they are weighed by
+    `share`), and the bias.
+    """
+    both = np.hstack([groups[WIDE], share * groups[DEEP]])
+    dual, bias = _solve(both @ both.T, labels, penalty)
+    return both.T @ dual, bias
+
+
+def _choose(
+    groups: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    patients: np.ndarray,
+    shares: Sequence[float],
+    seed: int,
+) -> dict[str, float]:
+    """Share and penalty of one trait, with the losses that speak for them."""
+    # It is patients, not studies, that must suffice.
+    smaller = min(len(set(patients[labels == value])) for value in (0, 1))
+    if smaller < 2:
+        share = UNTUNED[0] if len(shares) > 1 else shares[0]
+        return {"n": len(labels), "share": share, "penalty": UNTUNED[1],
+                "log_loss": np.nan, "log_loss_bullseye": np.nan}  # fmt: skip
+    losses = np.empty((len(shares), len(PENALTIES), len(labels)))
+    folds = StratifiedGroupKFold(min(FOLDS, smaller), shuffle=True, random_state=seed)
+    for seen, held in folds.split(labels, labels, patients):
+        gram = {name: _gram(values, seen, held) for name, values in groups.items()}
+        for s, share in enumerate(shares):
+            of_seen, of_held = (gram[WIDE][k] + share**2 * gram[DEEP][k] for k in range(2))
+            start = None
+            for p, penalty in enumerate(PENALTIES):
+                start = _solve(of_seen, labels[seen], penalty, start)
+                losses[s, p, held] = _log_loss(labels[held], of_held @ start[0] + start[1])
+    means = losses.mean(axis=2)
+    best = means.argmin(axis=1)  # penalty of each share
+    lowest = int(means.min(axis=1).argmin())
+    chosen = next(
+        s for s in range(len(shares))
+        if _is_as_good(losses[s, best[s]], losses[lowest, best[lowest]])
+    )  # fmt: skip
+    return {
+        "n": len(labels), "share": shares[chosen], "penalty": PENALTIES[best[chosen]],
+        "log_loss": means[chosen].min(),
+        "log_loss_bullseye": means[0].min() if shares[0] == 0 else np.nan,
+    }  # fmt: skip
+
+
+def _is_as_good(losses: np.ndarray, lowest: np.ndarray) -> bool:
+    """Whether the mean excess over the lowest is within its standard error."""
+    excess = losses - lowest
+    return bool(excess.mean() <= excess.std(ddof=1) / len(excess) ** 0.5)
+
+
+def _gram(values: np.ndarray, seen: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products of standardised features: seen with seen, held out with seen."""
+    standards = standards_of_features({"": values[seen]})
+    factor, offset = np.array(standards.factors[""]), np.array(standards.offsets[""])
+    of_seen, of_held = values[seen] * factor + offset, values[held] * factor + offset
+    return of_seen @ of_seen.T, of_held @ of_seen.T
+
+
+def _solve(
+    gram: np.ndarray,
+    labels: np.ndarray,
+    penalty: float,
+    start: tuple[np.ndarray, float] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Penalised logistic regression by Newton's steps, in as many unknowns as there are studies.
+
+    scikit-learn's solvers give the same; here a solution begins at that of the stronger penalty.
+    """
+    n = len(labels)
+    dual, bias = start or (np.zeros(n), float(np.log(labels.mean() / (1 - labels.mean()))))
+    for _ in range(_STEPS):
+        logits = gram @ dual + bias
+        odds = expit(logits)
+        weights = np.maximum(odds * (1 - odds), 1e-9)
+        system = gram.copy()
+        system[np.diag_indices(n)] += penalty / weights
+        target = np.column_stack([logits + (labels - odds) / weights, np.ones(n)])
+        solved = cho_solve(cho_factor(system, overwrite_a=True, check_finite=False), target)
+        new_bias = float(solved[:, 0].sum() / solved[:, 1].sum())
+        new_dual = solved[:, 0] - new_bias * solved[:, 1]
+        change = np.abs(gram @ (new_dual - dual) + new_bias - bias).max()
+        dual, bias = new_dual, new_bias
+        if change < _CLOSE:
+            break
+    return dual, bias
+
+
+def _log_loss(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Cross-entropy of each study, in nats."""
+    return np.logaddexp(0, np.where(labels == 1, -logits, logits))
