@@ -65,6 +65,7 @@ from .familiarity import fit_familiarity as fit_familiarity
 from .network import Run as Run
 from .network import build_model as build_model
 from .network import load_model as load_model
+from .network import load_run as load_run
 from .network import predict as predict
 from .network import train as train
 from .onepatient import write_patient_page as write_patient_page

@@ -118,11 +118,11 @@ def _score(start: int, facts: dict[str, Any], parts: Path) -> str:
     from polarnet.network.training import write_scores
 
     try:
-        model, studies = _opened(json.dumps(facts, sort_keys=True))
+        run, studies = _opened(json.dumps(facts, sort_keys=True))
         rows = np.arange(start, min(start + facts["part"], len(studies)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said in the file, and by the caller
-            scores = predict(model, studies.select(rows))
+            scores = predict(run, studies.select(rows))
         write_scores(scores, _file(parts, start))
     except (ValueError, OSError) as error:
         return str(error)
@@ -132,10 +132,10 @@ def _score(start: int, facts: dict[str, Any], parts: Path) -> str:
 @functools.lru_cache(maxsize=1)
 def _opened(facts: str) -> tuple[Any, Cohort]:
     """Model and cohort, opened once a process; both are named by what they hold."""
-    from polarnet.network import load_model
+    from polarnet.network import load_run
 
     known = json.loads(facts)
-    return load_model(known["run_folder"]), read_cohort(known["cohort_folder"])
+    return load_run(known["run_folder"]), read_cohort(known["cohort_folder"])
 
 
 def _file(parts: Path, start: int) -> Path:

@@ -9,7 +9,6 @@ from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.experiment import run_experiment
-from polarnet.network.weights import weights_at_hand
 from polarnet.phantom import make_phantom_cohort
 from polarnet.report.page import write_report
 from polarnet.traits import MAP_TYPES
@@ -20,14 +19,9 @@ RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
 
 _VESSELS: Final = ["lad", "rca", "lcx"]
 
-_UNTRAINED: Final = (
-    "No ImageNet weights at hand: the trunk is untrained. Pass --weights PATH "
-    "(make demo WEIGHTS=PATH) to use them."
-)
-
 
 def run_demo(
-    out: str | Path, *, weights: str | None = "at hand", cache: str | Path | None = USER_CACHE
+    out: str | Path, *, weights: str | None = "imagenet", cache: str | Path | None = USER_CACHE
 ) -> list[Path]:
     """Phantom of 600 patients, three frozen runs and a fine-tuned one, and the report.
 
@@ -36,8 +30,7 @@ def run_demo(
     out
         Folder for cohort, runs and report. What is finished there is kept, not made again.
     weights
-        "imagenet", a path, or None for an untrained trunk. "at hand": ImageNet where Keras has
-        downloaded it before, else None.
+        "imagenet", which is part of the package, a path, or None for an untrained trunk.
 
     Returns
     -------
@@ -48,14 +41,10 @@ def run_demo(
     ValueError: a finished run there was made with other weights.
     """
     out = Path(out)
-    if weights == "at hand":
-        weights = weights_at_hand()
     if not (out / "cohort" / "cohort.json").is_file():
         print(f"Simulating {N_PATIENTS} patients (phantom, not patients) ...")
         make_phantom_cohort(N_PATIENTS, seed=SEED).save(out / "cohort")
     cohort = read_cohort(out / "cohort")
-    if weights is None:
-        print(_UNTRAINED)
     train, val, test = split_by_patient(cohort, seed=SEED)
     folders = []
     for map_type, mode in RUNS:

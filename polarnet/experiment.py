@@ -1,5 +1,6 @@
 """One run from cohorts to results: train, score, compare with baselines, draw."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,12 +13,12 @@ from polarnet.evaluation import baseline_scores, compare
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.table import read_scores
 from polarnet.folders import new_folder
-from polarnet.network import Run, load_model, predict
+from polarnet.network import Run, predict
 from polarnet.network import train as train_model
 from polarnet.network.training import write_scores
 from polarnet.report.runfigures import draw_run_roc
 from polarnet.report.style import plain_text
-from polarnet.rundata import note_test
+from polarnet.rundata import note_test, read_patients
 from polarnet.suitability import check_test, check_training
 
 
@@ -54,9 +55,9 @@ def run_experiment(
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
         note_test(folder, test, config.traits, config.map_types)
-        model = load_model(folder)
+        run = replace(run, seen=read_patients(folder))  # now with those of the test
         of_val = read_scores(folder / "scores_val.csv")
-        of_test = predict(model, test, cache=kept, show_progress=show_progress)
+        of_test = predict(run, test, cache=kept, show_progress=show_progress)
         write_scores(of_test, folder / "scores_test.csv")
         baselines = baseline_scores(
             train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
@@ -68,4 +69,4 @@ def run_experiment(
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config, test)
         plain_text(figure).savefig(folder / "figures" / "roc.png", dpi=150)
-    return Run(Path(out), run.config, run.val_log_loss)
+    return replace(run, folder=Path(out))

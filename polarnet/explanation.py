@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import keras
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -33,9 +32,8 @@ from polarnet.explain.occlusion import removal_curve, usual_segments
 from polarnet.explain.randomisation import cascade
 from polarnet.explain.verdicts import not_judged
 from polarnet.folders import check_vacant, new_folder
-from polarnet.network import load_model, predict
+from polarnet.network import Run, load_run, predict
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import settings_of
 from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
@@ -103,8 +101,8 @@ def explain_run(
     FileExistsError: `out` is not empty.
     """
     check_vacant(out)
-    networks = [load_model(one) for one in (run, *other_seeds)]
-    model, shuffled = networks[0], None if permuted is None else load_model(permuted)
+    networks = [load_run(one) for one in (run, *other_seeds)]
+    first, shuffled = networks[0], None if permuted is None else load_run(permuted)
     _check_networks([*networks, *([] if shuffled is None else [shuffled])], cohort, trait, method)
     cohort = cohort.with_traits([trait])
     with new_folder(out) as folder:
@@ -115,19 +113,19 @@ def explain_run(
         few = np.flatnonzero(~cohort.patients.duplicated().to_numpy())[:CHECKED]
         checked = cohort.select(few)
         steps, forgot = cascade(
-            model, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
+            first, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
         )
         level = random_pair_level(heats[0][few], seed=seed)
         checks = [
             check_randomised(heats[0][few], forgot, level, seed=seed),
             _check_permuted(shuffled, checked, trait, method, heats[0][few], level, seed),
             _check_repeatable([heat[few] for heat in heats], seed),
-            *_check_input(model, checked, heats[0][few], seed),
-            _check_faithful(model, checked, trait, heats[0][few], seed),
+            *_check_input(first, checked, heats[0][few], seed),
+            _check_faithful(first, checked, trait, heats[0][few], seed),
         ]
         mean = average_seeds(heats) if len(heats) > 1 else heats[0]
         groups, figures, lacking = _groups(cohort, trait, mean, forgot, seed)
-        figures |= _singles(model, cohort, trait, heats[0], few, forgot)
+        figures |= _singles(first, cohort, trait, heats[0], few, forgot)
         figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
             steps, level=level
         )
@@ -150,9 +148,9 @@ def explain_run(
             facts={
                 "trait": trait_name(trait),
                 "method": method,
-                "maps": f"{model.experiment.map_type}, {len(cohort)} studies of "
+                "maps": f"{first.config.map_type}, {len(cohort)} studies of "
                 f"{cohort.patients.nunique()} patients",
-                "networks": f"{len(heats)} ({model.experiment.mode}); checks on the first, "
+                "networks": f"{len(heats)} ({first.config.mode}); checks on the first, "
                 f"{len(few)} patients",
                 "patients": seen_note(parts_of(run, cohort)) or "none of them of the training",
                 **({"groups": lacking} if lacking else {}),
@@ -164,20 +162,20 @@ def explain_run(
 
 
 def _check_networks(
-    networks: Sequence[keras.Model], cohort: Cohort, trait: str, method: str
+    networks: Sequence[Run], cohort: Cohort, trait: str, method: str
 ) -> None:
     """Refuse at once what would otherwise be refused after minutes of work."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
     for network in networks:
         check_trait(network, trait)
-        check_prediction(settings_of(network), cohort)
+        check_prediction(network.config, cohort)
         if method == "occlusion":
             usual_segments(network, trait)
 
 
 def _check_permuted(
-    shuffled: keras.Model | None, cohort: Cohort, trait: str, method: str,
+    shuffled: Run | None, cohort: Cohort, trait: str, method: str,
     heat: np.ndarray, level: Level, seed: int,
 ) -> Check:  # fmt: skip
     if shuffled is None:
@@ -192,9 +190,9 @@ def _check_repeatable(heats: list[np.ndarray], seed: int) -> Check:
     return check_repeatable(heats, seed=seed)
 
 
-def _check_input(model: keras.Model, cohort: Cohort, heat: np.ndarray, seed: int) -> list[Check]:
+def _check_input(run: Run, cohort: Cohort, heat: np.ndarray, seed: int) -> list[Check]:
     """Not the flow map itself (of combined maps, none of the three), and not the disc's edge."""
-    maps = input_maps(cohort, model.experiment)[:]
+    maps = input_maps(cohort, run.config)[:]
     return [
         *(check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
         check_not_edge(heat, seed=seed),
@@ -202,18 +200,18 @@ def _check_input(model: keras.Model, cohort: Cohort, heat: np.ndarray, seed: int
 
 
 def _check_faithful(
-    model: keras.Model, cohort: Cohort, trait: str, heat: np.ndarray, seed: int
+    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int
 ) -> Check:
     """Segments replaced in the order of their attribution, against orders by chance."""
-    if getattr(model, "training_segments", None) is None:
+    if run.segments is None:
         return not_judged(FAITHFUL, "the run does not say what its training studies looked like")
     rng = np.random.default_rng(seed)
     order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
     by_chance = [
-        removal_curve(model, cohort, trait, rng.permuted(order, axis=1))
+        removal_curve(run, cohort, trait, rng.permuted(order, axis=1))
         for _ in range(RANDOM_ORDERS)
     ]
-    curve = removal_curve(model, cohort, trait, order)
+    curve = removal_curve(run, cohort, trait, order)
     return check_faithful(curve, np.mean(by_chance, axis=0), seed=seed)
 
 
@@ -249,12 +247,12 @@ def _groups(
 
 
 def _singles(
-    model: keras.Model, cohort: Cohort, trait: str, heat: np.ndarray, few: np.ndarray,
+    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, few: np.ndarray,
     forgot: np.ndarray,
 ) -> dict[str, Figure]:  # fmt: skip
     """The checked studies with the highest and the lowest scores, without their ids."""
-    checked, config = cohort.select(few), model.experiment
-    scores = predict(model, checked)[trait].to_numpy()
+    checked, config = cohort.select(few), run.config
+    scores = predict(run, checked)[trait].to_numpy()
     order = np.argsort(-scores, kind="stable")
     rows = list(dict.fromkeys([*order[:SHOWN], *order[-SHOWN:]]))
     titles = [f"score {scores[row]:.2f}" for row in rows]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -15,7 +14,7 @@ from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.explain.attribution import attribution
 from polarnet.familiarity import Familiarity, unfamiliar_note
 from polarnet.folders import new_file
-from polarnet.network import load_model, predict
+from polarnet.network import Run, load_run, predict
 from polarnet.report.maps import LIMITS
 from polarnet.report.page import is_untrained, network_words
 from polarnet.report.patient import Reading, patient_page
@@ -78,7 +77,7 @@ def write_patient_page(
         raise KeyError(f"No study '{study_id}' in this cohort; cohort.patients lists them.")
     one = cohort.select(rows)
     members, metrics, scores = _scored(Path(model), one)
-    config: ExperimentConfig = members[0].experiment
+    config: ExperimentConfig = members[0].config
     spread = scores.attrs.get("spread")
     readings = {
         trait: _reading(
@@ -98,7 +97,7 @@ def write_patient_page(
         others=list(readings.values()) if research_traits else [],
         n_members=len(members),
         model_facts=_facts(Path(model), config, len(members)),
-        warnings=_warnings(scores, one, config, members[0].familiarity),
+        warnings=_warnings(scores, one, config, members[0].distribution),
         overlay=_overlay(members, one, explained) if is_shown else None,
         map_type=config.map_type,
         is_phantom=one.is_phantom,
@@ -111,16 +110,16 @@ def write_patient_page(
     return Path(out)
 
 
-def _scored(path: Path, cohort: Cohort) -> tuple[Sequence[keras.Model], pd.DataFrame, pd.DataFrame]:
+def _scored(path: Path, cohort: Cohort) -> tuple[Sequence[Run], pd.DataFrame, pd.DataFrame]:
     """Networks, how well they did on hold-out patients (index trait), scores of the study."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said on the page
         if path.is_file():
             bundle = load_bundle(path)
-            return bundle.members, bundle.metrics, bundle.predict(cohort)
-        network = load_model(path)
-        check_prediction(network.experiment, cohort)
-        return [network], _metrics(path), predict(network, cohort)
+            return bundle.members, bundle.metrics, predict(bundle, cohort)
+        run = load_run(path)
+        check_prediction(run.config, cohort)
+        return [run], _metrics(path), predict(run, cohort)
 
 
 def _metrics(folder: Path) -> pd.DataFrame:
@@ -162,10 +161,10 @@ def _warnings(
 
 
 def _overlay(
-    members: Sequence[keras.Model], cohort: Cohort, trait: str
+    members: Sequence[Run], cohort: Cohort, trait: str
 ) -> tuple[str, np.ndarray] | None:
     """Mean over the members of what occlusion takes from the score of a trait, (size, size)."""
-    if any(member.training_segments is None for member in members):
+    if any(member.segments is None for member in members):
         return None
     heats = [attribution(member, cohort, trait, "occlusion")[0] for member in members]
     return trait_name(trait), np.mean(heats, axis=0)

@@ -2,26 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.explain.logits import check_trait
-from polarnet.explain.methods import Explainer, class_activation, dropout_variance, gradient
+from polarnet.explain.methods import class_activation, gradient
 from polarnet.explain.occlusion import Filling, segment_occlusion
-from polarnet.network.encoding import encode
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS, settings_of
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
+from polarnet.network.run import as_run
 from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction
 
 METHODS: Final = (
-    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "variance", "occlusion",
+    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion",
 )  # fmt: skip
 
 SAMPLES: Final = 25
@@ -34,7 +32,7 @@ _PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px, for Score-CAM mas
 
 
 def attribution(
-    model: keras.Model,
+    run: Any,
     cohort: Cohort,
     trait: str,
     method: str = "smoothgrad",
@@ -50,19 +48,18 @@ def attribution(
 
     Parameters
     ----------
-    model
-        From `load_model`, or a trained one of `build_model`; explained in float32 whatever
-        precision it was trained in.
+    run
+        A Run, a run folder, or a Bundle, whose mean over members is given.
     cohort
         As for `predict`.
     method
         "gradient": absolute change of the logit with the value of the pixel. "smoothgrad": the
         same, averaged over noisy copies of the map. "gradcam", "gradcam++", "scorecam": class
-        activation maps of the last convolution. "variance": variance of the gradient over dropout,
-        in closed form. "occlusion": loss of the logit when the AHA segment is brought to its usual
+        activation maps of the last convolution, Score-CAM by its 32 strongest channels.
+        "occlusion": loss of the logit when the AHA segment is brought to its usual
         level; the reference, as it changes the map in units that a reader of maps has.
     samples, noise
-        Of "smoothgrad"; noise as a share of the image's range.
+        Of "smoothgrad"; noise as a share of the map's range.
     layer
         Of the activation maps; default: the last convolution. Cells of block 5 are 16 pixels of
         the image wide: too coarse for single segments.
@@ -87,51 +84,44 @@ def attribution(
     ----------
     Simonyan et al., arXiv 1312.6034 (gradient); Smilkov et al., arXiv 1706.03825 (SmoothGrad);
     Selvaraju et al., arXiv 1610.02391 (Grad-CAM); Chattopadhay et al., arXiv 1710.11063
-    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM); BayesGrad, github.com/mitre/BayesGrad
-    (gradients over dropout samples). Variance and occlusion are computed here, the others by
-    tf-keras-vis.
+    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). Occlusion is computed here, the others
+    by tf-keras-vis.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
-    config = settings_of(model)
-    check_prediction(config, cohort)
-    check_trait(model, trait)
+    if members := getattr(run, "members", None):
+        heats = [
+            attribution(
+                one, cohort, trait, method, samples=samples, noise=noise, layer=layer,
+                filling=filling, seed=seed, show_progress=show_progress,
+            )
+            for one in members
+        ]  # fmt: skip
+        return np.mean(heats, axis=0)
+    run = as_run(run)
+    check_prediction(run.config, cohort)
+    check_trait(run, trait)
     if method == "occlusion":
-        lost = segment_occlusion(model, cohort, trait, filling=filling, show_progress=show_progress)
+        lost = segment_occlusion(run, cohort, trait, filling=filling, show_progress=show_progress)
         return np.insert(lost, 0, 0, axis=1)[:, segment_map(cohort.size)]
-    explain = _explainer(model, trait, method, samples, noise, layer)
-    maps = input_maps(cohort, config)
-    step = max(1, _PIXELS // config.input_size**2)
+    if method in ("gradient", "smoothgrad"):
+        n = samples if method == "smoothgrad" else 0
+        explain = gradient(run, trait, samples=n, noise=noise)
+    else:
+        explain = class_activation(run, trait, method, layer or last_convolution(run.config))
+    maps, disc = input_maps(cohort, run.config), disc_mask(cohort.size)
+    step = max(1, _PIXELS // run.config.input_size**2)
     heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
     starts = range(0, len(cohort), step)
     for start in progress_bar(starts, desc=method, unit="batch", disable=not show_progress):
-        image = encode(maps[start : start + step], config)
         with _numpy_state(seed, start):
-            heat[start : start + step] = _in_frame(explain(image), cohort.size)
+            heat[start : start + step] = explain(maps[start : start + step]) * disc
     return heat
-
-
-def _explainer(
-    model: keras.Model, trait: str, method: str, samples: int, noise: float, layer: str | None
-) -> Explainer:
-    if method == "gradient":
-        return gradient(model, trait)
-    if method == "smoothgrad":
-        return gradient(model, trait, samples=samples, noise=noise)
-    if method == "variance":
-        return dropout_variance(model, trait)
-    return class_activation(model, trait, method, layer or last_convolution(model.experiment))
 
 
 def last_convolution(config: ExperimentConfig) -> str:
     """Name of the layer whose activations the class activation methods weigh."""
     return BLOCK_ENDS.get(config.last_block, f"small_conv{len(SMALL_FILTERS)}")
-
-
-def _in_frame(values: np.ndarray, size: int) -> np.ndarray:
-    """Heat (k, rows, columns) on the raster of the maps, 0 outside the disc."""
-    resized = tf.image.resize(values[..., None], (size, size), antialias=True)[..., 0]
-    return resized.numpy() * disc_mask(size)
 
 
 @contextlib.contextmanager

@@ -2,36 +2,36 @@
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import numpy as np
 
-from polarnet.network.model import head_name, in_float32
+from polarnet.network.model import WIDE, build_model, head_name, standards_of
+from polarnet.network.run import Run
 
 
-def logit_model(model: keras.Model, trait: str) -> keras.Model:
+def logit_model(run: Run, trait: str) -> keras.Model:
     """The part of a model that gives the logit of one trait, in float32.
 
     Parameters
     ----------
-    model
-        From `load_model`, or a trained one of `build_model`, of any precision.
     trait
         One of its heads.
 
     Returns
     -------
-    keras.Model with the same image as input and one linear output, shape (n, 1). It shares all
-    layers below the head with the model, or with its float32 twin.
+    keras.Model with the maps as input and one linear output, shape (n, 1). It shares all layers
+    below the head with the model of the run.
 
     Raises
     ------
-    ValueError: the model has no such trait.
+    ValueError: the run has no such trait.
     """
-    return _with_head(model, trait, lambda kernel, bias: (kernel, bias))
+    return _with_head(run, trait, lambda kernel, bias: (kernel, bias))
 
 
-def two_class_model(model: keras.Model, trait: str) -> keras.Model:
+def two_class_model(run: Run, trait: str) -> keras.Model:
     """The same with two outputs, 0 and the logit, whose softmax is the probability.
 
     Score-CAM weighs by a softmax over the outputs; over a single one that would always be 1.
@@ -40,25 +40,38 @@ def two_class_model(model: keras.Model, trait: str) -> keras.Model:
     def beside_zero(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.c_[np.zeros_like(kernel), kernel], np.r_[0, bias]
 
-    return _with_head(model, trait, beside_zero)
+    return _with_head(run, trait, beside_zero)
 
 
-def check_trait(model: keras.Model, trait: str) -> None:
-    """Raise ValueError, with the nearest name, where the model has no head for the trait."""
-    if trait not in model.output:
-        near = difflib.get_close_matches(trait, model.output, n=1)
+def fast_run(run: Run) -> Run:
+    """The run with its model in the precision of its training: for many forward passes."""
+    if run.config.precision == "float32":
+        return run
+    model = build_model(replace(run.config, weights=None), standards_of(run.model))
+    model.set_weights(run.model.get_weights())
+    return replace(run, model=model)
+
+
+def check_trait(run: Run, trait: str) -> None:
+    """Raise ValueError, with the nearest name, where the run has no head for the trait."""
+    if trait not in run.config.traits:
+        near = difflib.get_close_matches(trait, run.config.traits, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
-        known = ", ".join(model.output)
+        known = ", ".join(run.config.traits)
         raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
 
 
-def _with_head(model: keras.Model, trait: str, change: Callable) -> keras.Model:
-    check_trait(model, trait)
-    model = in_float32(model)
-    head = model.get_layer(head_name(trait))
-    kernel, bias = change(*head.get_weights())
+def _with_head(run: Run, trait: str, change: Callable) -> keras.Model:
+    check_trait(run, trait)
+    head = run.model.get_layer(head_name(trait))
+    features, (kernel, bias) = head.input, head.get_weights()
+    if not run.heads.loc[trait, "share"]:
+        # What a share of 0 multiplies need not be computed.
+        features = run.model.get_layer(f"{WIDE}_standardised").output
+        kernel = kernel[: features.shape[-1]]
+    kernel, bias = change(kernel, bias)
     linear = keras.layers.Dense(len(bias), name="logit", dtype="float32")
-    logit = linear(head.input)
+    logit = linear(features)
     linear.set_weights([kernel, bias])
     # A list of inputs: that is how tf-keras-vis calls a model.
-    return keras.Model(model.inputs, logit)
+    return keras.Model(run.model.inputs, logit)

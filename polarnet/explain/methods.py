@@ -1,10 +1,10 @@
-"""The attribution methods on encoded images, one function each; tf-keras-vis does the work."""
+"""The attribution methods on maps, one function each; tf-keras-vis does the work."""
 
 import contextlib
 import io
 from collections.abc import Callable
+from typing import Final
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
@@ -12,99 +12,75 @@ from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
-from polarnet.explain.logits import check_trait, logit_model, two_class_model
-from polarnet.network.model import HIDDEN, below, head_name, in_float32
+from polarnet.explain.logits import logit_model, two_class_model
+from polarnet.network.run import Run
 
-Explainer = Callable[[tf.Tensor], np.ndarray]
-"""Images (k, input_size, input_size, 3) as made by `encode` -> heat (k, rows, columns)."""
+Explainer = Callable[[np.ndarray], np.ndarray]
+"""Maps (k, size, size, channels) in the unit of the cohort -> heat (k, size, size)."""
+
+STRONGEST: Final = 32
+"""Channels that Score-CAM looks at: those whose activations vary most (our choice)."""
 
 
-def gradient(model: keras.Model, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
-    """Absolute change of the logit with the value of a pixel.
+def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
+    """Absolute change of the logit with the value of a pixel, summed over combined maps.
 
     Parameters
     ----------
     samples
         Noisy copies over which the gradient is averaged (SmoothGrad), 0: the plain gradient.
     noise
-        SD of their noise, as a share of each image's range. Drawn from NumPy's global state.
+        SD of their noise, as a share of each map's range. Drawn from NumPy's global state.
     """
-    saliency, config = Saliency(logit_model(model, trait)), model.experiment
+    saliency = Saliency(logit_model(run, trait), clone=False)
 
-    def explain(image: tf.Tensor) -> np.ndarray:
+    def explain(maps: np.ndarray) -> np.ndarray:
         raw = saliency(
-            _only_output, image, smooth_samples=samples, smooth_noise=noise,
+            _last_output, maps, smooth_samples=samples, smooth_noise=noise,
             keepdims=True, gradient_modifier=None, normalize_map=False,
         )  # fmt: skip
-        return np.abs(_by_map(np.asarray(raw), len(config.map_types), config.palette)).sum(axis=-1)
+        return np.abs(np.asarray(raw)).sum(axis=-1)
 
     return explain
 
 
-def dropout_variance(model: keras.Model, trait: str) -> Explainer:
-    """Variance of the gradient over dropout samples, in closed form.
-
-    Dropout acts on the linear layer before the heads: a sample's gradient is the sum over units j
-    of w_j J_j m_j / (1 - rate), with independent m_j of mean 1 - rate. Over endless samples its
-    variance is rate / (1 - rate) * sum_j (w_j J_j)^2, where J_j is the gradient of unit j.
-
-    Raises
-    ------
-    ValueError: the model has no such trait, or no dropout.
-    """
-    config, rate = model.experiment, model.experiment.dropout
-    if not rate:
-        raise ValueError("Method variance needs a model with dropout; this one has dropout 0.")
-    check_trait(model, trait)
-    model = in_float32(model)
-    hidden, weights = below(model, HIDDEN), model.get_layer(head_name(trait)).get_weights()[0][:, 0]
-
-    @tf.function
-    def squares(image: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            units = tf.unstack(hidden(image, training=False) * weights, axis=1)
-        total = 0.0
-        for unit in units:
-            total += _by_map(tape.gradient(unit, image), len(config.map_types), config.palette) ** 2
-        return tf.reduce_sum(total, axis=-1)
-
-    return lambda image: rate / (1 - rate) * squares(image).numpy()
-
-
-def class_activation(model: keras.Model, trait: str, method: str, layer: str) -> Explainer:
+def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer:
     """Activations of a layer, weighed by what they do to the trait: Grad-CAM and its kin.
 
     Raises
     ------
-    ValueError: the model has no such layer, or its output has no rows and columns.
+    ValueError: the model has no such layer, or its output has no rows and columns, or the head
+        gives the trunk no share.
     """
-    places = [part.name for part in model.layers[1:] if len(part.output.shape) == 4]
+    places = [part.name for part in run.model.layers[1:] if len(part.output.shape) == 4]
     if layer not in places:
         raise ValueError(f"layer must be one of {', '.join(places)}, but '{layer}' was given.")
+    if not run.heads.loc[trait, "share"]:
+        raise ValueError(
+            f"The trunk has share 0 in {trait}: its score is that of the bullseye alone, and "
+            f"{method} would show nothing. Use method occlusion or gradient."
+        )
     kind = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}[method]
-    # Score-CAM weighs by a softmax over the outputs, which over a single one would always be 1.
-    is_score = method == "scorecam"
     score, options = _last_output, {}
     if method == "gradcam++":
         # Only rising gradients get a weight; the others would enter the sum that the weights are
         # divided by, with a denominator that can be 0.
         score, options = _last_output_as_zero, {"gradient_modifier": tf.nn.relu}
-    cam = kind(two_class_model(model, trait) if is_score else logit_model(model, trait))
+    if method == "scorecam":
+        # It weighs by a softmax over the outputs, which over a single one would always be 1.
+        cam, options = kind(two_class_model(run, trait), clone=False), {"max_N": STRONGEST}
+    else:
+        cam = kind(logit_model(run, trait), clone=False)
 
-    def explain(image: tf.Tensor) -> np.ndarray:
+    def explain(maps: np.ndarray) -> np.ndarray:
         with contextlib.redirect_stdout(io.StringIO()):  # its predict() shows a bar for each batch
             heat = cam(
-                score, image, penultimate_layer=layer, seek_penultimate_conv_layer=False,
-                expand_cam=False, normalize_cam=False, **options,
+                score, maps, penultimate_layer=layer, seek_penultimate_conv_layer=False,
+                expand_cam=True, normalize_cam=False, **options,
             )  # fmt: skip
         return np.asarray(heat)
 
     return explain
-
-
-def _only_output(output: tf.Tensor) -> tf.Tensor:
-    return output[:, 0]
 
 
 def _last_output(output: tf.Tensor) -> tf.Tensor:
@@ -118,14 +94,3 @@ def _last_output_as_zero(output: tf.Tensor) -> tf.Tensor:
     89; it changes the scale of the whole map and nothing within it.
     """
     return output[:, -1] - tf.stop_gradient(output[:, -1])
-
-
-def _by_map(gradient: tf.Tensor, n_maps: int, palette: str) -> tf.Tensor:
-    """Gradients (k, rows, columns, 3) by image channel, as those by what the channels show.
-
-    One map in grey stands in all three channels: their sum is the gradient by its value. Combined
-    maps have a channel each. The channels of a colour stay as they are.
-    """
-    if n_maps == 1 and palette == "grey":
-        return gradient[..., 0:1] + gradient[..., 1:2] + gradient[..., 2:3]
-    return gradient

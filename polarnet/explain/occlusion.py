@@ -1,22 +1,21 @@
 """What a score loses when a segment of the map is brought to the level that is usual there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
-import keras
 import numpy as np
-import pandas as pd
+import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.explain.logits import check_trait, logit_model
-from polarnet.network.encoding import encode
+from polarnet.explain.logits import check_trait, fast_run, logit_model
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import settings_of
 from polarnet.network.reference import group_without
+from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction
 
@@ -32,28 +31,26 @@ _LARGEST_GAIN: Final = 20.0  # a segment without any flow cannot be brought to f
 _STUDIES: Final = 4  # each goes through the network 18 times at once
 
 
-def usual_segments(model: keras.Model, trait: str) -> dict[str, np.ndarray]:
+def usual_segments(run: Run, trait: str) -> dict[str, np.ndarray]:
     """The filling of a run: mean of each segment over training studies without the trait.
 
     Raises
     ------
-    ValueError: the model does not know its training segments.
+    ValueError: the run does not know its training segments.
     """
-    config = settings_of(model)
-    known: pd.DataFrame | None = getattr(model, "training_segments", None)
-    if known is None:
+    if run.segments is None:
         raise ValueError(
-            "The model does not say what its training studies looked like (training_segments.csv "
+            "The run does not say what its training studies looked like (training_segments.csv "
             "in the run folder). Pass filling={map type: the 17 means of the training cohort}, or "
             "train again."
         )
-    check_trait(model, trait)
+    check_trait(run, trait)
     group = group_without(trait)
-    return {m: known.loc[(m, group)].to_numpy(float) for m in config.map_types}
+    return {m: run.segments.loc[(m, group)].to_numpy(float) for m in run.config.map_types}
 
 
 def segment_occlusion(
-    model: keras.Model,
+    run: Run | str | Path,
     cohort: Cohort,
     trait: str,
     *,
@@ -72,23 +69,24 @@ def segment_occlusion(
     Array of shape (n, 17): positive where what the segment showed spoke for the trait. Combined
     maps lose the segment in all three.
     """
-    config = settings_of(model)
+    run = as_run(run)
+    config = run.config
     check_prediction(config, cohort)
-    logit = logit_model(model, trait)
-    filling = filling or usual_segments(model, trait)
+    filling = filling or usual_segments(run, trait)
+    logits = _logits_of(run, trait)
     alone = [[k] for k in range(1, 18)]
     lost = np.empty((len(cohort), 17), np.float32)
     starts = range(0, len(cohort), _STUDIES)
     for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
         maps = input_maps(cohort, config)[start : start + _STUDIES]
         variants = [maps, *(replaced(maps, segments, filling, config) for segments in alone)]
-        logits = _logits(logit, variants, config)
-        lost[start : start + _STUDIES] = (logits[0] - logits[1:]).T
+        found = logits(variants)
+        lost[start : start + _STUDIES] = (found[0] - found[1:]).T
     return lost
 
 
 def removal_curve(
-    model: keras.Model,
+    run: Run | str | Path,
     cohort: Cohort,
     trait: str,
     order: np.ndarray,
@@ -108,17 +106,18 @@ def removal_curve(
     -------
     Array of shape (n, 18): with none, 1, ... 17 segments replaced.
     """
-    config = settings_of(model)
+    run = as_run(run)
+    config = run.config
     check_prediction(config, cohort)
-    logit = logit_model(model, trait)
-    filling = filling or usual_segments(model, trait)
+    filling = filling or usual_segments(run, trait)
+    logits = _logits_of(run, trait)
     curves = np.empty((len(cohort), 18), np.float32)
     starts = range(0, len(cohort), _STUDIES)
     for start in progress_bar(starts, desc="Removal", unit="batch", disable=not show_progress):
         maps = input_maps(cohort, config)[start : start + _STUDIES]
         here = order[start : start + _STUDIES]
         variants = [replaced(maps, here[:, :k], filling, config) for k in range(18)]
-        curves[start : start + _STUDIES] = _logits(logit, variants, config).T
+        curves[start : start + _STUDIES] = logits(variants).T
     return curves
 
 
@@ -157,7 +156,15 @@ def _segment_shares(size: int) -> np.ndarray:
     return soft / np.maximum(soft.sum(axis=0), 1e-9)
 
 
-def _logits(logit: keras.Model, variants: list[np.ndarray], config: ExperimentConfig) -> np.ndarray:
-    """Logits (variants, k) of several versions of the same k maps, in one pass."""
-    image = encode(np.concatenate(variants), config)
-    return logit([image], training=False).numpy().reshape(len(variants), -1)
+def _logits_of(run: Run, trait: str) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """Logits (variants, k) of several versions of the same k maps, in one pass.
+
+    In the precision of the training, which may be several times as fast as float32.
+    """
+    logit = logit_model(fast_run(run), trait)
+    forward = tf.function(lambda maps: logit([maps], training=False), reduce_retracing=True)
+
+    def logits(variants: list[np.ndarray]) -> np.ndarray:
+        return forward(np.concatenate(variants)).numpy().reshape(len(variants), -1)
+
+    return logits

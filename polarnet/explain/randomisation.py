@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,40 +13,36 @@ from polarnet.cohort import Cohort
 from polarnet.explain.agreement import median_level, rank_correlation
 from polarnet.explain.attribution import attribution
 from polarnet.explain.groups import first_per_patient
-from polarnet.network.model import HIDDEN, STANDARDISED, head_name, in_float32
+from polarnet.network.model import head_name
+from polarnet.network.run import Run
 from polarnet.progressbar import progress_bar
 
 
-def randomised_models(model: keras.Model, *, seed: int) -> Iterator[tuple[str, keras.Model]]:
-    """The model with more and more layers set back to random weights, from the heads down.
+def randomised_runs(run: Run, *, seed: int) -> Iterator[tuple[str, Run]]:
+    """The run with more and more layers set back to random weights, from the heads down.
 
     Parameters
     ----------
-    model
-        From `load_model`, or a trained one of `build_model`; left as it is.
+    run
+        Left as it is.
 
     Yields
     ------
-    The name of the last layer randomised ("heads" for all of them), and one and the same float32
-    copy of the model, which forgets more each time. Layers are drawn anew by their own initial
+    The name of the last layer randomised ("heads" for all of them), and the run with one and the
+    same copy of the model, which forgets more each time. Layers are drawn anew by their own initial
     distribution, each from a seed of its own; averages over segments and the scale of the features
     stay.
     """
-    source = in_float32(model)
-    twin = keras.models.clone_model(source)
-    twin.set_weights(source.get_weights())
-    twin.get_layer(STANDARDISED).finalize_state()
-    twin.experiment, twin.training_segments = source.experiment, model.training_segments
-    heads = [twin.get_layer(head_name(trait)) for trait in twin.experiment.traits]
+    twin = keras.models.clone_model(run.model)
+    twin.set_weights(run.model.get_weights())
+    heads = [twin.get_layer(head_name(trait)) for trait in run.config.traits]
     trunk = [layer for layer in twin.layers if isinstance(layer, keras.layers.Conv2D)]
-    steps = [("heads", heads), (HIDDEN, [twin.get_layer(HIDDEN)])]
-    steps += [(layer.name, [layer]) for layer in reversed(trunk)]
-    for name, layers in steps:
+    for name, layers in [("heads", heads), *((layer.name, [layer]) for layer in reversed(trunk))]:
         for layer in layers:
             kernel, bias = layer.get_weights()
             drawn = keras.initializers.GlorotUniform(_layer_seed(seed, layer.name))
             layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
-        yield name, twin
+        yield name, replace(run, model=twin)
 
 
 def _layer_seed(seed: int, name: str) -> int:
@@ -54,7 +51,7 @@ def _layer_seed(seed: int, name: str) -> int:
 
 
 def cascade(
-    model: keras.Model,
+    run: Run,
     cohort: Cohort,
     trait: str,
     method: str,
@@ -81,7 +78,7 @@ def cascade(
     Adebayo et al., NeurIPS 2018 (arXiv 1810.03292).
     """
     rows = []
-    steps = randomised_models(model, seed=seed)
+    steps = randomised_runs(run, seed=seed)
     for layer, random in progress_bar(
         steps, desc="Randomising", unit="layer", disable=not show_progress
     ):

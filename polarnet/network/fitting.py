@@ -15,9 +15,9 @@ from tqdm.std import tqdm
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.network.features import Features, in_batches, trunk_features
+from polarnet.network.features import Features, Maps, in_batches, trunk_features
 from polarnet.network.heads import choose_heads
-from polarnet.network.inputs import Inputs, input_maps
+from polarnet.network.inputs import input_maps
 from polarnet.network.model import (
     DEEP,
     WIDE,
@@ -45,7 +45,7 @@ _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
 
-Inner = Sequence[Source | Sequence[Source]]
+Inner = Sequence[Source | list[Source]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def fit(
     end = kept_end(config) or config.map_type
     maps, val_maps = input_maps(train, config), input_maps(val, config)
 
-    def features_of(rows: Inputs | Varied) -> Features | Inputs:
+    def features_of(rows: Maps) -> Features | Maps:
         if end == config.map_type:
             return rows
         return trunk_features(base, config, end, rows, cache, show_progress=show_progress)
@@ -348,13 +348,14 @@ def _losses(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(labels), np.nan, of_label)
 
 
-def _through(model: keras.Model, start: str, end: str, inputs: Source) -> np.ndarray | Features:
+def _through(model: keras.Model, start: str, end: str, inputs: Source) -> Source:
     """Output of layer `end` for features kept at layer `start`.
 
     In memory, unless it is the kept features themselves and they are large.
     """
     if start == end:
-        return inputs[:] if inputs.n_bytes <= _IN_MEMORY else inputs
+        is_large = isinstance(inputs, Features) and inputs.n_bytes > _IN_MEMORY
+        return inputs if is_large else inputs[:]
     if start == model.input.name:
         between = below(model, end)
     else:

@@ -10,7 +10,7 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
-from polarnet.network.features import Features
+from polarnet.network.features import Features, Maps
 from polarnet.network.inputs import Inputs
 
 NOT_RECORDED: Final = -1.0
@@ -73,12 +73,12 @@ class Varied:
         return _vary(tf.constant(self.maps[place]), tf.constant(place), view, self.seed).numpy()
 
 
-Source = np.ndarray | Features | Inputs
+Source = np.ndarray | Features | Maps
 """Rows by position: features in memory or on disk, or maps."""
 
 
 def training_batches(
-    inputs: Sequence[Source | Sequence[Source]],
+    inputs: Sequence[Source | list[Source]],
     traits: pd.DataFrame,
     *,
     batch_size: int,
@@ -106,7 +106,7 @@ def training_batches(
     """
     n = len(traits)
     labels = tf.constant(marked_labels(traits))
-    in_turn = [rows if isinstance(rows, list | tuple) else [rows] for rows in inputs]
+    in_turn = [rows if isinstance(rows, list) else [rows] for rows in inputs]
     # What fits into memory once is gathered by TensorFlow; everything else is read row by row.
     constants = [
         tf.constant(views[0]) if len(views) == 1 and isinstance(views[0], np.ndarray) else None

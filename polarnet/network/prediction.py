@@ -15,8 +15,8 @@ from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.familiarity import Shares
 from polarnet.network.determinism import deterministic
-from polarnet.network.features import BATCH, in_batches, padded, trunk_features
-from polarnet.network.inputs import Inputs, input_maps
+from polarnet.network.features import BATCH, Maps, in_batches, padded, trunk_features
+from polarnet.network.inputs import input_maps
 from polarnet.network.model import DEEP, WIDE, above, below
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -108,7 +108,7 @@ def _through_kept(run: Run, cohort: Cohort, cache: Path, show_progress: bool) ->
         return in_batches(forward, wide_features(run.model, maps), kept)
 
 
-def wide_features(model: keras.Model, maps: Inputs) -> np.ndarray:
+def wide_features(model: keras.Model, maps: Maps) -> np.ndarray:
     """What a bullseye shows of every study, (n, n_features) float32, as the model computes it."""
     lower = below(model, WIDE)
     return in_batches(tf.function(lambda rows: lower(rows, training=False)), maps)

@@ -18,6 +18,7 @@ from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
 from polarnet.jsonfile import read_facts
 from polarnet.network.reference import FILE as SEGMENTS
+from polarnet.network.run import HEADS_FILE
 from polarnet.network.weights import IMAGENET_URL
 from polarnet.rundata import PATIENTS_FILE, check_files, studies_digest
 from polarnet.writers.card import model_card
@@ -28,6 +29,7 @@ CARD: Final = "card.md"
 FILES: Final = {
     "model.keras": "member{:02d}.keras",
     "config.yaml": "member{:02d}.yaml",
+    HEADS_FILE: "member{:02d}_heads.csv",
     SEGMENTS: "member{:02d}_segments.csv",
     FAMILIARITY: "member{:02d}_familiarity.npz",
     PATIENTS_FILE: "member{:02d}_patients.json",

@@ -1,43 +1,61 @@
 """A run as an ONNX file, for programs without Python or TensorFlow."""
 
+import contextlib
+import io
+import json
+import tempfile
 from pathlib import Path
 
+from polarnet import __version__
 from polarnet.folders import new_file
-from polarnet.network import load_model
+from polarnet.network.run import as_run
 
 
 def write_onnx(run: str | Path, out: str | Path) -> Path:
-    """Write the model of a run folder as ONNX, from maps to probabilities.
+    """Write the model of a run as ONNX, from maps to probabilities, by Keras' own export.
 
     Parameters
     ----------
     run
-        Run folder.
+        A Run or run folder.
     out
         The file; replaced if it exists.
 
     Returns
     -------
-    `out`. The file takes maps as they are in a cohort, not images: one input a map type that the
-    network reads ("stress", or "rest", "stress" and "reserve" of a combined network), float32,
-    shape (n, size, size), in the unit of the training, 0 outside the disc. Scaling, colours and
-    VGG16's preprocessing are part of the graph. One output a trait, named by it: probability
-    (n, 1). Its metadata say traits, map types, unit, window, size, scaling, palette and version.
-    Unlike `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
+    `out`. The file takes maps as they are in a cohort: one input named by the map type, float32,
+    shape (n, size, size, channels), in the unit of the training, 0 outside the disc; combined
+    networks read rest, stress and reserve as three channels. One output per trait, named by it:
+    probability (n, 1). Its metadata say traits, map types, unit, window, size and version. Unlike
+    `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
 
     Raises
     ------
     FileNotFoundError: the folder is not a run.
-    ValueError: its model is damaged, or the package onnx is not installed.
+    ValueError: its model is damaged, or the packages of the extra `onnx` are not installed.
     """
+    found = as_run(run)
+    config = found.config
     try:
-        from polarnet.writers.onnxgraph import onnx_model
+        import onnx
+        import tf2onnx  # noqa: F401  (Keras imports it by itself, with another message)
     except ModuleNotFoundError:
         raise ValueError(
-            "ONNX files are written by onnx, which is not installed. Install it with: "
-            "pip install polarnet[onnx]"
+            "ONNX files are written by onnx and tf2onnx, which are not installed. Install them "
+            "with: pip install polarnet[onnx]"
         ) from None
-    content = onnx_model(load_model(run)).SerializeToString(deterministic=True)
+    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+        made = Path(folder) / "model.onnx"
+        with contextlib.redirect_stdout(io.StringIO()):
+            found.model.export(made, format="onnx", verbose=False)
+        content = onnx.load(made)
+    facts = {
+        "polarnet": __version__, "traits": list(config.traits), "map_types": config.map_types,
+        "unit": config.unit, "window": config.window, "size": config.map_size,
+        "scaling": config.scaling, "palette": config.palette,
+    }  # fmt: skip
+    onnx.helper.set_model_props(content, {k: json.dumps(v) for k, v in facts.items()})
+    onnx.checker.check_model(content)
     with new_file(out) as partial:
-        partial.write_bytes(content)
+        partial.write_bytes(content.SerializeToString(deterministic=True))
     return Path(out)

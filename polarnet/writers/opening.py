@@ -3,20 +3,19 @@
 import lzma
 import math
 import tempfile
-import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import pandas as pd
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import Recalibration
-from polarnet.network import load_model, predict
+from polarnet.network import Run, load_run, predict
+from polarnet.network.run import HEADS_FILE
 from polarnet.suitability import check_trait_names
 from polarnet.writers.bundle import CARD, FAMILIARITY, FILES, METRICS, MOST_MEMBERS, check_members
 from polarnet.writers.container import check_inner, read_sealed
@@ -32,7 +31,7 @@ class Bundle:
     Attributes
     ----------
     members
-        Networks that differ in their seed alone, as `load_model` gives them.
+        Networks that differ in their seed alone, as `load_run` gives them.
     config
         Settings of the first member.
     metrics
@@ -50,7 +49,7 @@ class Bundle:
         The manifest: versions, seeds, numbers of studies, sha256 of all parts.
     """
 
-    members: tuple[keras.Model, ...]
+    members: tuple[Run, ...]
     config: ExperimentConfig
     metrics: pd.DataFrame
     recalibration: Mapping[str, Recalibration]
@@ -68,38 +67,8 @@ class Bundle:
     def predict(
         self, cohort: Cohort, *, cache: str | Path | None = None, show_progress: bool = False
     ) -> pd.DataFrame:
-        """Mean over the members of their scores.
-
-        Parameters
-        ----------
-        cohort, cache, show_progress
-            As for `polarnet.predict`.
-
-        Returns
-        -------
-        As of `polarnet.predict`, with its `attrs`, and `attrs["spread"]`: a DataFrame of the
-        standard deviation over members (n - 1 below the line; NaN for one member). That is model
-        variability, not a confidence interval.
-
-        Raises
-        ------
-        ValueError: the cohort does not fit, see `polarnet.predict`.
-        """
-        tables = [predict(self.members[0], cohort, cache=cache, show_progress=show_progress)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the first member said it
-            tables += [
-                predict(member, cohort, cache=cache, show_progress=show_progress)
-                for member in self.members[1:]
-            ]
-        attributes = tables[0].attrs
-        for table in tables:
-            table.attrs = {}  # pandas compares them, which is costly for tables
-        stacked = pd.concat(tables).groupby(level=0, sort=False)
-        mean = stacked.mean().loc[tables[0].index]
-        spread = stacked.std(ddof=1).loc[tables[0].index]
-        mean.attrs = {**attributes, "spread": spread}
-        return mean
+        """Mean over the members of their scores, see `polarnet.predict`."""
+        return predict(self, cohort, cache=cache, show_progress=show_progress)
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -122,7 +91,7 @@ def load_bundle(path: str | Path) -> Bundle:
     try:
         n_members = _checked_count(facts, parts)
         members = tuple(_member(parts, k) for k in range(n_members))
-        configs = [member.experiment for member in members]
+        configs = [member.config for member in members]
         if odd := check_members(configs):
             raise ValueError(f"its members differ in {odd}")
         traits = configs[0].traits
@@ -159,13 +128,13 @@ def _checked_count(facts: Mapping[str, Any], parts: Mapping[str, bytes]) -> int:
     needed, known = {CARD}, {CARD}
     for k in range(n_members):
         known |= {name.format(k) for name in FILES.values()}
-        needed |= {FILES[file].format(k) for file in ("model.keras", "config.yaml")}
+        needed |= {FILES[file].format(k) for file in ("model.keras", "config.yaml", HEADS_FILE)}
     if odd := sorted((set(parts) - known) | (needed - set(parts))):
         raise ValueError(f"parts are missing or too many ({', '.join(odd)[:200]})")
     return n_members
 
 
-def _member(parts: Mapping[str, bytes], k: int) -> keras.Model:
+def _member(parts: Mapping[str, bytes], k: int) -> Run:
     """One member, by way of a folder whose files we name."""
     found = {file: parts.get(name.format(k)) for file, name in FILES.items()}
     for file in ("model.keras", FAMILIARITY):
@@ -176,7 +145,7 @@ def _member(parts: Mapping[str, bytes], k: int) -> keras.Model:
             if content is not None:
                 (Path(folder) / file).write_bytes(content)
         try:
-            return load_model(folder)
+            return load_run(folder)
         except (ValueError, OSError, KeyError, TypeError) as error:
             reason = str(error).replace(folder, f"member {k + 1}")
             raise ValueError(reason.removesuffix(" Copy the run again.").rstrip(".")) from None
