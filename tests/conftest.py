@@ -129,10 +129,11 @@ def phantom():
 
 @pytest.fixture(scope="session")
 def tiny():
-    """Settings that train in seconds: 32 px, no weights, two traits, few epochs."""
+    """Settings that train in seconds: 32 px, an untrained trunk that counts, two traits, few
+    epochs."""
     return pn.ExperimentConfig(
-        map_type="stress", traits=("sex", "diabetes"), weights=None, input_size=32, epochs=3,
-        patience=3, finetune_epochs=1, seed=5, precision="float32",
+        map_type="stress", traits=("sex", "diabetes"), weights=None, input_size=32, share=1.0,
+        epochs=3, finetune_epochs=1, seed=5, precision="float32",
     )  # fmt: skip
 
 
