@@ -11,7 +11,7 @@ WEIGHTS ?=
 	touch $@
 
 demo: .venv/.ready
-	$(BIN)/polarnet demo --out demo $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/polarnet demo --out demo
 
 # The study in full, on a phantom or on COHORT=folder; PLAN=file, FULL=1 for 224 px.
 study: .venv/.ready

@@ -92,14 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "demo",
         "Run everything on a phantom and write a report.",
-        "polarnet demo --out demo --weights vgg16_notop.weights.h5",
+        "polarnet demo --out demo",
         commands.demo,
     )
     command.add_argument("--out", default="demo", help="folder for the results (default: demo)")
     command.add_argument(
         "--weights",
-        default="at hand",
-        help="path, imagenet, or none: an untrained trunk (default: imagenet if downloaded before)",
+        default="imagenet",
+        help="path, imagenet (default, part of the package), or none (untrained)",
     )
     _add_cache(command)
 
@@ -156,7 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--map-type", help="rest, stress (default) or reserve")
     command.add_argument("--mode", help="frozen (default) or finetuned")
     command.add_argument("--traits", help="A,B (default: the six of the paper)")
-    command.add_argument("--weights", help="path, imagenet (default), or none: an untrained trunk")
+    command.add_argument(
+        "--weights",
+        help="path, imagenet (default; part of the package up to block 2), or none (untrained)",
+    )
     command.add_argument("--seed", type=int, help="default 0")
     _add_cache(command)
 

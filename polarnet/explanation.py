@@ -161,9 +161,7 @@ def explain_run(
     return checks
 
 
-def _check_networks(
-    networks: Sequence[Run], cohort: Cohort, trait: str, method: str
-) -> None:
+def _check_networks(networks: Sequence[Run], cohort: Cohort, trait: str, method: str) -> None:
     """Refuse at once what would otherwise be refused after minutes of work."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
@@ -199,17 +197,14 @@ def _check_input(run: Run, cohort: Cohort, heat: np.ndarray, seed: int) -> list[
     ]
 
 
-def _check_faithful(
-    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int
-) -> Check:
+def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int) -> Check:
     """Segments replaced in the order of their attribution, against orders by chance."""
     if run.segments is None:
         return not_judged(FAITHFUL, "the run does not say what its training studies looked like")
     rng = np.random.default_rng(seed)
     order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
     by_chance = [
-        removal_curve(run, cohort, trait, rng.permuted(order, axis=1))
-        for _ in range(RANDOM_ORDERS)
+        removal_curve(run, cohort, trait, rng.permuted(order, axis=1)) for _ in range(RANDOM_ORDERS)
     ]
     curve = removal_curve(run, cohort, trait, order)
     return check_faithful(curve, np.mean(by_chance, axis=0), seed=seed)

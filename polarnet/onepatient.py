@@ -160,9 +160,7 @@ def _warnings(
     return found
 
 
-def _overlay(
-    members: Sequence[Run], cohort: Cohort, trait: str
-) -> tuple[str, np.ndarray] | None:
+def _overlay(members: Sequence[Run], cohort: Cohort, trait: str) -> tuple[str, np.ndarray] | None:
     """Mean over the members of what occlusion takes from the score of a trait, (size, size)."""
     if any(member.segments is None for member in members):
         return None

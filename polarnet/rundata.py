@@ -13,15 +13,20 @@ import pandas as pd
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import listing, map_digest
 from polarnet.config import ExperimentConfig
+from polarnet.csvfile import read_csv
 from polarnet.ids import normal_ids
 from polarnet.jsonfile import read_facts, write_facts
 
 ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
+HEADS_FILE: Final = "heads.csv"
+"""Share of the trunk and penalty of each trait, and the losses that spoke for them."""
 DATA_FILE: Final = "data.json"
 """Digests of the cohort, in a folder whose files were all made from it."""
 
-DIGESTED: Final = ("model.keras", "training_segments.csv", "familiarity.npz", PATIENTS_FILE)
+DIGESTED: Final = (
+    "model.keras", HEADS_FILE, "training_segments.csv", "familiarity.npz", PATIENTS_FILE,
+)  # fmt: skip
 """Files of a run that decide its scores and what is said of them."""
 
 PART_COLUMN: Final = "part"
@@ -54,6 +59,30 @@ class Seen:
     salt: str
     map_types: tuple[str, ...]
     part_of: Mapping[str, str]
+
+
+def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
+    """How the heads of a run were chosen, index trait: see `Run.heads`.
+
+    Raises
+    ------
+    FileNotFoundError: the run has no heads.csv.
+    ValueError: it is not whole, or has other traits.
+    """
+    path = folder / HEADS_FILE
+    table = read_csv(path, text=("trait",)).set_index("trait")
+    if list(table.index) != list(traits) or "share" not in table:
+        raise ValueError(f"{path} is that of another run. Copy the run again.")
+    return table
+
+
+def trust_words(heads: pd.DataFrame) -> str:
+    """How much each head trusts the trunk beside the bullseye, in words."""
+    told = [
+        f"{trait} {share:g}" + ("" if share else " (bullseye alone)")
+        for trait, share in heads["share"].items()
+    ]
+    return f"share of the trunk: {', '.join(told)}"
 
 
 def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:

@@ -9,18 +9,14 @@ import pandas as pd
 
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig, load_run_config
-from polarnet.csvfile import read_csv
 from polarnet.familiarity import Familiarity, read_familiarity
 from polarnet.htmltable import html_table
 from polarnet.network.model import build_model
 from polarnet.network.modelfile import file_standards, take_weights
 from polarnet.network.reference import read_reference
-from polarnet.rundata import Seen, check_files, read_patients
+from polarnet.rundata import Seen, check_files, read_heads, read_patients, trust_words
 
 MODEL_FILE: Final = "model.keras"
-
-HEADS_FILE: Final = "heads.csv"
-"""Share of the trunk and penalty of each trait, and the losses that spoke for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +62,7 @@ class Run:
         """In words, how much each head trusts the trunk beside the bullseye."""
         if self.config.mode == "scratch":
             return "a small network without VGG16"
-        told = [
-            f"{trait} {share:g}" + ("" if share else " (bullseye alone)")
-            for trait, share in self.heads["share"].items()
-        ]
-        return f"share of the trunk: {', '.join(told)}"
+        return trust_words(self.heads)
 
     def _repr_html_(self) -> str:
         is_phantom = self.config.software == PHANTOM
@@ -102,7 +94,7 @@ def load_run(folder: str | Path) -> Run:
         folder,
         config,
         _read_model(folder, config),
-        _read_heads(folder, config),
+        read_heads(folder, config.traits),
         read_reference(folder, config),
         read_familiarity(folder),
         read_patients(folder),
@@ -158,12 +150,3 @@ def _read_model(folder: Path, config: ExperimentConfig) -> keras.Model:
         reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
         raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
     return model
-
-
-def _read_heads(folder: Path, config: ExperimentConfig) -> pd.DataFrame:
-    """The table of heads, with the traits of the run."""
-    path = folder / HEADS_FILE
-    table = read_csv(path, text=("trait",)).set_index("trait")
-    if list(table.index) != list(config.traits) or "share" not in table:
-        raise ValueError(f"{path} is that of another run. Copy the run again.")
-    return table

@@ -30,9 +30,10 @@ from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
 from polarnet.network.progress import forget_progress
 from polarnet.network.reference import training_segments, write_reference
-from polarnet.network.run import HEADS_FILE, MODEL_FILE, Run
+from polarnet.network.run import MODEL_FILE, Run
 from polarnet.rundata import (
     ENVIRONMENT_FILE,
+    HEADS_FILE,
     PART_COLUMN,
     data_facts,
     file_digests,

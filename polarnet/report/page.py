@@ -17,6 +17,7 @@ from polarnet.report.maps import plot_polar_map
 from polarnet.report.pictures import picture_of
 from polarnet.report.runfigures import draw_calibration, draw_forest, draw_roc
 from polarnet.report.tables import interval_text, p_text, short_note
+from polarnet.rundata import read_heads, trust_words
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
@@ -91,11 +92,13 @@ def write_report(
 
 def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
     """What was run, for the list at the end of the page."""
-    return {
-        "name": folder.name,
-        "text": f"{network_words(config)}, {config.map_type} maps, {config.scaling} scaling, "
-        f"{config.precision}, seed {config.seed}",
-    }
+    text = (
+        f"{network_words(config)}, {config.map_type} maps, {config.scaling} scaling, "
+        f"{config.precision}, seed {config.seed}"
+    )
+    if config.mode != "scratch":
+        text += f"; {trust_words(read_heads(folder, config.traits))}"
+    return {"name": folder.name, "text": text}
 
 
 def is_untrained(config: ExperimentConfig) -> bool:

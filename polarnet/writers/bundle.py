@@ -18,9 +18,14 @@ from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
 from polarnet.jsonfile import read_facts
 from polarnet.network.reference import FILE as SEGMENTS
-from polarnet.network.run import HEADS_FILE
-from polarnet.network.weights import IMAGENET_URL
-from polarnet.rundata import PATIENTS_FILE, check_files, studies_digest
+from polarnet.rundata import (
+    HEADS_FILE,
+    PATIENTS_FILE,
+    check_files,
+    read_heads,
+    studies_digest,
+    trust_words,
+)
 from polarnet.writers.card import model_card
 from polarnet.writers.container import write_sealed
 
@@ -96,6 +101,10 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         "n_val": facts_of[0].get("n_val"),
         "n_test": len(tested),
         "weights": _weights(config),
+        "trust": [
+            "no VGG16" if one.mode == "scratch" else trust_words(read_heads(folder, one.traits))
+            for folder, one in zip(folders, configs, strict=True)
+        ],
         "metrics": {
             trait: {name: _plain(table.loc[trait, name]) for name in METRICS}
             for trait in config.traits
@@ -224,7 +233,7 @@ def _weights(config: ExperimentConfig) -> str:
     if config.weights is None:
         return "random"
     if config.weights == "imagenet":
-        return f"ImageNet ({IMAGENET_URL.rsplit('/', 1)[-1]})"
+        return "ImageNet"
     return f"file {_file_name(config.weights)}"
 
 

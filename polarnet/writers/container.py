@@ -15,7 +15,7 @@ from polarnet.jsonfile import checked_facts
 
 MANIFEST: Final = "manifest.json"
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """To be raised when a file can no longer be read by the code before."""
 
 LARGEST_PART: Final = 2**30

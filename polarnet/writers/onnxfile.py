@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 
 from polarnet import __version__
+from polarnet.cohort import PHANTOM
+from polarnet.config import ExperimentConfig
 from polarnet.folders import new_file
 from polarnet.network.run import as_run
 
@@ -26,8 +28,8 @@ def write_onnx(run: str | Path, out: str | Path) -> Path:
     `out`. The file takes maps as they are in a cohort: one input named by the map type, float32,
     shape (n, size, size, channels), in the unit of the training, 0 outside the disc; combined
     networks read rest, stress and reserve as three channels. One output per trait, named by it:
-    probability (n, 1). Its metadata say traits, map types, unit, window, size and version. Unlike
-    `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
+    probability (n, 1). Its metadata say traits, map types, unit, window, size, scaling, palette and
+    version. Unlike `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
 
     Raises
     ------
@@ -49,13 +51,46 @@ def write_onnx(run: str | Path, out: str | Path) -> Path:
         with contextlib.redirect_stdout(io.StringIO()):
             found.model.export(made, format="onnx", verbose=False)
         content = onnx.load(made)
-    facts = {
-        "polarnet": __version__, "traits": list(config.traits), "map_types": config.map_types,
-        "unit": config.unit, "window": config.window, "size": config.map_size,
-        "scaling": config.scaling, "palette": config.palette,
-    }  # fmt: skip
-    onnx.helper.set_model_props(content, {k: json.dumps(v) for k, v in facts.items()})
-    onnx.checker.check_model(content)
+    content.producer_name, content.producer_version = "polarnet", __version__
+    content.doc_string = _note(config)
+    onnx.helper.set_model_props(content, _facts(config))
+    onnx.checker.check_model(content, full_check=True)
     with new_file(out) as partial:
         partial.write_bytes(content.SerializeToString(deterministic=True))
     return Path(out)
+
+
+def _facts(config: ExperimentConfig) -> dict[str, str]:
+    """What a program needs to know to give the right maps."""
+    facts = {
+        "polarnet_version": __version__,
+        "use": "Research only, not a medical device",
+        "traits": config.traits,
+        "map_types": config.map_types,
+        "unit": config.unit,
+        "size": config.map_size,
+        "window": config.windows,
+        "scaling": config.scaling,
+        "palette": config.palette,
+        "input_size": config.input_size,
+        "mode": config.mode,
+        "seed": config.seed,
+        "software": config.software,
+        "tracer": config.tracer,
+        "stress_agent": config.stress_agent,
+    }
+    if config.software == PHANTOM:
+        facts["data"] = "Phantom, not patients"
+    return {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+            for k, v in facts.items()}  # fmt: skip
+
+
+def _note(config: ExperimentConfig) -> str:
+    """What the file is, in words."""
+    where = "Phantom, not patients. " if config.software == PHANTOM else ""
+    return (
+        f"{where}Probabilities of {', '.join(config.traits)} from {', '.join(config.map_types)} "
+        f"polar maps, {config.map_size} x {config.map_size}, {config.unit}, 0 outside the disc; "
+        "apex at the centre, anterior wall up, septum left. The encoding is part of the graph. "
+        "Research only."
+    )
