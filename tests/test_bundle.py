@@ -95,7 +95,7 @@ def test_the_score_is_the_mean_of_the_members(ensemble, bundle_file):
     folders, cohort = ensemble
     bundle = pn.load_bundle(bundle_file)
     scores = bundle.predict(cohort)
-    each = [pn.predict(pn.load_model(folder), cohort) for folder in folders]
+    each = [pn.predict(folder, cohort) for folder in folders]
     np.testing.assert_allclose(scores, (each[0] + each[1]) / 2, atol=1e-7)
     assert list(scores.index) == list(cohort.patients.index)
     # The standard deviation of two numbers is their distance over the root of 2.
@@ -134,7 +134,7 @@ def test_what_it_knows_comes_from_validation_and_test_studies(ensemble, tmp_path
     copies, of_val, of_test = [], 0, 0
     for k, folder in enumerate(folders):
         copies.append(shutil.copytree(folder, tmp_path / str(k)))
-        scores = pn.predict(pn.load_model(folder), rest)
+        scores = pn.predict(folder, rest)
         scores.to_csv(copies[k] / "scores_val.csv")
         facts = json.loads((copies[k] / "environment.json").read_text(encoding="utf-8"))
         facts["val_studies_sha256"] = studies_digest(rest)
@@ -159,13 +159,14 @@ def test_what_it_knows_comes_from_validation_and_test_studies(ensemble, tmp_path
             assert trait not in bundle.recalibration
     assert bundle.recalibration
     assert bundle.facts["seeds"] == [5, 6]
-    assert list(bundle.members[1].training_segments.columns) == list(map(str, range(1, 18)))
+    assert list(bundle.members[1].segments.columns) == list(map(str, range(1, 18)))
     assert repr(bundle).startswith("Bundle (phantom, not patients) of 2 frozen networks on stress")
 
 
 def test_the_card_says_what_a_reader_must_know(bundle_file):
     card = pn.load_bundle(bundle_file).card
     for text in ("Phantom, not patients", "never for care", "seeds 5, 6", "mL/min/g", "| sex |",
+                 "- member 2, share of the trunk: sex 1, diabetes 1", "no better than a bullseye",
                  "not a confidence interval", "no external validation", "random"):  # fmt: skip
         assert text in card, text
 
@@ -201,8 +202,8 @@ def test_runs_that_are_no_ensemble_are_refused(ensemble, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folders[1], other)
     config = pn.load_config(other / "config.yaml")
-    exchange_settings(other, dataclasses.replace(config, dropout=0.1))
-    with pytest.raises(ValueError, match="differ in dropout; members of a bundle differ in seed"):
+    exchange_settings(other, dataclasses.replace(config, anchor=0.2))
+    with pytest.raises(ValueError, match="differ in anchor; members of a bundle differ in seed"):
         pn.write_bundle([folders[0], other], cohort, out)
     exchange_settings(other, config)
     facts = json.loads((other / "environment.json").read_text(encoding="utf-8"))
@@ -226,7 +227,7 @@ def test_what_the_run_knows_of_its_training_maps_goes_along(ensemble, tmp_path):
     (folder / "familiarity.npz").unlink(missing_ok=True)
     (folder / "training_segments.csv").unlink()
     bundle = pn.load_bundle(pn.write_bundle(folder, cohort, tmp_path / "b.polarnet"))
-    assert bundle.members[0].training_segments is None
+    assert bundle.members[0].segments is None
 
 
 def test_one_flipped_bit_is_noticed_wherever_it_is(tmp_path):
@@ -276,15 +277,15 @@ def test_what_is_no_bundle_is_refused(finished_run, tmp_path, capsys):
 def test_another_format_is_named(bundle_file, tmp_path):
     body = bundle_file.read_bytes()[: -container._LENGTH]
     path = tmp_path / "new.polarnet"
-    seal = container._SEAL % 2 + hashlib.sha256(body).hexdigest()
+    seal = container._SEAL % 3 + hashlib.sha256(body).hexdigest()
     path.write_bytes(body + seal.encode())
-    assert "bundle of format 2, this polarnet reads 1" in _refusal(path)
+    assert "bundle of format 3, this polarnet reads 2" in _refusal(path)
 
 
 def test_odd_zips_are_refused_by_their_directory(tmp_path):
     """All well sealed: paths, bombs, parts twice, missing or too many."""
     path = tmp_path / "odd.polarnet"
-    manifest = ("manifest.json", json.dumps({"format": 1, "sha256": {}}))
+    manifest = ("manifest.json", json.dumps({"format": container.FORMAT, "sha256": {}}))
     for name in ("../evil.keras", "/etc/evil", "a/b.keras", "C:evil.md", "evil\x01.md", "CON"):
         assert "a part has the name" in _refusal(_zipped(path, [manifest, (name, b"x")]))
     zeros = [manifest, ("card.md", bytes(2**24))]
@@ -303,7 +304,7 @@ def test_odd_zips_are_refused_by_their_directory(tmp_path):
 
 
 def test_a_part_that_is_not_what_the_manifest_says_is_refused(tmp_path):
-    facts = {"format": 1, "sha256": {"card.md": hashlib.sha256(b"one").hexdigest()}}
+    facts = {"format": container.FORMAT, "sha256": {"card.md": hashlib.sha256(b"one").hexdigest()}}
     path = _zipped(
         tmp_path / "a.polarnet", [("manifest.json", json.dumps(facts)), ("card.md", b"two")]
     )
@@ -385,13 +386,13 @@ def _many_filters(tree):
 
 
 def _large_image(tree):
-    tree["config"]["layers"][0]["config"]["batch_shape"] = [None, 2**15, 2**15, 3]
+    tree["config"]["layers"][0]["config"]["batch_shape"] = [None, 2**15, 2**15, 1]
 
 
-def _past_the_pooling(tree):
-    """The hidden layer is given the convolution itself: no number is changed, only a wire."""
+def _past_the_standards(tree):
+    """The share is given features as they are: no number is changed, only a wire."""
     layers = {layer["name"]: layer for layer in tree["config"]["layers"]}
-    layers["hidden"]["inbound_nodes"] = layers["pooled"]["inbound_nodes"]
+    layers["share_of_trunk_sex"]["inbound_nodes"] = layers["deep_standardised"]["inbound_nodes"]
 
 
 def _heads_exchanged(tree):
@@ -402,7 +403,7 @@ def _heads_exchanged(tree):
 @pytest.mark.parametrize(
     ("change", "text"),
     [(_wide, "has units 1048576"), (_many_filters, "has filters 16384"),
-     (_large_image, "has batch_shape [None, 32768"), (_past_the_pooling, "hidden has inputs"),
+     (_large_image, "has batch_shape [None, 32768"), (_past_the_standards, "share_of_trunk_sex has inputs"),
      (_heads_exchanged, "outputs are not those of its settings")],
 )  # fmt: skip
 def test_a_file_that_describes_another_network_is_refused_before_any_is_made_of_it(
@@ -457,19 +458,18 @@ def test_weights_of_another_size_than_the_settings_make_are_refused(finished_run
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_of_trunk_weights_cannot_say_to_be_larger_than_it_is(tmp_path):
+def test_a_file_of_trunk_weights_cannot_say_to_be_larger_than_it_is(resolved, tmp_path):
     path = tmp_path / "vgg16.h5"
     path.write_bytes(_weights_file(shape=(2**20, 2**20)))
-    config = pn.ExperimentConfig(weights=path, input_size=32)
     with pytest.raises(ValueError, match="does not hold weights of VGG16"):
-        pn.build_model(config)
+        pn.build_model(resolved(weights=path))
 
 
 def test_a_model_read_back_scores_as_keras_alone_reads_it(finished_run):
     folder = finished_run[0].folder
-    image = np.random.default_rng(1).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
-    ours = pn.load_model(folder)(image)
-    theirs = keras.saving.load_model(folder / "model.keras", compile=False)(image)
+    maps = np.random.default_rng(1).uniform(0, 4, (3, 32, 32, 1)).astype(np.float32)
+    ours = pn.load_model(folder)(maps)
+    theirs = keras.saving.load_model(folder / "model.keras", compile=False)(maps)
     for trait in ("sex", "diabetes"):
         np.testing.assert_array_equal(ours[trait], theirs[trait])
 

@@ -1,49 +1,48 @@
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.config import save_config
-from polarnet.network.model import below, in_float32, standardise
+from polarnet.network.model import DEEP, WIDE, below, standards_of_features
 from polarnet.network.training import resolved_config
 
-TRAITS = ("sex", "known_cad")
+TRAITS = ("sex", "known CAD")
 
 
 @pytest.fixture
-def saved(phantom, tiny, tmp_path):
-    """Saves an untrained network as a run folder: heads large, so that scores spread."""
+def untrained(phantom, tiny, tmp_path):
+    """A network that was never trained, with heads that spread its scores."""
 
-    def save(**changes):
+    def make(**changes):
         config = dataclasses.replace(tiny, **{"traits": TRAITS, "seed": 3} | changes)
         config = resolved_config(config, phantom)
-        model = pn.build_model(config)
-        model.experiment = config
-        maps = np.random.default_rng(0).normal(0, 60, (20, *model.input_shape[1:]))
-        standardise(model, np.asarray(below(model, "pooled")(maps.astype(np.float32))))
-        for trait in TRAITS:
-            kernel, bias = model.get_layer(trait).get_weights()
-            model.get_layer(trait).set_weights([kernel * 3, bias + 0.3])
-        folder = tmp_path / "run"
-        folder.mkdir()
-        save_config(config, folder / "config.yaml")
-        in_float32(model).save(folder / "model.keras")
-        return folder
+        maps = np.stack([np.asarray(phantom.maps[m][:20]) for m in config.map_types], axis=-1)
+        groups = [DEEP] if config.mode == "scratch" else [WIDE, DEEP]
+        bare = pn.build_model(config)
+        standards = standards_of_features({g: np.asarray(below(bare, g)(maps)) for g in groups})
+        model = pn.build_model(dataclasses.replace(config, precision="float32"), standards)
+        for k, head in enumerate(model.layers[-2:]):
+            kernel, bias = head.get_weights()
+            drawn = np.random.default_rng(k).normal(0, 3, kernel.shape)
+            head.set_weights([drawn, bias + 0.3])
+        heads = pd.DataFrame({"share": 1.0}, index=pd.Index(TRAITS, name="trait"))
+        return pn.Run(tmp_path, config, model, heads)
 
-    return save
+    return make
 
 
-def _run(path, cohort, config):
+def _scores(path, maps, config):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    assert [given.name for given in session.get_inputs()] == list(config.map_types)
-    assert [out.name for out in session.get_outputs()] == list(config.traits)
-    maps = {m: np.asarray(cohort.maps[m], np.float32) for m in config.map_types}
-    return np.hstack(session.run(list(config.traits), maps)), session
+    assert [given.name for given in session.get_inputs()] == [config.map_type]
+    assert sorted(out.name for out in session.get_outputs()) == sorted(config.traits)
+    return np.hstack(session.run(list(config.traits), {config.map_type: maps}))
 
 
 @pytest.mark.parametrize(
@@ -59,16 +58,17 @@ def _run(path, cohort, config):
     ],
     ids=lambda changes: " ".join(map(str, changes.values())) or "usual",
 )
-def test_onnx_runtime_scores_as_the_float32_model(saved, phantom, tmp_path, changes):
+def test_onnx_runtime_scores_as_the_run(untrained, phantom, tmp_path, changes):
     """To 1e-4, of maps as they are, and of one without any flow."""
-    folder = saved(**changes)
+    run = untrained(**changes)
     maps = {m: np.array(stack[:8]) for m, stack in phantom.maps.items() if m != "reserve"}
     for stack in maps.values():
         stack[0] = 0
     cohort = dataclasses.replace(phantom.select(np.arange(8)), maps=maps)
-    expected = pn.predict(pn.load_model(folder), cohort)
-    path = pn.write_onnx(folder, tmp_path / "Modell ä.onnx")
-    scores, _ = _run(path, cohort, pn.load_config(folder / "config.yaml"))
+    expected = pn.predict(run, cohort)
+    path = pn.write_onnx(run, tmp_path / "Modell ä.onnx")
+    given = np.stack([np.asarray(cohort.maps[m][:]) for m in run.config.map_types], axis=-1)
+    scores = _scores(path, given, run.config)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
     assert expected.std().min() > 1e-3  # scores that were all equal would show nothing
 
@@ -85,11 +85,15 @@ def test_the_file_says_what_it_takes_and_that_it_is_a_phantom(finished_run, tmp_
     assert facts["polarnet_version"] == pn.__version__
     assert facts["data"] == "Phantom, not patients"
     assert made.doc_string.startswith("Phantom, not patients.")
-    scores, _ = _run(path, test, run.config)
-    np.testing.assert_allclose(scores, pn.predict(pn.load_model(run.folder), test), atol=1e-4)
+    scores = _scores(path, np.asarray(test.maps["stress"][:])[..., None], run.config)
+    np.testing.assert_allclose(scores, pn.predict(run, test), atol=1e-4)
 
 
-def test_without_onnx_it_says_what_to_install(finished_run, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "polarnet.writers.onnxgraph", None)
+@pytest.mark.parametrize("package", ["onnx", "tf2onnx"])
+def test_without_its_packages_it_says_what_to_install(
+    finished_run, tmp_path, monkeypatch, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=r"pip install polarnet\[onnx\]"):
-        pn.write_onnx(finished_run[0].folder, tmp_path / "model.onnx")
+        pn.write_onnx(finished_run[0], tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()

@@ -51,7 +51,8 @@ def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTen
         if channels == 1:
             share = layers.Concatenate(name="channels")([share, share, share])
         return layers.Rescaling(255.0, (-_MEANS_BGR).tolist(), name="image")(share)
-    levels = layers.Discretization(((np.arange(255) + 0.5) / 255).tolist(), name="levels")(share)
+    # Embedding takes the whole part of a number: 8 bits, rounded.
+    levels = layers.Rescaling(255.0, 0.5, name="levels")(share)
     colours = layers.Embedding(256, 3, trainable=False, name="colours")
     coloured = colours(levels)
     colours.set_weights([_colours(config.palette)])

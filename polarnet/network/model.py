@@ -140,6 +140,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     heads = {t: _head(t, wide, deep, standards.shares.get(t, 1.0)) for t in config.traits}
     model = keras.Model(maps, heads, name="polarnet")
     _draw_weights(model, config)
+    model(model.input)  # Keras exports only what was called; this computes nothing
     return model
 
 
@@ -173,7 +174,7 @@ def share_name(trait: str) -> str:
 
 def in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:
     """The same weights in a float32 model; the model itself where it is one already."""
-    if {layer.compute_dtype for layer in model.layers} <= {"float32", "int64"}:
+    if {layer.compute_dtype for layer in model.layers} == {"float32"}:
         return model
     exact = replace(config, precision="float32", weights=None)
     twin = build_model(exact, standards_of(model))

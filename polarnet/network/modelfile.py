@@ -27,10 +27,10 @@ _WIDEST: Final = 17 * 512
 """Features of the widest group: those of block 5 in each segment."""
 
 _SETTINGS: Final = (
-    "activation", "axis", "batch_shape", "bin_boundaries", "data_format", "dilation_rate", "dims",
-    "filters", "groups", "height", "input_dim", "interpolation", "keepdims", "kernel_size",
-    "max_value", "negative_slope", "offset", "output_dim", "output_mode", "padding", "pool_size",
-    "scale", "strides", "target_shape", "threshold", "units", "use_bias", "width",
+    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters", "groups",
+    "height", "input_dim", "interpolation", "keepdims", "kernel_size", "max_value",
+    "negative_slope", "offset", "output_dim", "padding", "pool_size", "scale", "strides",
+    "target_shape", "threshold", "units", "use_bias", "width",
 )  # fmt: skip
 """What decides the size of a layer, and what it computes."""
 
@@ -125,10 +125,10 @@ def _check_graph(found: Any, expected: dict[str, Any]) -> None:
     except (KeyError, TypeError, AttributeError, IndexError):
         raise ValueError("its config.json has not the form of ours") from None
     for layer, our in zip(layers, ours, strict=True):
-        if odd := [name for name in our if name in layer and layer[name] != our[name]]:
+        if odd := [name for name in layer if layer[name] != our.get(name)]:
             raise ValueError(
                 f"its layer {our['name']} has {odd[0]} {shown(layer[odd[0]])}, which no model made "
-                f"here has: its settings make {shown(our[odd[0]])}"
+                f"here has: its settings make {shown(our.get(odd[0]))}"
             )
     if outputs != our_outputs:
         raise ValueError("its outputs are not those of its settings")

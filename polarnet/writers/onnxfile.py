@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import tempfile
+import warnings
 from pathlib import Path
 
 from polarnet import __version__
@@ -48,7 +49,8 @@ def write_onnx(run: str | Path, out: str | Path) -> Path:
         ) from None
     with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
         made = Path(folder) / "model.onnx"
-        with contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for np.object
             found.model.export(made, format="onnx", verbose=False)
         content = onnx.load(made)
     content.producer_name, content.producer_version = "polarnet", __version__
