@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--trait", required=True, help="one trait of the run")
     command.add_argument(
         "--method", default="occlusion",
-        help="occlusion (default), gradient, smoothgrad, variance, gradcam, gradcam++ or scorecam",
+        help="occlusion (default), gradient, smoothgrad, gradcam, gradcam++ or scorecam",
     )  # fmt: skip
     command.add_argument(
         "--other-seeds", nargs="+", metavar="RUN", help="runs that differ in their seed alone"

@@ -50,9 +50,12 @@ LONGEST_TEXT: Final = 4096
 SIZE_STEP: Final = 16
 """VGG16 halves its input four times before block 5; other sizes would lose rows on the way."""
 
+LARGEST_SHARE: Final = 10
+"""Weight of the trunk beside the bullseye, far above what is ever chosen (our choice)."""
+
 _RANGES: Final = {
     "input_size": (int, 32, 1024),
-    "share": (float, 0, 10),
+    "share": (float, 0, LARGEST_SHARE),
     "anchor": (float, 0, 1000),
     "learning_rate": (float, 1e-9, 1),
     "finetune_learning_rate": (float, 1e-9, 1),
@@ -66,6 +69,10 @@ _RANGES: Final = {
     "val": (float, 0.001, 0.999),
     "test": (float, 0.001, 0.999),
 }
+
+
+_EARLIER: Final = ("hidden_units", "dropout", "l2", "l2_end", "patience")
+"""Settings of earlier versions, whose heads had a hidden layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,6 +327,11 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
     settings = read_yaml(path) or {}
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
+    if gone := [name for name in _EARLIER if name in settings]:
+        raise ValueError(
+            f"{path}: {', '.join(gone)} belong to an earlier version, whose networks had a hidden "
+            "layer. Leave them out of settings; train a run or bundle of that version again."
+        )
     for name in settings:
         if name not in known:
             near = difflib.get_close_matches(str(name)[:100], known, n=1)
@@ -335,23 +347,28 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
 
     Raises
     ------
-    FileNotFoundError: the folder lacks config.yaml or model.keras.
-    ValueError: a setting was edited since the training.
+    FileNotFoundError: the folder lacks config.yaml, model.keras or heads.csv.
+    ValueError: a setting was edited since the training, or the run is of an earlier version.
     """
     folder = Path(folder)
     if folder.is_file():
         raise FileNotFoundError(f"{folder} is a file. Give the run folder that it lies in.")
     if not folder.is_dir():
         raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
-    for name in ("config.yaml", "model.keras"):
+    _check_present(folder, "config.yaml", "model.keras")
+    config = load_config(folder / "config.yaml")  # a run of an earlier version is told first
+    _check_present(folder, "heads.csv")
+    _check_settings(folder, config)
+    return config
+
+
+def _check_present(folder: Path, *names: str) -> None:
+    for name in names:
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder} is not a whole run folder: {name} is missing. Train again with "
                 "`polarnet train`, or copy the folder with all its files."
             )
-    config = load_config(folder / "config.yaml")
-    _check_settings(folder, config)
-    return config
 
 
 def _check_settings(folder: Path, config: ExperimentConfig) -> None:

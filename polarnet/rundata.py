@@ -12,7 +12,7 @@ import pandas as pd
 
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import listing, map_digest
-from polarnet.config import ExperimentConfig
+from polarnet.config import LARGEST_SHARE, ExperimentConfig
 from polarnet.csvfile import read_csv
 from polarnet.ids import normal_ids
 from polarnet.jsonfile import read_facts, write_facts
@@ -37,6 +37,11 @@ PARTS: Final = ("train", "val", "test")
 
 NEW: Final = "new"
 """Part of a patient whom the run has never seen."""
+
+KEPT: Final = "kept"
+NOT_KEPT: Final = "not kept"
+NO_SHARE: Final = "no share of the trunk"
+"""What became of fine-tuning. Without a share of the trunk, nothing would reach its weights."""
 
 _BATCH: Final = 1024  # maps in memory at once
 _DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
@@ -70,10 +75,20 @@ def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
     ValueError: it is not whole, or has other traits.
     """
     path = folder / HEADS_FILE
-    table = read_csv(path, text=("trait",)).set_index("trait")
-    if list(table.index) != list(traits) or "share" not in table:
+    table = read_csv(path, text=("trait",))
+    if not {"trait", "share"} <= set(table) or list(table["trait"]) != list(traits):
         raise ValueError(f"{path} is that of another run. Copy the run again.")
-    return table
+    shares = table["share"]
+    if not (pd.api.types.is_numeric_dtype(shares) and shares.between(0, LARGEST_SHARE).all()):
+        raise ValueError(f"{path} has a share that is no share of the trunk. Copy the run again.")
+    return table.set_index("trait")
+
+
+def read_finetuning(folder: Path) -> str:
+    """What became of a run's fine-tuning; empty where there was none, or nobody noted it."""
+    path = folder / ENVIRONMENT_FILE
+    found = read_facts(path).get("finetuning") if path.is_file() else None
+    return found if found in (KEPT, NOT_KEPT, NO_SHARE) else ""
 
 
 def trust_words(heads: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Whether a cohort can be trained on, or scored: asked before TensorFlow is even loaded."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -16,10 +17,20 @@ STATED: Final = ("tracer", "stress_agent", "software")
 
 
 RESERVED: Final = (
-    *MAP_TYPES, COMBINED, "hidden", "dropout", "pooled", "standardised", "scaled", "aha_segments",
-    "study_id", "patient_id", "split", "warning", "part",
+    *MAP_TYPES, COMBINED, "study_id", "patient_id", "split", "warning", "part",
+    "brightest", "window", "clipped", "enlarged", "channels", "levels", "colours", "image",
+    "trunk_cells", "trunk_channels", "trunk_segments", "deep", "deep_standardised",
+    "map_cells", "map_channels", "map_segments", "map_segments_last", "map_negative", "segments",
+    "highest_negative", "lowest_segment", "highest_segment", "mean_segment",
+    "wide", "wide_standardised",
 )  # fmt: skip
-"""Names that inputs, layers and columns have already."""
+"""Names that inputs, columns and layers have already."""
+
+_OF_LAYERS: Final = re.compile(
+    r"block\d_(conv\d|pool)|small_(scaled|conv\d|pool\d)|divide_no_nan.*"
+    r"|(share_of_trunk|groups_of)_.*"
+)
+"""Further names of layers."""
 
 
 def check_trait_names(traits: Sequence[str]) -> None:
@@ -29,7 +40,7 @@ def check_trait_names(traits: Sequence[str]) -> None:
     ------
     ValueError: says which, and why.
     """
-    if odd := [trait for trait in traits if trait in RESERVED or "/" in trait]:
+    if odd := [t for t in traits if t in RESERVED or _OF_LAYERS.fullmatch(t) or "/" in t]:
         raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
 
 
@@ -101,7 +112,7 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
         )
     cohort.check()
     if config.unit is None or config.map_size is None:
-        raise ValueError("This model was not trained yet; use train() or load_model().")
+        raise ValueError("This model was not trained yet; use train() or load_run().")
     if cohort.unit != config.unit:
         raise ValueError(
             f"The model was trained on maps in {config.unit}, this cohort is in {cohort.unit}. "

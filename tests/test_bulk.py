@@ -22,7 +22,7 @@ def folders(finished_run, phantom, tmp_path):
 def test_parts_have_the_bytes_of_the_whole(folders, phantom, tmp_path):
     run, cohort, out = folders
     note = bulk.predict_in_parts(run, cohort, out, part=32)
-    scores = pn.predict(pn.load_model(run), phantom)
+    scores = pn.predict(run, phantom)
     write_scores(scores, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     n_unlike = int((scores.attrs["unfamiliar"] > 1).sum())
@@ -84,8 +84,8 @@ def test_parts_are_of_the_patients_that_the_table_names(folders, monkeypatch):
 def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path):
     """Neither the cohort nor the first part has anything to say; the second part has."""
     run, _, out = folders
-    model = pn.load_model(run)
-    config = dataclasses.replace(model.experiment, software="", tracer="", stress_agent="")
+    loaded = pn.load_run(run)
+    config = dataclasses.replace(loaded.config, software="", tracer="", stress_agent="")
     copied = tmp_path / "run"
     shutil.copytree(run, copied)
     exchange_settings(copied, config)
@@ -93,7 +93,7 @@ def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path)
     maps = {m: np.asarray(usual.maps[m]).copy() for m in ("rest", "stress")}
     maps["stress"][40] = 9 * pn.anatomy.disc_mask(32)  # flat, and higher than any flow
     mixed = dataclasses.replace(usual, maps=maps, software="", tracer="", stress_agent="")
-    keep = np.r_[np.flatnonzero(model.familiarity.distances(mixed.maps) <= 1)[:32], 40]
+    keep = np.r_[np.flatnonzero(loaded.distribution.distances(mixed.maps) <= 1)[:32], 40]
     cohort = mixed.select(keep).save(tmp_path / "mixed")
     note = bulk.predict_in_parts(copied, cohort, out, part=32)
     assert note == "maps of 1 of 33 studies are unlike the training maps"

@@ -34,12 +34,12 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 
 
 def test_features_in_use_are_not_the_oldest(phantom, resolved, tmp_path, monkeypatch):
-    built = pn.build_model(resolved())
-    built.experiment = resolved()
-    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
+    config = resolved()
+    built, maps = pn.build_model(config), input_maps(phantom, config)
+    features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     (kept,) = cachefolder.kept_folders(tmp_path)
     os.utime(kept.folder, (0, 0))
-    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
+    features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     assert cachefolder.kept_folders(tmp_path)[0].used > time.time() - 60
     assert kept.n_bytes == sum(path.stat().st_size for path in kept.folder.iterdir()) > 0
 
@@ -47,9 +47,9 @@ def test_features_in_use_are_not_the_oldest(phantom, resolved, tmp_path, monkeyp
 def test_the_limit_holds_when_features_are_kept(phantom, resolved, tmp_path, monkeypatch):
     other = keep(tmp_path, "e", 300, 5)
     monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "1e-9")
-    built = pn.build_model(resolved())
-    built.experiment = resolved()
-    features.trunk_features(built, model.POOLED, input_maps(phantom, built.experiment), tmp_path)
+    config = resolved()
+    built, maps = pn.build_model(config), input_maps(phantom, config)
+    features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     assert not other.exists()
 
 
@@ -73,10 +73,10 @@ def test_the_command_shows_and_clears_what_is_ours(tmp_path, capsys):
 def test_a_misspelt_limit_is_told_before_the_work(phantom, resolved, tmp_path, monkeypatch):
     monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "abc")
     monkeypatch.setattr(features, "_keep", pytest.fail)
-    built = pn.build_model(resolved())
-    built.experiment = resolved()
+    config = resolved()
+    built, maps = pn.build_model(config), input_maps(phantom, config)
     with pytest.raises(ValueError, match="POLARNET_CACHE_GB must be a number"):
-        features.trunk_features(built, model.POOLED, input_maps(phantom, resolved()), tmp_path)
+        features.trunk_features(built, config, model.DEEP, maps, tmp_path)
 
 
 def test_odd_content_of_the_cache_folder_is_left_alone(tmp_path, monkeypatch):

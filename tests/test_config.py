@@ -24,7 +24,9 @@ def test_changes_win_over_the_file(tmp_path):
     [
         ("map_typ: rest", "unknown setting 'map_typ'; did you mean 'map_type'"),
         ("map_type: streß", "map_type must be one of rest, stress, reserve"),
-        ("dropout: 2", "dropout must be a number between 0 and 0.95, but 2 was given"),
+        ("share: -2", "share must be a number between 0 and 10, but -2 was given"),
+        ("share: .nan", "share must be a number between 0 and 10"),
+        ("hidden_units: 64\nl2: 1", "hidden_units, l2 belong to an earlier version"),
         ("epochs: 10.5", "epochs must be a whole number between"),
         ("augment: 'no'", "augment must be true or false"),
         ("window: [5, 0]", "window must be two ascending numbers"),
@@ -63,7 +65,8 @@ def test_settings_of_a_finished_run_do_not_bring_their_window_along():
 
 def test_the_last_block_follows_the_mode():
     assert pn.ExperimentConfig().last_block == "block2"
-    assert pn.ExperimentConfig(mode="finetuned").last_block == "block5"
+    assert pn.ExperimentConfig(mode="finetuned").last_block == "block2"
+    assert pn.ExperimentConfig(mode="scratch", weights=None).last_block == "small"
     assert pn.ExperimentConfig(trunk="block3", mode="finetuned").last_block == "block3"
 
 
@@ -87,5 +90,3 @@ def test_settings_that_contradict_each_other_are_refused():
         pn.ExperimentConfig(mode="scratch", weights="imagenet")
     with pytest.raises(ValueError, match="palette is grey"):
         pn.ExperimentConfig(map_type="combined", palette="jet")
-    with pytest.raises(ValueError, match=r"l2_end \(3.0\) must not exceed l2"):
-        pn.ExperimentConfig(l2=2, l2_end=3)

@@ -137,13 +137,12 @@ def test_flat_maps_of_a_handful_of_studies_do_no_harm(make_cohort):
 
 def test_predictions_and_their_file_mark_unlike_maps(finished_run, tmp_path):
     run, (_, _, test) = finished_run
-    model = pn.load_model(run.folder)
     turned = {m: np.asarray(test.maps[m][:]).copy() for m in ("rest", "stress")}
     turned["stress"][0] = 9 * pn.anatomy.disc_mask(32)
     other = dataclasses.replace(test, maps=turned)
-    scores = pn.predict(model, other)
+    scores = pn.predict(run, other)
     shares = scores.attrs["unfamiliar"]
-    expected = model.familiarity.distances(other.maps) / model.familiarity.threshold
+    expected = run.distribution.distances(other.maps) / run.distribution.threshold
     np.testing.assert_allclose(shares, expected)
     assert list(shares.index) == list(test.patients.index)
     write_scores(scores, tmp_path / "scores.csv")
@@ -156,9 +155,8 @@ def test_predictions_and_their_file_mark_unlike_maps(finished_run, tmp_path):
 
 
 def test_a_run_without_the_file_scores_as_before(finished_run, tmp_path):
-    model = pn.load_model(finished_run[0].folder)
-    model.familiarity = None
-    scores = pn.predict(model, finished_run[1][2])
+    run = dataclasses.replace(finished_run[0], distribution=None)
+    scores = pn.predict(run, finished_run[1][2])
     assert "unfamiliar" not in scores.attrs
     scores.attrs["warning"] = ""
     write_scores(scores, tmp_path / "scores.csv")
@@ -168,7 +166,7 @@ def test_a_run_without_the_file_scores_as_before(finished_run, tmp_path):
 
 def test_scores_of_two_cohorts_can_be_put_together(finished_run):
     """pandas compares the attrs of tables that it puts together, and wants one bool."""
-    scores = pn.predict(pn.load_model(finished_run[0].folder), finished_run[1][2])
+    scores = pn.predict(finished_run[0], finished_run[1][2])
     first, second = scores.iloc[:5], scores.iloc[5:].copy()
     second.attrs["unfamiliar"] = scores.attrs["unfamiliar"] * 2
     assert len(pd.concat([first, second])) == len(scores)
@@ -180,6 +178,5 @@ def test_real_percent_maps_are_refused_by_a_model_of_flow(finished_run, make_coh
     stack = np.load(physionet)["maps"].astype(np.float32)
     disc = pn.anatomy.disc_mask(48)
     cohort = make_cohort(n=100, maps={"stress": np.where(disc, stack, 0)}, unit="percent")
-    model = pn.load_model(finished_run[0].folder)
     with pytest.raises(ValueError, match="trained on maps in mL/min/g, this cohort is in percent"):
-        pn.predict(model, cohort)
+        pn.predict(finished_run[0], cohort)

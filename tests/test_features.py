@@ -12,19 +12,16 @@ def test_features_are_computed_once(phantom, tmp_path, monkeypatch, resolved):
     phantom = phantom.select(np.arange(10))
     config = resolved()
     built = pn.build_model(config)
-    built.experiment = config
     first = features.trunk_features(
-        built, model.POOLED, input_maps(phantom, built.experiment), tmp_path
+        built, config, model.DEEP, input_maps(phantom, config), tmp_path
     )
 
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(features, "encode", never)
+    monkeypatch.setattr(features, "_keep", never)
     part = phantom.select(np.array([8, 3]))
-    again = features.trunk_features(
-        built, model.POOLED, input_maps(part, built.experiment), tmp_path
-    )
+    again = features.trunk_features(built, config, model.DEEP, input_maps(part, config), tmp_path)
     np.testing.assert_array_equal(again[:], first[np.array([8, 3])])
 
 
@@ -37,12 +34,10 @@ def test_a_full_cache_is_named_and_left_clean(phantom, tmp_path, monkeypatch, re
         raise OSError("4096 requested and 0 written")
 
     monkeypatch.setattr(features.np, "save", full)
-    built = pn.build_model(resolved())
-    built.experiment = resolved()
+    config = resolved()
+    built, maps = pn.build_model(config), input_maps(phantom, config)
     with pytest.raises(OSError, match=r"cannot be kept in .*--cache") as caught:
-        features.trunk_features(
-            built, model.POOLED, input_maps(phantom, built.experiment), tmp_path
-        )
+        features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     assert caught.value.errno == 28
     assert not list(tmp_path.rglob("*.*"))
 
@@ -56,7 +51,7 @@ def test_whatever_changes_features_changes_their_key(change, resolved):
     keys = []
     for config in (resolved(), dataclasses.replace(resolved(), **change)):
         built = pn.build_model(config)
-        keys.append(features._key(model.below(built, model.POOLED), model.POOLED, config))
+        keys.append(features._key(model.below(built, model.DEEP), model.DEEP, config))
     assert keys[0] != keys[1]
 
 
@@ -66,7 +61,7 @@ def test_the_float32_twin_of_a_bf16_run_has_another_key(resolved):
     keys = set()
     for precision_ in ("mixed_bfloat16", "float32"):
         built = pn.build_model(dataclasses.replace(config, precision=precision_))
-        keys.add(features._key(model.below(built, model.POOLED), model.POOLED, config))
+        keys.add(features._key(model.below(built, model.DEEP), model.DEEP, config))
     assert len(keys) == 2
 
 
@@ -75,7 +70,7 @@ def test_other_weights_have_another_key(resolved):
     keys = set()
     for seed in (0, 1):
         built = pn.build_model(dataclasses.replace(config, seed=seed))
-        keys.add(features._key(model.below(built, model.POOLED), model.POOLED, config))
+        keys.add(features._key(model.below(built, model.DEEP), model.DEEP, config))
     assert len(keys) == 2
 
 
@@ -85,23 +80,17 @@ def test_one_pass_keeps_what_each_depth_would_keep(phantom, tmp_path, monkeypatc
     for trunk in ("block1", "block3"):
         for pooling in ("aha", "global"):
             config = resolved(trunk=trunk, pooling=pooling)
-            built = pn.build_model(config)
-            built.experiment = config
-            models.append(built)
+            models.append((pn.build_model(config), config))
+    maps = input_maps(part, resolved())
     alone = [
-        features.trunk_features(
-            m, model.POOLED, input_maps(part, m.experiment), tmp_path / "alone"
-        )[:]
-        for m in models
+        features.trunk_features(*pair, model.DEEP, maps, tmp_path / "alone")[:] for pair in models
     ]
     features.keep_depths(models, part, tmp_path / "together")
 
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(features, "encode", never)
-    for built, expected in zip(models, alone, strict=True):
-        kept = features.trunk_features(
-            built, model.POOLED, input_maps(part, built.experiment), tmp_path / "together"
-        )[:]
+    monkeypatch.setattr(features, "_keep", never)
+    for pair, expected in zip(models, alone, strict=True):
+        kept = features.trunk_features(*pair, model.DEEP, maps, tmp_path / "together")[:]
         np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-4)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -221,7 +222,7 @@ def test_scores_carry_the_part_and_evaluation_counts_new_and_test_patients(
 ):
     """84 of the 120 phantom patients train and 18 validate: 18 are left."""
     run, (train, val, test) = finished_run
-    scores = pn.predict(pn.load_model(run.folder), phantom)
+    scores = pn.predict(run, phantom)
     assert scores.attrs["part"].value_counts().to_dict() == {
         "train": len(train), "val": len(val), "test": len(test),
     }  # fmt: skip
@@ -296,7 +297,7 @@ def test_a_run_of_an_earlier_version_does_not_know_its_patients(copied, finished
     _, (_, _, test) = finished_run
     for name in ("patients.json", "environment.json"):
         (copied / name).unlink()
-    scores = pn.predict(pn.load_model(copied), test)
+    scores = pn.predict(copied, test)
     assert set(scores.attrs["part"]) == {""}
     write_scores(scores, tmp_path / "scores.csv")
     written = pd.read_csv(tmp_path / "scores.csv")
@@ -383,10 +384,10 @@ def test_a_map_changed_after_the_check_is_refused(make_cohort, resolved, tmp_pat
 def test_prediction_looks_at_its_maps(make_cohort, resolved):
     cohort = make_cohort(size=32)
     cohort.maps["stress"][2, 16, 16] = np.nan
-    built = pn.build_model(resolved(traits=("sex",)))
-    built.experiment = resolved(traits=("sex",))
+    config = resolved(traits=("sex",))
+    run = pn.Run(Path("run"), config, pn.build_model(config), pd.DataFrame())
     with pytest.raises(ValueError, match=r"stress has NaN.*: S2"):
-        pn.predict(built, cohort)
+        pn.predict(run, cohort)
 
 
 @pytest.mark.parametrize("labels", [[1, 2], [1, 2, 9], [0, 0.5], [-1, 1], [0, np.inf]])
@@ -427,32 +428,32 @@ def other_shape(npy, ids):
 
 @pytest.mark.parametrize("spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape])
 def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
-    built = pn.build_model(resolved())
-    built.experiment = resolved()
-    maps = input_maps(make_cohort(size=32), built.experiment)
-    whole = features.trunk_features(built, model.POOLED, maps, tmp_path)[:]
+    config = resolved()
+    built, maps = pn.build_model(config), input_maps(make_cohort(size=32), config)
+    whole = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
     ids = next(tmp_path.rglob("*.ids"))
     spoil(ids.with_suffix(".npy"), ids)
     with pytest.warns(UserWarning, match="computed again"):
-        again = features.trunk_features(built, model.POOLED, maps, tmp_path)[:]
+        again = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
     np.testing.assert_array_equal(again, whole)
-    features.trunk_features(built, model.POOLED, maps, tmp_path)  # sound again, and quiet
+    features.trunk_features(built, config, model.DEEP, maps, tmp_path)  # sound again, and quiet
 
 
 def test_features_of_another_model_are_not_used(make_cohort, tmp_path, resolved):
     maps = input_maps(make_cohort(size=32), resolved())
     kept = {}
     for palette in ("grey", "jet"):
-        built = pn.build_model(resolved(palette=palette))
-        built.experiment = resolved(palette=palette)
-        kept[palette] = features.trunk_features(built, model.POOLED, maps, tmp_path / palette)[:]
+        config = resolved(palette=palette)
+        built = pn.build_model(config)
+        rows = features.trunk_features(built, config, model.DEEP, maps, tmp_path / palette)
+        kept[palette] = rows[:]
     mine, other = (next((tmp_path / p).iterdir()) for p in ("jet", "grey"))
     for path in mine.iterdir():
         path.unlink()
     for path in other.iterdir():
         shutil.copy(path, mine)
     with pytest.warns(UserWarning, match="computed again"):
-        again = features.trunk_features(built, model.POOLED, maps, tmp_path / "jet")[:]
+        again = features.trunk_features(built, config, model.DEEP, maps, tmp_path / "jet")[:]
     np.testing.assert_array_equal(again, kept["jet"])
 
 

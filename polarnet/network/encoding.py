@@ -30,7 +30,8 @@ def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTen
     Returns
     -------
     Image of shape (n, input_size, input_size, 3): blue, green, red minus the ImageNet means. One
-    map in grey stands in all three channels, combined maps in one each.
+    map in grey stands in all three channels; of combined maps rest is blue, stress green and
+    reserve red.
 
     References
     ----------

@@ -31,6 +31,7 @@ from polarnet.network.pipeline import Source, Varied, recorded_log_loss, trainin
 from polarnet.network.prediction import kept_end, side_by_side, wide_features
 from polarnet.network.progress import keep_progress, progress_folder, take_up
 from polarnet.progressbar import progress_bar
+from polarnet.rundata import KEPT, NO_SHARE, NOT_KEPT
 
 LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
@@ -77,12 +78,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training gives: the model, its heads, its history, and where its progress lies."""
+    """What a training gives: the model, its heads, its history, where its progress lies, and what
+    became of fine-tuning (empty where there was none).
+    """
 
     model: keras.Model
     heads: pd.DataFrame
     history: pd.DataFrame
     progress: Path
+    finetuning: str = ""
 
 
 def fit(
@@ -97,7 +101,7 @@ def fit(
     -------
     Fitted. Its history has one row per epoch: stage, epoch, loss (with penalties), val_log_loss in
     nats. Fine-tuning is kept only where it lowers the validation loss by more than its standard
-    error; otherwise the model is the frozen one.
+    error; otherwise, and where no head trusts the trunk, the model is the frozen one.
     """
     base = build_model(config)
     if config.mode == "scratch":
@@ -137,6 +141,8 @@ def fit(
     )
     if config.mode == "frozen":
         return Fitted(model, heads, history, progress)
+    if not heads["share"].any():
+        return Fitted(model, heads, history, progress, NO_SHARE)
     before = model.get_weights()
     frozen = trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
     for layer in model.layers:
@@ -150,12 +156,14 @@ def fit(
     whole: Inner = [[wide_features(base, v) for v in views], kept_views] if views else [wide, kept]
     block = trainer.run(stage, (WIDE, end), whole, [val_wide, kept_val])
     gain = frozen - trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
-    if not gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5:
+    is_better = _is_gain(gain)
+    if not is_better:
         model.set_weights(before)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
             layer.kernel.regularizer = None
-    return Fitted(model, heads, pd.concat([history, block], ignore_index=True), progress)
+    history = pd.concat([history, block], ignore_index=True)
+    return Fitted(model, heads, history, progress, KEPT if is_better else NOT_KEPT)
 
 
 def _from_scratch(
@@ -176,6 +184,11 @@ def _from_scratch(
     )  # fmt: skip
     history = trainer.run(stage, (config.map_type,), [maps], [val_maps])
     return Fitted(model, heads, history, progress)
+
+
+def _is_gain(gains: np.ndarray) -> bool:
+    """Whether losses fell on average by more than the standard error of that average."""
+    return len(gains) > 1 and bool(gains.mean() > gains.std(ddof=1) / len(gains) ** 0.5)
 
 
 @dataclass(frozen=True)

@@ -275,9 +275,15 @@ def _by_segment(values: keras.KerasTensor, name: str, shares: np.ndarray) -> ker
 def _standardised(group: keras.KerasTensor, name: str, standards: Standards) -> keras.KerasTensor:
     """Features of a group on the scale of the training. Constants, so that copies keep them."""
     n = group.shape[-1]
+    factors = list(standards.factors.get(name, [1.0] * n))
+    offsets = list(standards.offsets.get(name, [0.0] * n))
+    if not len(factors) == len(offsets) == n:
+        raise ValueError(
+            f"{n} {name} features cannot be standardised by {len(factors)} factors and "
+            f"{len(offsets)} offsets"
+        )
     return keras.layers.Rescaling(
-        list(standards.factors.get(name, [1.0] * n)), list(standards.offsets.get(name, [0.0] * n)),
-        name=f"{name}_standardised", dtype="float32",
+        factors, offsets, name=f"{name}_standardised", dtype="float32"
     )(group)  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """A model file is compared with its settings before anything is made of it."""
 
 import json
-import math
 import tempfile
 import zipfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from polarnet.config import ExperimentConfig
+from polarnet.config import LARGEST_SHARE, ExperimentConfig
 from polarnet.network.model import DEEP, WIDE, Standards, share_name
 from polarnet.network.weights import check_weights
 from polarnet.yamlfile import shown
@@ -25,6 +24,9 @@ _ROOM: Final = 2**22
 
 _WIDEST: Final = 17 * 512
 """Features of the widest group: those of block 5 in each segment."""
+
+_LARGEST_NUMBER: Final = 1e30
+"""Of those that standardise features: float32 holds no more than 3.4e38."""
 
 _SETTINGS: Final = (
     "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters", "groups",
@@ -89,6 +91,8 @@ def file_standards(path: Path, config: ExperimentConfig) -> Standards:
         )
         names = {trait: share_name(trait) for trait in config.traits}
         shares = {t: _numbers([found[n]["scale"]])[0] for t, n in names.items() if n in found}
+        if odd := [share for share in shares.values() if not 0 <= share <= LARGEST_SHARE]:
+            raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
         raise ValueError("cut short, or not a Keras file") from None
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -100,9 +104,9 @@ def _numbers(values: Any) -> list[float]:
     """Finite numbers as they stand in a file, no more than the widest group of features has."""
     if not isinstance(values, list) or len(values) > _WIDEST:
         raise ValueError("its features are not standardised as ours are")
-    if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+    if not all(type(value) is float and abs(value) <= _LARGEST_NUMBER for value in values):
         raise ValueError("its features are standardised by something else than numbers")
-    return [float(value) for value in values]
+    return values
 
 
 def _check_size(n_bytes: int, expected: int) -> None:

@@ -14,7 +14,14 @@ from polarnet.htmltable import html_table
 from polarnet.network.model import build_model
 from polarnet.network.modelfile import file_standards, take_weights
 from polarnet.network.reference import read_reference
-from polarnet.rundata import Seen, check_files, read_heads, read_patients, trust_words
+from polarnet.rundata import (
+    Seen,
+    check_files,
+    read_finetuning,
+    read_heads,
+    read_patients,
+    trust_words,
+)
 
 MODEL_FILE: Final = "model.keras"
 
@@ -41,6 +48,8 @@ class Run:
         What the training maps look like; None where there were too few.
     seen
         Digests of its patients and maps; None for a run that does not know them.
+    finetuning
+        "kept", "not kept" or "no share of the trunk"; empty where there was none, or it is unknown.
     """
 
     folder: Path
@@ -50,6 +59,7 @@ class Run:
     segments: pd.DataFrame | None = None
     distribution: Familiarity | None = None
     seen: Seen | None = None
+    finetuning: str = ""
 
     def __repr__(self) -> str:
         return (
@@ -59,10 +69,13 @@ class Run:
 
     @property
     def trust(self) -> str:
-        """In words, how much each head trusts the trunk beside the bullseye."""
+        """In words, how much each head trusts the trunk beside the bullseye, and whether
+        fine-tuning was kept.
+        """
         if self.config.mode == "scratch":
             return "a small network without VGG16"
-        return trust_words(self.heads)
+        tuned = f"; fine-tuning: {self.finetuning}" if self.finetuning else ""
+        return trust_words(self.heads) + tuned
 
     def _repr_html_(self) -> str:
         is_phantom = self.config.software == PHANTOM
@@ -98,6 +111,7 @@ def load_run(folder: str | Path) -> Run:
         read_reference(folder, config),
         read_familiarity(folder),
         read_patients(folder),
+        read_finetuning(folder),
     )
     if run.distribution is not None and run.distribution.size != config.map_size:
         raise ValueError(f"{folder}: the familiarity is that of another run. Copy the run again.")
@@ -146,7 +160,7 @@ def _read_model(folder: Path, config: ExperimentConfig) -> keras.Model:
         model = build_model(exact, file_standards(path, config))
         take_weights(model, path)
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
-            RecursionError, MemoryError) as error:  # fmt: skip
+            RecursionError, MemoryError, OverflowError) as error:  # fmt: skip
         reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
         raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
     return model

@@ -103,11 +103,13 @@ def train(
         if distribution is not None:
             write_familiarity(distribution, folder)
         run = Run(
-            Path(out), config, model, fitted.heads, segments, distribution, read_patients(folder)
-        )
+            Path(out), config, model, fitted.heads, segments, distribution, read_patients(folder),
+            fitted.finetuning,
+        )  # fmt: skip
         write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
+            "finetuning": fitted.finetuning,
             "n_train": len(train),
             "n_val": len(val),
             "train_studies_sha256": studies_digest(train),
