@@ -45,7 +45,7 @@ def stop_after(monkeypatch, epochs):
 @pytest.mark.parametrize("name", STOPPED)
 def test_a_stopped_training_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, name):
     changes, stops = STOPPED[name]
-    config = dataclasses.replace(tiny, finetune_learning_rate=1e-3, dropout=0.5, **changes)
+    config = dataclasses.replace(tiny, finetune_learning_rate=1e-3, **changes)
     cohorts = pn.split_by_patient(pn.make_phantom_cohort(40, seed=3, size=32), seed=5)[:2]
     weights, files = trained(cohorts, config, tmp_path / "whole", tmp_path / "cache")
     for before, stop_at in zip([0, *stops], stops, strict=False):
@@ -104,6 +104,6 @@ def test_other_labels_begin_anew(finished_run, kept, tiny, tmp_path):
 def test_a_damaged_state_is_not_read(finished_run, kept, tiny, tmp_path):
     run, cohorts = finished_run
     cache = shutil.copytree(kept, tmp_path / "cache")
-    (state,) = (cache / "progress").glob("*/head.npz")
+    (state,) = (cache / "progress").glob("*/heads.npz")
     state.write_bytes(state.read_bytes()[:-200])
     assert trained(cohorts[:2], tiny, tmp_path / "stopped", cache)[1] == of_run(run)[1]

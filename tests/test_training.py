@@ -1,5 +1,7 @@
 import dataclasses
+import json
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +18,7 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     assert names == {
         "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
         "metrics.csv", "environment.json", "figures", "training_segments.csv", "familiarity.npz",
-            "patients.json",
+        "patients.json", "heads.csv",
     }  # fmt: skip
     scores = pd.read_csv(run.folder / "scores_test.csv")
     assert list(scores["study_id"]) == list(test.patients.index)
@@ -31,34 +33,104 @@ def test_same_seed_same_bytes(finished_run, tmp_path):
     pn.run_experiment(
         *splits, run.config, tmp_path / "again", cache=tmp_path / "c", show_progress=False
     )
-    for file in ("scores_test.csv", "scores_val.csv", "metrics.csv", "history.csv"):
+    for file in (
+        "scores_test.csv", "scores_val.csv", "metrics.csv", "history.csv", "heads.csv",
+    ):  # fmt: skip
         again = (tmp_path / "again" / file).read_bytes()
         assert (run.folder / file).read_bytes() == again, file
 
 
-def test_fine_tuning_moves_the_last_block_only(phantom, tiny, cache, tmp_path):
-    config = dataclasses.replace(
-        tiny, mode="finetuned", trunk="block2", finetune_learning_rate=1e-3, epochs=1
-    )
-    train, val, _ = pn.split_by_patient(phantom, seed=5)
-    pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
-    tuned = pn.load_model(tmp_path / "run")
-    before = pn.build_model(config)
+@pytest.fixture
+def tuned(phantom, tiny, cache, tmp_path, monkeypatch):
+    """Trains a fine-tuned network whose gain on validation studies is said to be real, or not."""
+
+    def train(is_gain, **changes):
+        gains = []
+        monkeypatch.setattr(fitting, "_is_gain", lambda gain: gains.append(gain) or is_gain)
+        settings = {"mode": "finetuned", "finetune_learning_rate": 1e-3, "epochs": 1} | changes
+        splits = pn.split_by_patient(phantom, seed=5)
+        out = tmp_path / f"run {len(list(tmp_path.iterdir()))}"
+        config = dataclasses.replace(tiny, **settings)
+        return pn.train(*splits[:2], config, out, cache=cache, show_progress=False), gains
+
+    return train
+
+
+def facts(run):
+    return json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
+
+
+def test_fine_tuning_moves_the_last_block_only(tuned):
+    run, _ = tuned(is_gain=True)
+    before = pn.build_model(run.config)
     for layer in before.layers:
         if "_conv" in layer.name:
             same = np.array_equal(
-                layer.get_weights()[0], tuned.get_layer(layer.name).get_weights()[0]
+                layer.get_weights()[0], run.model.get_layer(layer.name).get_weights()[0]
             )
             assert same != layer.name.startswith("block2"), layer.name
+    assert facts(run)["finetuning"] == "kept"
+    assert pn.load_run(run.folder).trust.endswith("; fine-tuning: kept")
 
 
-def test_the_kept_epoch_is_the_best_of_the_history(finished_run):
+def test_fine_tuning_that_gains_nothing_is_not_kept(tuned):
+    """The network is then the frozen one, weight by weight; it began there, so that the gain of a
+    stage that cannot move is 0."""
+    run, _ = tuned(is_gain=False)
+    frozen, _ = tuned(is_gain=False, mode="frozen")
+    for one, other in zip(run.model.get_weights(), frozen.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert set(pd.read_csv(run.folder / "history.csv")["stage"]) == {"heads", "block"}
+    assert facts(run)["finetuning"] == "not kept"
+    assert "fine-tuning: not kept" in pn.load_run(run.folder)._repr_html_()
+    assert facts(frozen)["finetuning"] == ""
+    _, (gain,) = tuned(is_gain=False, finetune_learning_rate=1e-9)
+    np.testing.assert_allclose(gain, 0, atol=1e-5)
+
+
+def test_without_a_share_of_the_trunk_nothing_is_fine_tuned(tuned):
+    run, gains = tuned(is_gain=True, share=0.0)
+    assert gains == []
+    assert set(pd.read_csv(run.folder / "history.csv")["stage"]) == {"heads"}
+    assert facts(run)["finetuning"] == "no share of the trunk"
+    assert str(run).endswith(
+        "sex 0 (bullseye alone), diabetes 0 (bullseye alone); fine-tuning: no share of the trunk"
+    )
+
+
+def test_a_gain_counts_that_is_larger_than_its_standard_error():
+    """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt 3; -1, 1 have mean 0; 0, 0, 3 have
+    mean 1 and standard error sqrt 3 / sqrt 3 = 1, which is not exceeded."""
+    assert fitting._is_gain(np.array([1.0, 2.0, 3.0]))
+    for gain in ([-1.0, 1.0], [0.0, 0.0, 3.0], [-1.0, -2.0, -3.0], [0.0, 0.0], [1.0]):
+        assert not fitting._is_gain(np.array(gain))
+
+
+def test_fine_tuning_is_pulled_towards_its_start(tuned):
+    """By hand: .1 / 2 of the squared distance, 3^2 + 4^2. And the stronger, the nearer."""
+    start = np.array([1.0, 2.0], np.float32)
+    pull = fitting._TowardsStart(start, strength=0.1)
+    assert float(pull(keras.ops.convert_to_tensor(start + [3, -4]))) == pytest.approx(1.25)
+    moved = []
+    for anchor in (0.0, 1000.0):
+        run, _ = tuned(is_gain=True, anchor=anchor, finetune_epochs=5)
+        kernels = [m.get_layer("block2_conv2").get_weights()[0]
+                   for m in (run.model, pn.build_model(run.config))]  # fmt: skip
+        moved.append(np.abs(kernels[0] - kernels[1]).mean())
+    assert moved[1] < 0.7 * moved[0]
+
+
+def test_heads_keep_the_last_epoch_as_they_have_one_optimum(finished_run):
     run, (_, val, _) = finished_run
     history = pd.read_csv(run.folder / "history.csv")
+    assert of_scores(run, val) == pytest.approx(history["val_log_loss"].iloc[-1], abs=1e-5)
+
+
+def of_scores(run, val):
+    """Log-loss of the validation scores as written."""
     scores = pd.read_csv(run.folder / "scores_val.csv", index_col="study_id")
     traits = list(run.config.traits)
-    kept = fitting.log_loss(val.traits[traits].to_numpy(), scores[traits].to_numpy())
-    assert kept == pytest.approx(history["val_log_loss"].min(), abs=1e-5)
+    return fitting.log_loss(val.traits[traits].to_numpy(), scores[traits].to_numpy())
 
 
 def test_an_interruption_leaves_nothing(phantom, tiny, cache, tmp_path, monkeypatch):
@@ -114,10 +186,10 @@ def test_a_test_cohort_that_does_not_fit_is_refused_before_training(phantom, tin
 
 
 def test_a_trait_cannot_have_the_name_of_a_layer(phantom, tiny, tmp_path, cache):
-    named = dataclasses.replace(phantom, traits=phantom.traits.rename(columns={"sex": "hidden"}))
+    named = dataclasses.replace(phantom, traits=phantom.traits.rename(columns={"sex": "wide"}))
     train, val, _ = pn.split_by_patient(named, seed=5)
-    config = dataclasses.replace(tiny, traits=("hidden",))
-    with pytest.raises(ValueError, match="hidden cannot name a trait"):
+    config = dataclasses.replace(tiny, traits=("wide",))
+    with pytest.raises(ValueError, match="wide cannot name a trait"):
         pn.train(train, val, config, tmp_path / "run", cache=cache)
 
 
@@ -161,36 +233,22 @@ def test_a_shared_patient_is_refused(phantom, tiny, tmp_path, cache):
 def test_a_run_of_another_kind_scores_the_same_from_its_folder(
     phantom, tiny, cache, tmp_path, changes
 ):
-    """And a network from scratch trains its convolutions."""
+    """And a network from scratch trains its convolutions, and keeps the best epoch."""
     config = dataclasses.replace(tiny, epochs=2, finetune_epochs=2, **changes)
     train, val, _ = pn.split_by_patient(phantom, seed=5)
     run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
-    model = pn.load_model(run.folder)
+    loaded = pn.load_run(run.folder)
     kept = tables.read_scores(run.folder / "scores_val.csv")
-    np.testing.assert_allclose(pn.predict(model, val), kept, atol=1e-5)
+    np.testing.assert_allclose(pn.predict(loaded, val), kept, atol=1e-5)
     assert pn.load_config(run.folder / "config.yaml") == run.config
     if config.mode == "scratch":
-        before = pn.build_model(config)
+        history = pd.read_csv(run.folder / "history.csv")
+        assert of_scores(run, val) == pytest.approx(history["val_log_loss"].min(), abs=1e-5)
+        model, before = loaded.model, pn.build_model(run.config)
         for name in ("small_conv1", "small_conv3"):
             weights = [m.get_layer(name).get_weights()[0] for m in (model, before)]
             assert not np.array_equal(*weights)
         assert not [layer for layer in model.layers if layer.name.startswith("block")]
-
-
-def test_the_penalty_falls_from_epoch_to_epoch_and_is_in_force(phantom, tiny, cache, tmp_path):
-    """By hand: 1000 / n, 10 / n, 0.1 / n. Loss is cross-entropy plus penalty: where the penalty
-    stays at 1000 / n, it must be the larger."""
-    train, val, _ = pn.split_by_patient(phantom, seed=5)
-    loss = {}
-    for l2_end, expected in ((1000.0, [1000, 1000, 1000]), (0.1, [1000, 10, 0.1])):
-        config = dataclasses.replace(tiny, l2=1000.0, l2_end=l2_end)
-        run = pn.train(train, val, config, tmp_path / str(l2_end), cache=cache, show_progress=False)
-        history = pd.read_csv(run.folder / "history.csv")
-        np.testing.assert_allclose(history["l2"] * len(train), expected, rtol=1e-6)
-        loss[l2_end] = history["loss"]
-    assert loss[1000.0][0] == pytest.approx(loss[0.1][0])
-    assert loss[1000.0][1] > 2 * loss[0.1][1]
-    assert loss[1000.0][2] > 2 * loss[0.1][2]
 
 
 def test_features_read_from_disk_train_the_same_network(
@@ -226,11 +284,10 @@ def test_a_trait_may_be_called_what_its_column_is_called(phantom, tiny, tmp_path
     train, val, test = pn.split_by_patient(dataclasses.replace(phantom, traits=traits), seed=5)
     config = dataclasses.replace(tiny, traits=names, epochs=1)
     pn.train(train, val, config, tmp_path / "run", show_progress=False, cache=tmp_path / "c")
-    model = pn.load_model(tmp_path / "run")
-    few = test.select(np.arange(3))
-    assert list(pn.predict(model, few).columns) == list(names)
+    run, few = pn.load_run(tmp_path / "run"), test.select(np.arange(3))
+    assert list(pn.predict(run, few).columns) == list(names)
     for name in names:
-        assert np.abs(pn.attribution(model, few, name, "gradient")).max() > 0
+        assert np.abs(pn.attribution(run, few, name, "gradient")).max() > 0
 
 
 def test_a_formula_cannot_name_a_trait(phantom, tiny):

@@ -143,8 +143,13 @@ def fit(
         return Fitted(model, heads, history, progress)
     if not heads["share"].any():
         return Fitted(model, heads, history, progress, NO_SHARE)
+    cut: tuple[str, ...] = (WIDE, end)
+    whole: Inner = [[wide_features(base, v) for v in views], kept_views] if views else [wide, kept]
+    whole_val: Sequence[Source] = [val_wide, kept_val]
+    if end == config.map_type:  # which the bullseye comes from, too
+        cut, whole, whole_val = cut[1:], whole[1:], whole_val[1:]
     before = model.get_weights()
-    frozen = trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
+    frozen = trainer.losses_of_validation(whole_val, cut)
     for layer in model.layers:
         if layer.name.startswith(f"{config.last_block}_conv"):
             layer.trainable = True
@@ -153,9 +158,8 @@ def fit(
         "block", config.finetune_learning_rate, config.finetune_epochs,
         config.finetune_patience, is_convex=False,
     )  # fmt: skip
-    whole: Inner = [[wide_features(base, v) for v in views], kept_views] if views else [wide, kept]
-    block = trainer.run(stage, (WIDE, end), whole, [val_wide, kept_val])
-    gain = frozen - trainer.losses_of_validation([val_wide, kept_val], (WIDE, end))
+    block = trainer.run(stage, cut, whole, whole_val)
+    gain = frozen - trainer.losses_of_validation(whole_val, cut)
     is_better = _is_gain(gain)
     if not is_better:
         model.set_weights(before)

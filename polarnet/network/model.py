@@ -188,8 +188,12 @@ def below(model: keras.Model, layer: str) -> keras.Model:
 
 
 def above(model: keras.Model, layers: Sequence[str]) -> keras.Model:
-    """The part of the model from the outputs of some layers to the heads; it shares the weights."""
-    return keras.Model([model.get_layer(layer).output for layer in layers], model.output)
+    """The part of the model from the outputs of some layers to the heads; it shares the weights.
+
+    The layer of the maps stands alone: beside another one, Keras would change the model itself.
+    """
+    cut = [model.get_layer(layer).output for layer in layers]
+    return keras.Model(cut if len(cut) > 1 else cut[0], model.output)
 
 
 def segment_shares(cells: int) -> np.ndarray:
