@@ -53,6 +53,7 @@ from .explain import random_pair_level as random_pair_level
 from .explain import segment_attribution as segment_attribution
 from .explain import territory_shares as territory_shares
 from .explain.attribution import attribution as attribution
+from .explain.contribution import wide_contribution as wide_contribution
 from .explain.occlusion import removal_curve as removal_curve
 from .explain.occlusion import segment_occlusion as segment_occlusion
 from .explain.pointing import compare_naming as compare_naming

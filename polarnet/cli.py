@@ -194,6 +194,10 @@ def _parser() -> argparse.ArgumentParser:
         help="occlusion (default), gradient, smoothgrad, gradcam, gradcam++ or scorecam",
     )  # fmt: skip
     command.add_argument(
+        "--patients", type=_patients, default=200, metavar="N",
+        help="explain the first study of so many, drawn at random; all: every study (default: 200)",
+    )  # fmt: skip
+    command.add_argument(
         "--other-seeds", nargs="+", metavar="RUN", help="runs that differ in their seed alone"
     )
     command.add_argument("--permuted", metavar="RUN", help="a run trained on shuffled labels")
@@ -253,6 +257,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", required=True, help="HTML file to write")
     return parser
+
+
+def _patients(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("give a number of patients, or all")
+    return int(text)
 
 
 def _add_workers(command: argparse.ArgumentParser, default: int, told: str) -> None:

@@ -9,12 +9,17 @@ from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.experiment import run_experiment
+from polarnet.explanation import explain_run
 from polarnet.phantom import make_phantom_cohort
+from polarnet.report.explained import CHECKS_FILE
 from polarnet.report.page import write_report
+from polarnet.report.tables import trait_name
 from polarnet.traits import MAP_TYPES
 
 N_PATIENTS: Final = 600
 SEED: Final = 7
+EXPLAINED_RUN: Final = "stress_frozen"
+EXPLAINED_TRAITS: Final = ("sex", "impaired_mfr")
 RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
 
 _VESSELS: Final = ["lad", "rca", "lcx"]
@@ -23,12 +28,13 @@ _VESSELS: Final = ["lad", "rca", "lcx"]
 def run_demo(
     out: str | Path, *, weights: str | None = "imagenet", cache: str | Path | None = USER_CACHE
 ) -> list[Path]:
-    """Phantom of 600 patients, three frozen runs and a fine-tuned one, and the report.
+    """Phantom of 600 patients, four runs, where one of them looks for two traits, and the report.
 
     Parameters
     ----------
     out
-        Folder for cohort, runs and report. What is finished there is kept, not made again.
+        Folder for cohort, runs, explanations and report. What is finished there is kept, not made
+        again.
     weights
         "imagenet", which is part of the package, a path, or None for an untrained trunk.
 
@@ -57,18 +63,31 @@ def run_demo(
             continue
         print(f"{mode} VGG16 on {map_type} maps ...")
         print(run_experiment(train, val, test, config, folder, cache=cache))
+    explained = [_explained(out, out / "runs" / EXPLAINED_RUN, test, t) for t in EXPLAINED_TRAITS]
     healthy, diseased = _one_of_each(cohort)
     report = write_report(
         folders,
         out / "report.html",
         cohort=cohort,
         examples=(healthy, diseased),
+        explained=explained,
         notes=[
             f"Of the two studies drawn below, {cohort.patients.index[healthy]} has no planted "
             f"defect, {cohort.patients.index[diseased]} has one ({_planted(cohort, diseased)})."
         ],
     )
-    return [report, out / "cohort", *folders]
+    return [report, out / "cohort", *folders, *explained]
+
+
+def _explained(out: Path, run: Path, test: Cohort, trait: str) -> Path:
+    """Folder of the explanation of one trait on the hold-out studies."""
+    folder = out / "explanations" / trait
+    if (folder / CHECKS_FILE).is_file():
+        print(f"{folder} is finished and kept.")
+        return folder
+    print(f"Where the network looks for {trait_name(trait)} ...")
+    explain_run(run, test, folder, trait=trait, seed=SEED)
+    return folder
 
 
 def _refuse_other_weights(folder: Path, config: ExperimentConfig) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.csvfile import write_csv
 from polarnet.explain import (
@@ -27,14 +28,24 @@ from polarnet.explain import (
 )
 from polarnet.explain.attribution import METHODS, attribution
 from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED
+from polarnet.explain.contribution import wide_contribution
+from polarnet.explain.groups import drawn_patients
 from polarnet.explain.logits import check_trait
+from polarnet.explain.methods import STRONGEST, check_trunk
 from polarnet.explain.occlusion import removal_curve, usual_segments
-from polarnet.explain.randomisation import cascade
+from polarnet.explain.randomisation import BETWEEN, cascade
 from polarnet.explain.verdicts import not_judged
 from polarnet.folders import check_vacant, new_folder
-from polarnet.network import Run, load_run, predict
+from polarnet.network import Run, predict
 from polarnet.network.inputs import input_maps
-from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
+from polarnet.network.run import as_run
+from polarnet.report.explanation import (
+    ADDED,
+    BY_GROUP,
+    plot_contributions,
+    plot_difference_map,
+    plot_group_bullseyes,
+)
 from polarnet.report.explanationchecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import write_explanation
 from polarnet.report.overlays import plot_overlays
@@ -44,11 +55,17 @@ from polarnet.rundata import parts_of, seen_note
 from polarnet.suitability import check_prediction
 from polarnet.traits import COMBINED
 
+PATIENTS: Final = 200
+"""Patients whose first study is explained, unless more are asked for (our choice)."""
+
 CHECKED: Final = 100
 """Patients on whom the checks are made (our choice)."""
 
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
+
+REPLACED: Final = (0, 1, 2, 4, 6, 9, 13, 17)
+"""Numbers of replaced segments at which `check_faithful` compares scores (our choice)."""
 
 DIGITS: Final = "%.6g"
 """Of numbers in tables."""
@@ -58,14 +75,15 @@ SHOWN: Final = 2
 
 
 def explain_run(
-    run: str | Path,
+    run: Run | str | Path,
     cohort: Cohort,
     out: str | Path,
     *,
     trait: str,
     method: str = "occlusion",
-    other_seeds: Sequence[str | Path] = (),
-    permuted: str | Path | None = None,
+    patients: int | None = PATIENTS,
+    other_seeds: Sequence[Run | str | Path] = (),
+    permuted: Run | str | Path | None = None,
     command: str = "",
     seed: int = 0,
     show_progress: bool = True,
@@ -75,14 +93,17 @@ def explain_run(
     Parameters
     ----------
     run
-        Folder of a finished training.
+        A finished training, or its folder.
     cohort
         Studies to be explained; best those that the run was not trained on.
     out
-        Folder to be made: attribution.npy (n, size, size), segments.csv (a row a study), groups.csv
-        (where the trait is recorded), checks.csv, cascade.csv, figures/ and explanation.html.
+        Folder to be made: attribution.npy (n, size, size), segments.csv (one row per study),
+        wide.csv (the same for `wide_contribution`), groups.csv (where the trait is recorded),
+        checks.csv, cascade.csv, figures/ and explanation.html.
     trait, method
         As for `attribution`.
+    patients
+        Explain the first study of at most this many patients, drawn by the seed. None: all studies.
     other_seeds
         Runs that differ in their seed alone: the groups are then compared by the mean map over
         seeds, and repeatability is checked.
@@ -90,6 +111,8 @@ def explain_run(
         A run trained on labels shuffled between patients, for that check.
     command
         The line by which the page can be made again.
+    seed
+        Of the patients drawn, of random weights and orders, and of noise.
 
     Returns
     -------
@@ -97,20 +120,25 @@ def explain_run(
 
     Raises
     ------
-    ValueError: as for `attribution`.
+    ValueError: as for `attribution`; or fewer than one patient is asked for.
     FileExistsError: `out` is not empty.
     """
     check_vacant(out)
-    networks = [load_run(one) for one in (run, *other_seeds)]
-    first, shuffled = networks[0], None if permuted is None else load_run(permuted)
+    if patients is not None and patients < 1:
+        raise ValueError(f"At least one patient must be explained, but {patients} were asked for.")
+    networks = [as_run(one) for one in (run, *other_seeds)]
+    first, shuffled = networks[0], None if permuted is None else as_run(permuted)
     _check_networks([*networks, *([] if shuffled is None else [shuffled])], cohort, trait, method)
-    cohort = cohort.with_traits([trait])
+    whole = cohort.with_traits([trait])
+    cohort = whole
+    if patients is not None:
+        cohort = whole.select(drawn_patients(whole.patients, patients, seed=seed))
     with new_folder(out) as folder:
         heats = [
             attribution(network, cohort, trait, method, seed=seed, show_progress=show_progress)
             for network in networks
         ]
-        few = np.flatnonzero(~cohort.patients.duplicated().to_numpy())[:CHECKED]
+        few = drawn_patients(cohort.patients, CHECKED, seed=seed)
         checked = cohort.select(few)
         steps, forgot = cascade(
             first, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
@@ -125,6 +153,8 @@ def explain_run(
         ]
         mean = average_seeds(heats) if len(heats) > 1 else heats[0]
         groups, figures, lacking = _groups(cohort, trait, mean, forgot, seed)
+        wide, drawn = _contributions(first, cohort, trait, heats[0], method)
+        figures |= drawn
         figures |= _singles(first, cohort, trait, heats[0], few, forgot)
         figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
             steps, level=level
@@ -135,8 +165,10 @@ def explain_run(
         for name, table in tables.items():
             if table is not None:
                 write_csv(table, folder / f"{name}.csv", float_format=DIGITS)
-        segments = _segments(cohort, mean)
-        write_csv(segments, folder / "segments.csv", index_label="study_id", float_format=DIGITS)
+        for name, table in {"segments": _segments(cohort, mean), "wide": wide}.items():
+            if table is not None:
+                path = folder / f"{name}.csv"
+                write_csv(table, path, index_label="study_id", float_format=DIGITS)
         (folder / "figures").mkdir()
         for k, figure in enumerate(figures.values(), start=1):
             plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
@@ -148,11 +180,12 @@ def explain_run(
             facts={
                 "trait": trait_name(trait),
                 "method": method,
-                "maps": f"{first.config.map_type}, {len(cohort)} studies of "
-                f"{cohort.patients.nunique()} patients",
-                "networks": f"{len(heats)} ({first.config.mode}); checks on the first, "
-                f"{len(few)} patients",
-                "patients": seen_note(parts_of(run, cohort)) or "none of them of the training",
+                **_facts_of_networks(networks, trait, method),
+                "maps": f"{first.config.map_type}, {_drawn(cohort, whole, patients, seed)}",
+                "checks": f"of the first network, on {len(few)} patients; layers between the heads "
+                f"and the first convolution on {min(BETWEEN, len(few))}",
+                "patients": seen_note(parts_of(first.seen, cohort))
+                or "none of them of the training",
                 **({"groups": lacking} if lacking else {}),
                 "command": command,
             },
@@ -168,8 +201,35 @@ def _check_networks(networks: Sequence[Run], cohort: Cohort, trait: str, method:
     for network in networks:
         check_trait(network, trait)
         check_prediction(network.config, cohort)
+        check_trunk(network, trait, method)
         if method == "occlusion":
             usual_segments(network, trait)
+
+
+def _drawn(cohort: Cohort, whole: Cohort, patients: int | None, seed: int) -> str:
+    """How many studies of how many are explained, and how they were drawn."""
+    n_patients = whole.patients.nunique()
+    if patients is None:
+        return f"all {len(whole)} studies of {n_patients} patients"
+    if len(cohort) == n_patients:
+        return f"the first study of each of {n_patients} patients"
+    return (
+        f"the first study of {len(cohort)} of {n_patients} patients, drawn at random (seed {seed})"
+    )
+
+
+def _facts_of_networks(networks: Sequence[Run], trait: str, method: str) -> dict[str, str]:
+    """How many there are, and how much each trusts its trunk."""
+    mode = networks[0].config.mode
+    facts = {"networks": f"{len(networks)} ({mode})"}
+    if mode != "scratch":
+        shares = [network.heads.loc[trait, "share"] for network in networks]
+        facts["share of the trunk"] = ", ".join(
+            f"{share:g}" + ("" if share else " (bullseye alone)") for share in shares
+        )
+    if method == "scorecam":
+        facts["channels"] = f"the {STRONGEST} whose activations vary most in the map"
+    return facts
 
 
 def _check_permuted(
@@ -203,11 +263,13 @@ def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed
         return not_judged(FAITHFUL, "the run does not say what its training studies looked like")
     rng = np.random.default_rng(seed)
     order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
-    by_chance = [
-        removal_curve(run, cohort, trait, rng.permuted(order, axis=1)) for _ in range(RANDOM_ORDERS)
-    ]
-    curve = removal_curve(run, cohort, trait, order)
-    return check_faithful(curve, np.mean(by_chance, axis=0), seed=seed)
+    curve = removal_curve(run, cohort, trait, order, steps=REPLACED)
+    by_chance = np.repeat(curve[None], RANDOM_ORDERS, axis=0)  # all orders share both ends
+    for other in by_chance:
+        other[:, 1:-1] = removal_curve(
+            run, cohort, trait, rng.permuted(order, axis=1), steps=REPLACED[1:-1]
+        )
+    return check_faithful(curve, by_chance.mean(axis=0), steps=REPLACED, seed=seed)
 
 
 def _groups(
@@ -229,7 +291,7 @@ def _groups(
             segments[is_known], labels[is_known], patients=cohort.patients[is_known], seed=seed
         )
         figures = {
-            f"Mean attribution with and without: {name}": plot_group_bullseyes(
+            f"{BY_GROUP}: {name}": plot_group_bullseyes(
                 table, label=name, randomised=random.mean(axis=0) if len(random) else None
             ),
             f"The same by pixel: {name}": plot_difference_map(
@@ -239,6 +301,29 @@ def _groups(
     except ValueError as error:  # such as maps without any attribution: the rest stands
         return None, {}, f"not compared: {error}"
     return table, figures, ""
+
+
+def _contributions(
+    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, method: str
+) -> tuple[pd.DataFrame | None, dict[str, Figure]]:
+    """What the bullseye adds to each score, and its means over groups beside those of occlusion."""
+    if run.config.mode == "scratch" or run.segments is None:
+        return None, {}
+    added = wide_contribution(run, cohort, trait)
+    ways = {"bullseye, exact": added}
+    if method == "occlusion":
+        ways["network, occlusion"] = segment_means(heat)
+    is_first, name = ~cohort.patients.duplicated().to_numpy(), trait_name(trait)
+    labels = cohort.traits.reindex(columns=[trait])[trait].to_numpy()
+    parts = {f"with {name}": is_first & (labels == 1), "without": is_first & (labels == 0)}
+    if not all(part.any() for part in parts.values()):
+        parts = {"all studies": is_first}
+    figure = plot_contributions(
+        {f"{part}\n{way}": values[rows].mean(axis=0)
+         for part, rows in parts.items() for way, values in ways.items()}
+    )  # fmt: skip
+    table = pd.DataFrame(added, cohort.patients.index, [f"segment_{k}" for k in range(1, 18)])
+    return table, {f"{ADDED}: {name}": figure}
 
 
 def _singles(

@@ -29,6 +29,7 @@ def explain(arguments: argparse.Namespace) -> None:
         arguments.out,
         trait=arguments.trait,
         method=arguments.method,
+        patients=arguments.patients,
         other_seeds=others,
         permuted=arguments.permuted,
         command=arguments.line,

@@ -193,6 +193,7 @@ def check_faithful(
     curve: np.ndarray,
     random_curve: np.ndarray,
     *,
+    steps: Sequence[int] = range(18),
     patients: ArrayLike | None = None,
     seed: int = 0,
 ) -> Check:
@@ -205,6 +206,9 @@ def check_faithful(
         their training means.
     random_curve
         The same with segments replaced in random order; best a mean over several orders.
+    steps
+        How many segments were replaced in each column, where it is not 0, 1, ... 17: from 0 to 17,
+        rising. The area between is taken by trapezia.
     patients
         As for `check_randomised`.
 
@@ -218,8 +222,8 @@ def check_faithful(
 
     Raises
     ------
-    ValueError: a curve is not of shape (n, 18) and finite, or the two do not start and end
-        alike.
+    ValueError: a curve is not of shape (n, number of steps) and finite, the steps do not rise from
+        0 to 17, or the two curves do not start and end alike.
 
     References
     ----------
@@ -227,11 +231,13 @@ def check_faithful(
     replaced regions, against random order).
     """
     curve, random_curve = np.asarray(curve, float), np.asarray(random_curve, float)
-    if curve.shape != random_curve.shape or curve.ndim != 2 or curve.shape[1] != 18:
+    if curve.shape != random_curve.shape or curve.ndim != 2 or curve.shape[1] != len(steps):
         raise ValueError(
-            f"Curves of shapes {curve.shape} and {random_curve.shape}: give two of (n, 18), from "
-            "no segment replaced to all 17."
+            f"Curves of shapes {curve.shape} and {random_curve.shape}: give two of "
+            f"(n, {len(steps)}), from no segment replaced to all 17."
         )
+    if (steps[0], steps[-1]) != (0, 17) or (np.diff(steps) <= 0).any():
+        raise ValueError(f"The steps must rise from 0 to 17 segments replaced, not {[*steps]}.")
     ends, random_ends = curve[:, [0, -1]], random_curve[:, [0, -1]]
     is_finite = np.isfinite(curve).all() and np.isfinite(random_curve).all()
     if not is_finite or not np.allclose(ends, random_ends, rtol=_SAME_LOGIT, atol=_SAME_LOGIT):
@@ -240,7 +246,7 @@ def check_faithful(
             "replace the segments of the same studies by the same means."
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
-    ahead = direction * np.trapezoid(curve - random_curve, axis=1) / 17
+    ahead = direction * np.trapezoid(curve - random_curve, steps, axis=1) / 17
     median, n = over_patients(ahead, patients, seed)
     return judged(
         FAITHFUL, median, n, 0.0, median.low > 0,

@@ -56,6 +56,27 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
     return mean
 
 
+def drawn_patients(patients: ArrayLike, n: int | None, *, seed: int) -> np.ndarray:
+    """The first study of at most `n` patients, drawn at random.
+
+    Parameters
+    ----------
+    patients
+        Shape (n_studies,), who each study is of.
+    n
+        None: of every patient.
+
+    Returns
+    -------
+    Positions of the studies, in their own order.
+
+    >>> drawn_patients(["A", "A", "B", "C"], None, seed=0).tolist()
+    [0, 2, 3]
+    """
+    first = np.flatnonzero(~pd.Series(np.asarray(patients)).duplicated().to_numpy())
+    return np.sort(np.random.default_rng(seed).permutation(first)[:n])
+
+
 def first_per_patient(values: np.ndarray, patients: ArrayLike | None) -> np.ndarray:
     """Rows of `values` that are the first of their patient; all of them where `patients` is None.
 

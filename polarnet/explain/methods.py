@@ -12,11 +12,13 @@ from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
-from polarnet.explain.logits import logit_model, two_class_model
+from polarnet.explain.logits import fast_run, logit_model, two_class_model
 from polarnet.network.run import Run
 
 Explainer = Callable[[np.ndarray], np.ndarray]
 """Maps (k, size, size, channels) in the unit of the cohort -> heat (k, size, size)."""
+
+CLASS_ACTIVATION: Final = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}
 
 STRONGEST: Final = 32
 """Channels that Score-CAM looks at: those whose activations vary most (our choice)."""
@@ -55,12 +57,8 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
     places = [part.name for part in run.model.layers[1:] if len(part.output.shape) == 4]
     if layer not in places:
         raise ValueError(f"layer must be one of {', '.join(places)}, but '{layer}' was given.")
-    if not run.heads.loc[trait, "share"]:
-        raise ValueError(
-            f"The trunk has share 0 in {trait}: its score is that of the bullseye alone, and "
-            f"{method} would show nothing. Use method occlusion or gradient."
-        )
-    kind = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}[method]
+    check_trunk(run, trait, method)
+    kind = CLASS_ACTIVATION[method]
     score, options = _last_output, {}
     if method == "gradcam++":
         # Only rising gradients get a weight; the others would enter the sum that the weights are
@@ -68,7 +66,8 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
         score, options = _last_output_as_zero, {"gradient_modifier": tf.nn.relu}
     if method == "scorecam":
         # It weighs by a softmax over the outputs, which over a single one would always be 1.
-        cam, options = kind(two_class_model(run, trait), clone=False), {"max_N": STRONGEST}
+        cam = kind(two_class_model(fast_run(run), trait), clone=False)
+        options = {"max_N": min(STRONGEST, run.model.get_layer(layer).output.shape[-1])}
     else:
         cam = kind(logit_model(run, trait), clone=False)
 
@@ -80,7 +79,19 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
             )  # fmt: skip
         return np.asarray(heat)
 
-    return explain
+    if method != "scorecam":
+        return explain
+    # Of several maps at once it takes the channels that are among the strongest of any.
+    return lambda maps: np.concatenate([explain(one[None]) for one in maps])
+
+
+def check_trunk(run: Run, trait: str, method: str) -> None:
+    """Raise ValueError where a class activation map would show a trunk that has no share."""
+    if method in CLASS_ACTIVATION and not run.heads.loc[trait, "share"]:
+        raise ValueError(
+            f"The trunk has share 0 in {trait}: its score is that of the bullseye alone, and "
+            f"{method} would show nothing. Use method occlusion or gradient."
+        )
 
 
 def _last_output(output: tf.Tensor) -> tf.Tensor:

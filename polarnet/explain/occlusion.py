@@ -1,6 +1,6 @@
 """What a score loses when a segment of the map is brought to the level that is usual there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -91,6 +91,7 @@ def removal_curve(
     trait: str,
     order: np.ndarray,
     *,
+    steps: Sequence[int] = range(18),
     filling: Filling | None = None,
     show_progress: bool = False,
 ) -> np.ndarray:
@@ -101,22 +102,24 @@ def removal_curve(
     order
         Shape (n, 17): segments 1 to 17 of each study, in the order in which they go. The reverse
         order read backwards inserts them into a map that has all usual levels.
+    steps
+        Numbers of replaced segments at which the logit is taken, 0 to 17.
 
     Returns
     -------
-    Array of shape (n, 18): with none, 1, ... 17 segments replaced.
+    Array of shape (n, number of steps).
     """
     run = as_run(run)
     config = run.config
     check_prediction(config, cohort)
     filling = filling or usual_segments(run, trait)
     logits = _logits_of(run, trait)
-    curves = np.empty((len(cohort), 18), np.float32)
+    curves = np.empty((len(cohort), len(steps)), np.float32)
     starts = range(0, len(cohort), _STUDIES)
     for start in progress_bar(starts, desc="Removal", unit="batch", disable=not show_progress):
         maps = input_maps(cohort, config)[start : start + _STUDIES]
         here = order[start : start + _STUDIES]
-        variants = [replaced(maps, here[:, :k], filling, config) for k in range(18)]
+        variants = [replaced(maps, here[:, :k], filling, config) for k in steps]
         curves[start : start + _STUDIES] = logits(variants).T
     return curves
 

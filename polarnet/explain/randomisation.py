@@ -3,28 +3,46 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 import keras
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from polarnet.cohort import Cohort
-from polarnet.explain.agreement import median_level, rank_correlation
+from polarnet.explain.agreement import rank_correlation
 from polarnet.explain.attribution import attribution
-from polarnet.explain.groups import first_per_patient
+from polarnet.explain.groups import drawn_patients
+from polarnet.explain.verdicts import over_patients
 from polarnet.network.model import head_name
-from polarnet.network.run import Run
+from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
 
+BETWEEN: Final = 20
+"""Patients for whom the layers between the heads and the first are followed (our choice)."""
 
-def randomised_runs(run: Run, *, seed: int) -> Iterator[tuple[str, Run]]:
+
+def layers_down(run: Run, trait: str) -> list[str]:
+    """What a trait's score depends on and training may change: "heads", then convolutions.
+
+    A trunk whose share is 0 changes nothing and is left out.
+    """
+    if not run.heads.loc[trait, "share"]:
+        return ["heads"]
+    trunk = [layer.name for layer in run.model.layers if isinstance(layer, keras.layers.Conv2D)]
+    return ["heads", *reversed(trunk)]
+
+
+def randomised_runs(run: Run, trait: str, *, seed: int) -> Iterator[tuple[str, Run]]:
     """The run with more and more layers set back to random weights, from the heads down.
 
     Parameters
     ----------
     run
         Left as it is.
+    trait
+        Whose `layers_down` are randomised.
 
     Yields
     ------
@@ -36,9 +54,8 @@ def randomised_runs(run: Run, *, seed: int) -> Iterator[tuple[str, Run]]:
     twin = keras.models.clone_model(run.model)
     twin.set_weights(run.model.get_weights())
     heads = [twin.get_layer(head_name(trait)) for trait in run.config.traits]
-    trunk = [layer for layer in twin.layers if isinstance(layer, keras.layers.Conv2D)]
-    for name, layers in [("heads", heads), *((layer.name, [layer]) for layer in reversed(trunk))]:
-        for layer in layers:
+    for name in layers_down(run, trait):
+        for layer in heads if name == "heads" else [twin.get_layer(name)]:
             kernel, bias = layer.get_weights()
             drawn = keras.initializers.GlorotUniform(_layer_seed(seed, layer.name))
             layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
@@ -51,14 +68,14 @@ def _layer_seed(seed: int, name: str) -> int:
 
 
 def cascade(
-    run: Run,
+    run: Run | str | Path,
     cohort: Cohort,
     trait: str,
     method: str,
     heat: np.ndarray,
     *,
     seed: int = 0,
-    patients: ArrayLike | None = None,
+    between: int | None = BETWEEN,
     show_progress: bool = False,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Agreement of the trained network's maps with those of ever more randomised ones.
@@ -67,23 +84,33 @@ def cascade(
     ----------
     heat
         `attribution` of the trained model for these studies, trait and method.
+    seed
+        Of the random weights, and of the patients drawn.
+    between
+        The steps before the last are followed for this many patients. None: all.
 
     Returns
     -------
-    A row a step, in order: layer, value (median rank correlation over patients), low, high; and
-    the maps of the network that is random throughout.
+    One row per step, in order: layer, n patients, value (median rank correlation over their first
+    studies), low, high; and the maps of the network that is random throughout, for all studies.
 
     References
     ----------
     Adebayo et al., NeurIPS 2018 (arXiv 1810.03292).
     """
+    run = as_run(run)
+    layers = layers_down(run, trait)
+    few = drawn_patients(cohort.patients, between, seed=seed)
     rows = []
-    steps = randomised_runs(run, seed=seed)
-    for layer, random in progress_bar(
-        steps, desc="Randomising", unit="layer", disable=not show_progress
-    ):
-        drawn = attribution(random, cohort, trait, method, seed=seed)
-        agreement = first_per_patient(rank_correlation(heat, drawn), patients)
-        level = median_level(agreement, seed=seed)
-        rows.append({"layer": layer, "value": level.median, "low": level.low, "high": level.high})
-    return pd.DataFrame(rows), drawn
+    steps = progress_bar(
+        randomised_runs(run, trait, seed=seed), total=len(layers), desc="Randomising",
+        unit="layer", disable=not show_progress,
+    )  # fmt: skip
+    for layer, random in steps:
+        positions = np.arange(len(cohort)) if layer == layers[-1] else few
+        forgot = attribution(random, cohort.select(positions), trait, method, seed=seed)
+        agreement = rank_correlation(heat[positions], forgot)
+        level, n = over_patients(agreement, cohort.patients.iloc[positions], seed)
+        rows.append({"layer": layer, "n": n, "value": level.median, "low": level.low,
+                     "high": level.high})  # fmt: skip
+    return pd.DataFrame(rows), forgot

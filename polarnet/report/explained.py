@@ -14,6 +14,7 @@ from polarnet.report.pictures import Picture, picture_in
 from polarnet.report.written import read_page
 
 CHECKS_FILE: Final = "checks.csv"
+PAGE_FILE: Final = "explanation.html"
 
 _DOTS_PER_INCH: Final = 150
 """Of the pictures in its figures/."""
@@ -25,6 +26,8 @@ class Explained:
 
     Attributes
     ----------
+    folder
+        Holds its page, explanation.html.
     facts
         Trait, method, maps, networks.
     checks
@@ -35,6 +38,7 @@ class Explained:
         The line by which it was made; empty where unknown.
     """
 
+    folder: Path
     facts: dict[str, str]
     checks: list[Check]
     pictures: list[tuple[str, Picture]]
@@ -79,10 +83,11 @@ def _read(folder: Path) -> Explained:
         raise ValueError(
             f"{path} lacks columns of a table of checks. Run `polarnet explain` again."
         ) from None
-    page = read_page(folder / "explanation.html")
+    page = read_page(folder / PAGE_FILE)
     files = sorted((folder / "figures").glob("*.png"), key=lambda file: (len(file.stem), file.stem))
     named = page.alternatives + ["Figure of the explanation"] * len(files)
     return Explained(
+        folder=folder,
         facts=page.facts or {"method": folder.name},
         checks=failed_first(checks),
         pictures=[

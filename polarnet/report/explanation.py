@@ -1,5 +1,6 @@
 """Where a network looks: groups of patients set against each other."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,10 @@ from polarnet.report.style import SMALL, TINY, TWO_COLUMNS
 
 ALPHA: Final = 0.05
 """p-values below it are marked (our choice, the usual one)."""
+
+BY_GROUP: Final = "Mean attribution with and without"
+ADDED: Final = "What each segment adds to the score"
+"""How captions of the figures begin, by which a report finds them."""
 
 _GROUP_COLUMNS: Final = ("segment", "n_pos", "n_neg", "mean_pos", "mean_neg", "p_max_t", "p_bh")
 
@@ -119,6 +124,28 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
     axes[2].set_title("difference\nwith minus without", fontsize=SMALL, pad=12)
     draw_scale(axes[2].images[0], [axes[2]], label="difference of the two",
                location="bottom", extend="neither")  # fmt: skip
+    return figure
+
+
+def plot_contributions(panels: Mapping[str, ArrayLike]) -> Figure:
+    """Draw what each segment adds to a score, on one scale for all panels, white at 0.
+
+    Parameters
+    ----------
+    panels
+        Title -> 17 values in logits, such as means of `wide_contribution`.
+    """
+    values = {title: in_segment_order(panel) for title, panel in panels.items()}
+    reach = max(float(np.abs(panel).max()) for panel in values.values()) or 1.0
+    figure = Figure(figsize=(TWO_COLUMNS * len(values) / 4 + 0.2, 2.7), layout="constrained")
+    axes = figure.subplots(1, len(values), squeeze=False)[0]
+    for ax, (title, panel) in zip(axes, values.items(), strict=True):
+        plot_bullseye(panel, ax, limits=(-reach, reach), show_scale=False, colours=DIFFERENCES,
+                      edges="0.4", digits=2)  # fmt: skip
+        ax.set_title(title, fontsize=SMALL, pad=12)
+    draw_scale(ScalarMappable(Normalize(-reach, reach), DIFFERENCES), list(axes),
+               location="bottom", extend="neither",
+               label="logits added beside the usual level (red: for the trait)")  # fmt: skip
     return figure
 
 

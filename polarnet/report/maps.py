@@ -100,6 +100,7 @@ def plot_bullseye(
     colours: str = COLOURS,
     edges: str = "w",
     label: str | None = None,
+    digits: int = 1,
 ) -> Axes:
     """Draw 17 segment values as the AHA bullseye.
 
@@ -110,6 +111,8 @@ def plot_bullseye(
         numbers or text, is put into their order.
     ax, map_type, unit, limits, show_scale, colours, edges, label
         As for `plot_polar_map`. Numbers get their sign where the lower limit is negative.
+    digits
+        Of the numbers after the point; percent has none.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def plot_bullseye(
         ax.add_patch(wedge)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-1, 1)
-    _finish(ax, unit, values17, mappable, edges)
+    _finish(ax, unit, values17, mappable, edges, digits)
     if show_scale:
         draw_scale(mappable, [ax], map_type, unit, label=label)
     return ax
@@ -189,7 +192,9 @@ def _segment_shapes() -> list[tuple[float, float, float, float]]:
     ]
 
 
-def _finish(ax: Axes, unit: str, means: np.ndarray | None, mappable: Any, edges: str) -> None:
+def _finish(
+    ax: Axes, unit: str, means: np.ndarray | None, mappable: Any, edges: str, digits: int = 1
+) -> None:
     """Segment borders and numbers, wall names."""
     for inner, outer, start, stop in _segment_shapes():
         ax.add_patch(
@@ -197,7 +202,7 @@ def _finish(ax: Axes, unit: str, means: np.ndarray | None, mappable: Any, edges:
         )
     sign = "+" if mappable.norm.vmin < 0 else ""
     for (x, y), mean in zip(segment_middles(), [] if means is None else means, strict=False):
-        text = f"{mean:{sign}.0f}" if unit == "percent" else f"{mean:{sign}.1f}"
+        text = f"{mean:{sign}z.{0 if unit == 'percent' else digits}f}"
         brightness = np.dot(mappable.to_rgba(mean)[:3], _BRIGHTNESS)
         is_dark = np.isfinite(mean) and brightness < _DARK
         ax.text(x, y, text, fontsize=6, ha="center", va="center", color="w" if is_dark else "k")

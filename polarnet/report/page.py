@@ -1,5 +1,6 @@
 """The report: one self-contained HTML page about one run or several."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.folders import new_file
+from polarnet.report.explained import PAGE_FILE, Explained, read_explained
+from polarnet.report.explanation import ADDED, BY_GROUP
 from polarnet.report.maps import plot_polar_map
 from polarnet.report.pictures import picture_of
 from polarnet.report.runfigures import draw_calibration, draw_forest, draw_roc
@@ -34,6 +37,7 @@ def write_report(
     cohort: Cohort | None = None,
     examples: Sequence[int] = (),
     notes: Iterable[str] = (),
+    explained: Iterable[str | Path] = (),
 ) -> Path:
     """Write the page about the runs of one study.
 
@@ -47,10 +51,14 @@ def write_report(
         Where given, ROC curves, calibration and the studies at the positions `examples` are drawn.
     notes
         Sentences for the top of the page.
+    explained
+        Folders that `explain_run` made, of these runs: where the network looked, and which checks
+        failed, with a link to the page of each.
 
     Raises
     ------
-    FileNotFoundError: a run folder has no metrics.csv or config.yaml.
+    FileNotFoundError: a run folder has no metrics.csv or config.yaml, or an explanation no
+        checks.csv.
     ValueError: the cohort lacks a study or a trait that was scored.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
@@ -83,6 +91,7 @@ def write_report(
                 for trait in dict.fromkeys(t for config in configs for t in config.traits)
             ],
             figures=[(title, picture_of(figure)) for title, figure in figures],
+            explanations=[_explanation(one, Path(out)) for one in read_explained(explained)],
         )
     )
     with new_file(out) as partial:
@@ -99,6 +108,22 @@ def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
     if config.mode != "scratch":
         text += f"; {trust_words(read_heads(folder, config.traits))}"
     return {"name": folder.name, "text": text}
+
+
+def _explanation(one: Explained, out: Path) -> dict[str, Any]:
+    """Where the network looked for one trait, for the report."""
+    return {
+        "trait": one.facts.get("trait", ""),
+        "share": one.facts.get("share of the trunk", ""),
+        "maps": one.facts.get("maps", ""),
+        "method": one.facts.get("method", ""),
+        "n_checks": len(one.checks),
+        "failed": one.failed,
+        "unjudged": [check.name for check in one.checks if check.is_passed is None],
+        "pictures": [(title, picture) for title, picture in one.pictures
+                     if title.startswith((BY_GROUP, ADDED))],
+        "page": Path(os.path.relpath(one.folder / PAGE_FILE, out.parent)).as_posix(),
+    }  # fmt: skip
 
 
 def is_untrained(config: ExperimentConfig) -> bool:
