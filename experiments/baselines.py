@@ -38,7 +38,7 @@ def report(study: rp.Reproduction) -> None:
                "AUROC [95 % interval: logit DeLong, t quantile]; difference: network minus "
                "baseline, paired DeLong, 95 %, p unadjusted. val_log_loss in nats.",
                "Comparator: lowest validation log-loss among baselines that see the same map "
-               f"alone ({', '.join(rp.OF_THE_MAP)}).",
+               f"alone ({', '.join(pn.OF_THE_MAP)}).",
                "Clinical models see other information than the map. A trait's own proxies never "
                f"predict it; left out in this cohort: {proxies_text(study)}.",
                "What a model leaves open was chosen inside the training studies alone (5 folds by "
@@ -60,7 +60,7 @@ def map_table(study: rp.Reproduction, model: rp.Model, test: pn.Cohort) -> pd.Da
     of_test = rp.load_baselines(study, model.map_type, "test")
     scores = {"network": (rp.val_scores(study, model), rp.hold_out_scores(study, model))}
     scores |= {name: (of_val[name], of_test[name]) for name in rp.ALL if name in of_val}
-    table = pn.compare(scores, study.val, test, model.map_type, candidates=rp.OF_THE_MAP)
+    table = pn.compare(scores, study.val, test, model.map_type, candidates=pn.OF_THE_MAP)
     is_clinical = table["model"].str.startswith("clinical")
     has_both = table["model"].str.contains("segments") & is_clinical
     table["sees"] = "map"

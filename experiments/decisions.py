@@ -101,7 +101,7 @@ def report_curves(study: rp.Reproduction, test: pn.Cohort, cells: list[rp.Cell])
     reason = f"few would act below {100 * low:g} %, or still wait beyond {100 * high:g} %"
     panels = []
     for cell in cells:
-        name = rp.comparator(study, cell.map_type, DECIDED, rp.OF_THE_MAP)
+        name = rp.comparator(study, cell.map_type, DECIDED, pn.OF_THE_MAP)
         bar = rp.hold_out_cells(study, test, cell.map_type, name)[DECIDED]
         if cell.recalibration is None or bar.recalibration is None:
             print(f"No decision curve from {cell.map_type} maps: no recalibration was frozen.")

@@ -62,7 +62,7 @@ def main_table(study: rp.Reproduction, test: pn.Cohort) -> pd.DataFrame:
     for model in rp.main_models(study.plan):
         scores = {name: (of_val, rp.load_baselines(study, model.map_type, "test")[name])
                   for name, of_val in rp.load_baselines(study, model.map_type, "val").items()
-                  if name in rp.OF_THE_MAP}  # fmt: skip
+                  if name in pn.OF_THE_MAP}  # fmt: skip
         own = (rp.val_scores(study, model), rp.hold_out_scores(study, model))
         compared = pn.compare({"network": own} | scores, study.val, test, model.map_type)
         of_network = compared[compared["model"] == "network"].set_index("trait")

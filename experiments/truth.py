@@ -58,7 +58,7 @@ def report(study: rp.Reproduction) -> None:
 def truth_table(study: rp.Reproduction, test: pn.Cohort, map_type: str) -> pd.DataFrame:
     """One row a trait and reader: the ceiling, the network, and each baseline of the map."""
     own = {NETWORK: rp.hold_out_cells(study, test, map_type)} | {
-        name: rp.hold_out_cells(study, test, map_type, name) for name in rp.OF_THE_MAP
+        name: rp.hold_out_cells(study, test, map_type, name) for name in pn.OF_THE_MAP
     }
     rows = []
     for trait, (reader, labels, scores) in rp.load_ceiling(study, map_type).items():
@@ -66,7 +66,7 @@ def truth_table(study: rp.Reproduction, test: pn.Cohort, map_type: str) -> pd.Da
         row = {"map_type": map_type, "trait": trait, "is_circular": first.is_circular}
         ceiling = ends(labels, scores)
         rows.append(row | {"series": CEILING, "reader": reader} | ceiling | {"note": ""})
-        nearest = rp.comparator(study, map_type, trait, rp.OF_THE_MAP)
+        nearest = rp.comparator(study, map_type, trait, pn.OF_THE_MAP)
         for name, cells in own.items():
             cell = cells[trait]
             numbers = {"n_pos": cell.counts[0], "n_neg": cell.counts[1], "note": cell.note}

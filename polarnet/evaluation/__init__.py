@@ -1,7 +1,7 @@
 """Statistics on scores and labels; runs without TensorFlow."""
 
 from polarnet.evaluation.adjustment import Association, adjusted_association
-from polarnet.evaluation.baselines import BASELINES, QUICK, baseline_scores
+from polarnet.evaluation.baselines import BASELINES, OF_THE_MAP, QUICK, baseline_scores
 from polarnet.evaluation.calibration import (
     Calibration,
     Recalibration,
@@ -41,6 +41,7 @@ from polarnet.evaluation.thresholds import (
 __all__ = [
     "BASELINES",
     "DEFAULT_PROXIES",
+    "OF_THE_MAP",
     "QUICK",
     "Association",
     "Calibration",

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_means
+from polarnet.anatomy import SEGMENTS, TERRITORIES, disc_mask, disc_mean, segment_means
 from polarnet.cohort import Cohort
 from polarnet.traits import COMBINED, MAP_TYPES
 
@@ -24,7 +24,7 @@ class MapFeatures:
         Shape (n, 17 k): means of the AHA segments 1 to 17, in the unit of the map.
     pattern
         Shape (n, 17 k): `segments` of each map rescaled to mean 1, without unit.
-    lowest
+    lowest_territory
         Shape (n, k): mean of the segments of the territory where it is lowest, in the unit of
         the map.
     """
@@ -33,7 +33,23 @@ class MapFeatures:
     deviations: np.ndarray
     segments: np.ndarray
     pattern: np.ndarray
-    lowest: np.ndarray
+    lowest_territory: np.ndarray
+
+    @property
+    def lowest_segment(self) -> np.ndarray:
+        """Shape (n, k): the lowest of the 17 segment means, in the unit of the map."""
+        return self._by_map.min(axis=2)
+
+    @property
+    def wide(self) -> np.ndarray:
+        """Shape (n, 20 k): `segments` with lowest, highest and mean of each map's 17."""
+        maps = self._by_map
+        return np.hstack([self.segments, maps.min(axis=2), maps.max(axis=2), maps.mean(axis=2)])
+
+    @property
+    def _by_map(self) -> np.ndarray:
+        """`segments` in shape (n, k, 17)."""
+        return self.segments.reshape(len(self.segments), -1, len(SEGMENTS))
 
 
 def map_features(cohort: Cohort, map_type: str) -> MapFeatures:
@@ -76,5 +92,5 @@ def _of_one_type(cohort: Cohort, map_type: str) -> MapFeatures:
         segments=segment,
         # A map of nothing but 0 has no pattern; a flat one stands in for it.
         pattern=np.divide(segment, mean, out=np.ones_like(segment), where=mean > 0),
-        lowest=np.min(territories, axis=0)[:, None],
+        lowest_territory=np.min(territories, axis=0)[:, None],
     )

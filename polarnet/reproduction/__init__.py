@@ -20,7 +20,6 @@ from polarnet.reproduction.arms import (
 )
 from polarnet.reproduction.bars import (
     ALL,
-    OF_THE_MAP,
     freeze_baselines,
     load_baselines,
     score_baselines,
@@ -55,7 +54,6 @@ __all__ = [
     "ALL",
     "DEPTHS",
     "ENCODINGS",
-    "OF_THE_MAP",
     "POOLINGS",
     "PUBLISHED",
     "Arm",

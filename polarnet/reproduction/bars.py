@@ -22,9 +22,6 @@ from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.plan import Plan
 from polarnet.reproduction.training import train_models, val_scores
 
-OF_THE_MAP: Final = ("global mean", "17 segments", "gradient boosting", "pattern")
-"""Baselines that see what the network sees, the map alone: one of them is a cell's comparator."""
-
 FEATURES: Final = "frozen features + ridge"
 SCRATCH: Final = "small network"
 ALL: Final = (*BASELINES, FEATURES, SCRATCH)
