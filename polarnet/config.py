@@ -329,8 +329,8 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
     if gone := [name for name in _EARLIER if name in settings]:
         raise ValueError(
-            f"{path}: {', '.join(gone)} belong to an earlier version, whose networks had a hidden "
-            "layer. Leave them out of settings; train a run or bundle of that version again."
+            f"{path} is of an earlier version, whose networks had a hidden layer "
+            f"({', '.join(gone)}). Leave that out of settings; train a run or bundle again."
         )
     for name in settings:
         if name not in known:

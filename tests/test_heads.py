@@ -1,0 +1,230 @@
+"""Share of the trunk and penalty of each head: chosen inside training, by patient."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+
+import polarnet as pn
+from polarnet.network import heads
+from polarnet.network.inputs import input_maps
+from polarnet.network.model import DEEP, WIDE, below
+
+
+@pytest.fixture
+def made():
+    """Features and labels by hand: `of_deep` is how much the label follows the deep features."""
+
+    def make(n=150, of_wide=0.0, of_deep=0.0, seed=0):
+        rng = np.random.default_rng(seed)
+        groups = {WIDE: rng.normal(size=(n, 6)), DEEP: rng.normal(size=(n, 12))}
+        logit = of_wide * groups[WIDE][:, 0] + of_deep * groups[DEEP][:, 0]
+        labels = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(float)
+        return groups, pd.DataFrame({"sign": labels}), [f"P{k}" for k in range(n)]
+
+    return make
+
+
+def by_scikit_learn(groups, labels, patients, share, penalty, seed):
+    """Log-loss of each study when its fold is held out; z-scores over the root of their number."""
+    losses = np.empty(len(labels))
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    for seen, held in folds.split(labels, labels, patients):
+        both = []
+        for name, weight in ((WIDE, 1.0), (DEEP, share)):
+            rows = groups[name]
+            z = (rows - rows[seen].mean(axis=0)) / rows[seen].std(axis=0)
+            both.append(weight * z / np.sqrt(rows.shape[1]))
+        both = np.hstack(both)
+        fitted = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000)
+        odds = fitted.fit(both[seen], labels[seen]).predict_proba(both[held])[:, 1]
+        losses[held] = -np.where(labels[held] == 1, np.log(odds), np.log(1 - odds))
+    return losses
+
+
+def test_penalty_share_and_losses_are_those_of_scikit_learn(made):
+    groups, traits, patients = made(of_wide=1.0, of_deep=1.0)
+    labels = traits["sign"].to_numpy()
+    losses = {
+        share: {penalty: by_scikit_learn(groups, labels, patients, share, penalty, seed=3)
+                for penalty in heads.PENALTIES}
+        for share in heads.SHARES
+    }  # fmt: skip
+    best = {share: min(of, key=lambda p: of[p].mean()) for share, of in losses.items()}
+    lowest = min(best, key=lambda share: losses[share][best[share]].mean())
+    excess = {s: losses[s][best[s]] - losses[lowest][best[lowest]] for s in heads.SHARES}
+    within = [s for s, e in excess.items() if e.mean() <= e.std(ddof=1) / np.sqrt(len(e))]
+    found = heads.choose_heads(groups, traits, patients, seed=3).loc["sign"]
+    assert found["share"] == within[0]
+    assert found["penalty"] == best[found["share"]]
+    expected = losses[found["share"]][found["penalty"]].mean()
+    assert found["log_loss"] == pytest.approx(expected, abs=1e-5)
+    assert found["log_loss_bullseye"] == pytest.approx(losses[0.0][best[0.0]].mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_trunk_cannot_see_gives_it_no_share(made, seed):
+    for of_wide in (0.0, 2.0):
+        groups, traits, patients = made(of_wide=of_wide, seed=seed)
+        assert heads.choose_heads(groups, traits, patients, seed=seed)["share"].item() == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_only_the_trunk_can_see_gives_it_a_share(made, seed):
+    groups, traits, patients = made(of_deep=3.0, seed=seed)
+    found = heads.choose_heads(groups, traits, patients, seed=seed).loc["sign"]
+    assert found["share"] > 0
+    assert found["log_loss"] < found["log_loss_bullseye"] - 0.05
+    assert found["log_loss_bullseye"] < 0.71  # that of a coin is ln 2
+
+
+def test_each_trait_has_a_share_of_its_own(made):
+    groups, traits, patients = made(of_deep=3.0)
+    both = traits.assign(noise=np.random.default_rng(1).integers(0, 2, len(traits)).astype(float))
+    found = heads.choose_heads(groups, both, patients, seed=0)
+    assert found.loc["sign", "share"] > 0
+    assert found.loc["noise", "share"] == 0
+    pd.testing.assert_frame_equal(
+        found.loc[["sign"]], heads.choose_heads(groups, traits, patients, seed=0)
+    )
+
+
+def test_no_patient_is_in_two_folds(made, monkeypatch):
+    groups, traits, _ = made()
+    patients = np.repeat([f"P{k}" for k in range(50)], 3)
+    folds, gram = [], heads._gram
+
+    def spy(values, seen, held):
+        folds.append((seen, held))
+        return gram(values, seen, held)
+
+    monkeypatch.setattr(heads, "_gram", spy)
+    heads.choose_heads(groups, traits, patients, seed=0)
+    for seen, held in folds:
+        assert not set(patients[seen]) & set(patients[held])
+    held_of_wide = np.concatenate([held for _, held in folds[::2]])
+    assert sorted(held_of_wide) == list(range(150))
+
+
+def test_the_unit_of_features_does_not_matter(made):
+    groups, traits, patients = made(of_wide=1.0, of_deep=1.0)
+    other = {name: 100 * rows + 7 for name, rows in groups.items()}
+    pd.testing.assert_frame_equal(
+        heads.choose_heads(groups, traits, patients, seed=0),
+        heads.choose_heads(other, traits, patients, seed=0), atol=1e-5,
+    )  # fmt: skip
+
+
+def test_labels_that_were_not_recorded_are_left_out(made):
+    groups, traits, patients = made(of_wide=1.0)
+    is_known = np.arange(150) % 3 > 0
+    few = {name: rows[is_known] for name, rows in groups.items()}
+    expected = heads.choose_heads(few, traits[is_known], np.array(patients)[is_known], seed=0)
+    found = heads.choose_heads(groups, traits.where(is_known[:, None]), patients, seed=0)
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["n"].item() == 100
+
+
+def test_a_given_share_leaves_the_penalty_to_be_chosen(made):
+    groups, traits, patients = made(of_wide=1.0)
+    found = heads.choose_heads(groups, traits, patients, seed=0, share=0.7).loc["sign"]
+    assert found["share"] == 0.7
+    assert found["penalty"] in heads.PENALTIES
+    assert np.isnan(found["log_loss_bullseye"])
+
+
+def test_one_patient_of_a_class_cannot_choose(made):
+    """Three studies of one patient are one patient."""
+    groups, traits, patients = made()
+    traits["sign"] = (np.arange(150) < 3).astype(float)
+    patients[:3] = ["P0"] * 3
+    found = heads.choose_heads(groups, traits, patients, seed=0).loc["sign"]
+    assert (found["share"], found["penalty"]) == heads.UNTUNED
+    assert np.isnan(found["log_loss"])
+
+
+def test_of_many_studies_a_part_chooses(made, monkeypatch):
+    groups, traits, patients = made(of_wide=1.0)
+    monkeypatch.setattr(heads, "MOST", 90)
+    found = [heads.choose_heads(groups, traits, patients, seed=s) for s in (0, 0, 1)]
+    assert found[0]["n"].item() == 90
+    pd.testing.assert_frame_equal(found[0], found[1])
+    assert not found[0].equals(found[2])
+
+
+# === In a training ==============================================================================
+
+
+def features(run, cohort, ending=""):
+    """What the layers of a run's model give for a cohort, by group."""
+    maps = input_maps(cohort, run.config)[:]
+    return {name: below(run.model, name + ending)(maps).numpy() for name in (WIDE, DEEP)}
+
+
+def test_a_training_asks_its_training_patients_and_says_what_it_trusts(
+    phantom, tiny, cache, tmp_path
+):
+    """Other labels of the validation patients change nothing."""
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    config = dataclasses.replace(tiny, share=None, epochs=1)
+    flipped = dataclasses.replace(val, traits=1 - val.traits)
+    runs = [
+        pn.train(train, of_val, config, tmp_path / str(k), cache=cache, show_progress=False)
+        for k, of_val in enumerate((val, flipped))
+    ]
+    traits = train.traits[list(config.traits)]
+    expected = heads.choose_heads(features(runs[0], train), traits, train.patients, seed=5)
+    written = pd.read_csv(tmp_path / "0" / "heads.csv", index_col="trait")
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False, rtol=1e-4)
+    assert (tmp_path / "0" / "heads.csv").read_bytes() == (tmp_path / "1" / "heads.csv").read_bytes()
+    told = [f"{trait} {share:g}" for trait, share in expected["share"].items()]
+    assert pn.load_run(tmp_path / "0").trust.startswith(f"share of the trunk: {told[0]}")
+    assert told[1] in str(runs[0])
+
+
+def test_the_test_studies_choose_nothing(finished_run, tiny, cache, tmp_path):
+    run, (train, val, test) = finished_run
+    other = dataclasses.replace(test, traits=1 - test.traits).select(np.arange(12))
+    again = pn.run_experiment(
+        train, val, other, tiny, tmp_path / "run", cache=cache, show_progress=False
+    )
+    for file in ("heads.csv", "history.csv", "scores_val.csv"):
+        assert (run.folder / file).read_bytes() == (again.folder / file).read_bytes()
+    for one, two in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_training_comes_close_to_the_exact_solution(
+    phantom, tiny, cache, tmp_path, monkeypatch, share
+):
+    """With the epochs that a user has, logits of validation studies; at a penalty that does not
+    leave the bias alone, as chance labels would."""
+    monkeypatch.setattr(heads, "PENALTIES", (1.0,))
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+    config = dataclasses.replace(tiny, share=share, epochs=pn.ExperimentConfig().epochs)
+    run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    scores = pn.predict(run, val)
+    seen, fresh = (features(run, cohort, "_standardised") for cohort in (train, val))
+    for trait in config.traits:
+        known = train.traits[trait].notna().to_numpy()
+        weights, bias = heads.fitted_head(
+            {name: rows[known].astype(float) for name, rows in seen.items()},
+            train.traits[trait].to_numpy()[known], share, run.heads.loc[trait, "penalty"],
+        )  # fmt: skip
+        logits = np.hstack([fresh[WIDE], share * fresh[DEEP]]) @ weights + bias
+        found = np.log(scores[trait] / (1 - scores[trait]))
+        assert np.abs(logits - logits.mean()).max() > 0.2
+        np.testing.assert_allclose(found, logits, atol=0.02)
+
+
+def test_the_exact_solution_is_that_of_scikit_learn(made):
+    groups, traits, _ = made(of_wide=1.0, of_deep=1.0)
+    both = np.hstack([groups[WIDE], 0.3 * groups[DEEP]])
+    fitted = LogisticRegression(C=1 / 0.5, tol=1e-10, max_iter=1000).fit(both, traits["sign"])
+    weights, bias = heads.fitted_head(groups, traits["sign"].to_numpy(), share=0.3, penalty=0.5)
+    np.testing.assert_allclose(weights, fitted.coef_[0], atol=1e-4)
+    assert bias == pytest.approx(fitted.intercept_[0], abs=1e-4)
