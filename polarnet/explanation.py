@@ -31,7 +31,7 @@ from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED
 from polarnet.explain.contribution import wide_contribution
 from polarnet.explain.groups import drawn_patients
 from polarnet.explain.logits import check_trait
-from polarnet.explain.methods import STRONGEST, check_trunk
+from polarnet.explain.methods import STRONGEST, check_method
 from polarnet.explain.occlusion import removal_curve, usual_segments
 from polarnet.explain.randomisation import BETWEEN, cascade
 from polarnet.explain.verdicts import not_judged
@@ -201,7 +201,7 @@ def _check_networks(networks: Sequence[Run], cohort: Cohort, trait: str, method:
     for network in networks:
         check_trait(network, trait)
         check_prediction(network.config, cohort)
-        check_trunk(network, trait, method)
+        check_method(network, trait, method)
         if method == "occlusion":
             usual_segments(network, trait)
 

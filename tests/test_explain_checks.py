@@ -180,6 +180,17 @@ def test_faithfulness_is_the_area_between_the_curves():
         assert check_faithful(sign * even, sign * sudden).value == pytest.approx(-16 / 17)
 
 
+def test_faithfulness_at_a_few_steps_is_the_area_over_the_segments_replaced():
+    """By hand: from 2 to 0 at the first of steps 0, 1, 5, 17 leaves 1; a straight line 17."""
+    steps = (0, 1, 5, 17)
+    sudden = np.repeat([[2.0, 0, 0, 0]], 20, axis=0)
+    even = np.repeat([[2 - 2 * k / 17 for k in steps]], 20, axis=0)
+    assert check_faithful(sudden, even, steps=steps).value == pytest.approx(16 / 17)
+    for odd in ((0, 1, 5, 16), (0, 5, 1, 17)):
+        with pytest.raises(ValueError, match="must rise from 0 to 17"):
+            check_faithful(sudden, even, steps=odd)
+
+
 def test_an_order_no_better_than_random_is_not_faithful():
     rng = np.random.default_rng(0)
     curve, other = (np.sort(rng.normal(size=(40, 18)))[:, ::-1].copy() for _ in range(2))

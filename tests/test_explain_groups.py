@@ -10,6 +10,7 @@ from polarnet.explain import (
     segment_attribution,
     territory_shares,
 )
+from polarnet.explain.groups import drawn_patients
 
 TRAIT = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])
 
@@ -31,6 +32,21 @@ def _sixty_patients():
     share = 0.06 + 0.0005 * (age - 50) + 0.006 * trait + 0.01 * np.sin(i * i)
     segments = np.tile(share[:, None], 17)
     return segments, trait, pd.DataFrame({"age": age})
+
+
+def test_patients_are_drawn_by_the_seed_with_their_first_study_in_order():
+    patients = np.repeat(np.arange(50), 2)  # studies 0, 2, 4, ... are the first
+    drawn = [drawn_patients(patients, 10, seed=seed) for seed in range(200)]
+    for rows in drawn:
+        assert (rows % 2 == 0).all()
+        assert len(rows) == 10
+        assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(drawn[3], drawn_patients(patients, 10, seed=3))
+    # Each of 50 patients is drawn with probability 1/5: 40 of 200 times, SD 5.7.
+    times = np.bincount(np.concatenate(drawn), minlength=100)[::2]
+    assert 15 < times.min() <= times.max() < 65
+    assert drawn_patients(patients, None, seed=0).tolist() == list(range(0, 100, 2))
+    assert drawn_patients(patients, 70, seed=0).tolist() == list(range(0, 100, 2))
 
 
 def test_an_even_map_gives_each_segment_the_same_share():

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.path import Path
@@ -14,7 +15,11 @@ from matplotlib.path import Path
 import polarnet as pn
 from polarnet.explain.agreement import Level
 from polarnet.explain.verdicts import Check
-from polarnet.report.explanation import plot_difference_map, plot_group_bullseyes
+from polarnet.report.explanation import (
+    plot_contributions,
+    plot_difference_map,
+    plot_group_bullseyes,
+)
 from polarnet.report.explanationchecks import plot_cascade, plot_checks, plot_naming
 from polarnet.report.explanationpage import write_explanation
 from polarnet.report.overlays import plot_methods, plot_overlays
@@ -137,6 +142,20 @@ def test_both_groups_and_random_weights_share_a_scale_and_the_difference_is_symm
     assert texts(last)[16] == "30.0"
     # Without it, the brightest is the segment with 20 %.
     assert scales_of(plot_group_bullseyes(groups)) == [(0, 20), (0, 20), (-16, 16)]
+
+
+def test_contributions_share_one_scale_that_is_white_at_zero_and_have_signs():
+    more, less = np.zeros(17), np.zeros(17)
+    more[0], less[1] = 0.254, -0.5
+    figure = plot_contributions({"with\nexact": more, "without\nexact": less})
+    one, other = maps_of(figure)
+    assert one.get_title() == "with\nexact"
+    assert (texts(one)[0], texts(one)[1], texts(other)[1]) == ("+0.25", "+0.00", "-0.50")
+    assert scales_of(figure) == [(-0.5, 0.5)]
+    first, second = (wedge for wedge in one.patches[:2])
+    assert to_hex(second.get_facecolor()) == to_hex(colormaps["RdBu_r"](0.5))
+    assert to_hex(first.get_facecolor()) == to_hex(colormaps["RdBu_r"](0.754))
+    assert "logits" in figure.axes[-1].get_xlabel()
 
 
 def test_dots_stand_in_the_segments_that_differ(groups):
@@ -321,6 +340,11 @@ def test_methods_are_sorted_comparators_hollow_and_the_margin_decides(naming):
 def test_texts_neither_overlap_nor_leave_their_figure(groups, naming):
     figures = [
         plot_group_bullseyes(groups, label="impaired MFR", randomised=np.full(17, 1 / 17)),
+        plot_contributions(
+            dict.fromkeys(
+                ("with impaired MFR\nnetwork, occlusion", "b", "c", "d"), np.full(17, -0.25)
+            )
+        ),
         plot_checks(CHECKS, method="SmoothGrad"),
         plot_cascade(CASCADE, level=Level(0.18, 0.1, 0.26)),
         plot_naming(naming, reference="lowest stress"),

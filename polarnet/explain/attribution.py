@@ -10,7 +10,7 @@ from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.explain.logits import check_trait
-from polarnet.explain.methods import class_activation, gradient
+from polarnet.explain.methods import check_method, class_activation, gradient
 from polarnet.explain.occlusion import Filling, segment_occlusion
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
@@ -77,8 +77,9 @@ def attribution(
 
     Raises
     ------
-    ValueError: no such trait, method or layer; the cohort does not fit the model; the model does
-        not know its training segments and no `filling` is given.
+    ValueError: no such trait, method or layer; the cohort does not fit the model; the method shows
+        nothing of this network (`check_method`); the run does not know its training segments and no
+        `filling` is given.
 
     References
     ----------
@@ -101,6 +102,7 @@ def attribution(
     run = as_run(run)
     check_prediction(run.config, cohort)
     check_trait(run, trait)
+    check_method(run, trait, method)
     if method == "occlusion":
         lost = segment_occlusion(run, cohort, trait, filling=filling, show_progress=show_progress)
         return np.insert(lost, 0, 0, axis=1)[:, segment_map(cohort.size)]

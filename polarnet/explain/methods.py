@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from typing import Final
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
@@ -22,6 +23,27 @@ CLASS_ACTIVATION: Final = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "sc
 
 STRONGEST: Final = 32
 """Channels that Score-CAM looks at: those whose activations vary most (our choice)."""
+
+
+def check_method(run: Run, trait: str, method: str) -> None:
+    """Refuse a method that would show something else than what the score depends on.
+
+    Raises
+    ------
+    ValueError: it shows the trunk, which has no share in the trait; or it needs the gradient of a
+        trunk that sees maps in the colours of a palette.
+    """
+    share = run.heads.loc[trait, "share"]
+    if method in CLASS_ACTIVATION and not share:
+        raise ValueError(
+            f"The trunk has share 0 in {trait}: its score is that of the bullseye alone, and "
+            f"{method} would show nothing. Use method occlusion or gradient."
+        )
+    if method not in ("occlusion", "scorecam") and share and run.config.palette != "grey":
+        raise ValueError(
+            f"The trunk sees the 256 colours of palette {run.config.palette}, whose steps have no "
+            f"gradient, and {method} needs one. Use method occlusion or scorecam."
+        )
 
 
 def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
@@ -51,13 +73,12 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
 
     Raises
     ------
-    ValueError: the model has no such layer, or its output has no rows and columns, or the head
-        gives the trunk no share.
+    ValueError: the trunk has no such convolution or pooling.
     """
-    places = [part.name for part in run.model.layers[1:] if len(part.output.shape) == 4]
+    kinds = (keras.layers.Conv2D, keras.layers.MaxPooling2D)
+    places = [part.name for part in run.model.layers if isinstance(part, kinds)]
     if layer not in places:
         raise ValueError(f"layer must be one of {', '.join(places)}, but '{layer}' was given.")
-    check_trunk(run, trait, method)
     kind = CLASS_ACTIVATION[method]
     score, options = _last_output, {}
     if method == "gradcam++":
@@ -66,8 +87,9 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
         score, options = _last_output_as_zero, {"gradient_modifier": tf.nn.relu}
     if method == "scorecam":
         # It weighs by a softmax over the outputs, which over a single one would always be 1.
-        cam = kind(two_class_model(fast_run(run), trait), clone=False)
         options = {"max_N": min(STRONGEST, run.model.get_layer(layer).output.shape[-1])}
+        model, layer = _exact_at(two_class_model(fast_run(run), trait), layer)
+        cam = kind(model, clone=False)
     else:
         cam = kind(logit_model(run, trait), clone=False)
 
@@ -85,13 +107,12 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
     return lambda maps: np.concatenate([explain(one[None]) for one in maps])
 
 
-def check_trunk(run: Run, trait: str, method: str) -> None:
-    """Raise ValueError where a class activation map would show a trunk that has no share."""
-    if method in CLASS_ACTIVATION and not run.heads.loc[trait, "share"]:
-        raise ValueError(
-            f"The trunk has share 0 in {trait}: its score is that of the bullseye alone, and "
-            f"{method} would show nothing. Use method occlusion or gradient."
-        )
+def _exact_at(model: keras.Model, layer: str) -> tuple[keras.Model, str]:
+    """The model with what a layer gives in float32, and by which name: bf16 has no zoom."""
+    given = model.get_layer(layer).output
+    exact = keras.layers.Activation("linear", dtype="float32", name="activations")(given)
+    rest = keras.Model([*model.inputs, given], model.outputs)
+    return keras.Model(model.inputs, rest([*model.inputs, exact])), "activations"
 
 
 def _last_output(output: tf.Tensor) -> tf.Tensor:
