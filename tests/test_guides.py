@@ -149,7 +149,7 @@ def test_the_grid_file_of_its_guide_is_read(place, capsys):
     run(["import", "maps", "--clinical", "clinic.csv", "--columns", "columns.yaml",
          "--unit", "mL/min/g", "--out", "cohort"], capsys)  # fmt: skip
     text = blocks(ROOT / "docs" / "grid.md", "yaml")[0][1]
-    Path("study.yaml").write_text(text.replace("vgg16_notop.weights.h5", "null"), encoding="utf-8")
+    Path("study.yaml").write_text(text, encoding="utf-8")
     _, runs = read_grid("study.yaml")
     assert len(runs) == 270
 
@@ -163,13 +163,13 @@ def test_real_relative_counts_become_an_evaluated_run(spectf, place, capsys):
         "traits": {"abnormal": {"column": "abnormal", "one": ["1"], "zero": ["0"]}},
     }
     Path("own.yaml").write_text(yaml.safe_dump(columns), encoding="utf-8")
-    Path("settings.yaml").write_text("test: 0.4\nepochs: 30\n", encoding="utf-8")
+    Path("settings.yaml").write_text("test: 0.4\ninput_size: 64\n", encoding="utf-8")
     for line in (
         f"import '{spectf}/maps' --unit percent --preview first.png",
         f"import '{spectf}/maps' --clinical '{spectf}/clinical.csv' --suggest-columns first.yaml",
         f"import '{spectf}/maps' --clinical '{spectf}/clinical.csv' --columns own.yaml "
         "--unit percent --out cohort",
-        "train cohort --config settings.yaml --traits abnormal --weights none --out runs/stress",
+        "train cohort --config settings.yaml --traits abnormal --out runs/stress",
         "evaluate runs/stress/scores_test.csv --cohort cohort --out table.csv",
     ):
         run(shlex.split(line), capsys)

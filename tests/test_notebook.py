@@ -17,7 +17,7 @@ import polarnet as pn
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "experiments" / "quickstart.ipynb"
 
-SMALL = {"n_patients": 80, "input_size": 32, "epochs": 2, "weights": None, "out": "quickstart"}
+SMALL = {"n_patients": 80, "input_size": 32, "epochs": 2, "out": "quickstart"}
 """In place of the cell tagged "parameters"."""
 
 
@@ -113,7 +113,7 @@ def _results(make_cohort):
     return {
         "cohort": hostile,
         "study": hostile[0],
-        "run": pn.Run(Path(MARK), config, 0.5),
+        "run": pn.Run(Path(MARK), config, None, pd.DataFrame({"share": {MARK: 0.3}})),
         "interval": pn.Interval(0.81, 0.73, 0.88, MARK),
     }
 
