@@ -78,7 +78,7 @@ def test_the_notebook_runs_from_phantom_to_report(run_notebook):
         kinds = {kind for output in _cell(done, name).outputs for kind in output.get("data", {})}
         assert "text/html" in kinds, name
     said = _printed(done, "stderr")
-    assert "Training (head, at most)" in said
+    assert "Training (heads)" in said
     assert "Warning" not in said
 
 

@@ -233,7 +233,7 @@ class _Trainer:
             steps_per_execution=steps,
         )
         with progress_bar(
-            total=stage.epochs, desc=f"Training ({stage.name}, at most)", unit="epoch",
+            total=stage.epochs, desc=f"Training ({stage.name})", unit="epoch",
             disable=not self.show_progress,
         ) as bar:  # fmt: skip
             watch = _Watch(upper, val_inputs, self.val.traits[traits], stage, self.progress, bar)
