@@ -88,7 +88,9 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
     if method == "scorecam":
         # It weighs by a softmax over the outputs, which over a single one would always be 1.
         options = {"max_N": min(STRONGEST, run.model.get_layer(layer).output.shape[-1])}
-        model, layer = _exact_at(two_class_model(fast_run(run), trait), layer)
+        model = two_class_model(fast_run(run), trait)
+        if run.config.precision != "float32":
+            model, layer = _exact_at(model, layer)
         cam = kind(model, clone=False)
     else:
         cam = kind(logit_model(run, trait), clone=False)
