@@ -1,7 +1,7 @@
 """What a network makes of labels that were dealt out at random: it must find nothing.
 
-    python experiments/permuted_training.py --weights vgg16_notop.weights.h5 --out permuted.csv
-    python experiments/permuted_training.py COHORT --weights PATH --out permuted.csv
+    python experiments/permuted_training.py --out permuted.csv
+    python experiments/permuted_training.py COHORT --out permuted.csv
 
 The rows of the label matrix are permuted among all patients, so that the correlation of the traits
 stays and that with the maps goes; then a frozen network is split, trained, stopped and tested as
@@ -28,7 +28,7 @@ N_PATIENTS, SEED = 1200, 31
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cohort", nargs="?", help="cohort folder (default: a phantom)")
-    parser.add_argument("--weights", required=True)
+    parser.add_argument("--weights", default="imagenet", help="default: those of the package")
     parser.add_argument("--out", required=True, help="CSV to write")
     parser.add_argument("--map-type", default="stress")
     parser.add_argument("--repeats", type=int, default=5)
@@ -80,8 +80,8 @@ def one(cohort: pn.Cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFr
     """Split, train, score, evaluate."""
     train, val, test = pn.split_by_patient(cohort, seed=config.seed)
     with tempfile.TemporaryDirectory() as folder:
-        pn.train(train, val, config, Path(folder) / "run", cache=cache, show_progress=False)
-        scores = pn.predict(pn.load_model(Path(folder) / "run"), test, cache=cache)
+        run = pn.train(train, val, config, Path(folder) / "run", cache=cache, show_progress=False)
+        scores = pn.predict(run, test, cache=cache)
     return pn.evaluate(scores, test.traits, test.patients)
 
 

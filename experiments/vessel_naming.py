@@ -1,15 +1,16 @@
 """Which explanations find the diseased vessel? Tested where the truth is known: on a phantom.
 
-    python experiments/vessel_naming.py --weights vgg16_notop.weights.h5 --out OUT
+    python experiments/vessel_naming.py --out OUT
 
 Phantom, not patients. Two kinds of network learn from 2,000 simulated patients whether any vessel
 is diseased (trait `ischemia`), and never which one: VGG16 as it is by default, and a small network
 trained from scratch, three seeds each. Each attribution method then names the vessel of other
 patients from the 15 % of the disc with the highest attribution, corrected for the area of
-the territories; so do comparators that need no network: the largest territory, the lowest stress
-flow, the lowest flow divided by that of healthy training patients (what a reader does by eye), and
-two localisers that were told the vessel in training. A method localises only if the interval of
-its macro F1 minus that of the eye is not below -0.03.
+the territories; so does what the bullseye adds to the score (`contribution`). So do comparators
+that need no network: the largest territory, the lowest stress flow, the lowest flow divided by that
+of healthy training patients (what a reader does by eye), and two localisers that were told the
+vessel in training. A method localises only if the interval of its macro F1 minus that of the eye is
+not below -0.03.
 
 Writes vessel_naming (patients with one diseased vessel), vessel_naming_depth (by planted drop of
 flow), vessel_naming_several (two or three vessels: is the named one among them?), each as CSV,
@@ -31,7 +32,9 @@ import polarnet as pn
 TRAIN_SEED, TEST_SEED = 31, 32
 SEEDS = (1, 2, 3)
 NETWORKS = {"frozen": "VGG16", "finetuned": "VGG16 fine-tuned", "scratch": "small"}
-METHODS = ("occlusion", "gradient", "smoothgrad", "variance", "gradcam", "gradcam++", "scorecam")
+METHODS = (
+    "contribution", "occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam",
+)  # fmt: skip
 NORMAL = "normal_stress.npy"
 EYE = "lowest flow against normal (eye)"
 DEPTHS = {"< 20 %": (0.0, 0.2), "20-40 %": (0.2, 0.4), "> 40 %": (0.4, 1.01)}
@@ -47,7 +50,7 @@ NOTES = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True)
-    parser.add_argument("--weights", required=True, help="VGG16 weights without top, or none")
+    parser.add_argument("--weights", default="imagenet", help="default: those of the package")
     parser.add_argument("--modes", default="frozen,scratch", help=", ".join(NETWORKS))
     parser.add_argument("--n-train", type=int, default=2000)
     parser.add_argument("--n-test", type=int, default=2000)
@@ -68,12 +71,17 @@ def main() -> None:
     print("Phantom, not patients.")
     for mode in arguments.modes.split(","):
         config = settings(mode, arguments.weights)
-        models = [trained(train, val, replace(config, seed=seed), out) for seed in SEEDS]
-        detection = np.mean([pn.predict(model, test)["ischemia"] for model in models], axis=0)
+        runs = [trained(train, val, replace(config, seed=seed), out) for seed in SEEDS]
+        print(*runs, sep="\n")
+        detection = np.mean([pn.predict(run, test)["ischemia"] for run in runs], axis=0)
         print(f"Detection by {NETWORKS[mode]}, AUROC:",
               pn.auroc(test.traits["ischemia"], detection))  # fmt: skip
         for method in arguments.methods.split(","):
-            heat = kept_heat(models, diseased, method, out)
+            try:
+                heat = kept_heat(runs, diseased, method, out)
+            except ValueError as error:  # no share of the trunk, or no bullseye
+                print(f"{method} left out. {error}")
+                continue
             named[f"{NETWORKS[mode]}: {method}"] = pn.name_vessel(heat)
     write_tables(pn.diseased_vessels(diseased.truth), named, comparator_names, out)
 
@@ -98,24 +106,29 @@ def phantom(n: int, seed: int) -> pn.Cohort:
     return replace(cohort, traits=traits)
 
 
-def trained(train: pn.Cohort, val: pn.Cohort, config, out: Path):
-    """The network of these settings, trained where it is not there yet."""
+def trained(train: pn.Cohort, val: pn.Cohort, config, out: Path) -> pn.Run:
+    """The run of these settings, trained where it is not there yet."""
     folder = out / "runs" / f"{'-'.join(config.traits)}-{config.mode}-seed{config.seed}"
     if not folder.is_dir():
         pn.train(train, val, config, folder, cache=out / "features")
-    return pn.load_model(folder)
+    return pn.load_run(folder)
 
 
-def kept_heat(models: list, cohort: pn.Cohort, method: str, out: Path) -> np.ndarray:
+def kept_heat(runs: list[pn.Run], cohort: pn.Cohort, method: str, out: Path) -> np.ndarray:
     """Attribution averaged over the seeds, computed where it is not there yet."""
-    path = out / f"heat-{models[0].experiment.mode}-{method}.npy"
+    path = out / f"heat-{runs[0].config.mode}-{method}.npy"
     if not path.is_file():
-        heats = [
-            pn.attribution(model, cohort, "ischemia", method, show_progress=True)
-            for model in models
-        ]
-        # Signed occlusion is averaged as it is: what speaks against disease points nowhere.
-        mean = np.mean(heats, axis=0) if method == "occlusion" else pn.average_seeds(heats)
+        if method == "contribution":
+            place = pn.anatomy.segment_map(cohort.size)
+            added = [pn.wide_contribution(run, cohort, "ischemia") for run in runs]
+            heats = [np.insert(one, 0, 0, axis=1)[:, place] for one in added]
+        else:
+            heats = [
+                pn.attribution(run, cohort, "ischemia", method, show_progress=True) for run in runs
+            ]
+        # What has a sign is averaged as it is: what speaks against disease points nowhere.
+        has_sign = method in ("contribution", "occlusion")
+        mean = np.mean(heats, axis=0) if has_sign else pn.average_seeds(heats)
         np.save(path.with_suffix(".partial.npy"), mean)
         path.with_suffix(".partial.npy").replace(path)
     return np.load(path)

@@ -20,7 +20,7 @@ import pandas as pd
 
 import polarnet as pn
 
-METHODS = ("occlusion", "gradient", "smoothgrad", "variance", "gradcam", "gradcam++", "scorecam")
+METHODS = ("occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam")
 FEW = 8  # studies in a figure that can still be read
 
 
@@ -43,17 +43,17 @@ def main() -> int:
         folders = sorted((networks / "runs").glob(f"ischemia-{arguments.mode}-seed*"))
         if not folders:
             raise ValueError(f"No {arguments.mode} networks in {networks}: run vessel_naming.py.")
-        models = [pn.load_model(folder) for folder in folders]
+        runs = [pn.load_run(folder) for folder in folders]
         heats = {
             method: pn.average_seeds(
-                [pn.attribution(model, cohort, "ischemia", method) for model in models]
+                [pn.attribution(run, cohort, "ischemia", method) for run in runs]
             )
             for method in arguments.methods.split(",")
         }
     except (ValueError, OSError) as error:
         sys.stderr.write(f"vessels_of_studies.py: {error}\n")
         return 2
-    score = np.mean([pn.predict(model, cohort)["ischemia"] for model in models], axis=0)
+    score = np.mean([pn.predict(run, cohort)["ischemia"] for run in runs], axis=0)
     stress = np.asarray(cohort.maps["stress"][:])
     normal = np.load(networks / "normal_stress.npy")
     inside = pn.anatomy.disc_mask(cohort.size)
@@ -73,7 +73,7 @@ def main() -> int:
     pn.write_table(
         table, out / "vessels_of_studies", title="Vessel named in single studies",
         notes=["Networks trained on simulated patients (phantom), mean over "
-               f"{len(models)} seeds; the studies are not simulated.",
+               f"{len(runs)} seeds; the studies are not simulated.",
                "Vessel named from the 15 % of the disc with the highest values, by area of its "
                "territory. Single studies test nothing."],
     )  # fmt: skip

@@ -64,7 +64,9 @@ def make_study(folder, *, is_phantom=True):
     return folder
 
 
-def make_explained(folder, *, outcomes=(True, False), method="occlusion"):
+def make_explained(
+    folder, *, outcomes=(True, False), method="occlusion", captions=(f"Bullseyes of {SCRIPT}",)
+):
     """A folder as `polarnet explain` writes it."""
     checks = [
         Check(f"check {k}", outcome, 0.5, 0.4, 0.6, 0.3, 20,
@@ -74,10 +76,11 @@ def make_explained(folder, *, outcomes=(True, False), method="occlusion"):
     figure = Figure(figsize=(7.2, 3))
     figure.subplots().plot([1, 2])
     (folder / "figures").mkdir(parents=True)
-    figure.savefig(folder / "figures" / "1.png", dpi=150)
+    for k in range(len(captions)):
+        figure.savefig(folder / "figures" / f"{k + 1}.png", dpi=150)
     pd.DataFrame(checks).to_csv(folder / "checks.csv", index=False)
     pn.write_explanation(
-        folder / "explanation.html", figures={f"Bullseyes of {SCRIPT}": figure}, tables={},
+        folder / "explanation.html", figures=dict.fromkeys(captions, figure), tables={},
         checks=checks, facts={"trait": SCRIPT, "method": method, "command": "polarnet explain x"},
         is_phantom=True,
     )  # fmt: skip

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,28 @@ def test_an_existing_run_is_never_overwritten(cohort_folder, tmp_path, capsys, c
     arguments = ["train", cohort_folder, "--weights", "none", "--cache", cache]
     assert "not empty" in _fails(capsys, *arguments, "--out", tmp_path / "run")
     assert (tmp_path / "run" / "precious.txt").exists()
+
+
+def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
+    tmp_path, cache, capsys, monkeypatch
+):
+    small = functools.partial(pn.ExperimentConfig, input_size=32, trunk="block1", epochs=2)
+    monkeypatch.setattr("polarnet.demo.ExperimentConfig", small)
+    monkeypatch.setattr("polarnet.demo.RUNS", (("stress", "frozen"),))
+    monkeypatch.setattr("polarnet.demo.N_PATIENTS", 80)
+    out = tmp_path / "demo"
+    demo = ["demo", "--out", str(out), "--cache", str(cache)]
+    assert cli.main(demo) == 0, capsys.readouterr().err
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for trait, name in (("sex", "sex"), ("impaired_mfr", "impaired MFR")):
+        assert f"Where the network looked: {name} (phantom, not patients)" in page
+        assert f'href="explanations/{trait}/explanation.html"' in page
+        assert (out / "explanations" / trait / "explanation.html").is_file()
+    assert "share of the trunk" in page
+    assert "Untrained trunk" not in page
+    capsys.readouterr()
+    assert cli.main(demo) == 0
+    assert capsys.readouterr().out.count("is finished and kept") == 3
 
 
 def test_an_interruption_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):

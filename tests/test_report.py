@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from made_study import SCRIPT, make_explained
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -89,6 +90,34 @@ def test_the_report_shows_the_numbers_of_the_run(finished_run, tmp_path):
     shown = "not reported" if np.isnan(row["auroc"]) else f"{row['auroc']:.2f}"
     assert shown in page
     assert page.count("0.81 [0.73, 0.88]") == 1
+
+
+def test_the_report_shows_where_a_network_looked_and_which_checks_failed(finished_run, tmp_path):
+    run, _ = finished_run
+    captions = (f"Mean attribution with and without: {SCRIPT}", "The same by pixel: sex",
+                "What each segment adds to the score: sex")  # fmt: skip
+    folders = [
+        make_explained(
+            tmp_path / "out" / "explanations" / name, outcomes=outcomes, captions=captions
+        )
+        for name, outcomes in (("a", (True, None)), ("b", (True, False, False)))
+    ]
+    path = pn.write_report(run.folder, tmp_path / "out" / "r.html", explained=folders)
+    page = path.read_text(encoding="utf-8")
+    assert "2 of 3 checks failed:" in page
+    assert "check 1; check 2. Do not read the pictures" in page
+    assert page.count("No check failed.") == 1
+    assert "Not judged: check 1." in page
+    links = re.findall(r'href="([^"]*)"', page)
+    # Those that failed most come first.
+    assert links == ["explanations/b/explanation.html", "explanations/a/explanation.html"]
+    assert all((path.parent / link).is_file() for link in links)
+    shown = [
+        alt for alt in re.findall(r'alt="([^"]*)"', page) if "segment adds" in alt or "Mean" in alt
+    ]
+    assert len(shown) == 4
+    assert "The same by pixel" not in page
+    assert "<script" not in page
 
 
 def test_what_a_user_types_is_escaped(finished_run, tmp_path):

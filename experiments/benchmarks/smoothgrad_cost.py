@@ -19,13 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
 import polarnet as pn
 from polarnet.explain.attribution import SAMPLES
 from polarnet.explain.logits import logit_model
-from polarnet.network.encoding import encode
 
 BATCH = 4  # maps at once, as `attribution` takes them at 112 px
 
@@ -40,22 +40,22 @@ def main() -> None:
     config = pn.ExperimentConfig(map_type="stress", traits=("sex",), trunk="block5",
                                  input_size=112, weights=None, precision="float32")  # fmt: skip
     config = replace(config, window=(0.0, 4.0), unit=cohort.unit, map_size=cohort.size)
-    model = pn.build_model(config)
-    model.experiment = config
-    logit = logit_model(model, "sex")
-    image = encode(np.asarray(cohort.maps["stress"][:])[..., None], config)
+    heads = pd.DataFrame({"share": [1.0]}, index=["sex"])
+    run = pn.Run(Path("untrained"), config, pn.build_model(config), heads)
+    logit = logit_model(run, "sex")
+    maps = tf.constant(np.asarray(cohort.maps["stress"][:], np.float32)[..., None])
 
-    def plain(images: tf.Tensor) -> tf.Tensor:
+    def plain(given: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            score = logit(images, training=False)
-        return tape.gradient(score, images)
+            tape.watch(given)
+            score = logit([given], training=False)
+        return tape.gradient(score, given)
 
     compiled = tf.function(plain)
     ways: dict[str, Callable[[], object]] = {
-        "smoothgrad": lambda: pn.attribution(model, cohort, "sex", "smoothgrad"),
-        "plain": lambda: [plain(image) for _ in range(SAMPLES)],
-        "compiled": lambda: [compiled(image) for _ in range(SAMPLES)],
+        "smoothgrad": lambda: pn.attribution(run, cohort, "sex", "smoothgrad"),
+        "plain": lambda: [plain(maps) for _ in range(SAMPLES)],
+        "compiled": lambda: [compiled(maps) for _ in range(SAMPLES)],
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
