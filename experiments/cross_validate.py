@@ -1,13 +1,20 @@
-"""Repeated cross-validation of every arm of the network on one cohort, beside its baselines.
+"""Repeated cross-validation of the network on one cohort, beside its baselines in the same folds.
 
-    python experiments/cross_validate.py COHORT --map-types stress,rest --traits abnormal \\
-        --weights vgg16_notop.weights.h5 --out cross_validation --repeats 20
+    python experiments/cross_validate.py COHORT --traits abnormal --out cross_validation
+    python experiments/cross_validate.py COHORT --traits abnormal --out finetuned --repeats 5 \\
+        --arms frozen,finetuned
 
-Writes, for every arm, the out-of-fold scores of each repeat (what is there is kept, so that an
-interrupted call goes on where it stopped) and cross_validation.csv: the AUROC of each repeat,
-averaged over repeats, with a bootstrap interval (2,000 resamples of the studies, each scored over
-all repeats; meant for cohorts with one study a patient). The network of every fold sees a sixth of
-its training patients as validation. `both` is the mean of the logits of two map types.
+All that is chosen is chosen inside the training patients of a fold, of which the network sees a
+sixth as validation; baselines learn from all of them. Writes, for every arm, the out-of-fold scores
+of each repeat (finished repeats are kept, so that an interrupted call goes on), and two tables:
+
+- cross_validation.csv: the AUROC of each repeat, averaged over repeats.
+- differences.csv: that of every arm minus that of every other model of the same map. `is_bar` marks
+  the better of "17 segments" and "wide", which the network must not be behind.
+
+Intervals are 95 % percentiles of 2,000 bootstrap resamples of the patients within each class, each
+scored over all repeats; they are meant for cohorts with one study a patient. `both` is the mean of
+the logits of two map types.
 """
 
 import argparse
@@ -21,17 +28,19 @@ from tqdm.auto import tqdm
 
 import polarnet as pn
 
-FOLDS = 5
+FOLDS, N_BOOTSTRAP = 5, 2000
+BARS = ("17 segments", "wide")
 ARMS = {
+    "frozen": {},
+    "finetuned": {"mode": "finetuned"},
     "frozen_block1": {"trunk": "block1"},
-    "frozen_block2": {},
     "frozen_block3": {"trunk": "block3"},
     "frozen_block4": {"trunk": "block4"},
     "frozen_block5": {"trunk": "block5"},
-    "frozen_block2_global": {"pooling": "global"},
-    "frozen_block5_global": {"trunk": "block5", "pooling": "global"},
-    "finetuned_block5": {"mode": "finetuned"},
+    "frozen_global": {"pooling": "global"},
+    "finetuned_block5": {"mode": "finetuned", "trunk": "block5"},
 }
+"""Settings that differ from the defaults."""
 
 
 def main() -> None:
@@ -40,8 +49,8 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--map-types", default="stress")
     parser.add_argument("--traits", required=True)
-    parser.add_argument("--weights", required=True)
-    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--weights", default="imagenet", help="a path, or imagenet (default)")
+    parser.add_argument("--arms", default="frozen", help=f"of {', '.join(ARMS)}")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--cache", default="user")
     parser.add_argument("--set", nargs="*", default=[], help="settings for all arms, name=value")
@@ -66,14 +75,15 @@ def main() -> None:
         for repeat in range(arguments.repeats):
             paths = {
                 name: out / f"{map_type}-{name.replace(' ', '_')}-{repeat:02d}.csv"
-                for name in ("global mean", "17 segments")
+                for name in pn.QUICK
             }
             if not all(path.is_file() for path in paths.values()):
                 for name, scores in baselines_out_of_fold(cohort, map_type, traits, repeat).items():
                     _save(scores, paths[name])
-    table = summarise(out, cohort, traits)
-    table.to_csv(out / "cross_validation.csv", index=False, float_format="%.4f")
-    print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
+    areas, differences = summarise(out, cohort, traits, arguments.arms.split(","))
+    for name, table in {"cross_validation": areas, "differences": differences}.items():
+        table.to_csv(out / f"{name}.csv", index=False, float_format="%.4f")
+        print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
 
 
 def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
@@ -91,8 +101,8 @@ def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame
         train, val = next(pn.fold_by_patient(rest, 6, seed=config.seed))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
-            pn.train(train, val, config, out, cache=cache, show_progress=False)
-            scores.append(pn.predict(pn.load_model(out), held_out, cache=cache))
+            run = pn.train(train, val, config, out, cache=cache, show_progress=False)
+            scores.append(pn.predict(run, held_out, cache=cache))
     return pd.concat(scores).loc[cohort.patients.index]
 
 
@@ -106,59 +116,67 @@ def baselines_out_of_fold(cohort, map_type, traits, seed) -> dict[str, pd.DataFr
     return {name: pd.concat(parts).loc[cohort.patients.index] for name, parts in scores.items()}
 
 
-def summarise(out: Path, cohort, traits) -> pd.DataFrame:
-    """One row an arm and trait, all repeats found in the folder."""
-    arms: dict[str, list[pd.DataFrame]] = {}
+def summarise(out: Path, cohort, traits, arms) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """AUROC of each model, and differences of the arms to the others; all repeats in the folder."""
+    repeats_of: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for path in sorted(out.glob("*-*-[0-9][0-9].csv")):
+        map_type, model, _ = path.stem.split("-")
         scores = pd.read_csv(path, dtype={"study_id": str}).set_index("study_id")
-        arms.setdefault(path.stem[:-3], []).append(scores.loc[cohort.patients.index])
-    for name in [name for name in arms if name.startswith("stress-")]:
-        other = "rest-" + name.removeprefix("stress-")
-        if len(arms.get(other, [])) == len(arms[name]):
-            pairs = zip(arms[name], arms[other], strict=True)
-            arms["both-" + name.removeprefix("stress-")] = [
-                1 / (1 + np.exp(-(_logit(a) + _logit(b)) / 2)) for a, b in pairs
+        key = map_type, model.replace("_", " ") if model not in ARMS else model
+        repeats_of.setdefault(key, []).append(scores.loc[cohort.patients.index])
+    for map_type, model in list(repeats_of):
+        stress, rest = repeats_of[map_type, model], repeats_of.get(("rest", model), [])
+        if map_type == "stress" and len(stress) == len(rest):
+            repeats_of["both", model] = [
+                1 / (1 + np.exp(-(_logit(a) + _logit(b)) / 2))
+                for a, b in zip(stress, rest, strict=True)
             ]
-    rows = []
-    for name, repeats in arms.items():
-        for trait in traits:
-            labels = cohort.traits[trait].dropna()
-            scores = np.stack([table.loc[labels.index, trait] for table in repeats])
-            rows.append(
-                {"arm": name, "trait": trait, "n_pos": int(labels.sum()),
-                 "n_neg": int((1 - labels).sum()), "repeats": len(repeats),
-                 **_mean_auroc(labels.to_numpy() == 1, scores)}
+    areas, differences = [], []
+    for trait in traits:
+        labels = cohort.traits[trait].dropna()
+        wins = {
+            key: wins_of(
+                labels.to_numpy() == 1, [table.loc[labels.index, trait] for table in tables]
+            )
+            for key, tables in repeats_of.items()
+        }
+        for (map_type, model), of_model in wins.items():
+            row = {"map_type": map_type, "trait": trait, "model": model}
+            single = of_model.mean(axis=(1, 2))
+            value, low, high = bootstrapped(of_model)
+            areas.append(
+                row | {"n_pos": of_model.shape[1], "n_neg": of_model.shape[2],
+                       "repeats": len(of_model), "auroc": value, "low": low, "high": high,
+                       "sd_repeats": np.std(single, ddof=1) if len(single) > 1 else np.nan}
             )  # fmt: skip
-    return pd.DataFrame(rows)
+            if model not in arms:
+                continue
+            bar = max(BARS, key=lambda name, m=map_type: wins[m, name].mean())
+            for other in [name for m, name in wins if m == map_type and name != model]:
+                n = min(len(of_model), len(wins[map_type, other]))
+                value, low, high = bootstrapped(of_model[:n] - wins[map_type, other][:n])
+                differences.append(
+                    row | {"minus": other, "is_bar": other == bar, "repeats": n,
+                           "difference": value, "low": low, "high": high}
+                )  # fmt: skip
+    return pd.DataFrame(areas), pd.DataFrame(differences)
 
 
-def _mean_auroc(is_positive: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """Mean AUROC over repeats and its percentile interval over resampled patients."""
-    positive, negative = scores[:, is_positive], scores[:, ~is_positive]
-    # wins[p, q]: share of repeats in which positive patient p is ranked above negative q
-    wins = np.mean(
-        (positive[:, :, None] > negative[:, None, :])
-        + 0.5 * (positive[:, :, None] == negative[:, None, :]),
-        axis=0,
-    )
+def wins_of(is_positive: np.ndarray, repeats: list[pd.Series]) -> np.ndarray:
+    """[r, p, q]: whether repeat r ranks positive patient p above negative q; ties one half."""
+    scores = np.stack(repeats)
+    positive, negative = scores[:, is_positive, None], scores[:, None, ~is_positive]
+    return (positive > negative) + 0.5 * (positive == negative)
+
+
+def bootstrapped(wins: np.ndarray) -> tuple[float, float, float]:
+    """Mean over pairs and repeats, and its percentile interval over resampled patients."""
+    pairs = wins.mean(axis=0)
     rng = np.random.default_rng(0)
-    draws = [
-        wins[rng.integers(0, len(wins), len(wins))][
-            :, rng.integers(0, wins.shape[1], wins.shape[1])
-        ].mean()
-        for _ in range(2000)
-    ]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    single = [
-        ((p[:, None] > n) + 0.5 * (p[:, None] == n)).mean()
-        for p, n in zip(positive, negative, strict=True)
-    ]
-    return {
-        "auroc": wins.mean(),
-        "low": low,
-        "high": high,
-        "sd_repeats": np.std(single, ddof=1) if len(single) > 1 else np.nan,
-    }
+    # How often each patient is drawn, in place of the drawn rows and columns themselves.
+    drawn = [rng.multinomial(n, np.full(n, 1 / n), N_BOOTSTRAP) / n for n in pairs.shape]
+    means = np.einsum("bp,pq,bq->b", drawn[0], pairs, drawn[1], optimize=True)
+    return pairs.mean(), *np.percentile(means, [2.5, 97.5])
 
 
 def _logit(scores: pd.DataFrame) -> pd.DataFrame:

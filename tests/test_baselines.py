@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
@@ -25,9 +25,12 @@ SIZE = 16
 
 @pytest.fixture
 def few_tries(monkeypatch):
-    """Three penalties and short runs of trees, where the best of many is not the point."""
+    """Three penalties and few trees, where the best of many is not the point."""
     monkeypatch.setattr(ridge, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
     monkeypatch.setattr(baselines, "ROUNDS", (5, 30))
+    monkeypatch.setattr(baselines, "TREES", 20)
+    monkeypatch.setattr(baselines, "TREES_TO_CHOOSE", 5)
+    monkeypatch.setattr(baselines, "LEAVES", (5, 15))
 
 
 @pytest.fixture
@@ -74,20 +77,27 @@ def _searched(model, grid, cohort, features, trait):
     return search.predict_proba(features)[:, 1]
 
 
-def test_the_two_quick_baselines_are_as_they_were_before_there_were_others(phantom):
-    """Known answer: StandardScaler and LogisticRegression in scikit-learn's GridSearchCV."""
+def test_the_quick_baselines_are_those_of_a_grid_search(phantom):
+    """Known answer: StandardScaler and LogisticRegression in scikit-learn's GridSearchCV, with its
+    default solver run to the end."""
     scores = baseline_scores(phantom, [phantom], map_type="stress", traits=["diabetes"], seed=0)
-    assert list(scores) == ["global mean", "17 segments"]
-    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    found = {name: tables[0]["diabetes"] for name, tables in scores.items()}
+    assert list(found) == ["global mean", "lowest segment", "17 segments", "wide"]
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=10_000, tol=1e-8))
     grid = {"logisticregression__C": np.logspace(-4, 2, 13)}
     segments = phantom.segment_means("stress")
-    expected = _searched(plain, grid, phantom, segments, "diabetes")
-    np.testing.assert_array_equal(scores["17 segments"][0]["diabetes"], expected)
+    lowest, highest, mean = (f(segments, axis=1)[:, None] for f in (np.min, np.max, np.mean))
+    for name, features in {
+        "17 segments": segments, "wide": np.hstack([segments, lowest, highest, mean])
+    }.items():  # fmt: skip
+        expected = _searched(plain, grid, phantom, features, "diabetes")
+        np.testing.assert_allclose(found[name], expected, atol=1e-5)
     labels = phantom.traits["diabetes"].to_numpy()
     means, is_known = phantom.global_means("stress").to_numpy()[:, None], ~np.isnan(labels)
-    single = make_pipeline(StandardScaler(), LogisticRegression(C=1e4))
-    expected = single.fit(means[is_known], labels[is_known]).predict_proba(means)[:, 1]
-    np.testing.assert_array_equal(scores["global mean"][0]["diabetes"], expected)
+    for name, number in {"global mean": means, "lowest segment": lowest}.items():
+        single = make_pipeline(StandardScaler(), LogisticRegression(C=1e4))
+        expected = single.fit(number[is_known], labels[is_known]).predict_proba(number)[:, 1]
+        np.testing.assert_array_equal(found[name], expected)
 
 
 def test_boosted_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monkeypatch):
@@ -101,11 +111,46 @@ def test_boosted_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monk
     )  # fmt: skip
     found = scores["gradient boosting"][0]["impaired_mfr"]
     maps = map_features(phantom, "reserve")
-    features = np.hstack([maps.segments, maps.deviations, maps.lowest])
+    features = np.hstack([maps.segments, maps.deviations, maps.lowest_territory])
     trees = HistGradientBoostingClassifier(max_depth=3, early_stopping=False, random_state=0)
     grid = {"learning_rate": [0.02, 0.5], "max_iter": rounds}
     expected = _searched(trees, grid, phantom, features, "impaired_mfr")
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_the_forest_is_that_of_a_grid_search_on_patient_folds_and_of_its_seed(phantom, monkeypatch):
+    """Known answer: RandomForestClassifier in GridSearchCV."""
+    monkeypatch.setattr(baselines, "TREES", 15)
+    monkeypatch.setattr(baselines, "TREES_TO_CHOOSE", 15)
+
+    def scores(seed):
+        return baseline_scores(
+            phantom, [phantom], map_type="rest", traits=["sex"], seed=seed,
+            models=["random forest"],
+        )["random forest"][0]  # fmt: skip
+
+    found = scores(0)
+    trees = RandomForestClassifier(15, random_state=0)
+    grid = {"min_samples_leaf": [5, 15, 50]}
+    expected = _searched(trees, grid, phantom, phantom.segment_means("rest"), "sex")
+    np.testing.assert_array_equal(found["sex"], expected)
+    pd.testing.assert_frame_equal(found, scores(0))
+    assert not found.equals(scores(1))
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_disease_that_may_sit_anywhere_is_found_by_the_lowest_segment(from_segments):
+    """No sum of segments tells which patients have one that is low."""
+    rng = np.random.default_rng(4)
+    segments, is_ill = 2 + 0.2 * rng.standard_normal((300, 17)), np.arange(300) % 3 == 0
+    segments[is_ill, rng.integers(0, 17, 300)[is_ill]] = 1.0
+    cohort = from_segments(segments)
+    cohort = dataclasses.replace(cohort, traits=_traits(cohort, abnormal=is_ill))
+    train, test = _halves(cohort)
+    scores = baseline_scores(train, [test], map_type="stress", traits=["abnormal"], seed=0)
+    area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
+    assert min(area["lowest segment"], area["wide"]) > 0.98
+    assert max(area["global mean"], area["17 segments"]) < 0.85
 
 
 @pytest.mark.usefixtures("few_tries")
@@ -117,11 +162,12 @@ def test_a_signal_planted_in_one_segment_is_found_by_ridge_and_by_trees(from_seg
     train, test = _halves(cohort)
     scores = baseline_scores(
         train, [test], map_type="stress", traits=["abnormal"], seed=0,
-        models=["global mean", "17 segments", "gradient boosting", "pattern"],
+        models=pn.OF_THE_MAP,
     )  # fmt: skip
     area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
-    assert min(area["17 segments"], area["gradient boosting"], area["pattern"]) > 0.9
-    assert area["global mean"] < 0.75
+    assert max(area.pop("global mean"), area.pop("lowest segment")) < 0.75
+    assert len(area) == 5
+    assert min(area.values()) > 0.9
 
 
 @pytest.mark.usefixtures("few_tries")
@@ -150,7 +196,10 @@ def test_map_features_of_hand_made_maps(from_segments):
     cohort = from_segments(segments)
     of_maps = map_features(cohort, "stress")
     np.testing.assert_allclose(of_maps.segments, segments)
-    assert of_maps.lowest.ravel().tolist() == [2, 1]
+    assert of_maps.lowest_territory.ravel().tolist() == [2, 1]
+    assert of_maps.lowest_segment.ravel().tolist() == [2, 1]
+    expected = np.column_stack([segments, [2, 1], [2, 2], [2, (12 * 2 + 5) / 17]])
+    np.testing.assert_allclose(of_maps.wide, expected)
     inside = cohort.maps["stress"][1][pn.anatomy.disc_mask(SIZE)].astype(float)
     share = (inside == 1).mean()
     assert of_maps.means.ravel() == pytest.approx([2, 2 - share])
@@ -165,11 +214,13 @@ def test_a_map_of_nothing_but_zero_has_a_flat_pattern(from_segments):
 
 def test_combined_puts_three_maps_side_by_side(phantom):
     of_maps = map_features(phantom, "combined")
-    assert of_maps.means.shape == of_maps.lowest.shape == (len(phantom), 3)
+    assert of_maps.means.shape == of_maps.lowest_territory.shape == (len(phantom), 3)
+    assert of_maps.wide.shape == (len(phantom), 60)
     for k, map_type in enumerate(MAP_TYPES):
         means, segments = of_maps.means[:, k], of_maps.segments[:, 17 * k : 17 * (k + 1)]
         np.testing.assert_array_equal(means, phantom.global_means(map_type))
         np.testing.assert_array_equal(segments, phantom.segment_means(map_type))
+        np.testing.assert_array_equal(of_maps.lowest_segment[:, k], segments.min(axis=1))
     percent = dataclasses.replace(
         phantom, unit="percent", maps={"stress": np.minimum(phantom.maps["stress"], 9)}
     )
@@ -298,27 +349,26 @@ def test_without_clinical_columns_there_is_no_clinical_model(make_cohort):
 
 @pytest.mark.usefixtures("few_tries")
 def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
-    folds_of = {}
-    fits = {name: getattr(baselines, name) for name in ("choose_strength", "_choose_trees")}
-    for name in fits:
+    given = []
+    for name, (see, kind) in baselines._MODELS.items():
 
-        def spy(features, labels, folds, *rest, name=name):
-            folds_of.setdefault(name, []).append(folds)
-            return fits[name](features, labels, folds, *rest)
+        def choose(features, labels, folds, seed, kind=kind):
+            given.append(folds)
+            return kind.choose(features, labels, folds, seed)
 
-        monkeypatch.setattr(baselines, name, spy)
+        monkeypatch.setitem(
+            baselines._MODELS, name, (see, dataclasses.replace(kind, choose=choose))
+        )
     baseline_scores(
         phantom, [phantom], map_type="rest", traits=["diabetes"], seed=4, models=BASELINES
     )
     is_known = phantom.traits["diabetes"].notna()
     patients = phantom.patients[is_known].to_numpy()
     assert pd.Series(patients).duplicated().any()
-    assert {name: len(found) for name, found in folds_of.items()} == {
-        "choose_strength": 4, "_choose_trees": 1,
-    }  # fmt: skip
-    first = folds_of["choose_strength"][0]
+    assert len(given) == len(BASELINES)
+    first = given[0]
     assert len(first) == 5
-    assert all(folds is first for found in folds_of.values() for folds in found)
+    assert all(folds is first for folds in given)
     for seen, held in first:
         assert not set(patients[seen]) & set(patients[held])
         assert len(seen) + len(held) == len(patients)
@@ -333,8 +383,9 @@ def test_what_was_chosen_once_is_not_tried_again_and_gives_the_same_scores(phant
     # As from a file.
     chosen = json.loads(json.dumps({name: tables[0].attrs["chosen"]
                                     for name, tables in first.items()}))  # fmt: skip
-    for name in ("choose_strength", "_choose_trees"):
-        monkeypatch.setattr(baselines, name, lambda *_: pytest.fail("tried again"))
+    for name, (see, kind) in baselines._MODELS.items():
+        silent = dataclasses.replace(kind, choose=lambda *_: pytest.fail("tried again"))
+        monkeypatch.setitem(baselines._MODELS, name, (see, silent))
     again = baseline_scores(phantom, [phantom], **asked, chosen=chosen)
     for name, (table,) in first.items():
         pd.testing.assert_frame_equal(table, again[name][0])
@@ -398,7 +449,7 @@ def test_features_that_do_not_fit_the_studies_are_refused(make_cohort, of_train,
 
 
 def test_an_unknown_baseline_is_named_with_those_that_exist(phantom):
-    with pytest.raises(ValueError, match="Unknown baselines: 17 segment; use global mean, 17 seg"):
+    with pytest.raises(ValueError, match="Unknown baselines: 17 segment; use global mean, lowest"):
         baseline_scores(
             phantom, [phantom], map_type="rest", traits=["sex"], seed=0, models=["17 segment"]
         )

@@ -28,7 +28,8 @@ LEAVES: Final = (5, 15, 50)
 """Fewest studies in a leaf of the random forest, tried likewise (our choice)."""
 
 TREES: Final = 500
-"""Of the random forest (our choice)."""
+TREES_TO_CHOOSE: Final = 100
+"""Of the random forest; fewer tell the sizes of leaves apart (our choice)."""
 
 Setting = float | Sequence[float]
 """What was chosen for a model: an inverse penalty, the fewest studies in a leaf, or learning rate
@@ -36,7 +37,6 @@ and number of trees."""
 
 _DEPTH: Final = 3  # of a boosted tree: at most eight groups of patients (our choice)
 _FREE: Final = 1e4  # inverse penalty that is as good as none for one number, or three
-_TREES_TO_CHOOSE: Final = 100  # enough to tell the sizes of leaves apart (our choice)
 
 
 class Classifier(Protocol):
@@ -109,18 +109,20 @@ def _choose_forest(features: np.ndarray, labels: np.ndarray, folds: Folds, seed:
     losses = dict.fromkeys(LEAVES, 0.0)
     for leaf in LEAVES:
         for seen, held in folds:
-            model = _fit_forest(features[seen], labels[seen], leaf, seed, _TREES_TO_CHOOSE)
-            odds = model.predict_proba(features[held])
+            forest = _forest(TREES_TO_CHOOSE, leaf, seed).fit(features[seen], labels[seen])
+            odds = forest.predict_proba(features[held])
             losses[leaf] += log_loss(labels[held], odds, labels=[0, 1])
     return min(losses, key=losses.__getitem__)
 
 
 def _fit_forest(
-    features: np.ndarray, labels: np.ndarray, leaf: float, seed: int, n_trees: int = TREES
+    features: np.ndarray, labels: np.ndarray, leaf: float, seed: int
 ) -> RandomForestClassifier:
-    return RandomForestClassifier(
-        n_trees, min_samples_leaf=int(leaf), random_state=seed, n_jobs=1
-    ).fit(features, labels)
+    return _forest(TREES, int(leaf), seed).fit(features, labels)
+
+
+def _forest(n_trees: int, leaf: int, seed: int) -> RandomForestClassifier:
+    return RandomForestClassifier(n_trees, min_samples_leaf=leaf, random_state=seed, n_jobs=1)
 
 
 _PLAIN: Final = _Kind(_no_choice, _fit_plain)
