@@ -13,6 +13,7 @@ from .config import load_config as load_config
 from .config import save_config as save_config
 from .evaluation import BASELINES as BASELINES
 from .evaluation import OF_THE_MAP as OF_THE_MAP
+from .evaluation import QUICK as QUICK
 from .evaluation import Interval as Interval
 from .evaluation import Recalibration as Recalibration
 from .evaluation import adjust_p_values as adjust_p_values

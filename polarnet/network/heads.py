@@ -75,7 +75,8 @@ def choose_heads(
     """
     shares = SHARES if share is None else (float(share),)
     chosen = {}
-    with threadpool_limits(2):
+    # Threads that wait for one another cost more than they give where others compute too.
+    with threadpool_limits(1):
         for trait in progress_bar(
             traits.columns, desc="Choosing heads", unit="trait", disable=not show_progress
         ):
