@@ -110,7 +110,8 @@ class ExperimentConfig:
         Weight of the trunk's features beside the bullseye, for all traits. None: chosen for each
         trait by cross-validation over the training patients, as the penalty of its head is.
     learning_rate, epochs, batch_size
-        Of the heads (Adam, falling to 0). They have one optimum, so the last epoch is kept.
+        Of the heads (Adam, falling to 0). They have one optimum, near which they begin, so the last
+        epoch is kept.
     finetune_learning_rate, finetune_epochs, finetune_patience
         Of the second stage, which ends when the validation log-loss did not improve for
         `finetune_patience` epochs; of the only stage of "scratch", with the learning rate of the

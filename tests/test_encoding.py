@@ -121,6 +121,15 @@ def test_batches_cover_every_study_once_an_epoch_in_another_order():
     assert first != second
 
 
+def test_batches_are_of_equal_size():
+    """By hand: 84 studies in batches of at most 64 are two of 42, as each batch weighs the same."""
+    traits = pd.DataFrame({"sex": [0.0, 1.0] * 42})
+    batches = pipeline.training_batches(
+        [np.zeros((84, 1), np.float32)], traits, batch_size=64, epochs=1, seed=0
+    )
+    assert [len(labels) for _, labels in batches] == [42, 42]
+
+
 def test_training_with_augmentation_runs(phantom, tiny, cache, tmp_path):
     config = dataclasses.replace(tiny, augment=True, epochs=1, trunk="block1")
     train, val, _ = pn.split_by_patient(phantom.select(np.arange(40)), seed=5)

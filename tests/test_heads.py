@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 import polarnet as pn
 from polarnet.network import heads
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import DEEP, WIDE, below
+from polarnet.network.model import DEEP, WIDE, below, standards_of_features
 
 
 @pytest.fixture
@@ -197,13 +197,13 @@ def test_the_test_studies_choose_nothing(finished_run, tiny, cache, tmp_path):
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize(("share", "penalty"), [(0.0, 1.0), (0.3, 0.01)])
 def test_training_comes_close_to_the_exact_solution(
-    phantom, tiny, cache, tmp_path, monkeypatch, share
+    phantom, tiny, cache, tmp_path, monkeypatch, share, penalty
 ):
-    """With the epochs that a user has, logits of validation studies; at a penalty that does not
-    leave the bias alone, as chance labels would."""
-    monkeypatch.setattr(heads, "PENALTIES", (1.0,))
+    """With the epochs that a user has, 84 patients, and penalties down to the weakest. Logits of
+    validation studies."""
+    monkeypatch.setattr(heads, "PENALTIES", (penalty,))
     train, val, _ = pn.split_by_patient(phantom, seed=5)
     config = dataclasses.replace(tiny, share=share, epochs=pn.ExperimentConfig().epochs)
     run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
@@ -213,12 +213,22 @@ def test_training_comes_close_to_the_exact_solution(
         known = train.traits[trait].notna().to_numpy()
         weights, bias = heads.fitted_head(
             {name: rows[known].astype(float) for name, rows in seen.items()},
-            train.traits[trait].to_numpy()[known], share, run.heads.loc[trait, "penalty"],
+            train.traits[trait].to_numpy()[known], share, penalty,
         )  # fmt: skip
         logits = np.hstack([fresh[WIDE], share * fresh[DEEP]]) @ weights + bias
         found = np.log(scores[trait] / (1 - scores[trait]))
         assert np.abs(logits - logits.mean()).max() > 0.2
         np.testing.assert_allclose(found, logits, atol=0.02)
+
+
+def test_of_a_trait_that_none_of_the_drawn_has_nothing_is_solved(made, monkeypatch):
+    groups, traits, patients = made(of_wide=1.0)
+    monkeypatch.setattr(heads, "MOST", 20)
+    rare = traits.assign(rare=0.0)
+    rare.loc[np.setdiff1d(np.arange(150), heads._known(rare["sign"], 0))[0], "rare"] = 1.0
+    chosen = heads.choose_heads(groups, rare, patients, seed=0)
+    standards = standards_of_features(groups)
+    assert list(heads.fitted_heads(groups, standards, rare, chosen, seed=0)) == ["sign"]
 
 
 def test_the_exact_solution_is_that_of_scikit_learn(made):

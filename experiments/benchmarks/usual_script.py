@@ -1,12 +1,12 @@
-"""Training here against the script that most people would write: images through VGG16 every epoch.
+"""Training here against the script that most people would write: maps through VGG16 every epoch.
 
     python experiments/benchmarks/usual_script.py --out usual_script.json
 
 Phantom, not patients. Both train the same Keras model with the same labels, order and settings, at
-224 px: the usual script by `model.fit` on images, here on features kept once. Two parts of the main
+224 px: the usual script by `model.fit` on maps, here on features kept once. Two parts of the main
 table are compared, for 1,200 studies (840 train, 180 validate, 180 test), 3 maps, the six traits
 together and each alone, 20 epochs: frozen, and fine-tuned. An epoch of the usual script and the
-trunk are timed on 128 images, interleaved, and scaled linearly ("extrapolated"); heads on kept
+trunk are timed on 128 maps, interleaved, and scaled linearly ("extrapolated"); heads on kept
 features are timed on all 840. `--check` trains one cell of each part in full in both ways,
 at 64 px, and compares their AUROC.
 """
@@ -25,16 +25,16 @@ import pandas as pd
 import tensorflow as tf
 
 import polarnet as pn
-from polarnet.network.encoding import encode
-from polarnet.network.model import POOLED, above, below, standardise
+from polarnet.network.model import DEEP, WIDE, above, below, standards_of_features
 from polarnet.network.pipeline import recorded_log_loss
+from polarnet.network.training import resolved_config
 
 N_TRAIN, N_VAL, N_TEST = 840, 180, 180
 NETWORKS, EPOCHS = 3 * 7, 20
 TIMED, BATCH = 128, 32
 CHECKED = 64  # px, by --check
-CUTS = {"frozen": POOLED, "finetuned": "block4_pool"}
-"""The last layer whose values are kept."""
+CUTS = {"frozen": (WIDE, DEEP), "finetuned": (WIDE, "block4_pool")}
+"""The last layers whose values are kept."""
 FIT = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0}
 
 
@@ -65,20 +65,20 @@ def main() -> None:
 
 def timed(mode: str, precision: str, size: int, repeats: int) -> dict[str, object]:
     """Seconds of one part of the table, both ways."""
-    model, images, labels = prepared(mode, precision, size, TIMED)
-    lower, upper = below(model, CUTS[mode]), above(model, CUTS[mode])
+    model, maps, labels = prepared(mode, precision, size, TIMED)
+    lower, upper = kept_part(model, mode), above(model, CUTS[mode])
     forward = tf.function(lambda x: lower(x, training=False))
-    kept = np.concatenate([forward(images[k : k + BATCH]) for k in range(0, TIMED, BATCH)])
+    kept = lower.predict(maps, batch_size=BATCH, verbose=0)
     # Heads cost little, so that they are timed on as many studies as they would be trained on.
     n = N_TRAIN if mode == "frozen" else TIMED
-    rows = np.resize(kept, (n, *kept.shape[1:]))
+    rows = [np.resize(part, (n, *part.shape[1:])) for part in kept]
     of_rows = np.resize(labels, (n, labels.shape[1]))
     usual = compiled(model, labels)
     here = compiled(upper, labels, steps_per_execution=math.ceil(n / BATCH))
     ways = {
-        "usual_train": lambda: usual.fit(images, labels, **FIT),
-        "usual_score": lambda: usual.predict(images, batch_size=BATCH, verbose=0),
-        "trunk": lambda: [forward(images[k : k + BATCH]) for k in range(0, TIMED, BATCH)],
+        "usual_train": lambda: usual.fit(maps, labels, **FIT),
+        "usual_score": lambda: usual.predict(maps, batch_size=BATCH, verbose=0),
+        "trunk": lambda: [forward(maps[k : k + BATCH]) for k in range(0, TIMED, BATCH)],
         "here_train": lambda: here.fit(rows, of_rows, **FIT),
         "here_score": lambda: here.predict(rows, batch_size=BATCH, verbose=0),
     }
@@ -89,8 +89,8 @@ def timed(mode: str, precision: str, size: int, repeats: int) -> dict[str, objec
         for name, way in ways.items():
             began = time.perf_counter()
             way()
-            images_seen = n if name.startswith("here") else TIMED
-            seconds[name].append((time.perf_counter() - began) / images_seen)
+            n_seen = n if name.startswith("here") else TIMED
+            seconds[name].append((time.perf_counter() - began) / n_seen)
     each = {name: statistics.median(values) for name, values in seconds.items()}
     usual_s = NETWORKS * (EPOCHS * (N_TRAIN * each["usual_train"] + N_VAL * each["usual_score"])
                           + N_TEST * each["usual_score"])  # fmt: skip
@@ -98,26 +98,36 @@ def timed(mode: str, precision: str, size: int, repeats: int) -> dict[str, objec
                          + N_TEST * each["here_score"])  # fmt: skip
     here_s += 3 * (N_TRAIN + N_VAL + N_TEST) * each["trunk"]
     return {"part": mode, "precision": precision, "size": size, "repeats": repeats,
-            "seconds_per_image": {k: round(v, 5) for k, v in each.items()},
+            "seconds_per_map": {k: round(v, 5) for k, v in each.items()},
             "usual_s": round(usual_s), "here_s": round(here_s),
             "ratio": round(usual_s / here_s, 1), "note": "extrapolated"}  # fmt: skip
 
 
 def prepared(mode: str, precision: str, size: int, n: int, **changes) -> tuple:
-    """Model, images and labels."""
+    """Model, maps and labels."""
     cohort = pn.make_phantom_cohort(n, seed=5)
     cohort = cohort.select(np.arange(n))
     config = pn.ExperimentConfig(
         map_type="stress", mode=mode, trunk="block5", input_size=size, precision=precision,
-        weights=None, window=(0.0, 6.0), unit=cohort.unit, map_size=cohort.size,
+        weights=None,
     )  # fmt: skip
-    model = pn.build_model(replace(config, **changes))
-    images = encode(np.asarray(cohort.maps["stress"][:])[..., None], config).numpy()
-    standardise(model, below(model, POOLED).predict(images[:BATCH], verbose=0))
+    config = resolved_config(replace(config, **changes), cohort)
+    base, maps = pn.build_model(config), np.asarray(cohort.maps["stress"][:])[..., None]
+    groups = {
+        name: below(base, name).predict(maps[:BATCH], verbose=0).astype(np.float32)
+        for name in (WIDE, DEEP)
+    }
+    model = pn.build_model(config, standards_of_features(groups))
+    model.set_weights(base.get_weights())
     if mode == "finetuned":
         for layer in model.layers:
             layer.trainable = layer.trainable or layer.name.startswith("block5_conv")
-    return model, images, cohort.traits[list(config.traits)].fillna(-1).to_numpy(np.float32)
+    return model, maps, cohort.traits[list(config.traits)].fillna(-1).to_numpy(np.float32)
+
+
+def kept_part(model: keras.Model, mode: str) -> keras.Model:
+    """From the maps to what is kept."""
+    return keras.Model(model.input, [model.get_layer(layer).output for layer in CUTS[mode]])
 
 
 def compiled(model: keras.Model, labels: np.ndarray, **options) -> keras.Model:
@@ -137,11 +147,14 @@ def check(mode: str, weights: str | None) -> dict[str, object]:
         model, inputs, labels = prepared(mode, "float32", CHECKED, n, weights=weights)
         began = time.perf_counter()
         if way == "here":
-            inputs = below(model, CUTS[mode]).predict(inputs, batch_size=BATCH, verbose=0)
+            inputs = kept_part(model, mode).predict(inputs, batch_size=BATCH, verbose=0)
             model = above(model, CUTS[mode])
+        parts = inputs if isinstance(inputs, list) else [inputs]
+        first, last = ([part[rows] for part in parts] for rows in (np.s_[:N_TRAIN], np.s_[-N_TEST:]))
         trainee = compiled(model, labels[:N_TRAIN])
-        trainee.fit(inputs[:N_TRAIN], labels[:N_TRAIN], **FIT | {"epochs": EPOCHS})
-        scores[way] = trainee.predict(inputs[-N_TEST:], batch_size=BATCH, verbose=0)
+        trainee.fit(first if len(first) > 1 else first[0], labels[:N_TRAIN],
+                    **FIT | {"epochs": EPOCHS})  # fmt: skip
+        scores[way] = trainee.predict(last if len(last) > 1 else last[0], batch_size=BATCH, verbose=0)
         found[f"{way}_s"] = round(time.perf_counter() - began, 1)
     of_test = labels[-N_TEST:]
     for k, trait in enumerate(pn.TRAITS):

@@ -16,7 +16,7 @@ from tqdm.std import tqdm
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, Maps, in_batches, trunk_features
-from polarnet.network.heads import choose_heads
+from polarnet.network.heads import choose_heads, fitted_heads
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import (
     DEEP,
@@ -117,12 +117,18 @@ def fit(
     kept, kept_val = features_of(maps), features_of(val_maps)
     wide = wide_features(base, maps)
     deep = _through(base, end, DEEP, kept)
+    groups, traits = {WIDE: wide, DEEP: deep[:]}, train.traits[list(config.traits)]
     heads = choose_heads(
-        {WIDE: wide, DEEP: deep[:]}, train.traits[list(config.traits)], train.patients,
-        seed=config.seed, share=config.share, show_progress=show_progress,
+        groups, traits, train.patients, seed=config.seed, share=config.share,
+        show_progress=show_progress,
     )  # fmt: skip
-    model = build_model(config, standards_of_features({WIDE: wide, DEEP: deep}, heads["share"]))
+    standards = standards_of_features(groups, heads["share"])
+    model = build_model(config, standards)
     model.set_weights(base.get_weights())
+    for trait, solution in fitted_heads(groups, standards, traits, heads, seed=config.seed).items():
+        # Few digits, so that the last ones, which depend on the machine, do not count.
+        start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
+        model.get_layer(head_name(trait)).set_weights(start)
     views = [Varied(maps, k, config.seed) for k in range(config.views if config.augment else 0)]
     kept_views = [features_of(view) for view in views]
     progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)

@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from polarnet.network.model import DEEP, WIDE, standards_of_features
+from polarnet.network.model import DEEP, WIDE, Standards, standards_of_features
 from polarnet.progressbar import progress_bar
 
 SHARES: Final = (0.0, 0.1, 0.3)
@@ -80,13 +80,45 @@ def choose_heads(
         for trait in progress_bar(
             traits.columns, desc="Choosing heads", unit="trait", disable=not show_progress
         ):
-            known = np.flatnonzero(traits[trait].notna())
-            if len(known) > MOST:
-                known = np.sort(np.random.default_rng(seed).choice(known, MOST, replace=False))
+            known = _known(traits[trait], seed)
             labels, who = traits[trait].to_numpy(float)[known], np.asarray(patients)[known]
             features = {name: np.asarray(rows[known], float) for name, rows in groups.items()}
             chosen[trait] = _choose(features, labels, who, shares, seed)
     return pd.DataFrame.from_dict(chosen, orient="index").rename_axis("trait")
+
+
+def fitted_heads(
+    groups: Mapping[str, np.ndarray],
+    standards: Standards,
+    traits: pd.DataFrame,
+    heads: pd.DataFrame,
+    *,
+    seed: int,
+) -> dict[str, tuple[np.ndarray, float]]:
+    """Trait -> `fitted_head` on its training studies, or on as many as choose: where training
+    begins, so that few patients and few steps are enough.
+
+    Parameters
+    ----------
+    groups, traits, seed
+        As for `choose_heads`.
+    standards, heads
+        Of the model, and what `choose_heads` gave.
+    """
+    found = {}
+    with threadpool_limits(2):
+        for trait in traits.columns:
+            known = _known(traits[trait], seed)
+            labels = traits[trait].to_numpy(float)[known]
+            if labels.min() == labels.max():
+                continue  # a rare trait, of which none was drawn
+            scaled = {
+                name: rows[known] * np.array(standards.factors[name]) + standards.offsets[name]
+                for name, rows in groups.items()
+            }
+            share, penalty = heads.loc[trait, ["share", "penalty"]]
+            found[str(trait)] = fitted_head(scaled, labels, share, penalty)
+    return found
 
 
 def fitted_head(
@@ -109,6 +141,14 @@ def fitted_head(
     both = np.hstack([groups[WIDE], share * groups[DEEP]])
     dual, bias = _solve(both @ both.T, labels, penalty)
     return both.T @ dual, bias
+
+
+def _known(labels: pd.Series, seed: int) -> np.ndarray:
+    """Rows with a label, at most `MOST` of them."""
+    known = np.flatnonzero(labels.notna())
+    if len(known) > MOST:
+        known = np.sort(np.random.default_rng(seed).choice(known, MOST, replace=False))
+    return known
 
 
 def _choose(

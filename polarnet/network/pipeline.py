@@ -1,5 +1,6 @@
 """Batches for training: order, labels, weights and legal augmentation, all from the seed."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -102,9 +103,11 @@ def training_batches(
     Returns
     -------
     Dataset of (tuple of inputs, labels as of `marked_labels`); ceil(n / batch_size) batches an
-    epoch.
+    epoch, of equal size as far as n allows.
     """
     n = len(traits)
+    # A small last batch would weigh as much as a full one.
+    even_size = math.ceil(n / math.ceil(n / batch_size))
     labels = tf.constant(marked_labels(traits))
     in_turn = [rows if isinstance(rows, list) else [rows] for rows in inputs]
     # What fits into memory once is gathered by TensorFlow; everything else is read row by row.
@@ -116,7 +119,7 @@ def training_batches(
     orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
     def of_epoch(epoch: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(even_size)
         return batches.map(lambda rows: (epoch, rows))
 
     def gather(k: int, epoch: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
