@@ -26,7 +26,10 @@ def test_changes_win_over_the_file(tmp_path):
         ("map_type: streß", "map_type must be one of rest, stress, reserve"),
         ("share: -2", "share must be a number between 0 and 10, but -2 was given"),
         ("share: .nan", "share must be a number between 0 and 10"),
-        ("hidden_units: 64\nl2: 1", "is of an earlier version, whose networks had a hidden layer (hidden_units, l2)"),
+        (
+            "hidden_units: 64\nl2: 1",
+            "is of an earlier version, whose networks had a hidden layer (hidden_units, l2)",
+        ),
         ("epochs: 10.5", "epochs must be a whole number between"),
         ("augment: 'no'", "augment must be true or false"),
         ("window: [5, 0]", "window must be two ascending numbers"),

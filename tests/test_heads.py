@@ -179,7 +179,9 @@ def test_a_training_asks_its_training_patients_and_says_what_it_trusts(
     expected = heads.choose_heads(features(runs[0], train), traits, train.patients, seed=5)
     written = pd.read_csv(tmp_path / "0" / "heads.csv", index_col="trait")
     pd.testing.assert_frame_equal(written, expected, check_dtype=False, rtol=1e-4)
-    assert (tmp_path / "0" / "heads.csv").read_bytes() == (tmp_path / "1" / "heads.csv").read_bytes()
+    assert (tmp_path / "0" / "heads.csv").read_bytes() == (
+        tmp_path / "1" / "heads.csv"
+    ).read_bytes()
     told = [f"{trait} {share:g}" for trait, share in expected["share"].items()]
     assert pn.load_run(tmp_path / "0").trust.startswith(f"share of the trunk: {told[0]}")
     assert told[1] in str(runs[0])

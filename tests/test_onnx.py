@@ -90,9 +90,7 @@ def test_the_file_says_what_it_takes_and_that_it_is_a_phantom(finished_run, tmp_
 
 
 @pytest.mark.parametrize("package", ["onnx", "tf2onnx"])
-def test_without_its_packages_it_says_what_to_install(
-    finished_run, tmp_path, monkeypatch, package
-):
+def test_without_its_packages_it_says_what_to_install(finished_run, tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=r"pip install polarnet\[onnx\]"):
         pn.write_onnx(finished_run[0], tmp_path / "model.onnx")

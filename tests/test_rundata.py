@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from edited_run import exchange_files
 
 import polarnet as pn
-from polarnet import cachefolder, rundata, suitability
+from polarnet import cachefolder, cli, rundata, suitability
 from polarnet.config import load_run_config, save_config
 from polarnet.evaluation.table import read_scores
 from polarnet.network import features, model, precision
@@ -361,6 +362,59 @@ def test_an_exchanged_or_lost_file_of_a_run_is_refused(copied, name):
     (copied / name).unlink()
     with pytest.raises((ValueError, FileNotFoundError), match=name):
         pn.load_model(copied)
+
+
+EARLIER = "hidden_units: 64\ndropout: 0.5\nl2: 1000.0\nl2_end: 0.1\npatience: 20\n"
+
+
+def test_a_run_of_an_earlier_version_says_what_to_do(copied, phantom, tmp_path, capsys):
+    """Its networks had a hidden layer, and no table of heads."""
+    (copied / "heads.csv").unlink()
+    exchange_files(copied)
+    with (copied / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(EARLIER)
+    told = (
+        r"config\.yaml is of an earlier version, whose networks had a hidden layer \(hidden_units, "
+        r"dropout, l2, l2_end, patience\)\. .* train a run or bundle again\.$"
+    )
+    for ask in (pn.load_run, pn.load_model, lambda run: pn.predict(run, phantom)):
+        with pytest.raises(ValueError, match=told):
+            ask(copied)
+    cohort = phantom.save(tmp_path / "cohort")
+    line = ["predict", str(copied), str(cohort), "--out", str(tmp_path / "scores.csv")]
+    assert cli.main(line) == 2
+    said = capsys.readouterr().err
+    assert "train a run or bundle again" in said
+    assert said.count("\n") == 1
+
+
+def test_a_run_without_its_heads_is_not_whole(copied):
+    (copied / "heads.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"heads\.csv is missing\. Train again with"):
+        pn.load_run(copied)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("trait,share\nsex,0.3\n", "of another run"), ("trait,penalty\nsex,1\ndiabetes,1\n", "of another"),
+     ("share\n1\n2\n", "of another"), ("trait,share\nsex,a lot\ndiabetes,none\n", "no share"),
+     ("trait,share\nsex,1e9\ndiabetes,0\n", "no share"), ("trait,share\nsex,\ndiabetes,0\n", "no share"),
+     ("", "empty")],
+)  # fmt: skip
+def test_a_table_of_heads_that_is_not_ours_is_refused(copied, text, told):
+    (copied / "heads.csv").write_text(text, encoding="utf-8")
+    exchange_files(copied)
+    with pytest.raises(ValueError, match=rf"heads\.csv .*{told}") as caught:
+        pn.load_run(copied)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("found", ["much better", ["kept"], None, 1])
+def test_of_fine_tuning_only_known_words_are_told(copied, found):
+    path = copied / "environment.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | {"finetuning": found}
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert pn.load_run(copied).finetuning == ""
 
 
 # === What enters ================================================================================

@@ -150,11 +150,15 @@ def check(mode: str, weights: str | None) -> dict[str, object]:
             inputs = kept_part(model, mode).predict(inputs, batch_size=BATCH, verbose=0)
             model = above(model, CUTS[mode])
         parts = inputs if isinstance(inputs, list) else [inputs]
-        first, last = ([part[rows] for part in parts] for rows in (np.s_[:N_TRAIN], np.s_[-N_TEST:]))
+        first, last = (
+            [part[rows] for part in parts] for rows in (np.s_[:N_TRAIN], np.s_[-N_TEST:])
+        )
         trainee = compiled(model, labels[:N_TRAIN])
         trainee.fit(first if len(first) > 1 else first[0], labels[:N_TRAIN],
                     **FIT | {"epochs": EPOCHS})  # fmt: skip
-        scores[way] = trainee.predict(last if len(last) > 1 else last[0], batch_size=BATCH, verbose=0)
+        scores[way] = trainee.predict(
+            last if len(last) > 1 else last[0], batch_size=BATCH, verbose=0
+        )
         found[f"{way}_s"] = round(time.perf_counter() - began, 1)
     of_test = labels[-N_TEST:]
     for k, trait in enumerate(pn.TRAITS):

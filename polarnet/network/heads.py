@@ -106,7 +106,7 @@ def fitted_heads(
         Of the model, and what `choose_heads` gave.
     """
     found = {}
-    with threadpool_limits(2):
+    with threadpool_limits(1):
         for trait in traits.columns:
             known = _known(traits[trait], seed)
             labels = traits[trait].to_numpy(float)[known]
