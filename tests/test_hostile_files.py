@@ -142,7 +142,9 @@ SPOILT_MODELS = {
     "text": (_constant("wide_standardised", "scale", ["1.0"] * 20), NUMBERS),
     "nested": (_constant("wide_standardised", "scale", [[1.0]] * 20), NUMBERS),
     "true": (_constant("wide_standardised", "scale", [True] * 20), NUMBERS),
-    "nothing": (lambda tree: _layer(tree, "wide_standardised").pop("scale"), "not the form of ours"),
+    "nothing": (
+        lambda tree: _layer(tree, "wide_standardised").pop("scale"), "not the form of ours",
+    ),
     "a share of 400 digits": (_constant(SHARE, "scale", 10**400), NUMBERS),
     "a share that is NaN": (_constant(SHARE, "scale", float("nan")), NUMBERS),
     "a negative share": (_constant(SHARE, "scale", -0.5), "-0.5 as a share of the trunk"),

@@ -113,7 +113,7 @@ def test_the_share_weighs_the_trunk_of_its_own_trait(phantom, resolved):
 def test_standards_of_another_length_are_refused(resolved):
     """A single number would be spread over all features."""
     wrong = model.Standards({"wide": [1.0] * 17}, {"wide": [0.0]})
-    with pytest.raises(ValueError, match="20 wide features .* by 17 factors and 1 offsets"):
+    with pytest.raises(ValueError, match=r"20 wide features .* by 17 factors and 1 offsets"):
         pn.build_model(resolved(trunk="block1"), wrong)
 
 

@@ -29,8 +29,8 @@ _LARGEST_NUMBER: Final = 1e30
 """Of those that standardise features: float32 holds no more than 3.4e38."""
 
 _SETTINGS: Final = (
-    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters", "groups",
-    "height", "input_dim", "interpolation", "keepdims", "kernel_size", "max_value",
+    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters",
+    "groups", "height", "input_dim", "interpolation", "keepdims", "kernel_size", "max_value",
     "negative_slope", "offset", "output_dim", "padding", "pool_size", "scale", "strides",
     "target_shape", "threshold", "units", "use_bias", "width",
 )  # fmt: skip
