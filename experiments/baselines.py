@@ -1,6 +1,6 @@
 """Every baseline of every map beside the frozen network: AUROC, log-loss and paired difference.
 
-    python experiments/baselines.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/baselines.py COHORT --out study
 
 `difference` is the AUROC of the network (ensemble over the seeds of the plan) minus the baseline's.
 `is_comparator` marks, for each map and trait, the baseline with the lowest validation log-loss

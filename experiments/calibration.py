@@ -1,6 +1,6 @@
 """Calibration of every trait, before and after the frozen recalibration: table and figures.
 
-    python experiments/calibration.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/calibration.py COHORT --out study
 
 Networks with a frozen trunk, hold-out patients by their first study. The recalibration was fitted
 on validation patients and frozen. Writes `calibration` (table, and figure of the probabilities as

@@ -1,6 +1,6 @@
 """What the frozen thresholds do in the hold-out, and the decision curve of impaired MFR.
 
-    python experiments/decisions.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/decisions.py COHORT --out study
 
 Networks with a frozen trunk, hold-out patients by their first study. Writes `thresholds`,
 `predictive_values` (impaired MFR, at other prevalences) and `decision_curve` (table and figure).

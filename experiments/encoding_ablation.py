@@ -1,6 +1,6 @@
 """What a map loses on its way into the network: scaling, 8-bit colour, trunk depth and pooling.
 
-    python experiments/encoding_ablation.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/encoding_ablation.py COHORT --out study
 
 Impaired MFR is defined from the reserve map, so the mean of that map all but is the label: a
 ceiling, counted in no rule. There the map's own mean reaches 1; a network that sees the map on a

@@ -1,6 +1,6 @@
 """Another site: frozen networks, thresholds and recalibration on an external cohort.
 
-    python experiments/external.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/external.py COHORT --out study
 
 The plan names the folder (`external: other_site/`). A phantom study that names none gets a second
 phantom: other patients, a fifth more flow, another tracer. Calibration is shown as the networks

@@ -1,6 +1,6 @@
 """The most confident errors of each primary endpoint, drawn: figure and table.
 
-    python experiments/failures.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/failures.py COHORT --out study
 
 Networks with a frozen trunk at the frozen threshold "youden"; hold-out patients by their first
 study. A false positive is the surer the higher its probability, a false negative the lower. No

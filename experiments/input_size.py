@@ -1,6 +1,6 @@
 """Does a smaller image lose anything? Networks at 64, 112 and 224 px on the same patients.
 
-    python experiments/input_size.py --weights vgg16_notop.weights.h5 --out OUT
+    python experiments/input_size.py --out OUT
 
 Phantom, not patients: 1,200 to train and validate, 5,000 fresh ones to test, which choose nothing;
 maps of 64 x 64, frozen default, mean of three seeds. Writes input_size as CSV, HTML and LaTeX: a
@@ -24,7 +24,7 @@ TRAIN_SEED, TEST_SEED = 41, 42
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True)
-    parser.add_argument("--weights", required=True, help="VGG16 weights without top")
+    parser.add_argument("--weights", default="imagenet", help="a path, or imagenet (default)")
     parser.add_argument("--map-type", default="stress")
     parser.add_argument("--n-test", type=int, default=5000)
     arguments = parser.parse_args()
@@ -39,14 +39,15 @@ def main() -> None:
         parts = []
         for seed in SEEDS:
             folder = out / "runs" / f"{arguments.map_type}-{size}-seed{seed}"
-            if not folder.is_dir():
+            if folder.is_dir():
+                run = pn.load_run(folder)
+            else:
                 config = pn.ExperimentConfig(
                     map_type=arguments.map_type, input_size=size, seed=seed,
                     weights=arguments.weights,
                 )  # fmt: skip
-                pn.train(train, val, config, folder, cache=out / "features")
-            model = pn.load_model(folder)
-            parts.append(pn.predict(model, fresh, cache=out / "features", show_progress=True))
+                run = pn.train(train, val, config, folder, cache=out / "features")
+            parts.append(pn.predict(run, fresh, cache=out / "features", show_progress=True))
         scores[size] = sum(parts) / len(parts)
     rows = []
     for trait in pn.TRAITS:

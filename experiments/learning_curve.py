@@ -1,6 +1,6 @@
 """Learning curve: AUROC over the number of training patients, networks and segments.
 
-    python experiments/learning_curve.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/learning_curve.py COHORT --out study
 
 Frozen networks. Each seed draws its own share of the training patients; the logistic ridge on 17
 segments is fitted on the same patients. Lines are means over seeds: an ensemble has seen all

@@ -1,6 +1,6 @@
 """Main results: map x trait x frozen or fine-tuned, with the paper's cells; forest plot and ROC.
 
-    python experiments/main_results.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/main_results.py COHORT --out study
 
 Each row is an ensemble over the seeds of the plan. `difference` is its AUROC minus that of the
 baseline of the same map with the lowest validation log-loss (paired DeLong, unadjusted). A label

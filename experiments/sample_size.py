@@ -1,6 +1,6 @@
 """Patients needed and at hand, and how wide the intervals are beside the paper's: one table.
 
-    python experiments/sample_size.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/sample_size.py COHORT --out study
 
 What is planned from (AUROC, prevalence) comes from validation patients, never from the hold-out;
 only the measured interval is the hold-out's.

@@ -1,6 +1,6 @@
 """Sensitivity rows: other definitions of impaired MFR, other intervals of every AUROC. One table.
 
-    python experiments/sensitivity.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/sensitivity.py COHORT --out study
 
 The frozen networks are not trained again: their scores stay, the labels of the hold-out are made
 anew. Flow reserve is in neither rest nor stress maps, so no row of these is circular.

@@ -1,6 +1,6 @@
 """The whole study: every table and figure, in one command that goes on where it stopped.
 
-    python experiments/study.py --out study --weights vgg16_notop.weights.h5        # a phantom
+    python experiments/study.py --out study        # a phantom
     python experiments/study.py COHORT --out study --plan my_plan.yaml
 
 First every network is trained and every baseline fitted, and what they decide is frozen; then the

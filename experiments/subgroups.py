@@ -1,6 +1,6 @@
 """Subgroups of the hold-out, and each trait adjusted for age and sex: two tables.
 
-    python experiments/subgroups.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/subgroups.py COHORT --out study
 
 The network with a frozen trunk on the map of the first primary endpoint (stress, by default);
 hold-out patients by their first study. Writes `subgroups` and `adjusted`.

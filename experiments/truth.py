@@ -1,6 +1,6 @@
 """Against the truth, on a phantom only: how far each cell is from what many patients would give.
 
-    python experiments/truth.py COHORT --out study --weights vgg16_notop.weights.h5
+    python experiments/truth.py COHORT --out study
 
 Readers of segment means learn from `truth_patients` fresh phantom patients and are tested on as
 many others: a lower bound of what can be read from a map. Beside them stand the study's networks
@@ -39,10 +39,10 @@ def report(study: rp.Reproduction) -> None:
     n = study.plan.truth_patients
     notes = [
         *study.notes,
-        f"{CEILING}: ridge on 17 segments or gradient boosting, learnt from {n} fresh phantom "
-        f"patients with default settings, tested on {n} others; the better one was chosen in a "
-        "fifth of the learning patients. Reached by large-sample readers: a lower bound of the "
-        "ceiling.",
+        f"{CEILING}: ridge on 17 segments, without and with their lowest, highest and mean, or "
+        f"gradient boosting, learnt from {n} fresh phantom patients with default settings, tested "
+        f"on {n} others; the best one was chosen in a fifth of the learning patients. Reached by "
+        "large-sample readers: a lower bound of the ceiling.",
         "All others: the study's own hold-out, first study of each patient.",
         "AUROC with 95 % interval, logit DeLong, t quantile; difference: minus that of the "
         "large-sample readers, 95 % interval by unpaired DeLong, unadjusted.",

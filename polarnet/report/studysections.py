@@ -87,8 +87,9 @@ DECISIONS: Final = Section(
 BASELINES: Final = Section(
     id="baselines",
     title="Baselines beside the network",
-    lead="The network, and for each map and trait the baseline it has to clear (comparator) and "
-    "those that see clinical columns. The table with every baseline is in the study folder.",
+    lead="The network, for each map and trait the baseline with the lowest validation log-loss "
+    "(the comparator), and those that see clinical columns. The table with every baseline is in "
+    "the study folder.",
     tables=("baselines",),
     scripts=("baselines",),
 )

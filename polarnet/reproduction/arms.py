@@ -17,6 +17,9 @@ ENCODINGS = {
 of a screen (a rainbow, as on many workstations: our choice)."""
 
 DEPTHS = ("block1", "block2", "block3", "block4", "block5")
+PACKAGED = ("block1", "block2")
+"""Those whose ImageNet weights need no download."""
+
 POOLINGS = ("aha", "global")
 
 
@@ -94,10 +97,13 @@ def encoding_models(plan: Plan) -> list[Model]:
 
 
 def depth_models(plan: Plan) -> list[Model]:
-    """Trunk depth x pooling, one seed each; the defaults are that seed's main arm."""
+    """Trunk depth x pooling, one seed each; the defaults are that seed's main arm.
+
+    Blocks 3 to 5 take part where the plan names a file of weights, or none.
+    """
     models = []
     for map_type in single_maps(plan):
-        for trunk in DEPTHS:
+        for trunk in PACKAGED if plan.weights == "imagenet" else DEPTHS:
             for pooling in POOLINGS:
                 is_main = plan.network("frozen", map_type, seed=0).last_block == trunk
                 if is_main and pooling == POOLINGS[0]:

@@ -21,7 +21,7 @@ LEARNING_SEED: Final = 770001
 TESTING_SEED: Final = 770002
 """Of phantom patients that are nowhere else in the project."""
 
-READERS: Final = ("17 segments", "gradient boosting")
+READERS: Final = ("17 segments", "wide", "gradient boosting")
 
 _FOLDS: Final = 5  # one fifth of the learning patients chooses the reader (our choice)
 
