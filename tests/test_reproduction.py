@@ -349,7 +349,6 @@ def test_baselines_of_a_cohort_without_clinic_are_those_of_maps(study, monkeypat
         bare, [bare], map_type="stress", traits=("diabetes",), seed=1, models=pn.BASELINES
     )
     assert tuple(scores) == pn.OF_THE_MAP
-    assert tuple(scores) == bars.OF_THE_MAP
 
 
 def test_the_plan_with_every_setting_states_the_defaults():
