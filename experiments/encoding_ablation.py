@@ -2,10 +2,12 @@
 
     python experiments/encoding_ablation.py COHORT --out study
 
-Impaired MFR is defined from the reserve map, so the mean of that map all but is the label: a
-ceiling, counted in no rule. There the map's own mean reaches 1; a network that sees the map on a
-fixed scale should stay at 0.98 or more; stretched to its own maximum, the map no longer holds its
-level. The published 0.94 of that cell is therefore a loss of information, not a success.
+Scaling and colour change what the trunk sees; the bullseye beside it always sees the map itself, so
+that little is lost where the heads can fall back on it. Impaired MFR is defined from the reserve
+map, so the mean of that map all but is the label: a ceiling, counted in no rule. There the map's
+own mean reaches 1, and a network on a fixed scale should stay at 0.98 or more. An image that is
+stretched to its own maximum does not hold the level of flow: the published 0.94 of that cell is a
+loss of information, not a success. Blocks 3 to 5 take part with --weights FILE.
 """
 
 import pandas as pd
@@ -46,6 +48,7 @@ def report(study: rp.Reproduction) -> None:
         *study.notes,
         f"AUROC [95 % interval: logit DeLong, t quantile]; single networks, seed {plan.seeds[0]}.",
         "Circular: the label is defined from the map shown; a ceiling, counted in no rule.",
+        "Encoding, depth and pooling are those of the trunk. The bullseye beside it sees the map.",
     ]
     loss = ("loss: AUROC of the map's own mean (baseline 'global mean') minus that of the row, "
             "paired DeLong, 95 %, unadjusted. Below 0: more is seen than the mean.")  # fmt: skip

@@ -10,7 +10,7 @@ import yaml
 
 import polarnet as pn
 from polarnet.evaluation import baselines
-from polarnet.reproduction import arms, bars, holdout, opening, training
+from polarnet.reproduction import arms, holdout, opening, training
 from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text
 
@@ -102,6 +102,15 @@ def test_no_two_arms_of_one_name_differ():
     # By hand: 4 maps x 2 modes, 3 x 6 single, 3 x 3 shares and 4 scratch, 3 seeds each; 3 x 3
     # encodings and 3 x 9 depths beside the main arms.
     assert len(seen) == 3 * (4 * 2 + 3 * 6 + 3 * 3 + 4) + 3 * 3 + 3 * 9
+
+
+def test_depths_that_need_a_download_are_left_to_those_who_have_the_file():
+    trunks = {
+        weights: {m.arms[0].config.last_block for m in arms.depth_models(Plan(weights=weights))}
+        for weights in ("imagenet", "vgg16.h5", None)
+    }
+    assert trunks["imagenet"] == {"block1", "block2"}
+    assert trunks["vgg16.h5"] == trunks[None] == set(arms.DEPTHS)
 
 
 def test_only_a_full_study_fine_tunes_its_side_studies():
@@ -343,7 +352,8 @@ def test_a_freeze_names_the_commit_of_its_runs(study):
 
 def test_baselines_of_a_cohort_without_clinic_are_those_of_maps(study, monkeypatch):
     monkeypatch.setattr(baselines, "ROUNDS", (2,))
-    monkeypatch.setattr(baselines, "TREES", 5)
+    for name in ("TREES", "TREES_TO_CHOOSE"):
+        monkeypatch.setattr(baselines, name, 2)
     bare = dataclasses.replace(study.train, clinical=study.train.clinical.iloc[:, :0])
     scores = pn.baseline_scores(
         bare, [bare], map_type="stress", traits=("diabetes",), seed=1, models=pn.BASELINES
