@@ -19,9 +19,11 @@ def encode(maps, config):
 
 
 def test_absolute_encoding_is_the_window_and_vgg16s_means(resolved):
-    """By hand: 3 of 0-6 mL/min/g is grey 127.5; BGR means 103.939, 116.779, 123.68 (Keras)."""
-    image = encode(np.full((1, 32, 32, 1), 3.0, np.float32), resolved())
-    assert image[0, 5, 5] == pytest.approx([127.5 - 103.939, 127.5 - 116.779, 127.5 - 123.68])
+    """By hand: 3 of 0-6 mL/min/g is grey 127.5, 9 is white; BGR means 103.939, 116.779, 123.68
+    (Keras)."""
+    for flow, grey in ((3.0, 127.5), (9.0, 255.0)):
+        image = encode(np.full((1, 32, 32, 1), flow, np.float32), resolved())
+        assert image[0, 5, 5] == pytest.approx([grey - 103.939, grey - 116.779, grey - 123.68])
 
 
 def test_relative_encoding_forgets_the_level(resolved):
@@ -37,6 +39,10 @@ def test_colour_maps_have_8_bits(resolved):
     ramp = np.linspace(0, 6, 1024, dtype=np.float32).reshape(1, 32, 32, 1)
     colours = np.unique(encode(ramp, config).reshape(-1, 3), axis=0)
     assert 200 < len(colours) <= 256
+    # By hand: jet begins at (0, 0, 0.5) and ends at (0.5, 0, 0) of red, green, blue.
+    darkest, brightest = encode(ramp, config)[0][[0, -1], [0, -1]] + [103.939, 116.779, 123.68]
+    assert darkest == pytest.approx([127.5, 0, 0], abs=0.6)
+    assert brightest == pytest.approx([0, 0, 127.5], abs=0.6)
     with pytest.raises(ValueError, match="matplotlib colour map"):
         encode(ramp, resolved(palette="jett"))
 
