@@ -147,8 +147,8 @@ class ExperimentConfig:
     scaling: str = "absolute"
     palette: str = "grey"
     share: float | None = None
-    learning_rate: float = 3e-2
-    epochs: int = 200
+    learning_rate: float = 3e-3
+    epochs: int = 50
     batch_size: int = 64
     finetune_learning_rate: float = 3e-5
     finetune_epochs: int = 10

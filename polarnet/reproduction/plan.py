@@ -69,7 +69,7 @@ class Plan:
     primaries: tuple[tuple[str, ...], ...] = (("stress", "impaired_mfr"), ("stress", "sex"))
     input_size: int = 112
     weights: str | None = "imagenet"
-    epochs: int = 200
+    epochs: int = 50
     finetune_epochs: int = 10
     val: float = 0.15
     test: float = 0.11
