@@ -33,7 +33,7 @@ from polarnet.explain.groups import drawn_patients
 from polarnet.explain.logits import check_trait
 from polarnet.explain.methods import STRONGEST, check_method
 from polarnet.explain.occlusion import removal_curve, usual_segments
-from polarnet.explain.randomisation import BETWEEN, cascade
+from polarnet.explain.randomisation import BETWEEN, cascade, random_heads
 from polarnet.explain.verdicts import not_judged
 from polarnet.folders import check_vacant, new_folder
 from polarnet.network import Run, predict
@@ -63,6 +63,10 @@ CHECKED: Final = 100
 
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
+
+RANDOM_HEADS: Final = 3
+"""Random heads, with the negative of each, that a trait without trunk is compared with: the map of
+a single one, of 20 weights, may be like the trained one by chance (our choice)."""
 
 REPLACED: Final = (0, 1, 2, 4, 6, 9, 13, 17)
 """Numbers of replaced segments at which `check_faithful` compares scores (our choice)."""
@@ -143,9 +147,15 @@ def explain_run(
         steps, forgot = cascade(
             first, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
         )
+        random = [forgot]
+        if not first.heads.loc[trait, "share"]:
+            random = [
+                attribution(drawn, checked, trait, method, seed=seed)
+                for drawn in random_heads(first, trait, RANDOM_HEADS, seed=seed)
+            ]
         level = random_pair_level(heats[0][few], seed=seed)
         checks = [
-            check_randomised(heats[0][few], forgot, level, seed=seed),
+            check_randomised(heats[0][few], np.stack(random), level, seed=seed),
             _check_permuted(shuffled, checked, trait, method, heats[0][few], level, seed),
             _check_repeatable([heat[few] for heat in heats], seed),
             *_check_input(first, checked, heats[0][few], seed),

@@ -117,6 +117,21 @@ def test_a_map_that_random_weights_replace_passes(heat):
         assert check.verdict.startswith("passes: the map changes")
 
 
+def test_maps_that_have_nothing_in_common_pass_even_where_patients_are_opposites(heat):
+    opposite = Level(-0.4, -0.5, -0.3)
+    nothing = check_randomised(heat, np.stack([heat, -heat]), opposite)
+    assert (nothing.is_passed, nothing.reference) == (True, 0.0)
+    assert check_randomised(heat, heat, opposite).is_passed is False
+
+
+def test_several_random_networks_are_compared_by_their_mean_correlation(heat, level):
+    """A network that agrees by chance is made up for by one that agrees as little."""
+    check = check_randomised(heat, np.stack([heat, -heat, heat, -heat]), level)
+    assert check.value == pytest.approx(0, abs=1e-6)
+    assert check.is_passed is True
+    assert check_randomised(heat, np.stack([heat, heat]), level).value == pytest.approx(1)
+
+
 def test_a_map_that_survives_shuffled_labels_fails(heat, level):
     check = check_permuted(heat, 2 * heat, level)
     assert check.is_passed is False

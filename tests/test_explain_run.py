@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.cli import main
+from polarnet.explain import randomisation
 from polarnet.explain.attribution import attribution
 from polarnet.explain.randomisation import cascade, layers_down, randomised_runs
 from polarnet.network.model import below
@@ -216,6 +217,16 @@ def test_layers_of_equal_shape_forget_independently(run, resolved):
         if len(kernels) > 1:
             apart = np.corrcoef(kernels)[np.triu_indices(len(kernels), 1)]
             assert np.abs(apart).max() < 0.05
+
+
+def test_each_random_head_is_followed_by_its_negative(run):
+    kernels = [
+        one.model.get_layer("sex").kernel.numpy()
+        for one in randomisation.random_heads(run, "sex", 2, seed=1)
+    ]
+    np.testing.assert_array_equal(kernels[1], -kernels[0])
+    np.testing.assert_array_equal(kernels[3], -kernels[2])
+    assert abs(np.corrcoef(kernels[0].ravel(), kernels[2].ravel())[0, 1]) < 0.1
 
 
 def test_forgetting_leaves_the_random_state_of_the_user_alone(run):

@@ -44,8 +44,11 @@ def check_randomised(
 
     Parameters
     ----------
-    heat, randomised
-        Maps of the trained and of the fully randomised network, (n, size, size), same studies.
+    heat
+        Maps of the trained network, (n, size, size).
+    randomised
+        Maps of the fully randomised network for the same studies, of the same shape; or of several,
+        (n_networks, n, size, size), over which the correlation is averaged.
     level
         As from `random_pair_level` of `heat`.
     patients
@@ -55,17 +58,20 @@ def check_randomised(
     Returns
     -------
     Check of the median rank correlation of the two maps. It passes if the interval's upper end
-    is not above that of the random-pair level: what two patients share any two maps may share,
-    and whatever exceeds it comes from the input and the architecture, not from training.
+    is not above that of the random-pair level, or 0 where that is lower: what two patients share
+    any two maps may share, and whatever exceeds it comes from the input and the architecture, not
+    from training.
 
     References
     ----------
     Adebayo et al., NeurIPS 2018 (arXiv 1810.03292). Arun et al., Radiol Artif Intell
     2021;3:e200267.
     """
+    networks = randomised if randomised.ndim == 4 else randomised[None]
+    agreement = np.mean([rank_correlation(heat, maps) for maps in networks], axis=0).round(9)
     return _check_changed(
         "random weights", "the trained weights are replaced by random ones",
-        rank_correlation(heat, randomised), level, patients, seed,
+        agreement, level, patients, seed,
     )  # fmt: skip
 
 
@@ -267,9 +273,10 @@ def _check_changed(
 ) -> Check:
     """Check that two maps of a study agree no more than those of two patients."""
     median, n = over_patients(agreement, patients, seed)
+    reference = max(level.high, 0.0)  # maps without anything in common agree by 0
     beside = f"(rank correlation {median.median:.2f}; two patients share {level.median:.2f})"
     return judged(
-        name, median, n, level.high, median.high <= level.high,
+        name, median, n, reference, median.high <= reference,
         f"the map changes when {change} {beside}",
         f"the map hardly changes when {change} {beside}",
     )  # fmt: skip

@@ -164,7 +164,8 @@ def _logits_of(run: Run, trait: str) -> Callable[[list[np.ndarray]], np.ndarray]
 
     In the precision of the training, which may be several times as fast as float32.
     """
-    logit = logit_model(fast_run(run), trait)
+    has_trunk = run.heads.loc[trait, "share"] > 0
+    logit = logit_model(fast_run(run) if has_trunk else run, trait)
     forward = tf.function(lambda maps: logit([maps], training=False), reduce_retracing=True)
 
     def logits(variants: list[np.ndarray]) -> np.ndarray:
