@@ -91,13 +91,16 @@ def read_finetuning(folder: Path) -> str:
     return found if found in (KEPT, NOT_KEPT, NO_SHARE) else ""
 
 
-def trust_words(heads: pd.DataFrame) -> str:
-    """How much each head trusts the trunk beside the bullseye, in words."""
+def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
+    """How much each head trusts the trunk beside the bullseye, in words, and what became of
+    fine-tuning.
+    """
     told = [
         f"{trait} {share:g}" + ("" if share else " (bullseye alone)")
         for trait, share in heads["share"].items()
     ]
-    return f"share of the trunk: {', '.join(told)}"
+    tuned = f"; fine-tuning: {finetuning}" if finetuning else ""
+    return f"share of the trunk: {', '.join(told)}{tuned}"
 
 
 def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:

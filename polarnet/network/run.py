@@ -74,8 +74,7 @@ class Run:
         """
         if self.config.mode == "scratch":
             return "a small network without VGG16"
-        tuned = f"; fine-tuning: {self.finetuning}" if self.finetuning else ""
-        return trust_words(self.heads) + tuned
+        return trust_words(self.heads, self.finetuning)
 
     def _repr_html_(self) -> str:
         is_phantom = self.config.software == PHANTOM

@@ -20,7 +20,7 @@ from polarnet.report.maps import plot_polar_map
 from polarnet.report.pictures import picture_of
 from polarnet.report.runfigures import draw_calibration, draw_forest, draw_roc
 from polarnet.report.tables import interval_text, p_text, short_note
-from polarnet.rundata import read_heads, trust_words
+from polarnet.rundata import read_finetuning, read_heads, trust_words
 
 PAPER: Final = {
     ("reserve", "impaired_mfr"): "0.94 [0.87, 0.98]",
@@ -106,7 +106,7 @@ def _run_facts(folder: Path, config: ExperimentConfig) -> dict[str, Any]:
         f"{config.precision}, seed {config.seed}"
     )
     if config.mode != "scratch":
-        text += f"; {trust_words(read_heads(folder, config.traits))}"
+        text += f"; {trust_words(read_heads(folder, config.traits), read_finetuning(folder))}"
     return {"name": folder.name, "text": text}
 
 

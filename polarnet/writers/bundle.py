@@ -22,6 +22,7 @@ from polarnet.rundata import (
     HEADS_FILE,
     PATIENTS_FILE,
     check_files,
+    read_finetuning,
     read_heads,
     studies_digest,
     trust_words,
@@ -102,7 +103,9 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         "n_test": len(tested),
         "weights": _weights(config),
         "trust": [
-            "no VGG16" if one.mode == "scratch" else trust_words(read_heads(folder, one.traits))
+            "no VGG16"
+            if one.mode == "scratch"
+            else trust_words(read_heads(folder, one.traits), read_finetuning(folder))
             for folder, one in zip(folders, configs, strict=True)
         ],
         "metrics": {
