@@ -4,9 +4,9 @@
     python experiments/phantom_replications.py --out OUT --modes frozen,finetuned --cohorts 5
 
 Phantom, not patients. Every cohort (n = 1,200, of which 70 % train and 15 % validate) has a seed of
-its own and 5,000 test patients of another; they choose nothing. The network is the mean of three
-frozen seeds; the comparator of a cell is the baseline with the lowest validation log-loss. Writes
-OUT/cohort-SEED.csv for each cohort (finished cohorts are kept, so that an interrupted call goes
+its own and 5,000 test patients of another; they choose nothing. The network is frozen, of one seed
+(`--seeds`: the mean of several); the comparator of a cell is the baseline with the lowest validation
+log-loss. Writes OUT/cohort-SEED.csv for each cohort (finished cohorts are kept, so that an interrupted call goes
 on) and OUT/phantom_replications.csv: the mean over cohorts of (network - comparator), of (network -
 global mean) and of (network - 17 segments) with a 95 % t interval over cohorts, which holds both
 the chance of the training and of the test patients. With more than one mode, OUT/modes.csv has the
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, default=20)
     parser.add_argument("--n-train", type=int, default=1200)
     parser.add_argument("--n-test", type=int, default=5000)
-    parser.add_argument("--seeds", type=int, default=3, help="networks in an ensemble")
+    parser.add_argument("--seeds", type=int, default=1, help="networks in an ensemble")
     parser.add_argument("--modes", default="frozen", help="the network's, then further ones")
     parser.add_argument("--input-size", type=int, default=64, help="pixels (as the maps)")
     parser.add_argument("--processes", type=int, default=1, help="cohorts at a time")
