@@ -5,12 +5,13 @@
 
 Phantom, not patients. Every cohort (n = 1,200, of which 70 % train and 15 % validate) has a seed of
 its own and 5,000 test patients of another; they choose nothing. The network is frozen, of one seed
-(`--seeds`: the mean of several); the comparator of a cell is the baseline with the lowest validation
-log-loss. Writes OUT/cohort-SEED.csv for each cohort (finished cohorts are kept, so that an interrupted call goes
-on) and OUT/phantom_replications.csv: the mean over cohorts of (network - comparator), of (network -
-global mean) and of (network - 17 segments) with a 95 % t interval over cohorts, which holds both
-the chance of the training and of the test patients. With more than one mode, OUT/modes.csv has the
-difference of each further mode to the first, mean over traits, with the same interval.
+(`--seeds`: the mean of several); the comparator of a cell is the baseline with the lowest
+validation log-loss. Writes OUT/cohort-SEED.csv for each cohort (finished cohorts are kept, so that
+an interrupted call goes on) and OUT/phantom_replications.csv: the mean over cohorts of (network -
+comparator), of (network - global mean) and of (network - 17 segments) with a 95 % t interval over
+cohorts, which holds both the chance of the training and of the test patients. With more than one
+mode, OUT/modes.csv has the difference of each further mode to the first, mean over traits, with the
+same interval.
 
 Exit code 1 where a requirement fails, over all cohorts asked for and cells that are not circular:
 the lower bound of (network - comparator) is above -0.01 in every cell, its mean over cells above
