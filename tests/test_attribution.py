@@ -282,9 +282,12 @@ def test_a_bf16_network_is_explained_as_its_float32_twin(few, resolved):
     np.testing.assert_array_equal(
         attribution(rounded, few, "sex", "gradient"), attribution(exact, few, "sex", "gradient")
     )
-    for method in ("occlusion", "scorecam"):
+    for method in ("occlusion", "scorecam", "smoothgrad"):
         found, expected = (attribution(run, few, "sex", method) for run in (rounded, exact))
-        assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+        # Single pixels of a gradient differ by more, where a maximum lies in another cell.
+        most = 0.15 if method == "smoothgrad" else 0.05
+        assert 0 < np.abs(found - expected).max() < most * np.abs(expected).max()
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("size", [32, 64, 112])

@@ -55,8 +55,10 @@ def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> E
         Noisy copies over which the gradient is averaged (SmoothGrad), 0: the plain gradient.
     noise
         SD of their noise, as a share of each map's range. Drawn from NumPy's global state.
+
+    Many passes are made in the precision of the training, whose rounding noise covers.
     """
-    saliency = Saliency(logit_model(run, trait), clone=False)
+    saliency = Saliency(logit_model(fast_run(run) if samples else run, trait), clone=False)
 
     def explain(maps: np.ndarray) -> np.ndarray:
         raw = saliency(

@@ -19,7 +19,7 @@ from polarnet.network.model import head_name
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
 
-BETWEEN: Final = 20
+BETWEEN: Final = 10
 """Patients for whom the layers between the heads and the first are followed (our choice)."""
 
 
