@@ -160,7 +160,7 @@ def test_another_plan_or_cohort_is_refused(study, cohort_folder, tmp_path):
     trained = study.run_folder("stress-frozen-seed1")
     trained.mkdir(parents=True)
     (trained / "environment.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"another plan \(epochs: 200 there, 7 here\)"):
+    with pytest.raises(ValueError, match=r"another plan \(epochs: 50 there, 7 here\)"):
         opening.open_reproduction(cohort_folder, study.folder, other)
     pn.make_phantom_cohort(60, seed=12, size=32).save(tmp_path / "other")
     with pytest.raises(ValueError, match="of another cohort"):
