@@ -62,7 +62,6 @@ _RANGES: Final = {
     "epochs": (int, 1, 100_000),
     "finetune_epochs": (int, 1, 100_000),
     "batch_size": (int, 1, 100_000),
-    "views": (int, 0, 1000),
     "finetune_patience": (int, 1, 100_000),
     "seed": (int, 0, 2**31 - 1),
     "map_size": (int, 2, 8192),
@@ -119,10 +118,8 @@ class ExperimentConfig:
     anchor
         Pulls the weights of the last block towards those that fine-tuning begins at (L2-SP).
     augment
-        Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip.
-    views
-        With `augment`: changed copies of each map, which the epochs take in turn, so that the trunk
-        sees each copy once. 0: new ones in every epoch, all through the trunk.
+        Turn by up to 10 degrees, stretch by up to 3 %, add noise; never a flip. Each map has eight
+        changed copies, which the epochs take in turn.
     val, test
         Shares of the patients, where the cohort brings no split of its own.
     precision
@@ -155,7 +152,6 @@ class ExperimentConfig:
     finetune_patience: int = 3
     anchor: float = 0.1
     augment: bool = False
-    views: int = 8
     val: float = 0.15
     test: float = 0.15
     precision: str = "auto"

@@ -72,25 +72,3 @@ def test_other_weights_have_another_key(resolved):
         built = pn.build_model(dataclasses.replace(config, seed=seed))
         keys.add(features._key(model.below(built, model.DEEP), model.DEEP, config))
     assert len(keys) == 2
-
-
-def test_one_pass_keeps_what_each_depth_would_keep(phantom, tmp_path, monkeypatch, resolved):
-    part = phantom.select(np.arange(5))
-    models = []
-    for trunk in ("block1", "block3"):
-        for pooling in ("aha", "global"):
-            config = resolved(trunk=trunk, pooling=pooling)
-            models.append((pn.build_model(config), config))
-    maps = input_maps(part, resolved())
-    alone = [
-        features.trunk_features(*pair, model.DEEP, maps, tmp_path / "alone")[:] for pair in models
-    ]
-    features.keep_depths(models, part, tmp_path / "together")
-
-    def never(*_):
-        raise AssertionError("computed again")
-
-    monkeypatch.setattr(features, "_keep", never)
-    for pair, expected in zip(models, alone, strict=True):
-        kept = features.trunk_features(*pair, model.DEEP, maps, tmp_path / "together")[:]
-        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-4)

@@ -10,9 +10,9 @@ import polarnet as pn
 from polarnet.network import fitting
 
 STOPPED = {
-    "views": ({"augment": True, "views": 2}, [2]),
+    "augmented": ({"augment": True}, [2]),
     "fine-tuned, augmented, in the head and in the block": (
-        {"mode": "finetuned", "trunk": "block1", "finetune_epochs": 2, "augment": True, "views": 0},
+        {"mode": "finetuned", "trunk": "block1", "finetune_epochs": 2, "augment": True},
         [2, 4],
     ),
     "from scratch": ({"mode": "scratch", "finetune_epochs": 3}, [2]),

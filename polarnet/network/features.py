@@ -23,12 +23,10 @@ import numpy as np
 import tensorflow as tf
 
 from polarnet.cachefolder import limit_bytes, mark_used, trim
-from polarnet.cohort import Cohort
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import ENCODING_VERSION
-from polarnet.network.inputs import input_maps
-from polarnet.network.model import BLOCK_ENDS, DEEP, below
+from polarnet.network.model import below
 from polarnet.progressbar import progress_bar
 
 BATCH: Final = 32
@@ -107,47 +105,11 @@ def trunk_features(
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         limit = limit_bytes()  # a misspelt limit is told before the work
-        _keep([folder], lower, maps, missing, digests, show_progress)
+        _keep(folder, lower, maps, missing, digests, show_progress)
         trim(cache, limit)
         shards, place = _sound_shards(folder, set(digests))
     place_of = np.array([place[digest] for digest in digests])
     return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
-
-
-def keep_depths(
-    models: Sequence[tuple[keras.Model, ExperimentConfig]],
-    cohort: Cohort,
-    cache: Path,
-    *,
-    show_progress: bool = False,
-) -> None:
-    """Keep the pooled features of several frozen models that differ in depth and pooling.
-
-    The maps go through the deepest trunk once; the others are cut from it on the way. What
-    `trunk_features` is asked for afterwards is there.
-
-    Parameters
-    ----------
-    models
-        Frozen models of `build_model` with their settings, of the same weights and encoding.
-    """
-    deepest, config = max(models, key=lambda pair: pair[1].last_block)
-    outputs = []
-    for model, settings in models:
-        end = BLOCK_ENDS[settings.last_block]
-        pool = keras.Model(model.get_layer(end).output, model.get_layer(DEEP).output)
-        outputs.append(pool(deepest.get_layer(end).output))
-    joint = keras.Model(deepest.input, outputs)
-    folders = [cache / _key(below(model, DEEP), DEEP, settings) for model, settings in models]
-    maps = input_maps(cohort, config)
-    digests = map_digests(maps)
-    present = [_sound_shards(folder, set(digests))[1] for folder in folders]
-    is_missing = [any(d not in place for place in present) for d in digests]
-    missing = list({d: row for row, d in enumerate(digests) if is_missing[row]}.values())
-    if missing:
-        limit = limit_bytes()  # a misspelt limit is told before the work
-        _keep(folders, joint, maps, missing, digests, show_progress)
-        trim(cache, limit)
 
 
 def map_digests(maps: Maps) -> list[bytes]:
@@ -159,20 +121,15 @@ def map_digests(maps: Maps) -> list[bytes]:
 
 
 def _keep(
-    folders: Sequence[Path],
+    folder: Path,
     lower: keras.Model,
     maps: Maps,
     rows: Sequence[int],
     digests: Sequence[bytes],
     show_progress: bool,
 ) -> None:
-    """Send maps through a model with one output a folder, and keep what comes out."""
-
-    @tf.function
-    def forward(batch: tf.Tensor) -> list[tf.Tensor]:
-        outputs = lower(batch, training=False)
-        return outputs if isinstance(outputs, list) else [outputs]
-
+    """Send maps through a model, and keep what comes out."""
+    forward = tf.function(lambda batch: lower(batch, training=False))
     with progress_bar(
         total=len(rows), desc="Features", unit="map", disable=not show_progress
     ) as bar:
@@ -181,12 +138,9 @@ def _keep(
             values = []
             for first in range(0, len(shard), BATCH):
                 batch = shard[first : first + BATCH]
-                filled = _filled(maps[batch])
-                values.append([out.numpy()[: len(batch)] for out in forward(filled)])
+                values.append(padded(forward, maps[batch]))
                 bar.update(len(batch))
-            for folder, parts in zip(folders, zip(*values, strict=True), strict=True):
-                kept = np.concatenate(parts).astype(np.float32)
-                _write_shard(folder, kept, [digests[row] for row in shard])
+            _write_shard(folder, np.concatenate(values), [digests[row] for row in shard])
 
 
 def padded(

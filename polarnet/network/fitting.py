@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import Features, Maps, in_batches, trunk_features
 from polarnet.network.heads import choose_heads, fitted_heads
-from polarnet.network.inputs import input_maps
+from polarnet.network.inputs import Inputs, input_maps
 from polarnet.network.model import (
     DEEP,
     WIDE,
@@ -46,7 +46,20 @@ _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
 
-Inner = Sequence[Source | list[Source]]
+Inner = Sequence[Sequence[Source]]
+"""For each input of a model rows of the training studies, in one or more views that the epochs take
+in turn."""
+
+VIEWS: Final = 8
+"""Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
+
+
+class _Read(NamedTuple):
+    """What is kept of some maps, and both groups of features."""
+
+    kept: Source
+    wide: np.ndarray
+    deep: Source
 
 
 @dataclass(frozen=True)
@@ -109,15 +122,14 @@ def fit(
     end = kept_end(config) or config.map_type
     maps, val_maps = input_maps(train, config), input_maps(val, config)
 
-    def features_of(rows: Maps) -> Features | Maps:
-        if end == config.map_type:
-            return rows
-        return trunk_features(base, config, end, rows, cache, show_progress=show_progress)
+    def read(rows: Maps) -> _Read:
+        kept: Source = rows
+        if end != config.map_type:
+            kept = trunk_features(base, config, end, rows, cache, show_progress=show_progress)
+        return _Read(kept, wide_features(base, rows), _through(base, end, DEEP, kept))
 
-    kept, kept_val = features_of(maps), features_of(val_maps)
-    wide = wide_features(base, maps)
-    deep = _through(base, end, DEEP, kept)
-    groups, traits = {WIDE: wide, DEEP: deep[:]}, train.traits[list(config.traits)]
+    plain, of_val = read(maps), read(val_maps)
+    groups, traits = {WIDE: plain.wide, DEEP: plain.deep[:]}, train.traits[list(config.traits)]
     heads = choose_heads(
         groups, traits, train.patients, seed=config.seed, share=config.share,
         show_progress=show_progress,
@@ -129,29 +141,20 @@ def fit(
         # Few digits, so that the last ones, which depend on the machine, do not count.
         start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
         model.get_layer(head_name(trait)).set_weights(start)
-    views = [Varied(maps, k, config.seed) for k in range(config.views if config.augment else 0)]
-    kept_views = [features_of(view) for view in views]
     progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
-    val_wide = wide_features(base, val_maps)
     trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
-    if views:
-        seen: Inner = [
-            [wide_features(base, view) for view in views],
-            [_through(base, end, DEEP, view) for view in kept_views],
-        ]
-    else:
-        seen = [wide, deep]
-    stage = Stage("heads", config.learning_rate, config.epochs, config.epochs, is_convex=True)
+    seen = [read(view) for view in _views(maps, config)] if config.augment else [plain]
     history = trainer.run(
-        stage, (WIDE, DEEP), seen, [val_wide, _through(base, end, DEEP, kept_val)]
-    )
+        Stage("heads", config.learning_rate, config.epochs, config.epochs, is_convex=True),
+        (WIDE, DEEP), [[r.wide for r in seen], [r.deep for r in seen]], [of_val.wide, of_val.deep],
+    )  # fmt: skip
     if config.mode == "frozen":
         return Fitted(model, heads, history, progress)
     if not heads["share"].any():
         return Fitted(model, heads, history, progress, NO_SHARE)
     cut: tuple[str, ...] = (WIDE, end)
-    whole: Inner = [[wide_features(base, v) for v in views], kept_views] if views else [wide, kept]
-    whole_val: Sequence[Source] = [val_wide, kept_val]
+    whole: Inner = [[r.wide for r in seen], [r.kept for r in seen]]
+    whole_val: Sequence[Source] = [of_val.wide, of_val.kept]
     if end == config.map_type:  # which the bullseye comes from, too
         cut, whole, whole_val = cut[1:], whole[1:], whole_val[1:]
     before = model.get_weights()
@@ -192,8 +195,14 @@ def _from_scratch(
         "scratch", config.learning_rate, config.finetune_epochs, config.finetune_patience,
         is_convex=False,
     )  # fmt: skip
-    history = trainer.run(stage, (config.map_type,), [maps], [val_maps])
+    views = _views(maps, config) if config.augment else [maps]
+    history = trainer.run(stage, (config.map_type,), [views], [val_maps])
     return Fitted(model, heads, history, progress)
+
+
+def _views(maps: Inputs, config: ExperimentConfig) -> list[Source]:
+    """The same maps, changed slightly in several ways."""
+    return [Varied(maps, k, config.seed) for k in range(VIEWS)]
 
 
 def _is_gain(gains: np.ndarray) -> bool:
@@ -216,19 +225,12 @@ class _Trainer:
     def run(
         self, stage: Stage, cut: Sequence[str], inputs: Inner, val_inputs: Sequence[Source]
     ) -> pd.DataFrame:
-        """Train what lies above some layers, on what stands at their outputs.
-
-        With augmentation and without kept views, maps are changed anew in every epoch and pass
-        through the whole model.
-        """
+        """Train what lies above some layers, on what stands at their outputs."""
         config, traits = self.config, list(self.config.traits)
         upper = above(self.model, cut)
-        is_varied = config.augment and not config.views
-        bottom = self.model if is_varied else upper
-        rows = [input_maps(self.train, config)] if is_varied else inputs
         # One output and one loss: a loss per head costs more in bookkeeping than in arithmetic.
-        heads = keras.ops.concatenate([bottom.output[trait] for trait in traits], axis=1)
-        trainee = keras.Model(bottom.input, heads)
+        heads = keras.ops.concatenate([upper.output[trait] for trait in traits], axis=1)
+        trainee = keras.Model(upper.input, heads)
         self._penalise()
         steps = math.ceil(len(self.train) / config.batch_size)
         # Falls to zero, so that the last epoch is near the optimum whatever the order was.
@@ -246,9 +248,8 @@ class _Trainer:
             first_epoch = watch.take_up(trainee)
             if not stage.is_over(watch.losses):
                 batches = training_batches(
-                    rows, self.train.traits[traits], batch_size=config.batch_size,
+                    inputs, self.train.traits[traits], batch_size=config.batch_size,
                     epochs=stage.epochs, seed=config.seed, first_epoch=first_epoch,
-                    is_varied=is_varied,
                 )  # fmt: skip
                 trainee.fit(
                     batches, epochs=stage.epochs, initial_epoch=first_epoch, steps_per_epoch=steps,

@@ -79,26 +79,23 @@ Source = np.ndarray | Features | Maps
 
 
 def training_batches(
-    inputs: Sequence[Source | list[Source]],
+    inputs: Sequence[Sequence[Source]],
     traits: pd.DataFrame,
     *,
     batch_size: int,
     epochs: int,
     seed: int,
     first_epoch: int = 0,
-    is_varied: bool = False,
 ) -> tf.data.Dataset:
     """All epochs in one stream, each in an order that depends on seed and epoch alone.
 
     Parameters
     ----------
     inputs
-        One for each input of the model: rows (n, ...), float32; or several of the same studies,
-        which the epochs take in turn.
+        One for each input of the model: views of the same studies, rows (n, ...), float32, which
+        the epochs take in turn.
     first_epoch
         Epochs before this one are left out: they were trained before.
-    is_varied
-        Whether the rows are maps that are changed slightly.
 
     Returns
     -------
@@ -109,12 +106,12 @@ def training_batches(
     # A small last batch would weigh as much as a full one.
     even_size = math.ceil(n / math.ceil(n / batch_size))
     labels = tf.constant(marked_labels(traits))
-    in_turn = [rows if isinstance(rows, list) else [rows] for rows in inputs]
     # What fits into memory once is gathered by TensorFlow; everything else is read row by row.
     constants = [
         tf.constant(views[0]) if len(views) == 1 and isinstance(views[0], np.ndarray) else None
-        for views in in_turn
+        for views in inputs
     ]
+    shapes = [[None, *views[0][:1].shape[1:]] for views in inputs]
     numbers = range(first_epoch, epochs)
     orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
@@ -125,13 +122,13 @@ def training_batches(
     def gather(k: int, epoch: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         if constants[k] is not None:
             return tf.gather(constants[k], rows)
-        views = in_turn[k]
+        views = inputs[k]
         values = tf.numpy_function(lambda e, r: views[e % len(views)][r], [epoch, rows], tf.float32)
-        values.set_shape([None, *views[0][:1].shape[1:]])
-        return vary(values, rows, epoch, seed) if is_varied else values
+        values.set_shape(shapes[k])
+        return values
 
     def load(epoch: tf.Tensor, rows: tf.Tensor) -> tuple:
-        values = tuple(gather(k, epoch, rows) for k in range(len(in_turn)))
+        values = tuple(gather(k, epoch, rows) for k in range(len(inputs)))
         return values if len(values) > 1 else values[0], tf.gather(labels, rows)
 
     stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders)).flat_map(

@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +21,10 @@ from polarnet.folders import new_folder
 from polarnet.jsonfile import write_facts
 from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
-from polarnet.network.features import keep_depths, weights_digest
+from polarnet.network.features import weights_digest
 from polarnet.network.fitting import fit
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import build_model, in_float32
+from polarnet.network.model import in_float32
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import predict
 from polarnet.network.progress import forget_progress
@@ -125,24 +124,6 @@ def train(
         write_facts(folder / ENVIRONMENT_FILE, facts)
     forget_progress(fitted.progress)
     return run
-
-
-def keep_features(
-    configs: Sequence[ExperimentConfig], cohorts: Sequence[Cohort], cache: Path
-) -> None:
-    """Keep the features that frozen networks of different depth and pooling will ask for.
-
-    Parameters
-    ----------
-    configs
-        Frozen settings that share maps, encoding, input size and weights.
-    cohorts
-        Whose maps go through the deepest trunk, once.
-    """
-    for cohort in cohorts:
-        resolved = [resolved_config(config, cohort) for config in configs]
-        models = [(build_model(config), config) for config in resolved]
-        keep_depths(models, cohort, cache, show_progress=True)
 
 
 def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfig:

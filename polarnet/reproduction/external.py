@@ -13,7 +13,6 @@ from polarnet.phantom import make_phantom_cohort
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.holdout import frozen_decisions
 from polarnet.reproduction.opening import Reproduction
-from polarnet.reproduction.training import keep_shared_features
 from polarnet.rundata import DATA_FILE, data_facts, keep_data, pixel_digests
 
 SCORES: Final = "external_scores"
@@ -63,7 +62,6 @@ def score_external(study: Reproduction, models: Iterable[Model], external: Cohor
         return
     from polarnet.network.scoring import score_run
 
-    keep_shared_features(missing, [external], study.cache)
     for arm in missing:
         score_run(study.run_folder(arm.name), external, study.cache, _path(study, arm))
 

@@ -156,10 +156,8 @@ def score_hold_out(study: Reproduction, models: Iterable[Model], *, by: str) -> 
     if not missing:
         return
     from polarnet.network.scoring import score_run
-    from polarnet.reproduction.training import keep_shared_features
 
     test = read_hold_out(study, by=by, what_for=f"maps, to score {len(missing)} networks")
-    keep_shared_features(missing, [test], study.cache)
     for arm in missing:
         score_run(study.run_folder(arm.name), test, study.cache)
 

@@ -32,28 +32,9 @@ def train_arms(arms: Sequence[Arm], train: Cohort, val: Cohort, runs: Path, cach
     """Train networks on these studies, each into its folder below `runs`."""
     from polarnet.network import train as train_network
 
-    keep_shared_features(arms, (train, val), cache)
     for arm in progress_bar(arms, desc="Networks", unit="network"):
         part = share_of(train, arm.share, seed=arm.config.seed)
         train_network(part, val, arm.config, runs / arm.name, cache=cache, show_progress=False)
-
-
-def keep_shared_features(arms: Sequence[Arm], cohorts: Iterable[Cohort], cache: Path) -> None:
-    """Send maps through the trunk once for all frozen arms that differ in depth or pooling."""
-    groups: dict[tuple[object, ...], dict[tuple[object, ...], Arm]] = {}
-    for arm in arms:
-        config = arm.config
-        if config.mode == "frozen" and not config.augment:
-            key = (config.map_type, config.scaling, config.palette, config.input_size)
-            groups.setdefault(key, {}).setdefault((config.last_block, config.pooling), arm)
-    shared = [list(group.values()) for group in groups.values() if len(group) > 1]
-    if not shared:
-        return
-    from polarnet.network.training import keep_features
-
-    cohorts = list(cohorts)
-    for group in shared:
-        keep_features([arm.config for arm in group], cohorts, cache)
 
 
 def share_of(cohort: Cohort, share: float, *, seed: int) -> Cohort:
