@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from vessels import diseased_vessels
 
 import polarnet as pn
 
@@ -68,7 +69,7 @@ def main() -> int:
 def phantom(n: int, seed: int) -> pn.Cohort:
     """Patients whose only trait is `ischemia`."""
     cohort = pn.make_phantom_cohort(n, seed=seed)
-    is_diseased = (pn.diseased_vessels(cohort.truth) > 0).any(axis=1)
+    is_diseased = (diseased_vessels(cohort.truth) > 0).any(axis=1)
     return replace(cohort, traits=is_diseased.astype(float).to_frame("ischemia"))
 
 

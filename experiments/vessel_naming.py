@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegressionCV
 from statsmodels.stats.proportion import proportion_confint
+from vessels import VESSELS, compare_naming, diseased_vessels, name_vessel
 
 import polarnet as pn
 
@@ -38,7 +39,6 @@ METHODS = (
 NORMAL = "normal_stress.npy"
 EYE = "lowest flow against normal (eye)"
 DEPTHS = {"< 20 %": (0.0, 0.2), "20-40 %": (0.2, 0.4), "> 40 %": (0.4, 1.01)}
-VESSELS = ("LAD", "RCA", "LCx")
 NOTES = [
     "Phantom, not patients.",
     "Macro F1 of LAD, RCA and LCx, one study a patient [95 %, percentile bootstrap over patients, "
@@ -64,7 +64,7 @@ def main() -> None:
     test = phantom(arguments.n_test, TEST_SEED)
     is_first = ~test.patients.duplicated().to_numpy()
     test = test.select(np.flatnonzero(is_first))
-    depth = pn.diseased_vessels(test.truth)
+    depth = diseased_vessels(test.truth)
     diseased = test.select(np.flatnonzero((depth > 0).any(axis=1)))
     named = comparators(train, val, diseased, settings("frozen", arguments.weights), out)
     comparator_names = list(named)
@@ -82,8 +82,8 @@ def main() -> None:
             except ValueError as error:  # no share of the trunk, or no bullseye
                 print(f"{method} left out. {error}")
                 continue
-            named[f"{NETWORKS[mode]}: {method}"] = pn.name_vessel(heat)
-    write_tables(pn.diseased_vessels(diseased.truth), named, comparator_names, out)
+            named[f"{NETWORKS[mode]}: {method}"] = name_vessel(heat)
+    write_tables(diseased_vessels(diseased.truth), named, comparator_names, out)
 
 
 def settings(mode: str, weights: str) -> pn.ExperimentConfig:
@@ -101,7 +101,7 @@ def settings(mode: str, weights: str) -> pn.ExperimentConfig:
 def phantom(n: int, seed: int) -> pn.Cohort:
     """Patients whose traits are `ischemia` and the three vessels."""
     cohort = pn.make_phantom_cohort(n, seed=seed)
-    is_diseased = pn.diseased_vessels(cohort.truth) > 0
+    is_diseased = diseased_vessels(cohort.truth) > 0
     traits = is_diseased.astype(float).assign(ischemia=is_diseased.any(axis=1).astype(float))
     return replace(cohort, traits=traits)
 
@@ -150,8 +150,8 @@ def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray
     regression = LogisticRegressionCV(scoring="neg_log_loss", max_iter=5000).fit(means, vessel)
     return {
         "largest territory": np.full(len(stress), "LAD", object),
-        "lowest flow (eye, raw)": pn.name_vessel(-stress),
-        EYE: pn.name_vessel(-against),
+        "lowest flow (eye, raw)": name_vessel(-stress),
+        EYE: name_vessel(-against),
         "told the vessel: network": np.array(VESSELS, object)[scores.to_numpy().argmax(axis=1)],
         "told the vessel: 17 segments": regression.predict(pn.segment_means(against)),
     }
@@ -165,7 +165,7 @@ def write_tables(
     vessel, deepest = depth.idxmax(axis=1).to_numpy(object), depth.max(axis=1).to_numpy()
 
     def naming(rows: np.ndarray) -> pd.DataFrame:
-        return pn.compare_naming(vessel[rows], {k: v[rows] for k, v in named.items()}, EYE)
+        return compare_naming(vessel[rows], {k: v[rows] for k, v in named.items()}, EYE)
 
     table = naming(is_single)
     table["is_comparator"] = table["method"].isin(comparator_names)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from vessels import name_vessel
 
 import polarnet as pn
 
@@ -59,9 +60,9 @@ def main() -> int:
     inside = pn.anatomy.disc_mask(cohort.size)
     against = np.divide(stress, normal, out=np.zeros_like(stress), where=inside)
     named = {
-        "lowest flow (eye, raw)": pn.name_vessel(-stress),
-        "lowest flow against normal (eye)": pn.name_vessel(-against),
-        **{method: pn.name_vessel(heat) for method, heat in heats.items()},
+        "lowest flow (eye, raw)": name_vessel(-stress),
+        "lowest flow against normal (eye)": name_vessel(-against),
+        **{method: name_vessel(heat) for method, heat in heats.items()},
     }
     table = pd.DataFrame(
         {"study": k + 1, "diseased": known[k], "score_ischemia": score[k], "method": method,

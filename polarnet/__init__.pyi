@@ -58,9 +58,6 @@ from .explain.attribution import attribution as attribution
 from .explain.contribution import wide_contribution as wide_contribution
 from .explain.occlusion import removal_curve as removal_curve
 from .explain.occlusion import segment_occlusion as segment_occlusion
-from .explain.pointing import compare_naming as compare_naming
-from .explain.pointing import diseased_vessels as diseased_vessels
-from .explain.pointing import name_vessel as name_vessel
 from .explain.randomisation import cascade as cascade
 from .explanation import explain_run as explain_run
 from .familiarity import Familiarity as Familiarity

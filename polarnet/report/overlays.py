@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polarnet.anatomy import disc_mask
-from polarnet.explain.pointing import TOP
 from polarnet.report.maps import HEAT, draw_scale, plot_polar_map
 from polarnet.report.style import COLOURS, SMALL, TINY, TWO_COLUMNS
+
+TOP: Final = 0.15
+"""Share of the disc that is outlined as what a map points at (our choice)."""
 
 BRIGHTEST: Final = 99
 """Percentile of a study's own attribution that gets the brightest colour (our choice)."""

@@ -1,4 +1,7 @@
-"""Does the hottest part of a map name the diseased vessel? Only a phantom knows."""
+"""The vessel that the hottest part of a map names, for vessel_naming.py and the scripts beside it.
+
+Only a phantom knows which vessel is diseased.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,8 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import TERRITORIES, disc_mask, segment_map
-from polarnet.labels import aligned
+import polarnet as pn
 
 TOP: Final = 0.15
 """Share of the disc that counts as what a map points at (our choice)."""
@@ -15,7 +17,7 @@ TOP: Final = 0.15
 UNNAMED: Final = ""
 """Where a map is the same everywhere, or two vessels get the same share."""
 
-VESSELS: Final = tuple(TERRITORIES)
+VESSELS: Final = tuple(pn.anatomy.TERRITORIES)
 
 RESAMPLES: Final = 2000
 
@@ -35,14 +37,16 @@ def name_vessel(heat: np.ndarray, *, top: float = TOP) -> np.ndarray:
     Array of n names, "LAD", "RCA", "LCx", or "" where no vessel has more than another. Pixels
     that tie for the last places share them.
     """
-    inside = disc_mask(heat.shape[-1])
+    inside = pn.anatomy.disc_mask(heat.shape[-1])
     values = heat[:, inside]
     k = max(1, round(top * values.shape[1]))
     threshold = np.partition(values, -k, axis=1)[:, [-k]]
     is_above, is_at = values > threshold, values == threshold
     left = (k - is_above.sum(axis=1, keepdims=True)) / is_at.sum(axis=1, keepdims=True)
-    segments = segment_map(heat.shape[-1])[inside]
-    members = np.stack([np.isin(segments, TERRITORIES[v]) for v in VESSELS], axis=1).astype(float)
+    segments = pn.anatomy.segment_map(heat.shape[-1])[inside]
+    members = np.stack(
+        [np.isin(segments, pn.anatomy.TERRITORIES[v]) for v in VESSELS], axis=1
+    ).astype(float)
     density = (is_above + left * is_at) @ members / members.sum(axis=0)
     names = np.array(VESSELS, object)[density.argmax(axis=1)]
     ordered = np.sort(density, axis=1)
@@ -105,7 +109,7 @@ def compare_naming(
     truth
         The diseased vessel of n patients with one, one study each.
     named
-        Way -> n names. Series are aligned with the truth by their index.
+        Way -> n names.
     reference
         The way that all others are compared with.
     resamples
@@ -116,8 +120,6 @@ def compare_naming(
     DataFrame, a row a way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
     difference to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
     """
-    truth, *names_of = map(np.asarray, aligned(truth, *named.values()))
-    named = dict(zip(named, names_of, strict=True))
     rng = np.random.default_rng(seed)
     n = len(truth)
     counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
