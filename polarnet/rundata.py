@@ -13,7 +13,7 @@ import pandas as pd
 from polarnet.cohort import Cohort
 from polarnet.cohort.checks import listing, map_digest
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
-from polarnet.csvfile import read_csv
+from polarnet.csvfile import read_csv, without_apostrophes, write_csv
 from polarnet.ids import normal_ids
 from polarnet.jsonfile import read_facts, write_facts
 
@@ -21,11 +21,13 @@ ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
 HEADS_FILE: Final = "heads.csv"
 """Share of the trunk and penalty of each trait, and the losses that spoke for them."""
+SEGMENTS_FILE: Final = "training_segments.csv"
+"""What the training studies looked like, wall by wall."""
 DATA_FILE: Final = "data.json"
 """Digests of the cohort, in a folder whose files were all made from it."""
 
 DIGESTED: Final = (
-    "model.keras", HEADS_FILE, "training_segments.csv", "familiarity.npz", PATIENTS_FILE,
+    "model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE,
 )  # fmt: skip
 """Files of a run that decide its scores and what is said of them."""
 
@@ -43,6 +45,12 @@ NOT_KEPT: Final = "not kept"
 NO_SHARE: Final = "no share of the trunk"
 """What became of fine-tuning. Without a share of the trunk, nothing would reach its weights."""
 
+ALL: Final = "all"
+"""Group of all training studies; the others are `group_without(trait)`."""
+
+_LARGEST: Final = 2**22  # bytes of a table of segments; ours have 0.2 kB a row
+_HIGHEST: Final = 1e6  # mL/min/g, percent or without unit
+_SEGMENTS: Final = [str(segment) for segment in range(1, 18)]
 _BATCH: Final = 1024  # maps in memory at once
 _DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
 
@@ -82,6 +90,64 @@ def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
     if not (pd.api.types.is_numeric_dtype(shares) and shares.between(0, LARGEST_SHARE).all()):
         raise ValueError(f"{path} has a share that is no share of the trunk. Copy the run again.")
     return table.set_index("trait")
+
+
+def training_segments(cohort: Cohort, config: ExperimentConfig) -> pd.DataFrame:
+    """Mean of each AHA segment over the training studies, and over those without each trait.
+
+    Returns
+    -------
+    DataFrame, index (map_type, group), columns "1" to "17", in the unit of the maps.
+    """
+    rows = {}
+    for map_type in config.map_types:
+        means = cohort.segment_means(map_type)
+        rows[map_type, ALL] = means.mean(axis=0)
+        for trait in config.traits:
+            is_without = (cohort.traits[trait] == 0).to_numpy()
+            rows[map_type, group_without(trait)] = means[is_without].mean(axis=0)
+    index = pd.MultiIndex.from_tuples(list(rows), names=["map_type", "group"])
+    return pd.DataFrame(np.stack(list(rows.values())), index, _SEGMENTS)
+
+
+def group_without(trait: str) -> str:
+    """Name of the training studies that do not have a trait."""
+    return f"no {trait}"
+
+
+def write_segments(segments: pd.DataFrame, folder: Path) -> None:
+    """Write the table of `training_segments` into a run folder."""
+    write_csv(segments.reset_index(), folder / SEGMENTS_FILE, float_format="%.6g")
+
+
+def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None:
+    """The table of a run folder, or None where the run has none.
+
+    Raises
+    ------
+    ValueError: the file is damaged, or is that of another run.
+    """
+    path = folder / SEGMENTS_FILE
+    if not path.is_file():
+        return None
+    groups = [ALL, *map(group_without, config.traits)]
+    expected = [(map_type, group) for map_type in config.map_types for group in groups]
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        table = pd.read_csv(path, dtype={"map_type": str, "group": str})
+        table = without_apostrophes(table).set_index(["map_type", "group"])
+        values = table.to_numpy(float)
+        if sorted(table.index) != sorted(expected) or list(table) != _SEGMENTS:
+            raise ValueError("other rows or columns")
+        # A group without studies has no means; flow is never below 0.
+        if not (np.isnan(values) | ((values >= 0) & (values < _HIGHEST))).all():
+            raise ValueError("impossible values")
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({str(error).splitlines()[0][:100]}). Copy the run again."
+        ) from None
+    return table
 
 
 def read_finetuning(folder: Path) -> str:

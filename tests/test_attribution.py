@@ -23,8 +23,8 @@ from polarnet.explain.occlusion import (
 )
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import DEEP, WIDE, below, head_name, standards_of_features
-from polarnet.network.reference import training_segments
 from polarnet.network.run import Run
+from polarnet.rundata import training_segments
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.evaluation import table as tables
-from polarnet.network import fitting
+from polarnet.network import fitting, heads
 from polarnet.suitability import check_training
 
 
@@ -46,7 +46,7 @@ def tuned(phantom, tiny, cache, tmp_path, monkeypatch):
 
     def train(is_gain, **changes):
         gains = []
-        monkeypatch.setattr(fitting, "_is_gain", lambda gain: gains.append(gain) or is_gain)
+        monkeypatch.setattr(fitting, "is_gain", lambda gain: gains.append(gain) or is_gain)
         settings = {"mode": "finetuned", "finetune_learning_rate": 1e-3, "epochs": 1} | changes
         splits = pn.split_by_patient(phantom, seed=5)
         out = tmp_path / f"run {len(list(tmp_path.iterdir()))}"
@@ -101,9 +101,9 @@ def test_without_a_share_of_the_trunk_nothing_is_fine_tuned(tuned):
 def test_a_gain_counts_that_is_larger_than_its_standard_error():
     """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt 3; -1, 1 have mean 0; 0, 0, 3 have
     mean 1 and standard error sqrt 3 / sqrt 3 = 1, which is not exceeded."""
-    assert fitting._is_gain(np.array([1.0, 2.0, 3.0]))
+    assert heads.is_gain(np.array([1.0, 2.0, 3.0]))
     for gain in ([-1.0, 1.0], [0.0, 0.0, 3.0], [-1.0, -2.0, -3.0], [0.0, 0.0], [1.0]):
-        assert not fitting._is_gain(np.array(gain))
+        assert not heads.is_gain(np.array(gain))
 
 
 def test_fine_tuning_is_pulled_towards_its_start(tuned):

@@ -66,15 +66,15 @@ def main() -> None:
 def timed(mode: str, precision: str, size: int, repeats: int) -> dict[str, object]:
     """Seconds of one part of the table, both ways."""
     model, maps, labels = prepared(mode, precision, size, TIMED)
-    lower, upper = kept_part(model, mode), above(model, CUTS[mode])
+    lower = kept_part(model, mode)
     forward = tf.function(lambda x: lower(x, training=False))
     kept = lower.predict(maps, batch_size=BATCH, verbose=0)
     # Heads cost little, so that they are timed on as many studies as they would be trained on.
     n = N_TRAIN if mode == "frozen" else TIMED
     rows = [np.resize(part, (n, *part.shape[1:])) for part in kept]
     of_rows = np.resize(labels, (n, labels.shape[1]))
-    usual = compiled(model, labels)
-    here = compiled(upper, labels, steps_per_execution=math.ceil(n / BATCH))
+    usual = compiled(model, (model.input.name,), labels)
+    here = compiled(model, CUTS[mode], labels, steps_per_execution=math.ceil(n / BATCH))
     ways = {
         "usual_train": lambda: usual.fit(maps, labels, **FIT),
         "usual_score": lambda: usual.predict(maps, batch_size=BATCH, verbose=0),
@@ -130,10 +130,12 @@ def kept_part(model: keras.Model, mode: str) -> keras.Model:
     return keras.Model(model.input, [model.get_layer(layer).output for layer in CUTS[mode]])
 
 
-def compiled(model: keras.Model, labels: np.ndarray, **options) -> keras.Model:
-    """All heads side by side, with the loss over recorded labels."""
+def compiled(
+    model: keras.Model, cut: tuple[str, ...], labels: np.ndarray, **options
+) -> keras.Model:
+    """What lies above some layers, all heads side by side, with the loss over recorded labels."""
     traits = pd.DataFrame(np.where(labels < 0, np.nan, labels))
-    joined = keras.Model(model.input, keras.ops.concatenate(list(model.output.values()), axis=1))
+    joined = above(model, cut, list(model.output))
     joined.compile(keras.optimizers.Adam(1e-3), loss=recorded_log_loss(traits), **options)
     return joined
 
@@ -145,15 +147,15 @@ def check(mode: str, weights: str | None) -> dict[str, object]:
     scores = {}
     for way in ("usual", "here"):
         model, inputs, labels = prepared(mode, "float32", CHECKED, n, weights=weights)
-        began = time.perf_counter()
+        began, cut = time.perf_counter(), (model.input.name,)
         if way == "here":
             inputs = kept_part(model, mode).predict(inputs, batch_size=BATCH, verbose=0)
-            model = above(model, CUTS[mode])
+            cut = CUTS[mode]
         parts = inputs if isinstance(inputs, list) else [inputs]
         first, last = (
             [part[rows] for part in parts] for rows in (np.s_[:N_TRAIN], np.s_[-N_TEST:])
         )
-        trainee = compiled(model, labels[:N_TRAIN])
+        trainee = compiled(model, cut, labels[:N_TRAIN])
         trainee.fit(first if len(first) > 1 else first[0], labels[:N_TRAIN],
                     **FIT | {"epochs": EPOCHS})  # fmt: skip
         scores[way] = trainee.predict(

@@ -14,9 +14,9 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.explain.logits import check_trait, fast_run, logit_model
 from polarnet.network.inputs import input_maps
-from polarnet.network.reference import group_without
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
+from polarnet.rundata import group_without
 from polarnet.suitability import check_prediction
 
 Filling = Mapping[str, np.ndarray]

@@ -7,6 +7,7 @@ import numpy as np
 
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
+from polarnet.network.inputs import Rows
 from polarnet.yamlfile import shown
 
 ENCODING_VERSION: Final = 3
@@ -14,6 +15,8 @@ ENCODING_VERSION: Final = 3
 
 _MEANS_BGR: Final = np.array([103.939, 116.779, 123.68])
 """Mean of ImageNet's channels, which VGG16 expects to be taken away (keras.applications.vgg16)."""
+
+_SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
 
 
 def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
@@ -60,7 +63,7 @@ def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTen
     return layers.Reshape((side, side, 3), name="image")(coloured)
 
 
-def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
+def clipped_share(maps: Rows, config: ExperimentConfig) -> float:
     """Share of the pixels inside the disc that lie outside their window, 0 to 1.
 
     Parameters
@@ -71,8 +74,13 @@ def clipped_share(maps: np.ndarray, config: ExperimentConfig) -> float:
     if config.scaling == "relative":
         return 0.0
     low, high = np.transpose(config.windows)
-    inside = maps[:, disc_mask(maps.shape[1])]
-    return float(((inside < low) | (inside > high)).mean())
+    n_pixels = n_clipped = 0
+    for start in range(0, len(maps), _SHARD):
+        part = maps[start : start + _SHARD]
+        inside = part[:, disc_mask(part.shape[1])]
+        n_pixels += inside.size
+        n_clipped += int(((inside < low) | (inside > high)).sum())
+    return n_clipped / n_pixels
 
 
 def _colours(palette: str) -> np.ndarray:

@@ -16,16 +16,18 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm.std import tqdm
 
 from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import ENCODING_VERSION
+from polarnet.network.inputs import Rows
 from polarnet.network.model import below
 from polarnet.progressbar import progress_bar
 
@@ -38,21 +40,12 @@ _ID_BYTES: Final = 16
 _RECORD: Final = 2 * _ID_BYTES  # of a map and of its features
 
 
-class Maps(Protocol):
-    """Rows of maps (n, size, size, channels), float32, read where they are looked at."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: np.ndarray | slice, /) -> np.ndarray: ...
-
-
 @dataclass(frozen=True, eq=False)
 class Features:
     """Rows of float32 features, shape (n, ...), read from disk where they are looked at."""
 
     shards: list[np.ndarray]
     place: np.ndarray  # (n, 2): shard, row
-    digest: bytes  # of the maps that they were made of, in order
 
     def __len__(self) -> int:
         return len(self.place)
@@ -75,7 +68,7 @@ def trunk_features(
     model: keras.Model,
     config: ExperimentConfig,
     layer: str,
-    maps: Maps,
+    maps: Rows,
     cache: Path,
     *,
     show_progress: bool = False,
@@ -108,11 +101,10 @@ def trunk_features(
         _keep(folder, lower, maps, missing, digests, show_progress)
         trim(cache, limit)
         shards, place = _sound_shards(folder, set(digests))
-    place_of = np.array([place[digest] for digest in digests])
-    return Features(shards, place_of, hashlib.sha256(b"".join(digests)).digest())
+    return Features(shards, np.array([place[digest] for digest in digests]))
 
 
-def map_digests(maps: Maps) -> list[bytes]:
+def map_digests(maps: Rows) -> list[bytes]:
     """Fingerprint of what the network reads of every study."""
     found = []
     for start in range(0, len(maps), _SHARD):
@@ -123,53 +115,49 @@ def map_digests(maps: Maps) -> list[bytes]:
 def _keep(
     folder: Path,
     lower: keras.Model,
-    maps: Maps,
+    maps: Rows,
     rows: Sequence[int],
     digests: Sequence[bytes],
     show_progress: bool,
 ) -> None:
     """Send maps through a model, and keep what comes out."""
-    forward = tf.function(lambda batch: lower(batch, training=False))
+    forward = compiled(lower)
     with progress_bar(
         total=len(rows), desc="Features", unit="map", disable=not show_progress
     ) as bar:
         for start in range(0, len(rows), _SHARD):
             shard = np.array(rows[start : start + _SHARD])
-            values = []
-            for first in range(0, len(shard), BATCH):
-                batch = shard[first : first + BATCH]
-                values.append(padded(forward, maps[batch]))
-                bar.update(len(batch))
-            _write_shard(folder, np.concatenate(values), [digests[row] for row in shard])
+            values = in_batches(forward, maps[shard], bar=bar)
+            _write_shard(folder, values, [digests[row] for row in shard])
 
 
-def padded(
-    forward: Callable[[list[tf.Tensor]], tf.Tensor], *batch: tf.Tensor | np.ndarray
-) -> np.ndarray:
-    """Run a function on a batch filled up to the fixed size; float32 result without the filling.
-
-    Parameters
-    ----------
-    batch
-        The inputs, all with one row per study; a single one is given to the function as it is.
-    """
-    filled = [_filled(rows) for rows in batch]
-    result = forward(filled[0] if len(filled) == 1 else filled)
-    return tf.cast(result, tf.float32).numpy()[: len(batch[0])]
-
-
-def _filled(batch: tf.Tensor | np.ndarray) -> tf.Tensor:
-    """A batch with zeros up to the fixed size."""
-    batch = tf.convert_to_tensor(batch)
-    return tf.pad(batch, [(0, BATCH - len(batch))] + [(0, 0)] * (len(batch.shape) - 1))
+def compiled(model: keras.Model) -> Callable[..., tf.Tensor]:
+    """A model as a function that TensorFlow traces once."""
+    return tf.function(lambda rows: model(rows, training=False))
 
 
 def in_batches(
-    forward: Callable[[list[tf.Tensor]], tf.Tensor], *rows: np.ndarray | Features | Maps
+    forward: Callable[..., tf.Tensor], *inputs: Rows, bar: tqdm | None = None
 ) -> np.ndarray:
-    """Run a function over rows (n, ...) of one or more inputs, a fixed number at a time."""
-    starts = range(0, len(rows[0]), BATCH)
-    return np.concatenate([padded(forward, *(r[k : k + BATCH] for r in rows)) for k in starts])
+    """Run a function over the rows of one or more inputs, `BATCH` at a time; float32 result.
+
+    Parameters
+    ----------
+    inputs
+        All with one row per study; a single one is given to the function as it is.
+    bar
+        Moves on by each batch.
+    """
+    results = []
+    for start in range(0, len(inputs[0]), BATCH):
+        batch = [tf.convert_to_tensor(rows[start : start + BATCH]) for rows in inputs]
+        n = len(batch[0])
+        filled = [tf.pad(b, [(0, BATCH - n)] + [(0, 0)] * (len(b.shape) - 1)) for b in batch]
+        result = forward(filled[0] if len(filled) == 1 else filled)
+        results.append(tf.cast(result, tf.float32).numpy()[:n])
+        if bar is not None:
+            bar.update(n)
+    return np.concatenate(results)
 
 
 def weights_digest(model: keras.Model) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -10,25 +10,16 @@ from typing import Final, NamedTuple
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from tqdm.std import tqdm
 
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.network.features import Features, Maps, in_batches, trunk_features
-from polarnet.network.heads import choose_heads, fitted_heads
-from polarnet.network.inputs import Inputs, input_maps
-from polarnet.network.model import (
-    DEEP,
-    WIDE,
-    above,
-    below,
-    build_model,
-    head_name,
-    standards_of_features,
-)
-from polarnet.network.pipeline import Source, Varied, recorded_log_loss, training_batches
-from polarnet.network.prediction import kept_end, side_by_side, wide_features
+from polarnet.network.features import Features, compiled, in_batches, trunk_features
+from polarnet.network.heads import choose_heads, fitted_heads, is_gain
+from polarnet.network.inputs import Inputs, Rows, input_maps
+from polarnet.network.model import DEEP, WIDE, above, build_model, head_name, standards_of_features
+from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
+from polarnet.network.prediction import kept_end, wide_features
 from polarnet.network.progress import keep_progress, progress_folder, take_up
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import KEPT, NO_SHARE, NOT_KEPT
@@ -46,10 +37,6 @@ _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
 
-Inner = Sequence[Sequence[Source]]
-"""For each input of a model rows of the training studies, in one or more views that the epochs take
-in turn."""
-
 VIEWS: Final = 8
 """Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
 
@@ -57,36 +44,9 @@ VIEWS: Final = 8
 class _Read(NamedTuple):
     """What is kept of some maps, and both groups of features."""
 
-    kept: Source
+    kept: Rows
     wide: np.ndarray
-    deep: Source
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One go of training.
-
-    Attributes
-    ----------
-    is_convex
-        Whether it has one optimum, which the last epoch is nearest to; otherwise the epoch with
-        the lowest validation loss is kept.
-    patience
-        Epochs without a lower validation loss after which a stage that is not convex ends.
-    """
-
-    name: str
-    learning_rate: float
-    epochs: int
-    patience: int
-    is_convex: bool
-
-    def is_over(self, losses: Sequence[float]) -> bool:
-        """Whether training ends after epochs with these validation losses."""
-        if self.is_convex or not losses:
-            return len(losses) == self.epochs
-        since_best = len(losses) - 1 - int(np.nanargmin(losses))
-        return len(losses) == self.epochs or since_best >= max(1, self.patience)
+    deep: Rows
 
 
 @dataclass(frozen=True)
@@ -122,8 +82,8 @@ def fit(
     end = kept_end(config) or config.map_type
     maps, val_maps = input_maps(train, config), input_maps(val, config)
 
-    def read(rows: Maps) -> _Read:
-        kept: Source = rows
+    def read(rows: Rows) -> _Read:
+        kept = rows
         if end != config.map_type:
             kept = trunk_features(base, config, end, rows, cache, show_progress=show_progress)
         return _Read(kept, wide_features(base, rows), _through(base, end, DEEP, kept))
@@ -145,16 +105,16 @@ def fit(
     trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
     seen = [read(view) for view in _views(maps, config)] if config.augment else [plain]
     history = trainer.run(
-        Stage("heads", config.learning_rate, config.epochs, config.epochs, is_convex=True),
-        (WIDE, DEEP), [[r.wide for r in seen], [r.deep for r in seen]], [of_val.wide, of_val.deep],
+        "heads", (WIDE, DEEP), [[r.wide for r in seen], [r.deep for r in seen]],
+        [of_val.wide, of_val.deep], rate=config.learning_rate, epochs=config.epochs,
     )  # fmt: skip
     if config.mode == "frozen":
         return Fitted(model, heads, history, progress)
     if not heads["share"].any():
         return Fitted(model, heads, history, progress, NO_SHARE)
     cut: tuple[str, ...] = (WIDE, end)
-    whole: Inner = [[r.wide for r in seen], [r.kept for r in seen]]
-    whole_val: Sequence[Source] = [of_val.wide, of_val.kept]
+    whole: list[Sequence[Rows]] = [[r.wide for r in seen], [r.kept for r in seen]]
+    whole_val: list[Rows] = [of_val.wide, of_val.kept]
     if end == config.map_type:  # which the bullseye comes from, too
         cut, whole, whole_val = cut[1:], whole[1:], whole_val[1:]
     before = model.get_weights()
@@ -163,13 +123,11 @@ def fit(
         if layer.name.startswith(f"{config.last_block}_conv"):
             layer.trainable = True
             layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
-    stage = Stage(
-        "block", config.finetune_learning_rate, config.finetune_epochs,
-        config.finetune_patience, is_convex=False,
+    block = trainer.run(
+        "block", cut, whole, whole_val, rate=config.finetune_learning_rate,
+        epochs=config.finetune_epochs, patience=config.finetune_patience,
     )  # fmt: skip
-    block = trainer.run(stage, cut, whole, whole_val)
-    gain = frozen - trainer.losses_of_validation(whole_val, cut)
-    is_better = _is_gain(gain)
+    is_better = is_gain(frozen - trainer.losses_of_validation(whole_val, cut))
     if not is_better:
         model.set_weights(before)
     for layer in model.layers:
@@ -191,23 +149,17 @@ def _from_scratch(
     maps, val_maps = input_maps(train, config), input_maps(val, config)
     progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
     trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
-    stage = Stage(
-        "scratch", config.learning_rate, config.finetune_epochs, config.finetune_patience,
-        is_convex=False,
+    history = trainer.run(
+        "scratch", (config.map_type,), [_views(maps, config) if config.augment else [maps]],
+        [val_maps], rate=config.learning_rate, epochs=config.finetune_epochs,
+        patience=config.finetune_patience,
     )  # fmt: skip
-    views = _views(maps, config) if config.augment else [maps]
-    history = trainer.run(stage, (config.map_type,), [views], [val_maps])
     return Fitted(model, heads, history, progress)
 
 
-def _views(maps: Inputs, config: ExperimentConfig) -> list[Source]:
+def _views(maps: Inputs, config: ExperimentConfig) -> list[Varied]:
     """The same maps, changed slightly in several ways."""
     return [Varied(maps, k, config.seed) for k in range(VIEWS)]
-
-
-def _is_gain(gains: np.ndarray) -> bool:
-    """Whether losses fell on average by more than the standard error of that average."""
-    return len(gains) > 1 and bool(gains.mean() > gains.std(ddof=1) / len(gains) ** 0.5)
 
 
 @dataclass(frozen=True)
@@ -223,36 +175,48 @@ class _Trainer:
     show_progress: bool
 
     def run(
-        self, stage: Stage, cut: Sequence[str], inputs: Inner, val_inputs: Sequence[Source]
-    ) -> pd.DataFrame:
-        """Train what lies above some layers, on what stands at their outputs."""
+        self, name: str, cut: Sequence[str], inputs: Sequence[Sequence[Rows]],
+        val_inputs: Sequence[Rows], *, rate: float, epochs: int, patience: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Train what lies above some layers, on what stands at their outputs.
+
+        Parameters
+        ----------
+        inputs
+            For each of these layers rows of the training studies, in one or more views that the
+            epochs take in turn.
+        patience
+            Epochs without a lower validation loss after which training ends; the epoch with the
+            lowest is kept. None: there is one optimum, which the last epoch is nearest to.
+        """
         config, traits = self.config, list(self.config.traits)
-        upper = above(self.model, cut)
         # One output and one loss: a loss per head costs more in bookkeeping than in arithmetic.
-        heads = keras.ops.concatenate([upper.output[trait] for trait in traits], axis=1)
-        trainee = keras.Model(upper.input, heads)
+        trainee = above(self.model, cut, traits)
         self._penalise()
         steps = math.ceil(len(self.train) / config.batch_size)
         # Falls to zero, so that the last epoch is near the optimum whatever the order was.
-        rate = keras.optimizers.schedules.CosineDecay(stage.learning_rate, stage.epochs * steps)
+        falling = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
         trainee.compile(
-            optimizer=keras.optimizers.Adam(rate if stage.is_convex else stage.learning_rate),
+            optimizer=keras.optimizers.Adam(falling if patience is None else rate),
             loss=recorded_log_loss(self.train.traits[traits]),
             steps_per_execution=steps,
         )
+        forward, labels = compiled(trainee), self.val.traits[traits].to_numpy()
         with progress_bar(
-            total=stage.epochs, desc=f"Training ({stage.name})", unit="epoch",
-            disable=not self.show_progress,
-        ) as bar:  # fmt: skip
-            watch = _Watch(upper, val_inputs, self.val.traits[traits], stage, self.progress, bar)
+            total=epochs, desc=f"Training ({name})", unit="epoch", disable=not self.show_progress
+        ) as bar:
+            watch = _Watch(
+                name, lambda: log_loss(labels, in_batches(forward, *val_inputs)), epochs, patience,
+                self.progress, bar,
+            )  # fmt: skip
             first_epoch = watch.take_up(trainee)
-            if not stage.is_over(watch.losses):
+            if not watch.is_over():
                 batches = training_batches(
                     inputs, self.train.traits[traits], batch_size=config.batch_size,
-                    epochs=stage.epochs, seed=config.seed, first_epoch=first_epoch,
+                    epochs=epochs, seed=config.seed, first_epoch=first_epoch,
                 )  # fmt: skip
                 trainee.fit(
-                    batches, epochs=stage.epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
+                    batches, epochs=epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
                     callbacks=[watch], shuffle=False, verbose=0,
                 )  # fmt: skip
         for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
@@ -260,13 +224,10 @@ class _Trainer:
         self._penalise(is_on=False)
         return pd.DataFrame(watch.rows)
 
-    def losses_of_validation(self, rows: Sequence[Source], cut: Sequence[str]) -> np.ndarray:
+    def losses_of_validation(self, rows: Sequence[Rows], cut: Sequence[str]) -> np.ndarray:
         """Log-loss of each validation study, mean over its recorded traits, in nats."""
         traits = list(self.config.traits)
-        upper = above(self.model, cut)
-        scores = in_batches(
-            tf.function(lambda given: side_by_side(upper(given, training=False), traits)), *rows
-        )
+        scores = in_batches(compiled(above(self.model, cut, traits)), *rows)
         losses = np.nanmean(_losses(self.val.traits[traits].to_numpy(), scores), axis=1)
         return losses[~np.isnan(losses)]
 
@@ -301,26 +262,14 @@ class _Watch(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        upper: keras.Model,
-        inputs: Sequence[Source],
-        traits: pd.DataFrame,
-        stage: Stage,
-        progress: Path,
-        bar: tqdm,
-    ) -> None:
+        self, name: str, score: Callable[[], float], epochs: int, patience: int | None,
+        progress: Path, bar: tqdm,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.rows: list[dict[str, str | float]] = []
         self.best: list[np.ndarray] = []
-        self._inputs, self._traits, self._stage = inputs, traits, stage
-        self._forward = tf.function(
-            lambda rows: side_by_side(upper(rows, training=False), list(traits.columns))
-        )
-        self._path, self._bar = progress / f"{stage.name}.npz", bar
-
-    @property
-    def losses(self) -> list[float]:
-        return [float(row[LOG_LOSS]) for row in self.rows]
+        self._name, self._score, self._epochs, self._patience = name, score, epochs, patience
+        self._path, self._bar = progress / f"{name}.npz", bar
 
     def take_up(self, trainee: keras.Model) -> int:
         """Put the model where an earlier training was stopped; returns its finished epochs."""
@@ -331,21 +280,29 @@ class _Watch(keras.callbacks.Callback):
         self._kept_at = time.monotonic()
         return len(self.rows)
 
+    def is_over(self) -> bool:
+        """Whether training ends after the epochs that there were."""
+        if self._patience is None or not self.rows:
+            return len(self.rows) == self._epochs
+        since_best = len(self.rows) - 1 - self._best_epoch()
+        return len(self.rows) == self._epochs or since_best >= max(1, self._patience)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        scores = in_batches(self._forward, *self._inputs)
-        loss = log_loss(self._traits.to_numpy(), scores)
+        loss = self._score()
         self.rows.append(
-            {"stage": self._stage.name, "epoch": epoch + 1, "loss": float(logs["loss"]),
-             LOG_LOSS: loss}
-        )  # fmt: skip
-        if self._stage.is_convex or int(np.nanargmin(self.losses)) == epoch:
+            {"stage": self._name, "epoch": epoch + 1, "loss": float(logs["loss"]), LOG_LOSS: loss}
+        )
+        if self._patience is None or self._best_epoch() == epoch:
             self.best = [np.array(v.value) for v in self.model.trainable_variables]
-        self.model.stop_training = self._stage.is_over(self.losses)
+        self.model.stop_training = self.is_over()
         if self.model.stop_training or time.monotonic() - self._kept_at > _KEEP_EVERY_S:
             keep_progress(self._path, self._state, self.best, self.rows)
             self._kept_at = time.monotonic()
         self._bar.set_postfix(val_log_loss=f"{loss:.4f}", refresh=False)
         self._bar.update()
+
+    def _best_epoch(self) -> int:
+        return int(np.nanargmin([row[LOG_LOSS] for row in self.rows]))
 
 
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -372,7 +329,7 @@ def _losses(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(labels), np.nan, of_label)
 
 
-def _through(model: keras.Model, start: str, end: str, inputs: Source) -> Source:
+def _through(model: keras.Model, start: str, end: str, inputs: Rows) -> Rows:
     """Output of layer `end` for features kept at layer `start`.
 
     In memory, unless it is the kept features themselves and they are large.
@@ -380,8 +337,5 @@ def _through(model: keras.Model, start: str, end: str, inputs: Source) -> Source
     if start == end:
         is_large = isinstance(inputs, Features) and inputs.n_bytes > _IN_MEMORY
         return inputs if is_large else inputs[:]
-    if start == model.input.name:
-        between = below(model, end)
-    else:
-        between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
-    return in_batches(tf.function(lambda rows: between(rows, training=False)), inputs)
+    between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
+    return in_batches(compiled(between), inputs)

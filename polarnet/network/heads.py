@@ -180,7 +180,7 @@ def _choose(
     lowest = int(means.min(axis=1).argmin())
     chosen = next(
         s for s in range(len(shares))
-        if _is_as_good(losses[s, best[s]], losses[lowest, best[lowest]])
+        if not is_gain(losses[s, best[s]] - losses[lowest, best[lowest]])
     )  # fmt: skip
     return {
         "n": len(labels), "share": shares[chosen], "penalty": PENALTIES[best[chosen]],
@@ -189,10 +189,9 @@ def _choose(
     }  # fmt: skip
 
 
-def _is_as_good(losses: np.ndarray, lowest: np.ndarray) -> bool:
-    """Whether the mean excess over the lowest is within its standard error."""
-    excess = losses - lowest
-    return bool(excess.mean() <= excess.std(ddof=1) / len(excess) ** 0.5)
+def is_gain(gains: np.ndarray) -> bool:
+    """Whether losses fell on average by more than the standard error of that average."""
+    return len(gains) > 1 and bool(gains.mean() > gains.std(ddof=1) / len(gains) ** 0.5)
 
 
 def _gram(values: np.ndarray, seen: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,21 @@
 """The maps that a network reads, as one stack: a single map type, or all three as channels."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from polarnet.cohort import Cohort
 from polarnet.cohort.stack import MapStack
 from polarnet.config import ExperimentConfig
+
+
+class Rows(Protocol):
+    """Rows (n, ...) of maps or features, float32, in memory or read where they are looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray | slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)

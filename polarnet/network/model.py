@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 import keras
 import numpy as np
@@ -20,21 +20,12 @@ import numpy as np
 from polarnet.anatomy import segment_map
 from polarnet.config import ExperimentConfig
 from polarnet.network.encoding import encoded
+from polarnet.network.inputs import Rows
 from polarnet.network.precision import resolve_precision
-from polarnet.network.weights import vgg16_trunk
+from polarnet.network.weights import BLOCKS, vgg16_trunk
 
-BLOCK_ENDS: Final = {
-    "block1": "block1_conv2",
-    "block2": "block2_conv2",
-    "block3": "block3_conv3",
-    "block4": "block4_conv3",
-    "block5": "block5_conv3",
-}
+BLOCK_ENDS: Final = {f"block{k}": f"block{k}_conv{n}" for k, (n, _) in enumerate(BLOCKS, start=1)}
 """Last convolution of each VGG16 block: its features are pooled (names of Keras' own layers)."""
-
-_VGG16: Final = [
-    f"block{block}_conv{k}" for block, n in enumerate((2, 2, 3, 3, 3), 1) for k in range(1, n + 1)
-]
 
 SMALL_FILTERS: Final = (16, 32, 64)
 """3 x 3 convolutions of the network that is trained from scratch: 24,000 weights (our choice)."""
@@ -48,14 +39,6 @@ DEEP: Final = "deep"
 _ROWS: Final = 4096  # of features in memory at once
 
 _FINE: Final = 32  # sub-pixels a side when segment shares of a coarse cell are counted
-
-
-class Rows(Protocol):
-    """Rows of numbers, in memory or read where they are looked at."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +170,19 @@ def below(model: keras.Model, layer: str) -> keras.Model:
     return keras.Model(model.input, model.get_layer(layer).output)
 
 
-def above(model: keras.Model, layers: Sequence[str]) -> keras.Model:
+def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> keras.Model:
     """The part of the model from the outputs of some layers to the heads; it shares the weights.
 
     The layer of the maps stands alone: beside another one, Keras would change the model itself.
+
+    Returns
+    -------
+    keras.Model with one output, (n, n_traits): the heads side by side, in the order of `traits`.
     """
     cut = [model.get_layer(layer).output for layer in layers]
-    return keras.Model(cut if len(cut) > 1 else cut[0], model.output)
+    upper = keras.Model(cut if len(cut) > 1 else cut[0], model.output)
+    heads = [upper.output[trait] for trait in traits]
+    return keras.Model(upper.input, keras.ops.concatenate(heads, axis=1))
 
 
 def segment_shares(cells: int) -> np.ndarray:

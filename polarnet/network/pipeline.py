@@ -11,8 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
-from polarnet.network.features import Features, Maps
-from polarnet.network.inputs import Inputs
+from polarnet.network.inputs import Inputs, Rows
 
 NOT_RECORDED: Final = -1.0
 """Stands for a label that was not recorded: NaN would spoil every sum that it enters."""
@@ -74,12 +73,8 @@ class Varied:
         return _vary(tf.constant(self.maps[place]), tf.constant(place), view, self.seed).numpy()
 
 
-Source = np.ndarray | Features | Maps
-"""Rows by position: features in memory or on disk, or maps."""
-
-
 def training_batches(
-    inputs: Sequence[Sequence[Source]],
+    inputs: Sequence[Sequence[Rows]],
     traits: pd.DataFrame,
     *,
     batch_size: int,

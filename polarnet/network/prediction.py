@@ -8,15 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.familiarity import Shares
 from polarnet.network.determinism import deterministic
-from polarnet.network.features import BATCH, Maps, in_batches, padded, trunk_features
-from polarnet.network.inputs import input_maps
+from polarnet.network.features import compiled, in_batches, trunk_features
+from polarnet.network.inputs import Rows, input_maps
 from polarnet.network.model import DEEP, WIDE, above, below
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -65,10 +64,8 @@ def predict(
     run = as_run(run)
     config = run.config
     check_prediction(config, cohort)
-    if cache is None:
-        scores = _through_all(run, cohort, show_progress)
-    else:
-        scores = _through_kept(run, cohort, cache_folder(cache), show_progress)
+    folder = None if cache is None else cache_folder(cache)
+    scores = _scores(run, cohort, folder, show_progress)
     table = pd.DataFrame(
         scores.astype(float), index=cohort.patients.index, columns=list(config.traits)
     )
@@ -82,36 +79,25 @@ def predict(
     return table
 
 
-def _through_all(run: Run, cohort: Cohort, show_progress: bool) -> np.ndarray:
-    """Scores (n, n_traits) by sending every map through the whole model."""
-    maps, model, traits = input_maps(cohort, run.config), run.model, run.config.traits
-    forward = tf.function(lambda rows: side_by_side(model(rows, training=False), traits))
-    scores = []
-    bar = progress_bar(total=len(cohort), desc="Scoring", unit="study", disable=not show_progress)
+def _scores(run: Run, cohort: Cohort, cache: Path | None, show_progress: bool) -> np.ndarray:
+    """Scores (n, n_traits) by the whole model, or by way of kept features."""
+    config, maps = run.config, input_maps(cohort, run.config)
+    end = None if cache is None else kept_end(config)
+    bar = progress_bar(
+        total=len(cohort), desc="Scoring", unit="study", disable=not show_progress or bool(end)
+    )
+    cut: tuple[str, ...] = (config.map_type,)
+    rows: tuple[Rows, ...] = (maps,)
     with deterministic(), bar:
-        for start in range(0, len(cohort), BATCH):
-            rows = maps[start : start + BATCH]
-            scores.append(padded(forward, rows))
-            bar.update(len(rows))
-    return np.concatenate(scores)
+        if cache is not None and end is not None:
+            kept = trunk_features(run.model, config, end, maps, cache, show_progress=show_progress)
+            cut, rows = (WIDE, end), (wide_features(run.model, maps), kept)
+        return in_batches(compiled(above(run.model, cut, config.traits)), *rows, bar=bar)
 
 
-def _through_kept(run: Run, cohort: Cohort, cache: Path, show_progress: bool) -> np.ndarray:
-    """The same by way of kept features."""
-    maps, traits, end = input_maps(cohort, run.config), run.config.traits, kept_end(run.config)
-    if end is None:
-        return _through_all(run, cohort, show_progress)
-    with deterministic():
-        kept = trunk_features(run.model, run.config, end, maps, cache, show_progress=show_progress)
-        upper = above(run.model, (WIDE, end))
-        forward = tf.function(lambda rows: side_by_side(upper(rows, training=False), traits))
-        return in_batches(forward, wide_features(run.model, maps), kept)
-
-
-def wide_features(model: keras.Model, maps: Maps) -> np.ndarray:
+def wide_features(model: keras.Model, maps: Rows) -> np.ndarray:
     """What a bullseye shows of every study, (n, n_features) float32, as the model computes it."""
-    lower = below(model, WIDE)
-    return in_batches(tf.function(lambda rows: lower(rows, training=False)), maps)
+    return in_batches(compiled(below(model, WIDE)), maps)
 
 
 def kept_end(config: ExperimentConfig) -> str | None:
@@ -122,11 +108,6 @@ def kept_end(config: ExperimentConfig) -> str | None:
         return None
     block = int(config.last_block.removeprefix("block"))
     return f"block{block - 1}_pool" if block > 1 else None
-
-
-def side_by_side(heads: dict[str, tf.Tensor], traits: Sequence[str]) -> tf.Tensor:
-    """Heads side by side, each addressed by its name."""
-    return tf.concat([heads[trait] for trait in traits], axis=1)
 
 
 def _mean_scores(

@@ -1,14 +1,12 @@
 """Training that goes on where it was stopped: what has to be kept to end with the same bytes.
 
 Kept at the end of an epoch: the weights that are trained, the optimiser's moments and step, the
-weights of the best epoch, and the history. The order of the
-studies and their augmentation depend on seed and epoch alone, so they need no keeping.
+weights of the best epoch, and the history. The order of the studies and their augmentation depend
+on seed and epoch alone, so they need no keeping.
 """
 
 import hashlib
 import json
-import shutil
-import uuid
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +19,7 @@ import tensorflow as tf
 from polarnet import __version__
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.folders import new_file
 from polarnet.network.features import map_digests, weights_digest
 from polarnet.network.inputs import Inputs
 
@@ -55,22 +54,10 @@ def keep_progress(
     best: Sequence[np.ndarray],
     rows: Sequence[dict[str, str | float]],
 ) -> None:
-    """Write the state at the end of an epoch: whole, or not at all.
-
-    Two processes that do the same training write the same, each to a file of its own first.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{uuid.uuid4().hex}.partial")
-    history = np.array(json.dumps(list(rows)))
-    arrays = {f"now{k}": np.asarray(v.value) for k, v in enumerate(variables)}
-    arrays |= {f"best{k}": value for k, value in enumerate(best)}
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, history=history, **arrays)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    """Write the state at the end of an epoch: whole, or not at all."""
+    now = [np.asarray(variable.value) for variable in variables]
+    with new_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, *now, *best, allow_pickle=False, history=np.array(json.dumps(list(rows))))
 
 
 def take_up(
@@ -80,20 +67,9 @@ def take_up(
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             rows = json.loads(str(kept["history"]))
-            now = [kept[f"now{k}"] for k in range(len(variables))]
-            best = [
-                kept[name]
-                for name in sorted(
-                    (n for n in kept.files if n.startswith("best")), key=lambda n: int(n[4:])
-                )
-            ]
+            arrays = [kept[f"arr_{k}"] for k in range(len(kept.files) - 1)]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return [], []  # nothing there, or not whole: the training starts anew
-    for variable, value in zip(variables, now, strict=True):
+    for variable, value in zip(variables, arrays, strict=False):  # the best weights come after
         variable.assign(value)
-    return best, rows
-
-
-def forget_progress(folder: Path) -> None:
-    """Remove what is no longer needed once the run folder stands."""
-    shutil.rmtree(folder, ignore_errors=True)
+    return arrays[len(variables) :], rows

@@ -13,13 +13,13 @@ from polarnet.familiarity import Familiarity, read_familiarity
 from polarnet.htmltable import html_table
 from polarnet.network.model import build_model
 from polarnet.network.modelfile import file_standards, take_weights
-from polarnet.network.reference import read_reference
 from polarnet.rundata import (
     Seen,
     check_files,
     read_finetuning,
     read_heads,
     read_patients,
+    read_segments,
     trust_words,
 )
 
@@ -107,7 +107,7 @@ def load_run(folder: str | Path) -> Run:
         config,
         _read_model(folder, config),
         read_heads(folder, config.traits),
-        read_reference(folder, config),
+        read_segments(folder, config),
         read_familiarity(folder),
         read_patients(folder),
         read_finetuning(folder),

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from dataclasses import replace
 from importlib.metadata import version
@@ -21,14 +22,12 @@ from polarnet.folders import new_folder
 from polarnet.jsonfile import write_facts
 from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
-from polarnet.network.features import weights_digest
+from polarnet.network.features import Features, trunk_features, weights_digest
 from polarnet.network.fitting import fit
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import in_float32
+from polarnet.network.model import DEEP, build_model, in_float32
 from polarnet.network.precision import resolve_precision
-from polarnet.network.prediction import predict
-from polarnet.network.progress import forget_progress
-from polarnet.network.reference import training_segments, write_reference
+from polarnet.network.prediction import kept_end, predict
 from polarnet.network.run import MODEL_FILE, Run
 from polarnet.rundata import (
     ENVIRONMENT_FILE,
@@ -39,11 +38,11 @@ from polarnet.rundata import (
     pixel_digests,
     read_patients,
     studies_digest,
+    training_segments,
     write_patients,
+    write_segments,
 )
 from polarnet.suitability import STATED, check_training
-
-_SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
 
 _OF_TRAINING: Final = {
     "train": "patient of the training",
@@ -97,7 +96,7 @@ def train(
         write_csv(fitted.heads, folder / HEADS_FILE, index_label="trait", float_format="%.9g")
         write_csv(fitted.history, folder / "history.csv")
         segments = training_segments(train, config)
-        write_reference(segments, folder)
+        write_segments(segments, folder)
         distribution = fit_familiarity(train, val, config)
         if distribution is not None:
             write_familiarity(distribution, folder)
@@ -113,7 +112,7 @@ def train(
             "n_val": len(val),
             "train_studies_sha256": studies_digest(train),
             "val_studies_sha256": studies_digest(val),
-            "clipped_share_train": round(_clipped(train, config), 6),
+            "clipped_share_train": round(clipped_share(input_maps(train, config), config), 6),
             "settings": settings_of(config),
             "data": {
                 "train": data_facts(train, pixels[0], config.traits),
@@ -122,7 +121,7 @@ def train(
             "files": file_digests(folder),
         }
         write_facts(folder / ENVIRONMENT_FILE, facts)
-    forget_progress(fitted.progress)
+    shutil.rmtree(fitted.progress, ignore_errors=True)
     return run
 
 
@@ -134,6 +133,13 @@ def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfi
         map_size=cohort.size,
         **{name: getattr(cohort, name) for name in STATED},
     )
+
+
+def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Features:
+    """What a training with these settings would read of a cohort; computed if it is not there."""
+    resolved = resolved_config(config, cohort)
+    end = kept_end(resolved) or DEEP
+    return trunk_features(build_model(resolved), resolved, end, input_maps(cohort, resolved), cache)
 
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
@@ -148,16 +154,14 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     table.attrs = {}  # pandas compares them, and tables have no truth value
     warning = scores.attrs.get("warning", "")
     unfamiliar, part = scores.attrs.get("unfamiliar"), scores.attrs.get(PART_COLUMN)
-    notes = [[warning] for _ in range(len(scores))]
+    notes = [[warning] * len(scores)]
     if unfamiliar is not None:
-        for note, share in zip(notes, unfamiliar.loc[scores.index], strict=True):
-            note.append(unfamiliar_note(share))
+        notes.append([unfamiliar_note(share) for share in unfamiliar.loc[scores.index]])
     if part is not None:
         table[PART_COLUMN] = part.loc[scores.index].to_numpy()
-        for note, name in zip(notes, table[PART_COLUMN], strict=True):
-            note.append(_OF_TRAINING.get(name, ""))
-    if warning or unfamiliar is not None or part is not None:
-        table["warning"] = ["; ".join(filter(None, note)) for note in notes]
+        notes.append([_OF_TRAINING.get(name, "") for name in table[PART_COLUMN]])
+    if warning or len(notes) > 1:
+        table["warning"] = ["; ".join(filter(None, note)) for note in zip(*notes, strict=True)]
     write_csv(table, path, index_label="study_id", float_format="%.9g")
 
 
@@ -177,16 +181,6 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-
-
-def _clipped(cohort: Cohort, config: ExperimentConfig) -> float:
-    """Share of disc pixels of the cohort that lie outside the window."""
-    stack = input_maps(cohort, config)
-    shares = [
-        clipped_share(stack[start : start + _SHARD], config) * len(stack[start : start + _SHARD])
-        for start in range(0, len(cohort), _SHARD)
-    ]
-    return sum(shares) / len(cohort)
 
 
 def _commit() -> str | None:

@@ -75,10 +75,10 @@ def _scores(study: Reproduction, map_type: str, cohort: Cohort) -> Mapping[str, 
             models=BASELINES, proxies=plan.all_proxies, chosen=chosen,
         ).items()
     }  # fmt: skip
-    from polarnet.network.scoring import frozen_features
+    from polarnet.network.training import kept_features
 
     config = main_model(plan, map_type).arms[0].config
-    of_train, of_cohort = frozen_features(config, (train, cohort), study.cache)
+    of_train, of_cohort = (kept_features(config, c, study.cache)[:] for c in (train, cohort))
     tables[FEATURES] = ridge_scores(
         of_train, [of_cohort], train, [cohort], traits=plan.traits, seed=seed,
         chosen=chosen.get(FEATURES),

@@ -13,6 +13,7 @@ from polarnet.phantom import make_phantom_cohort
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.holdout import frozen_decisions
 from polarnet.reproduction.opening import Reproduction
+from polarnet.reproduction.training import score_run
 from polarnet.rundata import DATA_FILE, data_facts, keep_data, pixel_digests
 
 SCORES: Final = "external_scores"
@@ -60,7 +61,6 @@ def score_external(study: Reproduction, models: Iterable[Model], external: Cohor
     missing = [arm for arm in all_arms(models) if not _path(study, arm).is_file()]
     if not missing:
         return
-    from polarnet.network.scoring import score_run
 
     for arm in missing:
         score_run(study.run_folder(arm.name), external, study.cache, _path(study, arm))

@@ -19,7 +19,7 @@ from polarnet.folders import new_file
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.plan import plan_as_text
-from polarnet.reproduction.training import mean_scores, val_scores
+from polarnet.reproduction.training import mean_scores, score_run, val_scores
 
 FREEZE_FILE: Final = "freeze.json"
 READS_FILE: Final = "test_reads.csv"
@@ -155,7 +155,6 @@ def score_hold_out(study: Reproduction, models: Iterable[Model], *, by: str) -> 
     ]
     if not missing:
         return
-    from polarnet.network.scoring import score_run
 
     test = read_hold_out(study, by=by, what_for=f"maps, to score {len(missing)} networks")
     for arm in missing:

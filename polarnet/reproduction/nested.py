@@ -13,7 +13,7 @@ from polarnet.evaluation.table import read_scores
 from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import main_model
 from polarnet.reproduction.opening import Reproduction
-from polarnet.reproduction.training import is_made
+from polarnet.reproduction.training import is_made, score_run
 
 BASELINE: Final = "17 segments"
 NETWORK: Final = "network"
@@ -80,7 +80,6 @@ def _train_and_score(
     if (folder / _SCORES).is_file():
         return
     from polarnet.network import train as train_network
-    from polarnet.network.scoring import score_run
 
     config = main_model(study.plan, map_type).arms[0].config
     if not is_made(study, folder, config, train, val):

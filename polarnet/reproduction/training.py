@@ -1,5 +1,6 @@
 """Which networks are still missing, and training them; nothing here reads the hold-out."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -35,6 +36,22 @@ def train_arms(arms: Sequence[Arm], train: Cohort, val: Cohort, runs: Path, cach
     for arm in progress_bar(arms, desc="Networks", unit="network"):
         part = share_of(train, arm.share, seed=arm.config.seed)
         train_network(part, val, arm.config, runs / arm.name, cache=cache, show_progress=False)
+
+
+def score_run(folder: Path, cohort: Cohort, cache: Path, out: Path | None = None) -> None:
+    """Write a run's scores of a cohort; the column `warning` says where that differs from its own.
+
+    Parameters
+    ----------
+    out
+        File to be written. None: scores_test.csv in the run's folder.
+    """
+    from polarnet.network import predict
+    from polarnet.network.training import write_scores
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said in the file
+        write_scores(predict(folder, cohort, cache=cache), out or folder / "scores_test.csv")
 
 
 def share_of(cohort: Cohort, share: float, *, seed: int) -> Cohort:

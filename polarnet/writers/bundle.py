@@ -17,10 +17,10 @@ from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
 from polarnet.jsonfile import read_facts
-from polarnet.network.reference import FILE as SEGMENTS
 from polarnet.rundata import (
     HEADS_FILE,
     PATIENTS_FILE,
+    SEGMENTS_FILE,
     check_files,
     read_finetuning,
     read_heads,
@@ -36,7 +36,7 @@ FILES: Final = {
     "model.keras": "member{:02d}.keras",
     "config.yaml": "member{:02d}.yaml",
     HEADS_FILE: "member{:02d}_heads.csv",
-    SEGMENTS: "member{:02d}_segments.csv",
+    SEGMENTS_FILE: "member{:02d}_segments.csv",
     FAMILIARITY: "member{:02d}_familiarity.npz",
     PATIENTS_FILE: "member{:02d}_patients.json",
 }
