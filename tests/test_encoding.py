@@ -119,7 +119,7 @@ def test_augmentation_turns_about_the_apex_by_at_most_ten_degrees():
 def test_batches_cover_every_study_once_an_epoch_in_another_order():
     traits = pd.DataFrame({"sex": [0.0, 1.0] * 5})
     batches = pipeline.training_batches(
-        [np.arange(10, dtype=np.float32)[:, None]], traits, batch_size=4, epochs=2, seed=0
+        [[np.arange(10, dtype=np.float32)[:, None]]], traits, batch_size=4, epochs=2, seed=0
     )
     seen = np.concatenate([inputs.numpy().ravel() for inputs, _ in batches])
     first, second = seen[:10].tolist(), seen[10:].tolist()
@@ -131,7 +131,7 @@ def test_batches_are_of_equal_size():
     """By hand: 84 studies in batches of at most 64 are two of 42, as each batch weighs the same."""
     traits = pd.DataFrame({"sex": [0.0, 1.0] * 42})
     batches = pipeline.training_batches(
-        [np.zeros((84, 1), np.float32)], traits, batch_size=64, epochs=1, seed=0
+        [[np.zeros((84, 1), np.float32)]], traits, batch_size=64, epochs=1, seed=0
     )
     assert [len(labels) for _, labels in batches] == [42, 42]
 
