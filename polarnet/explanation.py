@@ -11,30 +11,29 @@ from matplotlib.figure import Figure
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.csvfile import write_csv
-from polarnet.explain import (
+from polarnet.explain.attribution import METHODS, attribution
+from polarnet.explain.checks import (
+    FAITHFUL,
+    OTHER_SEEDS,
+    SHUFFLED,
     Check,
     Level,
-    average_seeds,
     check_faithful,
     check_not_edge,
     check_not_input,
     check_permuted,
     check_randomised,
     check_repeatable,
-    compare_groups,
+    not_judged,
     random_pair_level,
-    segment_attribution,
-    territory_shares,
 )
-from polarnet.explain.attribution import METHODS, attribution
-from polarnet.explain.checks import FAITHFUL, OTHER_SEEDS, SHUFFLED
 from polarnet.explain.contribution import wide_contribution
-from polarnet.explain.groups import drawn_patients
+from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
 from polarnet.explain.logits import check_trait
 from polarnet.explain.methods import STRONGEST, check_method
 from polarnet.explain.occlusion import removal_curve, usual_segments
 from polarnet.explain.randomisation import BETWEEN, cascade, random_heads
-from polarnet.explain.verdicts import not_judged
+from polarnet.explain.regions import segment_attribution, territory_shares
 from polarnet.folders import check_vacant, new_folder
 from polarnet.network import Run, predict
 from polarnet.network.inputs import input_maps

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.config import resolve_config
-from polarnet.explain.verdicts import Check
+from polarnet.explain.checks import Check
 
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = "=cmd()"

@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from polarnet.anatomy import disc_mask, polar_coordinates
-from polarnet.explain import (
+from polarnet.explain.checks import (
     Level,
     check_faithful,
     check_not_edge,
@@ -13,9 +13,7 @@ from polarnet.explain import (
     check_repeatable,
     random_pair_level,
     rank_correlation,
-    structural_similarity,
 )
-from polarnet.explain.agreement import _similarity_map
 
 N, SIZE = 30, 32
 
@@ -53,28 +51,9 @@ def test_rank_correlation_sees_order_only_and_leaves_constant_maps_out(heat):
     assert np.isnan(rank_correlation(heat, disc_mask(SIZE) * np.ones_like(heat))).all()
 
 
-def test_structural_similarity_equals_tensorflow_where_the_window_lies_within_the_disc():
-    """TensorFlow 2.21, on the 11 x 11 pixels around [16, 16] and [12, 20], where its SSIM is that
-    of the middle pixel alone: tf.image.ssim(a, b, 1.0) 0.116404 and 0.260539, in float32.
-    """
-    r, c = np.mgrid[0:32, 0:32]
-    a = 0.5 * ((3 * r * r + 5 * c + r * c) % 17) / 17 + 0.5 * r / 31
-    b = 0.5 * ((3 * r * r + 5 * c + r * c + c * c) % 19) / 19 + 0.5 * r / 31
-    similarity = _similarity_map(a, b, disc_mask(32))
-    assert similarity[[16, 12], [16, 20]] == pytest.approx([0.116404, 0.260539], abs=2e-5)
-
-
-def test_structural_similarity_ignores_strength_and_what_lies_outside_the_disc(heat):
-    louder = np.where(disc_mask(SIZE), 1000 * heat, 7)
-    np.testing.assert_allclose(structural_similarity(heat, louder), 1, atol=1e-5)
-    assert structural_similarity(heat, _maps(2)).max() < 0.6
-    assert np.isnan(structural_similarity(heat, 0 * heat)).all()
-
-
 def test_maps_of_other_shapes_are_not_compared(heat):
-    for measure in (rank_correlation, structural_similarity):
-        with pytest.raises(ValueError, match="cannot be compared"):
-            measure(heat, heat[:-1])
+    with pytest.raises(ValueError, match="cannot be compared"):
+        rank_correlation(heat, heat[:-1])
 
 
 def test_random_pair_level_is_one_for_equal_maps_and_near_zero_for_unrelated_ones(heat, level):
@@ -84,19 +63,11 @@ def test_random_pair_level_is_one_for_equal_maps_and_near_zero_for_unrelated_one
     assert level.low <= level.median <= level.high < 0.15
 
 
-def test_random_pair_level_measures_what_it_is_told_to(heat):
-    alike_in_rank_only = np.stack([heat[0], heat[0] ** 3])
-    assert random_pair_level(alike_in_rank_only, seed=0).median == pytest.approx(1)
-    ssim = random_pair_level(alike_in_rank_only, seed=0, measure=structural_similarity)
-    assert ssim.high < 0.9
-
-
 def test_a_random_pair_is_never_of_one_patient(heat):
-    both = np.concatenate([heat[:1], heat[:1], -heat[:1], -heat[:1]])
-    level = random_pair_level(both, patients=["A", "A", "B", "B"], seed=0)
+    level = random_pair_level(np.stack([heat[0], -heat[0]]), seed=0)
     assert (level.low, level.high) == pytest.approx((-1, -1))
     with pytest.raises(ValueError, match="1 patients and 50 pairs"):
-        random_pair_level(both, patients=["A"] * 4)
+        random_pair_level(heat[:1])
 
 
 def test_a_map_that_survives_random_weights_fails(heat, level):
@@ -229,8 +200,6 @@ def test_few_patients_or_empty_maps_are_not_judged(heat, level):
     few = check_randomised(heat[:2], _maps(2)[:2], level)
     assert few.is_passed is None
     assert few.verdict.startswith("cannot be judged: 2 patients")
-    repeated = check_randomised(heat, _maps(2), level, patients=[*"ABC"] * 10)
-    assert (repeated.is_passed, repeated.n) == (None, 3)
     empty = check_randomised(heat, 0 * heat, level)
     assert empty.is_passed is None
     assert np.isnan(empty.value)

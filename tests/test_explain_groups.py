@@ -3,14 +3,8 @@ import pandas as pd
 import pytest
 
 from polarnet.anatomy import TERRITORIES, disc_mask, segment_basis, segment_map
-from polarnet.explain import (
-    average_seeds,
-    compare_groups,
-    first_per_patient,
-    segment_attribution,
-    territory_shares,
-)
-from polarnet.explain.groups import drawn_patients
+from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients, first_per_patient
+from polarnet.explain.regions import segment_attribution, territory_shares
 
 TRAIT = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])
 

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path
 
 import polarnet as pn
-from polarnet.explain.agreement import Level
-from polarnet.explain.verdicts import Check
+from polarnet.explain.checks import Check, Level
 from polarnet.report.explanation import (
     plot_contributions,
     plot_difference_map,

@@ -1,19 +1,26 @@
 """Whether an attribution map can be believed: checks with a verdict in words.
 
-A check passes only where its whole 95 % interval lies on the good side of the reference.
+A check passes only where its whole 95 % interval lies on the good side of the reference. All take
+the maps of one study a patient: `n` patients count as independent.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import bootstrap, rankdata
 
 from polarnet.anatomy import disc_mask, polar_coordinates
-from polarnet.explain.agreement import Level, random_pair_level, rank_correlation
 from polarnet.explain.regions import disc_values
-from polarnet.explain.verdicts import Check, judged, over_patients
+
+RESAMPLES: Final = 2000
+"""Resamples behind an interval of a median (our choice)."""
+
+FEWEST_PATIENTS: Final = 10
+"""Nothing is judged from fewer patients (our choice)."""
 
 INPUT_LIMIT: Final = 0.9
 """A map that correlates with the flow map more than this shows the flow map (our choice)."""
@@ -29,16 +36,137 @@ OTHER_SEEDS: Final = "other seeds"
 FAITHFUL: Final = "the score follows the map"
 """Names of checks that need more than the maps of one network."""
 
+_AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB
 _SAME_LOGIT: Final = 1e-3  # two curves of a study start and end alike, but for float32 rounding
 
 
+@dataclass(frozen=True)
+class Level:
+    """A median with its 95 % interval, NaN where it cannot be estimated, and of how many values."""
+
+    median: float
+    low: float
+    high: float
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of one check of an attribution method.
+
+    Parameters
+    ----------
+    name
+        What was varied or compared, in a few words.
+    is_passed
+        None where it cannot be judged; the verdict says why.
+    value, low, high
+        Median over studies, with its 95 % interval; NaN where it cannot be judged.
+    reference
+        What the interval is held against.
+    n
+        Patients behind `value`, one study each.
+    verdict
+        One sentence, beginning with "passes", "fails" or "cannot be judged".
+    """
+
+    name: str
+    is_passed: bool | None
+    value: float
+    low: float
+    high: float
+    reference: float
+    n: int
+    verdict: str
+
+
+def rank_correlation(heat_a: np.ndarray, heat_b: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of two maps of each study, over the pixels of the disc.
+
+    Parameters
+    ----------
+    heat_a, heat_b
+        Maps of the same studies in the same order, both of shape (n, size, size). The values
+        are ranked with their sign.
+
+    Returns
+    -------
+    Array of shape (n,), -1 to 1; tied pixels share their mean rank. NaN where one of the two
+    maps is constant.
+
+    Raises
+    ------
+    ValueError: the shapes differ, or a map is not finite within the disc.
+
+    >>> rank_correlation(np.eye(8)[None], np.eye(8)[None]).tolist()
+    [1.0]
+    """
+    if heat_a.shape != heat_b.shape:
+        raise ValueError(
+            f"Maps of shapes {heat_a.shape} and {heat_b.shape} cannot be compared: give two maps "
+            "of the same studies, in the same order and size."
+        )
+    ranks = [rankdata(disc_values(heat), axis=1) for heat in (heat_a, heat_b)]
+    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    spread = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    shared = (a * b).sum(axis=1)
+    return np.divide(shared, spread, out=np.full(len(a), np.nan), where=spread > 0)
+
+
+def median_level(values: ArrayLike, *, seed: int) -> Level:
+    """Median with a 95 % percentile bootstrap interval; NaN values are left out.
+
+    All NaN where fewer than two values are left.
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if len(known) < 2:
+        return Level(np.nan, np.nan, np.nan, len(known))
+    ends = bootstrap(
+        (known,), np.median, method="percentile", n_resamples=RESAMPLES,
+        batch=max(1, _AT_ONCE // len(known)), vectorized=True, rng=seed,
+    ).confidence_interval  # fmt: skip
+    return Level(float(np.median(known)), float(ends.low), float(ends.high), len(known))
+
+
+def random_pair_level(heat: np.ndarray, *, pairs: int = 50, seed: int = 0) -> Level:
+    """Rank correlation between the maps of different patients: what any two maps share.
+
+    A trained network's map and another's of the same study say the same only as far as they
+    agree better than this.
+
+    Parameters
+    ----------
+    heat
+        Shape (n, size, size), one study a patient.
+    pairs
+        Pairs drawn at random; 50 as in Arun et al.
+
+    Returns
+    -------
+    Level: the median over pairs and its 95 % percentile bootstrap interval. Pairs without an
+    agreement (a constant map) are left out.
+
+    Raises
+    ------
+    ValueError: fewer than two patients, or no pair.
+
+    References
+    ----------
+    Arun et al., Radiol Artif Intell 2021;3:e200267.
+    """
+    if len(heat) < 2 or pairs < 1:
+        raise ValueError(
+            f"The random-pair level needs two patients and one pair, but there are {len(heat)} "
+            f"patients and {pairs} pairs."
+        )
+    rng = np.random.default_rng(seed)
+    first, second = np.array([rng.choice(len(heat), 2, replace=False) for _ in range(pairs)]).T
+    return median_level(rank_correlation(heat[first], heat[second]), seed=seed)
+
+
 def check_randomised(
-    heat: np.ndarray,
-    randomised: np.ndarray,
-    level: Level,
-    *,
-    patients: ArrayLike | None = None,
-    seed: int = 0,
+    heat: np.ndarray, randomised: np.ndarray, level: Level, *, seed: int = 0
 ) -> Check:
     """Does the map change when the trained weights are replaced by random ones?
 
@@ -51,9 +179,6 @@ def check_randomised(
         (n_networks, n, size, size), over which the correlation is averaged.
     level
         As from `random_pair_level` of `heat`.
-    patients
-        Shape (n,), who each study is of; the first study that can be compared counts. None: all
-        different.
 
     Returns
     -------
@@ -70,41 +195,29 @@ def check_randomised(
     networks = randomised if randomised.ndim == 4 else randomised[None]
     agreement = np.mean([rank_correlation(heat, maps) for maps in networks], axis=0).round(9)
     return _check_changed(
-        "random weights", "the trained weights are replaced by random ones",
-        agreement, level, patients, seed,
-    )  # fmt: skip
+        "random weights", "the trained weights are replaced by random ones", agreement, level, seed
+    )
 
 
-def check_permuted(
-    heat: np.ndarray,
-    permuted: np.ndarray,
-    level: Level,
-    *,
-    patients: ArrayLike | None = None,
-    seed: int = 0,
-) -> Check:
+def check_permuted(heat: np.ndarray, permuted: np.ndarray, level: Level, *, seed: int = 0) -> Check:
     """Does the map change when the head is trained on shuffled labels?
 
     As `check_randomised`; `permuted` holds the maps of a network whose head was trained again
     after the labels had been permuted between patients.
     """
+    agreement = rank_correlation(heat, permuted)
     return _check_changed(
-        SHUFFLED, "the head is trained on shuffled labels",
-        rank_correlation(heat, permuted), level, patients, seed,
-    )  # fmt: skip
+        SHUFFLED, "the head is trained on shuffled labels", agreement, level, seed
+    )
 
 
-def check_repeatable(
-    heats: Sequence[np.ndarray], *, patients: ArrayLike | None = None, seed: int = 0
-) -> Check:
+def check_repeatable(heats: Sequence[np.ndarray], *, seed: int = 0) -> Check:
     """Do networks trained alike with several seeds give the same map?
 
     Parameters
     ----------
     heats
         One array a seed, two at least, each (n, size, size), same studies.
-    patients
-        As for `check_randomised`.
 
     Returns
     -------
@@ -118,10 +231,9 @@ def check_repeatable(
     if len(heats) < 2:
         raise ValueError(f"Repeatability needs the maps of two seeds, but {len(heats)} was given.")
     agreement = np.mean([rank_correlation(a, b) for a, b in combinations(heats, 2)], axis=0)
-    level = random_pair_level(heats[0], patients=patients, seed=seed)
-    median, n = over_patients(agreement, patients, seed)
-    return judged(
-        OTHER_SEEDS, median, n, level.high, median.low > level.high,
+    median, level = median_level(agreement, seed=seed), random_pair_level(heats[0], seed=seed)
+    return _judged(
+        OTHER_SEEDS, median, level.high, median.low > level.high,
         f"two trainings give more alike maps of a patient ({median.median:.2f}) than two "
         f"patients share ({level.median:.2f})",
         f"two trainings give maps of a patient hardly more alike ({median.median:.2f}) than those "
@@ -129,41 +241,35 @@ def check_repeatable(
     )  # fmt: skip
 
 
-def check_not_input(
-    heat: np.ndarray, maps: np.ndarray, *, patients: ArrayLike | None = None, seed: int = 0
-) -> Check:
+def check_not_input(heat: np.ndarray, maps: np.ndarray, *, seed: int = 0) -> Check:
     """Does the map show more than the flow map itself?
 
     Parameters
     ----------
     heat, maps
         Attribution and the flow maps it explains, both (n, size, size).
-    patients
-        As for `check_randomised`.
 
     Returns
     -------
     Check of the median absolute rank correlation of the two. It passes if the interval lies at
     or below 0.9.
     """
-    median, n = over_patients(np.abs(rank_correlation(heat, maps)), patients, seed)
-    return judged(
-        "not the flow map itself", median, n, INPUT_LIMIT, median.high <= INPUT_LIMIT,
+    median = median_level(np.abs(rank_correlation(heat, maps)), seed=seed)
+    return _judged(
+        "not the flow map itself", median, INPUT_LIMIT, median.high <= INPUT_LIMIT,
         f"the map is not a copy of the flow map (rank correlation {median.median:.2f})",
         "it shows the flow map itself, not what the network made of it (rank correlation "
         f"{median.median:.2f})",
     )  # fmt: skip
 
 
-def check_not_edge(heat: np.ndarray, *, patients: ArrayLike | None = None, seed: int = 0) -> Check:
+def check_not_edge(heat: np.ndarray, *, seed: int = 0) -> Check:
     """Does the map show more than the edge of the disc?
 
     Parameters
     ----------
     heat
         Shape (n, size, size).
-    patients
-        As for `check_randomised`.
 
     Returns
     -------
@@ -179,20 +285,13 @@ def check_not_edge(heat: np.ndarray, *, patients: ArrayLike | None = None, seed:
     share = np.divide(
         values[:, is_edge].sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
-    median, n = over_patients(share / is_edge.mean(), patients, seed)
-    outwards, _ = over_patients(
-        rank_correlation(np.abs(heat), np.broadcast_to(radius, heat.shape)), patients, seed
-    )
-    beside = "" if np.isnan(outwards.median) else (
-        f"; rank correlation with the distance from the apex {outwards.median:.2f}"
-    )  # fmt: skip
-    return judged(
-        "not the edge of the disc", median, n, EDGE_LIMIT, median.high <= EDGE_LIMIT,
-        f"the edge of the disc holds {median.median:.1f} times the attribution due to its "
-        f"area{beside}",
-        f"the edge of the disc holds {median.median:.1f} times the attribution due to its "
-        f"area{beside}",
-    )  # fmt: skip
+    median = median_level(share / is_edge.mean(), seed=seed)
+    outwards = rank_correlation(np.abs(heat), np.broadcast_to(radius, heat.shape))
+    found = f"the edge of the disc holds {median.median:.1f} times the attribution due to its area"
+    if np.isfinite(outwards).any():
+        found += f"; rank correlation with the distance from the apex {np.nanmedian(outwards):.2f}"
+    is_passed = median.high <= EDGE_LIMIT
+    return _judged("not the edge of the disc", median, EDGE_LIMIT, is_passed, found, found)
 
 
 def check_faithful(
@@ -200,7 +299,6 @@ def check_faithful(
     random_curve: np.ndarray,
     *,
     steps: Sequence[int] = range(18),
-    patients: ArrayLike | None = None,
     seed: int = 0,
 ) -> Check:
     """Does the score follow the segments that the map marks?
@@ -215,8 +313,6 @@ def check_faithful(
     steps
         How many segments were replaced in each column, where it is not 0, 1, ... 17: from 0 to 17,
         rising. The area between is taken by trapezia.
-    patients
-        As for `check_randomised`.
 
     Returns
     -------
@@ -244,18 +340,18 @@ def check_faithful(
         )
     if (steps[0], steps[-1]) != (0, 17) or (np.diff(steps) <= 0).any():
         raise ValueError(f"The steps must rise from 0 to 17 segments replaced, not {[*steps]}.")
-    ends, random_ends = curve[:, [0, -1]], random_curve[:, [0, -1]]
-    is_finite = np.isfinite(curve).all() and np.isfinite(random_curve).all()
-    if not is_finite or not np.allclose(ends, random_ends, rtol=_SAME_LOGIT, atol=_SAME_LOGIT):
+    apart = curve - random_curve
+    if not np.isfinite(apart).all() or not np.allclose(
+        curve[:, [0, -1]], random_curve[:, [0, -1]], rtol=_SAME_LOGIT, atol=_SAME_LOGIT
+    ):
         raise ValueError(
             "The two curves of a study must be finite, and start and end with the same logit: "
             "replace the segments of the same studies by the same means."
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
-    ahead = direction * np.trapezoid(curve - random_curve, steps, axis=1) / 17
-    median, n = over_patients(ahead, patients, seed)
-    return judged(
-        FAITHFUL, median, n, 0.0, median.low > 0,
+    median = median_level(direction * np.trapezoid(apart, steps, axis=1) / 17, seed=seed)
+    return _judged(
+        FAITHFUL, median, 0.0, median.low > 0,
         "replacing the segments that the map marks moves the score sooner than replacing "
         "segments at random",
         "replacing the segments that the map marks moves the score no sooner than replacing "
@@ -263,20 +359,36 @@ def check_faithful(
     )  # fmt: skip
 
 
-def _check_changed(
-    name: str,
-    change: str,
-    agreement: np.ndarray,
-    level: Level,
-    patients: ArrayLike | None,
-    seed: int,
-) -> Check:
+def not_judged(name: str, reason: str) -> Check:
+    """A check that was not made, so that its absence is read too."""
+    return Check(name, None, np.nan, np.nan, np.nan, np.nan, 0, f"cannot be judged: {reason}")
+
+
+def _check_changed(name: str, change: str, agreement: np.ndarray, level: Level, seed: int) -> Check:
     """Check that two maps of a study agree no more than those of two patients."""
-    median, n = over_patients(agreement, patients, seed)
+    median = median_level(agreement, seed=seed)
     reference = max(level.high, 0.0)  # maps without anything in common agree by 0
     beside = f"(rank correlation {median.median:.2f}; two patients share {level.median:.2f})"
-    return judged(
-        name, median, n, reference, median.high <= reference,
+    return _judged(
+        name, median, reference, median.high <= reference,
         f"the map changes when {change} {beside}",
         f"the map hardly changes when {change} {beside}",
     )  # fmt: skip
+
+
+def _judged(
+    name: str, median: Level, reference: float, is_passed: bool, good: str, bad: str
+) -> Check:
+    """The check with its verdict; None where patients are few or the reference is unknown."""
+    result = None
+    if median.n < FEWEST_PATIENTS:
+        verdict = (
+            f"cannot be judged: {median.n} patients have maps to compare, and {FEWEST_PATIENTS} "
+            "are needed"
+        )
+    elif not np.isfinite(reference):
+        verdict = "cannot be judged: it is not known what the maps of two patients share"
+    else:
+        result = bool(is_passed)
+        verdict = f"passes: {good}" if result else f"fails: {bad}"
+    return Check(name, result, median.median, median.low, median.high, reference, median.n, verdict)

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort
-from polarnet.explain.agreement import rank_correlation
 from polarnet.explain.attribution import attribution
+from polarnet.explain.checks import median_level, rank_correlation
 from polarnet.explain.groups import drawn_patients
-from polarnet.explain.verdicts import over_patients
 from polarnet.network.model import head_name
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -119,8 +118,9 @@ def cascade(
     for layer, random in steps:
         positions = np.arange(len(cohort)) if layer == layers[-1] else few
         forgot = attribution(random, cohort.select(positions), trait, method, seed=seed)
-        agreement = rank_correlation(heat[positions], forgot)
-        level, n = over_patients(agreement, cohort.patients.iloc[positions], seed)
-        rows.append({"layer": layer, "n": n, "value": level.median, "low": level.low,
+        agreement = pd.Series(rank_correlation(heat[positions], forgot))
+        by_patient = agreement.groupby(cohort.patients.to_numpy()[positions], sort=False)
+        level = median_level(by_patient.first(), seed=seed)  # the first that is known
+        rows.append({"layer": layer, "n": level.n, "value": level.median, "low": level.low,
                      "high": level.high})  # fmt: skip
     return pd.DataFrame(rows), forgot

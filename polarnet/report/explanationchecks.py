@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from polarnet.explain.agreement import Level
-from polarnet.explain.verdicts import Check
+from polarnet.explain.checks import Check, Level
 from polarnet.report.style import (
     COLOURS,
     GREY,

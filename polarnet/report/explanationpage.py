@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from polarnet import __version__
-from polarnet.explain.verdicts import Check
+from polarnet.explain.checks import Check
 from polarnet.folders import new_file
 from polarnet.report.explanationchecks import OUTCOMES, failed_first, reason
 from polarnet.report.pictures import picture_of
