@@ -51,11 +51,11 @@ from .explain.checks import check_permuted as check_permuted
 from .explain.checks import check_randomised as check_randomised
 from .explain.checks import check_repeatable as check_repeatable
 from .explain.checks import random_pair_level as random_pair_level
-from .explain.contribution import wide_contribution as wide_contribution
 from .explain.groups import average_seeds as average_seeds
 from .explain.groups import compare_groups as compare_groups
 from .explain.occlusion import removal_curve as removal_curve
 from .explain.occlusion import segment_occlusion as segment_occlusion
+from .explain.occlusion import wide_contribution as wide_contribution
 from .explain.randomisation import cascade as cascade
 from .explain.regions import segment_attribution as segment_attribution
 from .explain.regions import territory_shares as territory_shares

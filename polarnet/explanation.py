@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.csvfile import write_csv
-from polarnet.explain.attribution import METHODS, attribution
+from polarnet.explain.attribution import attribution
 from polarnet.explain.checks import (
     FAITHFUL,
     OTHER_SEEDS,
@@ -27,17 +27,15 @@ from polarnet.explain.checks import (
     not_judged,
     random_pair_level,
 )
-from polarnet.explain.contribution import wide_contribution
 from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
-from polarnet.explain.logits import check_trait
+from polarnet.explain.logits import fitting_run
 from polarnet.explain.methods import STRONGEST, check_method
-from polarnet.explain.occlusion import removal_curve, usual_segments
+from polarnet.explain.occlusion import removal_curve, usual_segments, wide_contribution
 from polarnet.explain.randomisation import BETWEEN, cascade, random_heads
 from polarnet.explain.regions import segment_attribution, territory_shares
 from polarnet.folders import check_vacant, new_folder
 from polarnet.network import Run, predict
 from polarnet.network.inputs import input_maps
-from polarnet.network.run import as_run
 from polarnet.report.explanation import (
     ADDED,
     BY_GROUP,
@@ -51,7 +49,6 @@ from polarnet.report.overlays import plot_overlays
 from polarnet.report.style import plain_text
 from polarnet.report.tables import trait_name
 from polarnet.rundata import parts_of, seen_note
-from polarnet.suitability import check_prediction
 from polarnet.traits import COMBINED
 
 PATIENTS: Final = 200
@@ -129,9 +126,14 @@ def explain_run(
     check_vacant(out)
     if patients is not None and patients < 1:
         raise ValueError(f"At least one patient must be explained, but {patients} were asked for.")
-    networks = [as_run(one) for one in (run, *other_seeds)]
-    first, shuffled = networks[0], None if permuted is None else as_run(permuted)
-    _check_networks([*networks, *([] if shuffled is None else [shuffled])], cohort, trait, method)
+    given = [run, *other_seeds] + ([] if permuted is None else [permuted])
+    networks = [fitting_run(one, cohort, trait) for one in given]
+    for network in networks:  # what would otherwise be refused after minutes of work
+        check_method(network, trait, method)
+        if method == "occlusion":
+            usual_segments(network, trait)
+    shuffled = None if permuted is None else networks.pop()
+    first = networks[0]
     whole = cohort.with_traits([trait])
     cohort = whole
     if patients is not None:
@@ -201,18 +203,6 @@ def explain_run(
             is_phantom=cohort.is_phantom,
         )
     return checks
-
-
-def _check_networks(networks: Sequence[Run], cohort: Cohort, trait: str, method: str) -> None:
-    """Refuse at once what would otherwise be refused after minutes of work."""
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
-    for network in networks:
-        check_trait(network, trait)
-        check_prediction(network.config, cohort)
-        check_method(network, trait, method)
-        if method == "occlusion":
-            usual_segments(network, trait)
 
 
 def _drawn(cohort: Cohort, whole: Cohort, patients: int | None, seed: int) -> str:

@@ -12,9 +12,9 @@ from scipy.ndimage import zoom
 from scipy.special import logit as log_odds
 
 import polarnet as pn
-from polarnet.explain.attribution import METHODS, attribution
+from polarnet.explain.attribution import attribution
 from polarnet.explain.logits import logit_model
-from polarnet.explain.methods import STRONGEST, class_activation
+from polarnet.explain.methods import METHODS, STRONGEST, class_activation
 from polarnet.explain.occlusion import (
     removal_curve,
     replaced,

@@ -9,18 +9,12 @@ import numpy as np
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.explain.logits import check_trait
+from polarnet.explain.logits import fitting_run
 from polarnet.explain.methods import check_method, class_activation, gradient
 from polarnet.explain.occlusion import Filling, segment_occlusion
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
-from polarnet.network.run import as_run
 from polarnet.progressbar import progress_bar
-from polarnet.suitability import check_prediction
-
-METHODS: Final = (
-    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion",
-)  # fmt: skip
 
 SAMPLES: Final = 25
 """Noisy copies of a map (SmoothGrad); our choice."""
@@ -88,8 +82,6 @@ def attribution(
     (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). Occlusion is computed here, the others
     by tf-keras-vis.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
     if members := getattr(run, "members", None):
         heats = [
             attribution(
@@ -99,9 +91,7 @@ def attribution(
             for one in members
         ]  # fmt: skip
         return np.mean(heats, axis=0)
-    run = as_run(run)
-    check_prediction(run.config, cohort)
-    check_trait(run, trait)
+    run = fitting_run(run, cohort, trait)
     check_method(run, trait, method)
     if method == "occlusion":
         lost = segment_occlusion(run, cohort, trait, filling=filling, show_progress=show_progress)

@@ -1,46 +1,55 @@
 """One trait of a model as a small model of its own: what attribution looks through."""
 
 import difflib
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
 
+from polarnet.cohort import Cohort
 from polarnet.network.model import WIDE, build_model, head_name, standards_of
-from polarnet.network.run import Run
+from polarnet.network.run import Run, as_run
+from polarnet.suitability import check_prediction
+
+
+def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
+    """The Run of a run or run folder, which predicts the trait from maps like those of the cohort.
+
+    Raises
+    ------
+    ValueError: it has no such trait (the nearest is named), or the cohort does not fit it.
+    """
+    run = as_run(run)
+    check_prediction(run.config, cohort)
+    if trait not in run.config.traits:
+        near = difflib.get_close_matches(trait, run.config.traits, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else "."
+        known = ", ".join(run.config.traits)
+        raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
+    return run
 
 
 def logit_model(run: Run, trait: str) -> keras.Model:
     """The part of a model that gives the logit of one trait, in float32.
 
-    Parameters
-    ----------
-    trait
-        One of its heads.
-
     Returns
     -------
-    keras.Model with the maps as input and one linear output, shape (n, 1). It shares all layers
-    below the head with the model of the run.
-
-    Raises
-    ------
-    ValueError: the run has no such trait.
+    keras.Model with the maps as input and two linear outputs, shape (n, 2): 0 and the logit, whose
+    softmax is the probability. (Score-CAM weighs by a softmax over the outputs; over a single one
+    that would always be 1.) It shares all layers below the head with the model of the run.
     """
-    return _with_head(run, trait, lambda kernel, bias: (kernel, bias))
-
-
-def two_class_model(run: Run, trait: str) -> keras.Model:
-    """The same with two outputs, 0 and the logit, whose softmax is the probability.
-
-    Score-CAM weighs by a softmax over the outputs; over a single one that would always be 1.
-    """
-
-    def beside_zero(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.c_[np.zeros_like(kernel), kernel], np.r_[0, bias]
-
-    return _with_head(run, trait, beside_zero)
+    head = run.model.get_layer(head_name(trait))
+    features, (kernel, bias) = head.input, head.get_weights()
+    if not run.heads.loc[trait, "share"]:
+        # What a share of 0 multiplies need not be computed.
+        features = run.model.get_layer(f"{WIDE}_standardised").output
+        kernel = kernel[: features.shape[-1]]
+    linear = keras.layers.Dense(2, name="logit", dtype="float32")
+    logit = linear(features)
+    linear.set_weights([np.c_[np.zeros_like(kernel), kernel], np.r_[0, bias]])
+    # A list of inputs: that is how tf-keras-vis calls a model.
+    return keras.Model(run.model.inputs, logit)
 
 
 def fast_run(run: Run) -> Run:
@@ -50,28 +59,3 @@ def fast_run(run: Run) -> Run:
     model = build_model(replace(run.config, weights=None), standards_of(run.model))
     model.set_weights(run.model.get_weights())
     return replace(run, model=model)
-
-
-def check_trait(run: Run, trait: str) -> None:
-    """Raise ValueError, with the nearest name, where the run has no head for the trait."""
-    if trait not in run.config.traits:
-        near = difflib.get_close_matches(trait, run.config.traits, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
-        known = ", ".join(run.config.traits)
-        raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
-
-
-def _with_head(run: Run, trait: str, change: Callable) -> keras.Model:
-    check_trait(run, trait)
-    head = run.model.get_layer(head_name(trait))
-    features, (kernel, bias) = head.input, head.get_weights()
-    if not run.heads.loc[trait, "share"]:
-        # What a share of 0 multiplies need not be computed.
-        features = run.model.get_layer(f"{WIDE}_standardised").output
-        kernel = kernel[: features.shape[-1]]
-    kernel, bias = change(kernel, bias)
-    linear = keras.layers.Dense(len(bias), name="logit", dtype="float32")
-    logit = linear(features)
-    linear.set_weights([kernel, bias])
-    # A list of inputs: that is how tf-keras-vis calls a model.
-    return keras.Model(run.model.inputs, logit)

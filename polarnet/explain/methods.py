@@ -13,11 +13,15 @@ from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
-from polarnet.explain.logits import fast_run, logit_model, two_class_model
+from polarnet.explain.logits import fast_run, logit_model
 from polarnet.network.run import Run
 
 Explainer = Callable[[np.ndarray], np.ndarray]
 """Maps (k, size, size, channels) in the unit of the cohort -> heat (k, size, size)."""
+
+METHODS: Final = (
+    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion",
+)  # fmt: skip
 
 CLASS_ACTIVATION: Final = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}
 
@@ -30,9 +34,11 @@ def check_method(run: Run, trait: str, method: str) -> None:
 
     Raises
     ------
-    ValueError: it shows the trunk, which has no share in the trait; or it needs the gradient of a
-        trunk that sees maps in the colours of a palette.
+    ValueError: there is no such method; it shows the trunk, which has no share in the trait; or it
+        needs the gradient of a trunk that sees maps in the colours of a palette.
     """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
     share = run.heads.loc[trait, "share"]
     if method in CLASS_ACTIVATION and not share:
         raise ValueError(
@@ -41,8 +47,8 @@ def check_method(run: Run, trait: str, method: str) -> None:
         )
     if method not in ("occlusion", "scorecam") and share and run.config.palette != "grey":
         raise ValueError(
-            f"The trunk sees the 256 colours of palette {run.config.palette}, whose steps have no "
-            f"gradient, and {method} needs one. Use method occlusion or scorecam."
+            f"The trunk sees the colours of palette {run.config.palette}, read from a table that "
+            f"has no gradient, and {method} needs one. Use method occlusion or scorecam."
         )
 
 
@@ -81,21 +87,18 @@ def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer
     places = [part.name for part in run.model.layers if isinstance(part, kinds)]
     if layer not in places:
         raise ValueError(f"layer must be one of {', '.join(places)}, but '{layer}' was given.")
-    kind = CLASS_ACTIVATION[method]
     score, options = _last_output, {}
     if method == "gradcam++":
         # Only rising gradients get a weight; the others would enter the sum that the weights are
         # divided by, with a denominator that can be 0.
         score, options = _last_output_as_zero, {"gradient_modifier": tf.nn.relu}
     if method == "scorecam":
-        # It weighs by a softmax over the outputs, which over a single one would always be 1.
         options = {"max_N": min(STRONGEST, run.model.get_layer(layer).output.shape[-1])}
-        model = two_class_model(fast_run(run), trait)
-        if run.config.precision != "float32":
-            model, layer = _exact_at(model, layer)
-        cam = kind(model, clone=False)
-    else:
-        cam = kind(logit_model(run, trait), clone=False)
+        run = fast_run(run)
+    model = logit_model(run, trait)
+    if method == "scorecam" and run.config.precision != "float32":
+        model, layer = _exact_at(model, layer)
+    cam = CLASS_ACTIVATION[method](model, clone=False)
 
     def explain(maps: np.ndarray) -> np.ndarray:
         with contextlib.redirect_stdout(io.StringIO()):  # its predict() shows a bar for each batch

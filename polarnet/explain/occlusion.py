@@ -1,6 +1,6 @@
-"""What a score loses when a segment of the map is brought to the level that is usual there."""
+"""What a score owes to each segment, beside the level that is usual there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,13 @@ from scipy.ndimage import gaussian_filter
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.explain.logits import check_trait, fast_run, logit_model
+from polarnet.explain.logits import fast_run, fitting_run, logit_model
 from polarnet.network.inputs import input_maps
-from polarnet.network.run import Run, as_run
+from polarnet.network.model import WIDE, head_name
+from polarnet.network.prediction import wide_features
+from polarnet.network.run import Run
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import group_without
-from polarnet.suitability import check_prediction
 
 Filling = Mapping[str, np.ndarray]
 """Map type -> (17,): the level that a segment is brought to, in the unit of the map."""
@@ -44,7 +45,6 @@ def usual_segments(run: Run, trait: str) -> dict[str, np.ndarray]:
             "in the run folder). Pass filling={map type: the 17 means of the training cohort}, or "
             "train again."
         )
-    check_trait(run, trait)
     group = group_without(trait)
     return {m: run.segments.loc[(m, group)].to_numpy(float) for m in run.config.map_types}
 
@@ -69,20 +69,11 @@ def segment_occlusion(
     Array of shape (n, 17): positive where what the segment showed spoke for the trait. Combined
     maps lose the segment in all three.
     """
-    run = as_run(run)
-    config = run.config
-    check_prediction(config, cohort)
-    filling = filling or usual_segments(run, trait)
-    logits = _logits_of(run, trait)
-    alone = [[k] for k in range(1, 18)]
-    lost = np.empty((len(cohort), 17), np.float32)
-    starts = range(0, len(cohort), _STUDIES)
-    for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
-        maps = input_maps(cohort, config)[start : start + _STUDIES]
-        variants = [maps, *(replaced(maps, segments, filling, config) for segments in alone)]
-        found = logits(variants)
-        lost[start : start + _STUDIES] = (found[0] - found[1:]).T
-    return lost
+    run = fitting_run(run, cohort, trait)
+    segments = np.tile(np.arange(1, 18), (len(cohort), 1))
+    variants = [segments[:, :0], *np.split(segments, 17, axis=1)]
+    logits = _logits(run, cohort, trait, variants, filling, "Occlusion", show_progress)
+    return logits[:, :1] - logits[:, 1:]
 
 
 def removal_curve(
@@ -109,19 +100,58 @@ def removal_curve(
     -------
     Array of shape (n, number of steps).
     """
-    run = as_run(run)
-    config = run.config
-    check_prediction(config, cohort)
+    run = fitting_run(run, cohort, trait)
+    variants = [order[:, :k] for k in steps]
+    return _logits(run, cohort, trait, variants, filling, "Removal", show_progress)
+
+
+def wide_contribution(
+    run: Run | str | Path, cohort: Cohort, trait: str, *, filling: Filling | None = None
+) -> np.ndarray:
+    """What each AHA segment adds to the logit by its own mean, beside its usual level.
+
+    Parameters
+    ----------
+    run, cohort
+        As for `predict`.
+    filling
+        The usual levels; default: `usual_segments`, as for `segment_occlusion`.
+
+    Returns
+    -------
+    Array of shape (n, 17), in logits; combined maps are summed. A segment gets its weight in the
+    head times the difference of its mean from the usual level; 1/17 of what the mean over segments
+    adds for each unit of that difference; and, where it is the lowest (highest) of its study, all
+    that the lowest (highest) value adds beside the lowest (highest) of the usual levels. Nothing is
+    estimated: the logit of a study is the sum of its row, plus what the trunk adds to that study,
+    plus one constant, which is what the bullseye adds where all levels are usual, with the bias.
+
+    Raises
+    ------
+    ValueError: as for `segment_occlusion`; or the network has no bullseye (mode "scratch").
+    """
+    run = fitting_run(run, cohort, trait)
+    if run.config.mode == "scratch":
+        raise ValueError("A network trained from scratch has no bullseye beside it.")
     filling = filling or usual_segments(run, trait)
-    logits = _logits_of(run, trait)
-    curves = np.empty((len(cohort), len(steps)), np.float32)
-    starts = range(0, len(cohort), _STUDIES)
-    for start in progress_bar(starts, desc="Removal", unit="batch", disable=not show_progress):
-        maps = input_maps(cohort, config)[start : start + _STUDIES]
-        here = order[start : start + _STUDIES]
-        variants = [replaced(maps, here[:, :k], filling, config) for k in steps]
-        curves[start : start + _STUDIES] = logits(variants).T
-    return curves
+    usual = np.stack([filling[map_type] for map_type in run.config.map_types])
+    n_maps = len(usual)
+    shown = wide_features(run.model, input_maps(cohort, run.config))
+    own = shown[:, : 17 * n_maps].reshape(-1, n_maps, 17).astype(float)
+    factors = np.array(run.model.get_layer(f"{WIDE}_standardised").scale)
+    weights = run.model.get_layer(head_name(trait)).get_weights()[0][: len(factors), 0] * factors
+    by_segment, (lowest, highest, mean) = (
+        weights[: 17 * n_maps].reshape(n_maps, 17),
+        weights[17 * n_maps :].reshape(3, n_maps),
+    )
+    added = (by_segment + mean[:, None] / 17) * (own - usual)
+    for weight, ends, places in (
+        (lowest, own.min(axis=2) - usual.min(axis=1), own.argmin(axis=2)),
+        (highest, own.max(axis=2) - usual.max(axis=1), own.argmax(axis=2)),
+    ):
+        is_there = places[..., None] == np.arange(17)
+        added += is_there * (weight * ends)[..., None]
+    return added.sum(axis=1)
 
 
 def replaced(
@@ -159,16 +189,25 @@ def _segment_shares(size: int) -> np.ndarray:
     return soft / np.maximum(soft.sum(axis=0), 1e-9)
 
 
-def _logits_of(run: Run, trait: str) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """Logits (variants, k) of several versions of the same k maps, in one pass.
+def _logits(
+    run: Run, cohort: Cohort, trait: str, variants: Sequence[np.ndarray],
+    filling: Filling | None, desc: str, show_progress: bool,
+) -> np.ndarray:  # fmt: skip
+    """Logits (n, variants) with other segments (n, j) of the studies replaced in each variant.
 
-    In the precision of the training, which may be several times as fast as float32.
+    All variants of a few maps go through in one pass, in the precision of the training, which may
+    be several times as fast as float32.
     """
+    filling = filling or usual_segments(run, trait)
     has_trunk = run.heads.loc[trait, "share"] > 0
     logit = logit_model(fast_run(run) if has_trunk else run, trait)
-    forward = tf.function(lambda maps: logit([maps], training=False), reduce_retracing=True)
-
-    def logits(variants: list[np.ndarray]) -> np.ndarray:
-        return forward(np.concatenate(variants)).numpy().reshape(len(variants), -1)
-
+    forward = tf.function(lambda maps: logit([maps], training=False)[:, 1], reduce_retracing=True)
+    every = input_maps(cohort, run.config)
+    logits = np.empty((len(cohort), len(variants)), np.float32)
+    starts = range(0, len(cohort), _STUDIES)
+    for start in progress_bar(starts, desc=desc, unit="batch", disable=not show_progress):
+        rows = slice(start, start + _STUDIES)
+        maps = every[rows]
+        changed = [replaced(maps, segments[rows], filling, run.config) for segments in variants]
+        logits[rows] = forward(np.concatenate(changed)).numpy().reshape(len(variants), -1).T
     return logits

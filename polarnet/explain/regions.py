@@ -60,19 +60,25 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
     [[0.333, 0.333, 0.333]]
     """
     index = segments.index if isinstance(segments, pd.DataFrame) else None
-    segments = in_segment_order(segments)
-    if segments.ndim != 2 or segments.shape[1] != len(SEGMENTS):
-        raise ValueError(
-            f"Segments of shape {segments.shape}: give (n, 17), as from segment_attribution."
-        )
+    segments = read_segments(segments)
     density = pd.DataFrame(
         {
-            territory: segments[:, np.array(members) - 1].mean(axis=1)
-            for territory, members in TERRITORIES.items()
+            name: segments[:, np.array(members) - 1].mean(axis=1)
+            for name, members in TERRITORIES.items()
         },
         index=index,
     )
     return density.div(density.sum(axis=1, skipna=False), axis=0)
+
+
+def read_segments(segments: np.ndarray | pd.DataFrame) -> np.ndarray:
+    """Shares of the 17 segments in their order, (n, 17); ValueError where they are not 17."""
+    values = in_segment_order(segments)
+    if values.ndim != 2 or values.shape[1] != len(SEGMENTS):
+        raise ValueError(
+            f"Segments of shape {values.shape}: give (n, 17), as from segment_attribution."
+        )
+    return values
 
 
 def disc_values(heat: np.ndarray) -> np.ndarray:
