@@ -64,7 +64,8 @@ FUNCTIONS = {
     "evaluate": (lambda y, p, who: pn.evaluate(p.to_frame("sex"), y.to_frame("sex"), who),
                  Y, P, PATIENTS.rename("patient") + Y.index),
     "compare_groups": (
-        lambda s, y, a: pn.compare_groups(s, y, adjust_for=a, permutations=999), SHARES, Y, AGE),
+        lambda s, y, who: pn.compare_groups(s, y, patients=who, permutations=999), SHARES, Y,
+        PATIENTS),
     "plot_roc": (lambda *a: drawn(pn.plot_roc(*a, new_ax())), Y, P),
     "plot_calibration": (
         lambda y, p: drawn(pn.plot_calibration(CURVE, new_ax(), probabilities=p, labels=y)), Y, P),
@@ -92,7 +93,7 @@ def test_another_order_of_the_same_studies_changes_nothing(name):
         same(function(first, *moved), straight)
     if name not in BY_INDEX_ALONE:
         plain = [v.to_numpy() for v in (first, *others)]
-        if name in ("adjusted_association", "compare_groups"):
+        if name == "adjusted_association":
             plain[-1] = AGE.reset_index(drop=True)
         if name == "seeds_and_patients_auroc":
             plain[-1] = SEEDS.to_numpy().T

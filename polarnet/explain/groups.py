@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
-from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
 
 from polarnet.anatomy import SEGMENTS, disc_mask
@@ -140,21 +139,15 @@ def compare_groups(
     varies = (positive.var(axis=1) + negative.var(axis=1)) > _ROUNDING**2
     if varies.any():
         positive, negative = positive[varies], negative[varies]
-        effects = bootstrap(
-            (positive, negative), hedges_g, vectorized=True, method="percentile", axis=-1,
-            n_resamples=RESAMPLES, batch=max(1, _AT_ONCE // shares.size), rng=seed,
-        ).bootstrap_distribution  # fmt: skip
         p_raw, p_max_t = _p_values(shares[:, varies], is_positive, permutations, seed)
         table.loc[varies, columns] = np.column_stack([
-            hedges_g(positive, negative),
-            # A resample in which neither class varies has no effect; it is left out.
-            *np.nanquantile(effects, [0.025, 0.975], axis=-1),
+            hedges_g(positive, negative), *_effect_interval(positive, negative, seed),
             p_raw, p_max_t, multipletests(p_raw, method="fdr_bh")[1],
         ])  # fmt: skip
     return table
 
 
-def hedges_g(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.ndarray:
+def hedges_g(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """Difference of two means in pooled standard deviations, corrected for small samples.
 
     NaN where neither group varies.
@@ -162,10 +155,10 @@ def hedges_g(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.n
     >>> float(hedges_g(np.array([1.0, 3.0]), np.array([1.0, 3.0])))
     0.0
     """
-    m, n = positive.shape[axis], negative.shape[axis]
+    m, n = positive.shape[-1], negative.shape[-1]
     freedom = m + n - 2
-    pooled = ((m - 1) * positive.var(axis, ddof=1) + (n - 1) * negative.var(axis, ddof=1)) / freedom
-    difference = np.asarray(positive.mean(axis) - negative.mean(axis))
+    pooled = ((m - 1) * positive.var(-1, ddof=1) + (n - 1) * negative.var(-1, ddof=1)) / freedom
+    difference = np.asarray(positive.mean(-1) - negative.mean(-1))
     ratio = np.full(difference.shape, np.nan)
     np.divide(difference, np.sqrt(pooled), out=ratio, where=pooled > _ROUNDING**2)
     small_sample = gammaln(freedom / 2) - gammaln((freedom - 1) / 2) - np.log(freedom / 2) / 2
@@ -192,6 +185,22 @@ def _usable(
             "not. Enlarge the cohort or drop the trait."
         )
     return shares[rows], is_positive
+
+
+def _effect_interval(positive: np.ndarray, negative: np.ndarray, seed: int) -> np.ndarray:
+    """Ends of the interval of Hedges' g, (2, segments), from shares (segments, patients)."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _AT_ONCE // (positive.size + negative.size))
+    draws = []
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        one, other = (
+            values[:, rng.integers(values.shape[1], size=(size, values.shape[1]))]
+            for values in (positive, negative)
+        )
+        draws.append(hedges_g(one, other))
+    # A resample in which neither class varies has no effect; it is left out.
+    return np.nanquantile(np.concatenate(draws, axis=1), [0.025, 0.975], axis=1)
 
 
 def _p_values(
