@@ -1,6 +1,7 @@
 """One trait of one run explained: maps, groups, checks and the page about them."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,6 @@ from polarnet.explain.checks import (
     OTHER_SEEDS,
     SHUFFLED,
     Check,
-    Level,
     check_faithful,
     check_not_edge,
     check_not_input,
@@ -31,7 +31,7 @@ from polarnet.explain.groups import average_seeds, compare_groups, drawn_patient
 from polarnet.explain.logits import fitting_run
 from polarnet.explain.methods import STRONGEST, check_method
 from polarnet.explain.occlusion import removal_curve, usual_segments, wide_contribution
-from polarnet.explain.randomisation import BETWEEN, cascade, random_heads
+from polarnet.explain.randomisation import BETWEEN, cascade, randomised_runs
 from polarnet.explain.regions import segment_attribution, territory_shares
 from polarnet.folders import check_vacant, new_folder
 from polarnet.network import Run, predict
@@ -138,48 +138,57 @@ def explain_run(
     cohort = whole
     if patients is not None:
         cohort = whole.select(drawn_patients(whole.patients, patients, seed=seed))
+    explain = partial(attribution, trait=trait, method=method, seed=seed)
     with new_folder(out) as folder:
-        heats = [
-            attribution(network, cohort, trait, method, seed=seed, show_progress=show_progress)
-            for network in networks
-        ]
+        heats = [explain(one, cohort, show_progress=show_progress) for one in networks]
         few = drawn_patients(cohort.patients, CHECKED, seed=seed)
-        checked = cohort.select(few)
+        checked, heat = cohort.select(few), heats[0][few]
         steps, forgot = cascade(
-            first, checked, trait, method, heats[0][few], seed=seed, show_progress=show_progress
+            first, checked, trait, method, heat, seed=seed, show_progress=show_progress
         )
         random = [forgot]
         if not first.heads.loc[trait, "share"]:
-            random = [
-                attribution(drawn, checked, trait, method, seed=seed)
-                for drawn in random_heads(first, trait, RANDOM_HEADS, seed=seed)
-            ]
-        level = random_pair_level(heats[0][few], seed=seed)
+            for k in range(1, RANDOM_HEADS):
+                _, drawn = next(randomised_runs(first, trait, seed=seed + k))
+                random.append(explain(drawn, checked))
+            if method == "occlusion":  # the others have no sign
+                random += [-maps for maps in random]
+        level, maps = random_pair_level(heat, seed=seed), input_maps(checked, first.config)[:]
         checks = [
-            check_randomised(heats[0][few], np.stack(random), level, seed=seed),
-            _check_permuted(shuffled, checked, trait, method, heats[0][few], level, seed),
-            _check_repeatable([heat[few] for heat in heats], seed),
-            *_check_input(first, checked, heats[0][few], seed),
-            _check_faithful(first, checked, trait, heats[0][few], seed),
+            check_randomised(heat, np.stack(random), level, seed=seed),
+            not_judged(SHUFFLED, "no network trained on shuffled labels was given")
+            if shuffled is None
+            else check_permuted(heat, explain(shuffled, checked), level, seed=seed),
+            check_repeatable([one[few] for one in heats], seed=seed)
+            if other_seeds
+            else not_judged(OTHER_SEEDS, "no networks of other seeds were given"),
+            *(check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
+            check_not_edge(heat, seed=seed),
+            _check_faithful(first, checked, trait, heat, seed),
         ]
-        mean = average_seeds(heats) if len(heats) > 1 else heats[0]
-        groups, figures, lacking = _groups(cohort, trait, mean, forgot, seed)
-        wide, drawn = _contributions(first, cohort, trait, heats[0], method)
-        figures |= drawn
-        figures |= _singles(first, cohort, trait, heats[0], few, forgot)
+        mean = average_seeds(heats) if other_seeds else heats[0]
+        segments = segment_attribution(mean)
+        groups, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
+        wide, contributions = _contributions(first, cohort, trait, heats[0], method)
+        figures |= contributions
+        figures["Single studies, highest and lowest scores"] = _singles(
+            first, checked, trait, heat, forgot
+        )
         figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
             steps, level=level
         )
         figures["What was checked"] = plot_checks(checks, method=method)
         np.save(folder / "attribution.npy", mean.astype(np.float32))
-        tables = {"checks": pd.DataFrame(checks), "cascade": steps, "groups": groups}
+        tables = {
+            "checks": pd.DataFrame(checks),
+            "cascade": steps,
+            "groups": groups,
+            "segments": _by_study(segments, cohort, territory_shares(segments)),
+            "wide": None if wide is None else _by_study(wide, cohort),
+        }
         for name, table in tables.items():
             if table is not None:
                 write_csv(table, folder / f"{name}.csv", float_format=DIGITS)
-        for name, table in {"segments": _segments(cohort, mean), "wide": wide}.items():
-            if table is not None:
-                path = folder / f"{name}.csv"
-                write_csv(table, path, index_label="study_id", float_format=DIGITS)
         (folder / "figures").mkdir()
         for k, figure in enumerate(figures.values(), start=1):
             plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
@@ -231,31 +240,6 @@ def _facts_of_networks(networks: Sequence[Run], trait: str, method: str) -> dict
     return facts
 
 
-def _check_permuted(
-    shuffled: Run | None, cohort: Cohort, trait: str, method: str,
-    heat: np.ndarray, level: Level, seed: int,
-) -> Check:  # fmt: skip
-    if shuffled is None:
-        return not_judged(SHUFFLED, "no network trained on shuffled labels was given")
-    other = attribution(shuffled, cohort, trait, method, seed=seed)
-    return check_permuted(heat, other, level, seed=seed)
-
-
-def _check_repeatable(heats: list[np.ndarray], seed: int) -> Check:
-    if len(heats) < 2:
-        return not_judged(OTHER_SEEDS, "no networks of other seeds were given")
-    return check_repeatable(heats, seed=seed)
-
-
-def _check_input(run: Run, cohort: Cohort, heat: np.ndarray, seed: int) -> list[Check]:
-    """Not the flow map itself (of combined maps, none of the three), and not the disc's edge."""
-    maps = input_maps(cohort, run.config)[:]
-    return [
-        *(check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
-        check_not_edge(heat, seed=seed),
-    ]
-
-
 def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int) -> Check:
     """Segments replaced in the order of their attribution, against orders by chance."""
     if run.segments is None:
@@ -272,26 +256,21 @@ def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed
 
 
 def _groups(
-    cohort: Cohort, trait: str, heat: np.ndarray, forgot: np.ndarray, seed: int
-) -> tuple[pd.DataFrame | None, dict[str, Figure], str]:
+    cohort: Cohort, trait: str, heat: np.ndarray, segments: np.ndarray, forgot: np.ndarray,
+    seed: int,
+) -> tuple[pd.DataFrame | None, dict[str, Figure], str]:  # fmt: skip
     """Those with the trait against those without; or why they cannot be compared."""
     labels = cohort.traits.get(trait)
     if labels is None:
         return None, {}, "not compared: this cohort has no such trait"
-    segments = segment_attribution(heat)
-    is_known = ~np.isnan(segments).any(axis=1)
-    counts = is_known & labels.notna().to_numpy()
+    counts = np.isfinite(segments).all(axis=1) & labels.notna().to_numpy()
     is_first = counts & ~cohort.patients.where(counts).duplicated().to_numpy()
-    name = trait_name(trait)
-    random = segment_attribution(forgot)
-    random = random[~np.isnan(random).any(axis=1)]
+    name, random = trait_name(trait), pd.DataFrame(segment_attribution(forgot)).dropna()
     try:
-        table = compare_groups(
-            segments[is_known], labels[is_known], patients=cohort.patients[is_known], seed=seed
-        )
+        table = compare_groups(segments[is_first], labels[is_first], seed=seed)
         figures = {
             f"{BY_GROUP}: {name}": plot_group_bullseyes(
-                table, label=name, randomised=random.mean(axis=0) if len(random) else None
+                table, label=name, randomised=random.mean() if len(random) else None
             ),
             f"The same by pixel: {name}": plot_difference_map(
                 heat[is_first], labels[is_first], label=name
@@ -304,7 +283,7 @@ def _groups(
 
 def _contributions(
     run: Run, cohort: Cohort, trait: str, heat: np.ndarray, method: str
-) -> tuple[pd.DataFrame | None, dict[str, Figure]]:
+) -> tuple[np.ndarray | None, dict[str, Figure]]:
     """What the bullseye adds to each score, and its means over groups beside those of occlusion."""
     if run.config.mode == "scratch" or run.segments is None:
         return None, {}
@@ -321,31 +300,24 @@ def _contributions(
         {f"{part}\n{way}": values[rows].mean(axis=0)
          for part, rows in parts.items() for way, values in ways.items()}
     )  # fmt: skip
-    table = pd.DataFrame(added, cohort.patients.index, [f"segment_{k}" for k in range(1, 18)])
-    return table, {f"{ADDED}: {name}": figure}
+    return added, {f"{ADDED}: {name}": figure}
 
 
-def _singles(
-    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, few: np.ndarray,
-    forgot: np.ndarray,
-) -> dict[str, Figure]:  # fmt: skip
-    """The checked studies with the highest and the lowest scores, without their ids."""
-    checked, config = cohort.select(few), run.config
-    scores = predict(run, checked)[trait].to_numpy()
+def _singles(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, forgot: np.ndarray) -> Figure:
+    """The studies with the highest and the lowest scores, without their ids."""
+    scores = predict(run, cohort)[trait].to_numpy()
     order = np.argsort(-scores, kind="stable")
     rows = list(dict.fromkeys([*order[:SHOWN], *order[-SHOWN:]]))
-    titles = [f"score {scores[row]:.2f}" for row in rows]
-    shown = "stress" if config.map_type == COMBINED else config.map_type
-    figure = plot_overlays(
-        np.asarray(checked.maps[shown][:]), heat[few], rows=rows, titles=titles,
-        map_type=shown, unit="" if shown == "reserve" else cohort.unit, randomised=forgot,
+    shown = "stress" if run.config.map_type == COMBINED else run.config.map_type
+    return plot_overlays(
+        np.asarray(cohort.maps[shown][:]), heat, rows=rows, randomised=forgot, map_type=shown,
+        titles=[f"score {scores[row]:.2f}" for row in rows],
+        unit="" if shown == "reserve" else cohort.unit,
     )  # fmt: skip
-    return {"Single studies, highest and lowest scores": figure}
 
 
-def _segments(cohort: Cohort, heat: np.ndarray) -> pd.DataFrame:
-    """A row a study: shares of the 17 segments and of the three territories."""
-    segments = segment_attribution(heat)
-    names = [f"segment_{k}" for k in range(1, 18)]
-    shares = pd.DataFrame(segments, columns=names).join(territory_shares(segments))
-    return shares.set_axis(cohort.patients.index, axis=0)
+def _by_study(values: np.ndarray, cohort: Cohort, *others: pd.DataFrame) -> pd.DataFrame:
+    """One row per study: values of the 17 segments, and columns of other tables beside them."""
+    table = pd.DataFrame(values, columns=[f"segment_{k}" for k in range(1, 18)]).join(list(others))
+    table.insert(0, "study_id", cohort.patients.index)
+    return table

@@ -56,24 +56,11 @@ def randomised_runs(run: Run, trait: str, *, seed: int) -> Iterator[tuple[str, R
     for name in layers_down(run, trait):
         for layer in heads if name == "heads" else [twin.get_layer(name)]:
             kernel, bias = layer.get_weights()
-            drawn = keras.initializers.GlorotUniform(_layer_seed(seed, layer.name))
+            # Layers of equal shape must not get equal kernels.
+            digest = hashlib.sha256(f"{seed} {layer.name}".encode()).digest()
+            drawn = keras.initializers.GlorotUniform(int.from_bytes(digest[:4]) // 2)
             layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
         yield name, replace(run, model=twin)
-
-
-def random_heads(run: Run, trait: str, n: int, *, seed: int) -> Iterator[Run]:
-    """The run with random heads, n times; after each its negative, which is as likely."""
-    for k in range(n):
-        _, drawn = next(randomised_runs(run, trait, seed=seed + k))
-        yield drawn
-        head = drawn.model.get_layer(head_name(trait))
-        head.set_weights([-weights for weights in head.get_weights()])
-        yield drawn
-
-
-def _layer_seed(seed: int, name: str) -> int:
-    """Layers of equal shape must not get equal kernels."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4]) // 2
 
 
 def cascade(
