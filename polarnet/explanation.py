@@ -12,21 +12,8 @@ from matplotlib.figure import Figure
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.csvfile import write_csv
+from polarnet.explain import checks
 from polarnet.explain.attribution import attribution
-from polarnet.explain.checks import (
-    FAITHFUL,
-    OTHER_SEEDS,
-    SHUFFLED,
-    Check,
-    check_faithful,
-    check_not_edge,
-    check_not_input,
-    check_permuted,
-    check_randomised,
-    check_repeatable,
-    not_judged,
-    random_pair_level,
-)
 from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
 from polarnet.explain.logits import fitting_run
 from polarnet.explain.methods import STRONGEST, check_method
@@ -87,7 +74,7 @@ def explain_run(
     command: str = "",
     seed: int = 0,
     show_progress: bool = True,
-) -> list[Check]:
+) -> list[checks.Check]:
     """Explain one trait by one method, test the explanation, and write a folder about it.
 
     Parameters
@@ -134,8 +121,7 @@ def explain_run(
             usual_segments(network, trait)
     shuffled = None if permuted is None else networks.pop()
     first = networks[0]
-    whole = cohort.with_traits([trait])
-    cohort = whole
+    cohort = whole = cohort.with_traits([trait])
     if patients is not None:
         cohort = whole.select(drawn_patients(whole.patients, patients, seed=seed))
     explain = partial(attribution, trait=trait, method=method, seed=seed)
@@ -153,17 +139,18 @@ def explain_run(
                 random.append(explain(drawn, checked))
             if method == "occlusion":  # the others have no sign
                 random += [-maps for maps in random]
-        level, maps = random_pair_level(heat, seed=seed), input_maps(checked, first.config)[:]
-        checks = [
-            check_randomised(heat, np.stack(random), level, seed=seed),
-            not_judged(SHUFFLED, "no network trained on shuffled labels was given")
+        level = checks.random_pair_level(heat, seed=seed)
+        maps = input_maps(checked, first.config)[:]
+        found = [
+            checks.check_randomised(heat, np.stack(random), level, seed=seed),
+            checks.not_judged(checks.SHUFFLED, "no network trained on shuffled labels was given")
             if shuffled is None
-            else check_permuted(heat, explain(shuffled, checked), level, seed=seed),
-            check_repeatable([one[few] for one in heats], seed=seed)
+            else checks.check_permuted(heat, explain(shuffled, checked), level, seed=seed),
+            checks.check_repeatable([one[few] for one in heats], seed=seed)
             if other_seeds
-            else not_judged(OTHER_SEEDS, "no networks of other seeds were given"),
-            *(check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
-            check_not_edge(heat, seed=seed),
+            else checks.not_judged(checks.OTHER_SEEDS, "no networks of other seeds were given"),
+            *(checks.check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
+            checks.check_not_edge(heat, seed=seed),
             _check_faithful(first, checked, trait, heat, seed),
         ]
         mean = average_seeds(heats) if other_seeds else heats[0]
@@ -177,10 +164,10 @@ def explain_run(
         figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
             steps, level=level
         )
-        figures["What was checked"] = plot_checks(checks, method=method)
+        figures["What was checked"] = plot_checks(found, method=method)
         np.save(folder / "attribution.npy", mean.astype(np.float32))
         tables = {
-            "checks": pd.DataFrame(checks),
+            "checks": pd.DataFrame(found),
             "cascade": steps,
             "groups": groups,
             "segments": _by_study(segments, cohort, territory_shares(segments)),
@@ -196,7 +183,7 @@ def explain_run(
             folder / "explanation.html",
             figures=figures,
             tables={} if groups is None else {"Share of attribution by segment": groups},
-            checks=checks,
+            checks=found,
             facts={
                 "trait": trait_name(trait),
                 "method": method,
@@ -211,7 +198,7 @@ def explain_run(
             },
             is_phantom=cohort.is_phantom,
         )
-    return checks
+    return found
 
 
 def _drawn(cohort: Cohort, whole: Cohort, patients: int | None, seed: int) -> str:
@@ -219,11 +206,8 @@ def _drawn(cohort: Cohort, whole: Cohort, patients: int | None, seed: int) -> st
     n_patients = whole.patients.nunique()
     if patients is None:
         return f"all {len(whole)} studies of {n_patients} patients"
-    if len(cohort) == n_patients:
-        return f"the first study of each of {n_patients} patients"
-    return (
-        f"the first study of {len(cohort)} of {n_patients} patients, drawn at random (seed {seed})"
-    )
+    drawn = "" if len(cohort) == n_patients else f", drawn at random (seed {seed})"
+    return f"the first study of {len(cohort)} of {n_patients} patients{drawn}"
 
 
 def _facts_of_networks(networks: Sequence[Run], trait: str, method: str) -> dict[str, str]:
@@ -240,10 +224,13 @@ def _facts_of_networks(networks: Sequence[Run], trait: str, method: str) -> dict
     return facts
 
 
-def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int) -> Check:
+def _check_faithful(
+    run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed: int
+) -> checks.Check:
     """Segments replaced in the order of their attribution, against orders by chance."""
     if run.segments is None:
-        return not_judged(FAITHFUL, "the run does not say what its training studies looked like")
+        reason = "the run does not say what its training studies looked like"
+        return checks.not_judged(checks.FAITHFUL, reason)
     rng = np.random.default_rng(seed)
     order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
     curve = removal_curve(run, cohort, trait, order, steps=REPLACED)
@@ -252,7 +239,7 @@ def _check_faithful(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, seed
         other[:, 1:-1] = removal_curve(
             run, cohort, trait, rng.permuted(order, axis=1), steps=REPLACED[1:-1]
         )
-    return check_faithful(curve, by_chance.mean(axis=0), steps=REPLACED, seed=seed)
+    return checks.check_faithful(curve, by_chance.mean(axis=0), steps=REPLACED, seed=seed)
 
 
 def _groups(

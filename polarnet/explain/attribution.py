@@ -8,12 +8,10 @@ import numpy as np
 
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
-from polarnet.config import ExperimentConfig
 from polarnet.explain.logits import fitting_run
 from polarnet.explain.methods import check_method, class_activation, gradient
 from polarnet.explain.occlusion import Filling, segment_occlusion
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
 from polarnet.progressbar import progress_bar
 
 SAMPLES: Final = 25
@@ -33,7 +31,6 @@ def attribution(
     *,
     samples: int = SAMPLES,
     noise: float = NOISE,
-    layer: str | None = None,
     filling: Filling | None = None,
     seed: int = 0,
     show_progress: bool = False,
@@ -49,14 +46,12 @@ def attribution(
     method
         "gradient": absolute change of the logit with the value of the pixel. "smoothgrad": the
         same, averaged over noisy copies of the map. "gradcam", "gradcam++", "scorecam": class
-        activation maps of the last convolution, Score-CAM by its 32 strongest channels.
-        "occlusion": loss of the logit when the AHA segment is brought to its usual
-        level; the reference, as it changes the map in units that a reader of maps has.
+        activation maps of the last convolution, Score-CAM by its 32 strongest channels; in block 5
+        they are too coarse for single segments. "occlusion": loss of the logit when the AHA segment
+        is brought to its usual level; the reference, as it changes the map in units that a reader
+        of maps has.
     samples, noise
         Of "smoothgrad"; noise as a share of the map's range.
-    layer
-        Of the activation maps; default: the last convolution. Cells of block 5 are 16 pixels of
-        the image wide: too coarse for single segments.
     filling
         Of "occlusion": map type -> 17 values in the unit of the map. Default: the mean of each
         segment over the training studies without the trait.
@@ -71,7 +66,7 @@ def attribution(
 
     Raises
     ------
-    ValueError: no such trait, method or layer; the cohort does not fit the model; the method shows
+    ValueError: no such trait or method; the cohort does not fit the model; the method shows
         nothing of this network (`check_method`); the run does not know its training segments and no
         `filling` is given.
 
@@ -85,8 +80,8 @@ def attribution(
     if members := getattr(run, "members", None):
         heats = [
             attribution(
-                one, cohort, trait, method, samples=samples, noise=noise, layer=layer,
-                filling=filling, seed=seed, show_progress=show_progress,
+                one, cohort, trait, method, samples=samples, noise=noise, filling=filling,
+                seed=seed, show_progress=show_progress,
             )
             for one in members
         ]  # fmt: skip
@@ -100,7 +95,7 @@ def attribution(
         n = samples if method == "smoothgrad" else 0
         explain = gradient(run, trait, samples=n, noise=noise)
     else:
-        explain = class_activation(run, trait, method, layer or last_convolution(run.config))
+        explain = class_activation(run, trait, method)
     maps, disc = input_maps(cohort, run.config), disc_mask(cohort.size)
     step = max(1, _PIXELS // run.config.input_size**2)
     heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
@@ -109,11 +104,6 @@ def attribution(
         with _numpy_state(seed, start):
             heat[start : start + step] = explain(maps[start : start + step]) * disc
     return heat
-
-
-def last_convolution(config: ExperimentConfig) -> str:
-    """Name of the layer whose activations the class activation methods weigh."""
-    return BLOCK_ENDS.get(config.last_block, f"small_conv{len(SMALL_FILTERS)}")
 
 
 @contextlib.contextmanager

@@ -19,6 +19,9 @@ from polarnet.explain.regions import disc_values
 RESAMPLES: Final = 2000
 """Resamples behind an interval of a median (our choice)."""
 
+PAIRS: Final = 50
+"""Pairs of patients whose maps are compared (Arun et al.)."""
+
 FEWEST_PATIENTS: Final = 10
 """Nothing is judged from fewer patients (our choice)."""
 
@@ -81,22 +84,10 @@ class Check:
 
 
 def rank_correlation(heat_a: np.ndarray, heat_b: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two maps of each study, over the pixels of the disc.
+    """Spearman's correlation of two maps of each study, over the pixels of the disc: shape (n,).
 
-    Parameters
-    ----------
-    heat_a, heat_b
-        Maps of the same studies in the same order, both of shape (n, size, size). The values
-        are ranked with their sign.
-
-    Returns
-    -------
-    Array of shape (n,), -1 to 1; tied pixels share their mean rank. NaN where one of the two
-    maps is constant.
-
-    Raises
-    ------
-    ValueError: the shapes differ, or a map is not finite within the disc.
+    Both arrays are (n, size, size), of the same studies in the same order. Values are ranked with
+    their sign, and tied pixels share their mean rank. NaN where one of the two maps is constant.
 
     >>> rank_correlation(np.eye(8)[None], np.eye(8)[None]).tolist()
     [1.0]
@@ -129,7 +120,7 @@ def median_level(values: ArrayLike, *, seed: int) -> Level:
     return Level(float(np.median(known)), float(ends.low), float(ends.high), len(known))
 
 
-def random_pair_level(heat: np.ndarray, *, pairs: int = 50, seed: int = 0) -> Level:
+def random_pair_level(heat: np.ndarray, *, seed: int = 0) -> Level:
     """Rank correlation between the maps of different patients: what any two maps share.
 
     A trained network's map and another's of the same study say the same only as far as they
@@ -139,29 +130,24 @@ def random_pair_level(heat: np.ndarray, *, pairs: int = 50, seed: int = 0) -> Le
     ----------
     heat
         Shape (n, size, size), one study a patient.
-    pairs
-        Pairs drawn at random; 50 as in Arun et al.
 
     Returns
     -------
-    Level: the median over pairs and its 95 % percentile bootstrap interval. Pairs without an
-    agreement (a constant map) are left out.
+    Level: the median over 50 random pairs, as many as in Arun et al., and its 95 % percentile
+    bootstrap interval. Pairs without an agreement (a constant map) are left out.
 
     Raises
     ------
-    ValueError: fewer than two patients, or no pair.
+    ValueError: fewer than two patients.
 
     References
     ----------
     Arun et al., Radiol Artif Intell 2021;3:e200267.
     """
-    if len(heat) < 2 or pairs < 1:
-        raise ValueError(
-            f"The random-pair level needs two patients and one pair, but there are {len(heat)} "
-            f"patients and {pairs} pairs."
-        )
+    if len(heat) < 2:
+        raise ValueError(f"The random-pair level needs two patients, but {len(heat)} was given.")
     rng = np.random.default_rng(seed)
-    first, second = np.array([rng.choice(len(heat), 2, replace=False) for _ in range(pairs)]).T
+    first, second = np.array([rng.choice(len(heat), 2, replace=False) for _ in range(PAIRS)]).T
     return median_level(rank_correlation(heat[first], heat[second]), seed=seed)
 
 
@@ -275,21 +261,17 @@ def check_not_edge(heat: np.ndarray, *, seed: int = 0) -> Check:
     -------
     Check of the median ratio of the share of absolute attribution in the outermost tenth of the
     radius to that ring's share of the disc's area; 1 for an even map. It passes if the interval
-    lies at or below 2. The verdict gives the median rank correlation with the radius beside it.
+    lies at or below 2.
     """
     values = np.abs(disc_values(heat)).astype(float)
     size = heat.shape[-1]
-    radius = polar_coordinates(size)[0]
-    is_edge = radius[disc_mask(size)] >= EDGE_FROM
+    is_edge = polar_coordinates(size)[0][disc_mask(size)] >= EDGE_FROM
     total = values.sum(axis=1)
     share = np.divide(
         values[:, is_edge].sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
     median = median_level(share / is_edge.mean(), seed=seed)
-    outwards = rank_correlation(np.abs(heat), np.broadcast_to(radius, heat.shape))
     found = f"the edge of the disc holds {median.median:.1f} times the attribution due to its area"
-    if np.isfinite(outwards).any():
-        found += f"; rank correlation with the distance from the apex {np.nanmedian(outwards):.2f}"
     is_passed = median.high <= EDGE_LIMIT
     return _judged("not the edge of the disc", median, EDGE_LIMIT, is_passed, found, found)
 
@@ -350,13 +332,12 @@ def check_faithful(
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
     median = median_level(direction * np.trapezoid(apart, steps, axis=1) / 17, seed=seed)
-    return _judged(
-        FAITHFUL, median, 0.0, median.low > 0,
-        "replacing the segments that the map marks moves the score sooner than replacing "
-        "segments at random",
-        "replacing the segments that the map marks moves the score no sooner than replacing "
-        "segments at random",
-    )  # fmt: skip
+    found = (
+        "replacing the segments that the map marks moves the score {} than replacing segments at "
+        "random"
+    )
+    words = found.format("sooner"), found.format("no sooner")
+    return _judged(FAITHFUL, median, 0.0, median.low > 0, *words)
 
 
 def not_judged(name: str, reason: str) -> Check:

@@ -56,14 +56,12 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def drawn_patients(patients: ArrayLike, n: int | None, *, seed: int) -> np.ndarray:
-    """The first study of at most `n` patients, drawn at random.
+    """The first study of at most `n` patients, drawn at random (None: of every patient).
 
     Parameters
     ----------
     patients
         Shape (n_studies,), who each study is of.
-    n
-        None: of every patient.
 
     Returns
     -------

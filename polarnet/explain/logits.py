@@ -14,12 +14,7 @@ from polarnet.suitability import check_prediction
 
 
 def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
-    """The Run of a run or run folder, which predicts the trait from maps like those of the cohort.
-
-    Raises
-    ------
-    ValueError: it has no such trait (the nearest is named), or the cohort does not fit it.
-    """
+    """The Run of a run or run folder; ValueError where the cohort or the trait does not fit it."""
     run = as_run(run)
     check_prediction(run.config, cohort)
     if trait not in run.config.traits:
@@ -31,13 +26,10 @@ def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
 
 
 def logit_model(run: Run, trait: str) -> keras.Model:
-    """The part of a model that gives the logit of one trait, in float32.
+    """The part of a model that gives 0 and the logit of one trait, (n, 2), in float32.
 
-    Returns
-    -------
-    keras.Model with the maps as input and two linear outputs, shape (n, 2): 0 and the logit, whose
-    softmax is the probability. (Score-CAM weighs by a softmax over the outputs; over a single one
-    that would always be 1.) It shares all layers below the head with the model of the run.
+    Their softmax is the probability. (Score-CAM weighs by a softmax over the outputs; over a single
+    one that would always be 1.) All layers below the head are shared with the model of the run.
     """
     head = run.model.get_layer(head_name(trait))
     features, (kernel, bias) = head.input, head.get_weights()

@@ -14,14 +14,13 @@ from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
 from polarnet.explain.logits import fast_run, logit_model
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
 from polarnet.network.run import Run
 
 Explainer = Callable[[np.ndarray], np.ndarray]
 """Maps (k, size, size, channels) in the unit of the cohort -> heat (k, size, size)."""
 
-METHODS: Final = (
-    "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion",
-)  # fmt: skip
+METHODS: Final = ("gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion")
 
 CLASS_ACTIVATION: Final = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "scorecam": Scorecam}
 
@@ -30,12 +29,8 @@ STRONGEST: Final = 32
 
 
 def check_method(run: Run, trait: str, method: str) -> None:
-    """Refuse a method that would show something else than what the score depends on.
-
-    Raises
-    ------
-    ValueError: there is no such method; it shows the trunk, which has no share in the trait; or it
-        needs the gradient of a trunk that sees maps in the colours of a palette.
+    """Raise ValueError where there is no such method, or it shows something else than what the
+    score depends on: a trunk without share, or the gradient of colours.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
@@ -55,14 +50,8 @@ def check_method(run: Run, trait: str, method: str) -> None:
 def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
     """Absolute change of the logit with the value of a pixel, summed over combined maps.
 
-    Parameters
-    ----------
-    samples
-        Noisy copies over which the gradient is averaged (SmoothGrad), 0: the plain gradient.
-    noise
-        SD of their noise, as a share of each map's range. Drawn from NumPy's global state.
-
-    Many passes are made in the precision of the training, whose rounding noise covers.
+    With samples, the mean over noisy copies (SmoothGrad), in the precision of the training, whose
+    rounding the noise covers: its SD is a share of each map's range, drawn from NumPy's own state.
     """
     saliency = Saliency(logit_model(fast_run(run) if samples else run, trait), clone=False)
 
@@ -76,17 +65,9 @@ def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> E
     return explain
 
 
-def class_activation(run: Run, trait: str, method: str, layer: str) -> Explainer:
-    """Activations of a layer, weighed by what they do to the trait: Grad-CAM and its kin.
-
-    Raises
-    ------
-    ValueError: the trunk has no such convolution or pooling.
-    """
-    kinds = (keras.layers.Conv2D, keras.layers.MaxPooling2D)
-    places = [part.name for part in run.model.layers if isinstance(part, kinds)]
-    if layer not in places:
-        raise ValueError(f"layer must be one of {', '.join(places)}, but '{layer}' was given.")
+def class_activation(run: Run, trait: str, method: str) -> Explainer:
+    """Activations of the last convolution, weighed by what they do to the trait."""
+    layer = BLOCK_ENDS.get(run.config.last_block, f"small_conv{len(SMALL_FILTERS)}")
     score, options = _last_output, {}
     if method == "gradcam++":
         # Only rising gradients get a weight; the others would enter the sum that the weights are

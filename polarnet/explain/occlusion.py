@@ -33,12 +33,7 @@ _STUDIES: Final = 4  # each goes through the network 18 times at once
 
 
 def usual_segments(run: Run, trait: str) -> dict[str, np.ndarray]:
-    """The filling of a run: mean of each segment over training studies without the trait.
-
-    Raises
-    ------
-    ValueError: the run does not know its training segments.
-    """
+    """The filling of a run: mean of each segment over training studies without the trait."""
     if run.segments is None:
         raise ValueError(
             "The run does not say what its training studies looked like (training_segments.csv "
@@ -72,7 +67,7 @@ def segment_occlusion(
     run = fitting_run(run, cohort, trait)
     segments = np.tile(np.arange(1, 18), (len(cohort), 1))
     variants = [segments[:, :0], *np.split(segments, 17, axis=1)]
-    logits = _logits(run, cohort, trait, variants, filling, "Occlusion", show_progress)
+    logits = _logits(run, cohort, trait, variants, filling, show_progress)
     return logits[:, :1] - logits[:, 1:]
 
 
@@ -84,7 +79,6 @@ def removal_curve(
     *,
     steps: Sequence[int] = range(18),
     filling: Filling | None = None,
-    show_progress: bool = False,
 ) -> np.ndarray:
     """Logits while segments are brought to their usual level one by one, and stay so.
 
@@ -102,7 +96,7 @@ def removal_curve(
     """
     run = fitting_run(run, cohort, trait)
     variants = [order[:, :k] for k in steps]
-    return _logits(run, cohort, trait, variants, filling, "Removal", show_progress)
+    return _logits(run, cohort, trait, variants, filling)
 
 
 def wide_contribution(
@@ -140,17 +134,12 @@ def wide_contribution(
     own = shown[:, : 17 * n_maps].reshape(-1, n_maps, 17).astype(float)
     factors = np.array(run.model.get_layer(f"{WIDE}_standardised").scale)
     weights = run.model.get_layer(head_name(trait)).get_weights()[0][: len(factors), 0] * factors
-    by_segment, (lowest, highest, mean) = (
-        weights[: 17 * n_maps].reshape(n_maps, 17),
-        weights[17 * n_maps :].reshape(3, n_maps),
-    )
+    by_segment = weights[: 17 * n_maps].reshape(n_maps, 17)
+    lowest, highest, mean = weights[17 * n_maps :].reshape(3, n_maps)
     added = (by_segment + mean[:, None] / 17) * (own - usual)
-    for weight, ends, places in (
-        (lowest, own.min(axis=2) - usual.min(axis=1), own.argmin(axis=2)),
-        (highest, own.max(axis=2) - usual.max(axis=1), own.argmax(axis=2)),
-    ):
-        is_there = places[..., None] == np.arange(17)
-        added += is_there * (weight * ends)[..., None]
+    studies, maps = np.arange(len(own))[:, None], np.arange(n_maps)
+    added[studies, maps, own.argmin(axis=2)] += lowest * (own.min(axis=2) - usual.min(axis=1))
+    added[studies, maps, own.argmax(axis=2)] += highest * (own.max(axis=2) - usual.max(axis=1))
     return added.sum(axis=1)
 
 
@@ -161,12 +150,8 @@ def replaced(
 
     Every pixel is multiplied, by the ratio of filling and own mean within a segment, fading to 1
     over its neighbours. The noise of the map stays, and no edge is drawn: a network takes flat
-    patches and edges for findings of their own.
-
-    Parameters
-    ----------
-    segments
-        Numbers 1 to 17, the same for all maps, shape (j,), or each map's own, (k, j).
+    patches and edges for findings of their own. `segments` are the same for all maps, shape (j,),
+    or each map's own, (k, j).
     """
     chosen = np.broadcast_to(np.asarray(segments, int), (len(maps), np.shape(segments)[-1]))
     is_chosen = np.zeros((len(maps), 17))
@@ -191,7 +176,7 @@ def _segment_shares(size: int) -> np.ndarray:
 
 def _logits(
     run: Run, cohort: Cohort, trait: str, variants: Sequence[np.ndarray],
-    filling: Filling | None, desc: str, show_progress: bool,
+    filling: Filling | None, show_progress: bool = False,
 ) -> np.ndarray:  # fmt: skip
     """Logits (n, variants) with other segments (n, j) of the studies replaced in each variant.
 
@@ -205,7 +190,7 @@ def _logits(
     every = input_maps(cohort, run.config)
     logits = np.empty((len(cohort), len(variants)), np.float32)
     starts = range(0, len(cohort), _STUDIES)
-    for start in progress_bar(starts, desc=desc, unit="batch", disable=not show_progress):
+    for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
         rows = slice(start, start + _STUDIES)
         maps = every[rows]
         changed = [replaced(maps, segments[rows], filling, run.config) for segments in variants]

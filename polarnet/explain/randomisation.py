@@ -36,19 +36,9 @@ def layers_down(run: Run, trait: str) -> list[str]:
 def randomised_runs(run: Run, trait: str, *, seed: int) -> Iterator[tuple[str, Run]]:
     """The run with more and more layers set back to random weights, from the heads down.
 
-    Parameters
-    ----------
-    run
-        Left as it is.
-    trait
-        Whose `layers_down` are randomised.
-
-    Yields
-    ------
-    The name of the last layer randomised ("heads" for all of them), and the run with one and the
-    same copy of the model, which forgets more each time. Layers are drawn anew by their own initial
-    distribution, each from a seed of its own; averages over segments and the scale of the features
-    stay.
+    Yields the name of the last layer randomised ("heads" for all of them), and the run with one and
+    the same copy of the model, which forgets more each time. Layers are drawn anew by their own
+    initial distribution; averages over segments and the scale of the features stay.
     """
     twin = keras.models.clone_model(run.model)
     twin.set_weights(run.model.get_weights())

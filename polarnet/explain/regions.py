@@ -82,16 +82,7 @@ def read_segments(segments: np.ndarray | pd.DataFrame) -> np.ndarray:
 
 
 def disc_values(heat: np.ndarray) -> np.ndarray:
-    """Attribution within the disc, one row a study.
-
-    Parameters
-    ----------
-    heat
-        Attribution maps of shape (n, size, size).
-
-    Returns
-    -------
-    Array of shape (n, pixels of the disc), in the order of `heat[:, disc_mask(size)]`.
+    """Attribution within the disc, (n, pixels), in the order of `heat[:, disc_mask(size)]`.
 
     Raises
     ------

@@ -64,23 +64,11 @@ def write_onnx(run: str | Path, out: str | Path) -> Path:
 
 def _facts(config: ExperimentConfig) -> dict[str, str]:
     """What a program needs to know to give the right maps."""
-    facts = {
-        "polarnet_version": __version__,
-        "use": "Research only, not a medical device",
-        "traits": config.traits,
-        "map_types": config.map_types,
-        "unit": config.unit,
-        "size": config.map_size,
-        "window": config.windows,
-        "scaling": config.scaling,
-        "palette": config.palette,
-        "input_size": config.input_size,
-        "mode": config.mode,
-        "seed": config.seed,
-        "software": config.software,
-        "tracer": config.tracer,
-        "stress_agent": config.stress_agent,
-    }
+    names = ("traits", "map_types", "unit", "scaling", "palette", "input_size", "mode", "seed",
+             "software", "tracer", "stress_agent")  # fmt: skip
+    facts = {name: getattr(config, name) for name in names}
+    facts |= {"size": config.map_size, "window": config.windows}
+    facts |= {"polarnet_version": __version__, "use": "Research only, not a medical device"}
     if config.software == PHANTOM:
         facts["data"] = "Phantom, not patients"
     return {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
