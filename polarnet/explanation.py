@@ -47,9 +47,9 @@ CHECKED: Final = 100
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
 
-RANDOM_HEADS: Final = 3
-"""Random heads, with the negative of each, that a trait without trunk is compared with: the map of
-a single one, of 20 weights, may be like the trained one by chance (our choice)."""
+RANDOM_HEADS: Final = 5
+"""Random heads that a trait without trunk is compared with: the map of a single one, of 20 weights,
+may be like the trained one by chance (our choice)."""
 
 REPLACED: Final = (0, 1, 2, 4, 6, 9, 13, 17)
 """Numbers of replaced segments at which `check_faithful` compares scores (our choice)."""
@@ -137,8 +137,6 @@ def explain_run(
             for k in range(1, RANDOM_HEADS):
                 _, drawn = next(randomised_runs(first, trait, seed=seed + k))
                 random.append(explain(drawn, checked))
-            if method == "occlusion":  # the others have no sign
-                random += [-maps for maps in random]
         level = checks.random_pair_level(heat, seed=seed)
         maps = input_maps(checked, first.config)[:]
         found = [

@@ -218,18 +218,6 @@ def test_layers_of_equal_shape_forget_independently(run, resolved):
             assert np.abs(apart).max() < 0.05
 
 
-def test_the_negative_of_a_head_loses_what_the_head_gains(run, phantom):
-    """The maps of negative heads, which are as likely as the others, need not be computed."""
-    alone = dataclasses.replace(run, heads=run.heads.assign(share=0.0))
-    _, drawn = next(randomised_runs(alone, "sex", seed=1))
-    few = phantom.select(np.arange(2))
-    heat = attribution(drawn, few, "sex", "occlusion")
-    head = drawn.model.get_layer("sex")
-    head.set_weights([-weights for weights in head.get_weights()])
-    assert np.abs(heat).max() > 0
-    np.testing.assert_array_equal(attribution(drawn, few, "sex", "occlusion"), -heat)
-
-
 def test_forgetting_leaves_the_random_state_of_the_user_alone(run):
     np.random.seed(7)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002

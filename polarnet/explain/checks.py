@@ -162,7 +162,8 @@ def check_randomised(
         Maps of the trained network, (n, size, size).
     randomised
         Maps of the fully randomised network for the same studies, of the same shape; or of several,
-        (n_networks, n, size, size), over which the correlation is averaged.
+        (n_networks, n, size, size), over which the size of the correlation is averaged: the
+        negative of a random network is as likely as the network itself.
     level
         As from `random_pair_level` of `heat`.
 
@@ -178,8 +179,10 @@ def check_randomised(
     Adebayo et al., NeurIPS 2018 (arXiv 1810.03292). Arun et al., Radiol Artif Intell
     2021;3:e200267.
     """
-    networks = randomised if randomised.ndim == 4 else randomised[None]
-    agreement = np.mean([rank_correlation(heat, maps) for maps in networks], axis=0).round(9)
+    if randomised.ndim == 3:
+        agreement = rank_correlation(heat, randomised)
+    else:
+        agreement = np.mean([np.abs(rank_correlation(heat, maps)) for maps in randomised], axis=0)
     return _check_changed(
         "random weights", "the trained weights are replaced by random ones", agreement, level, seed
     )
