@@ -9,8 +9,7 @@ export it.
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -112,8 +111,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     size, channels = config.map_size, len(config.map_types)
     maps = keras.Input((size, size, channels), name=config.map_type, dtype="float32")
     image = encoded(maps, config)
-    with _dtype_policy(resolve_precision(config.precision)):
-        features = _features(image, config)
+    features = _features(image, config)
     # From here in float32: averages and probabilities lose digits in bf16.
     pooled = _pool(features, config.pooling)
     deep = _standardised(pooled, DEEP, standards)
@@ -208,17 +206,18 @@ def segment_shares(cells: int) -> np.ndarray:
 
 def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
     """Output of the last convolution: of VGG16, not trainable yet, or of the small network."""
-    if config.mode == "scratch":
-        features = keras.layers.Rescaling(1 / 128, name="small_scaled")(image)
-        for k, filters in enumerate(SMALL_FILTERS, start=1):
-            if k > 1:
-                features = keras.layers.MaxPooling2D(name=f"small_pool{k - 1}")(features)
-            features = keras.layers.Conv2D(
-                filters, 3, padding="same", activation="relu", name=f"small_conv{k}"
-            )(features)
-        return features
-    trunk = vgg16_trunk(image, config.weights, config.last_block)
-    return trunk[BLOCK_ENDS[config.last_block]].output
+    dtype = resolve_precision(config.precision)
+    if config.mode != "scratch":
+        trunk = vgg16_trunk(image, config.weights, config.last_block, dtype)
+        return trunk[BLOCK_ENDS[config.last_block]].output
+    features = keras.layers.Rescaling(1 / 128, name="small_scaled", dtype=dtype)(image)
+    for k, filters in enumerate(SMALL_FILTERS, start=1):
+        if k > 1:
+            features = keras.layers.MaxPooling2D(name=f"small_pool{k - 1}", dtype=dtype)(features)
+        features = keras.layers.Conv2D(
+            filters, 3, padding="same", activation="relu", name=f"small_conv{k}", dtype=dtype
+        )(features)
+    return features
 
 
 def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
@@ -316,14 +315,3 @@ def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray]:
     mean = np.sum([features[part].sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
     squares = [((features[part] - mean) ** 2).sum(axis=0) for part in parts]
     return mean, np.sum(squares, axis=0) / n
-
-
-@contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    """Let VGG16, which takes no dtype, be built in this precision."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -1,8 +1,10 @@
 """A model file is compared with its settings before anything is made of it."""
 
 import json
+import re
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ import keras
 import numpy as np
 
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
-from polarnet.network.model import DEEP, WIDE, Standards, share_name
+from polarnet.network.model import DEEP, WIDE, Standards, build_model, share_name
 from polarnet.network.weights import check_weights
 from polarnet.yamlfile import shown
 
@@ -36,17 +38,42 @@ _SETTINGS: Final = (
 )  # fmt: skip
 """What decides the size of a layer, and what it computes."""
 
+_GIVEN: Final = re.compile(r'"keras_history": \["([^"]*)"')
+"""Where the description of a layer names another one that it is given."""
 
-def take_weights(model: keras.Model, path: Path) -> None:
-    """Give a model that was made from its settings the weights of a file.
+
+def read_model(path: Path, config: ExperimentConfig) -> keras.Model:
+    """The model of a file in float32: built from its settings, then given the numbers of the file.
 
     The graph that the file describes is compared with that of the model, and never made: a file of
     a kilobyte can describe layers of gigabytes, or code.
 
     Raises
     ------
-    ValueError: the file is damaged, describes another model, or its weights have another size.
+    ValueError: the file is damaged, describes another model, or holds other numbers than ours.
     """
+    try:
+        model, content = _opened(path, config)
+        check_weights(content)
+        with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+            weights = (
+                Path(folder) / "model.weights.h5"
+            )  # from the archive itself Keras reads slowly
+            weights.write_bytes(content)
+            model.load_weights(weights)
+        if odd := [w.path for w in model.weights if not np.isfinite(w.numpy()).all()]:
+            raise ValueError(
+                f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})"
+            )
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
+            RecursionError, MemoryError, OverflowError) as error:  # fmt: skip
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
+    return model
+
+
+def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
+    """The model without its weights, and the file of weights."""
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
@@ -54,49 +81,38 @@ def take_weights(model: keras.Model, path: Path) -> None:
                 raise ValueError("it has other parts than a Keras file")
             if sizes["config.json"] > _LARGEST_GRAPH:
                 raise ValueError("its config.json is larger than any of ours")
-            _check_graph(json.loads(archive.read("config.json")), json.loads(model.to_json()))
-            _check_size(sizes["model.weights.h5"], 4 * model.count_params())
-            content = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
-        raise ValueError("cut short, or not a Keras file") from None
-    check_weights(content)
-    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
-        weights = Path(folder) / "model.weights.h5"  # from the archive itself Keras reads slowly
-        weights.write_bytes(content)
-        model.load_weights(weights)
-    if odd := [w.path for w in model.weights if not np.isfinite(np.asarray(w)).all()]:
-        raise ValueError(f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})")
-
-
-def file_standards(path: Path, config: ExperimentConfig) -> Standards:
-    """How features are standardised and weighed in a model file.
-
-    Raises
-    ------
-    ValueError: the file is damaged, or holds other numbers there than ours would.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > _LARGEST_GRAPH:
-                raise ValueError("its config.json is larger than any of ours")
             tree = json.loads(archive.read("config.json"))
-        for layer in tree["config"]["layers"]:
-            if layer["class_name"] == "Rescaling":
-                found[str(layer["config"]["name"])] = layer["config"]
-        groups = [name for name in (WIDE, DEEP) if f"{name}_standardised" in found]
-        factors, offsets = (
-            {name: _numbers(found[f"{name}_standardised"][key]) for name in groups}
-            for key in ("scale", "offset")
-        )
-        names = {trait: share_name(trait) for trait in config.traits}
-        shares = {t: _numbers([found[n]["scale"]])[0] for t, n in names.items() if n in found}
-        if odd := [share for share in shares.values() if not 0 <= share <= LARGEST_SHARE]:
-            raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
+            exact = replace(config, precision="float32", weights=None)
+            model = build_model(exact, _standards(tree, config))
+            _check_graph(tree, json.loads(model.to_json()))
+            n_bytes, expected = sizes["model.weights.h5"], 4 * model.count_params()
+            if not expected <= n_bytes <= expected + _ROOM:
+                raise ValueError(
+                    f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}"
+                )
+            return model, archive.read("model.weights.h5")
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
         raise ValueError("cut short, or not a Keras file") from None
     except (KeyError, TypeError, AttributeError, IndexError):
         raise ValueError("its config.json has not the form of ours") from None
+
+
+def _standards(tree: Any, config: ExperimentConfig) -> Standards:
+    """How features are standardised and weighed in the description of a model."""
+    found = {
+        str(layer["config"]["name"]): layer["config"]
+        for layer in tree["config"]["layers"]
+        if layer["class_name"] == "Rescaling"
+    }
+    groups = [name for name in (WIDE, DEEP) if f"{name}_standardised" in found]
+    factors, offsets = (
+        {name: _numbers(found[f"{name}_standardised"][key]) for name in groups}
+        for key in ("scale", "offset")
+    )
+    names = {trait: share_name(trait) for trait in config.traits}
+    shares = {t: _numbers([found[n]["scale"]])[0] for t, n in names.items() if n in found}
+    if odd := [share for share in shares.values() if not 0 <= share <= LARGEST_SHARE]:
+        raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
     return Standards(factors, offsets, shares)
 
 
@@ -109,25 +125,17 @@ def _numbers(values: Any) -> list[float]:
     return values
 
 
-def _check_size(n_bytes: int, expected: int) -> None:
-    if not expected <= n_bytes <= expected + _ROOM:
-        raise ValueError(f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}")
-
-
 def _check_graph(found: Any, expected: dict[str, Any]) -> None:
     """Refuse a description of other layers, or of the same otherwise connected."""
     ours, our_outputs = _described(expected)
-    try:
-        classes = [layer["class_name"] for layer in found["config"]["layers"]]
-        if len(classes) != len(ours):
-            beyond = f" ({shown(classes[len(ours)])})" if len(classes) > len(ours) else ""
-            raise ValueError(
-                f"it has {len(classes)} layers{beyond}, which no model made here has: its settings "
-                f"make {len(ours)}"
-            )
-        layers, outputs = _described(found)
-    except (KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError("its config.json has not the form of ours") from None
+    classes = [layer["class_name"] for layer in found["config"]["layers"]]
+    if len(classes) != len(ours):
+        beyond = f" ({shown(classes[len(ours)])})" if len(classes) > len(ours) else ""
+        raise ValueError(
+            f"it has {len(classes)} layers{beyond}, which no model made here has: its settings "
+            f"make {len(ours)}"
+        )
+    layers, outputs = _described(found)
     for layer, our in zip(layers, ours, strict=True):
         if odd := [name for name in layer if layer[name] != our.get(name)]:
             raise ValueError(
@@ -155,22 +163,11 @@ def _described(tree: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
                 "module": layer["module"],
                 "registered_name": layer["registered_name"] or class_name,
                 "name": class_name.lower() if auto else layer["config"]["name"],
-                "inputs": [place[name] for name in _given(layer["inbound_nodes"])],
+                "inputs": [
+                    place[name] for name in _GIVEN.findall(json.dumps(layer["inbound_nodes"]))
+                ],
                 **{k: v for k, v in layer["config"].items() if k in _SETTINGS},
             }
         )
     outputs = tree["config"]["output_layers"]
     return described, {trait: place[output[0]] for trait, output in outputs.items()}
-
-
-def _given(nodes: Any) -> list[str]:
-    """Names of the layers that a layer is given."""
-    found, waiting = [], [nodes]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            found += [node["keras_history"][0]] if "keras_history" in node else []
-            waiting += node.values()
-        elif isinstance(node, list):
-            waiting += node
-    return found

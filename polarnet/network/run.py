@@ -1,6 +1,6 @@
 """A finished training: its folder, settings, model, and what its patients and maps were."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +11,7 @@ from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.familiarity import Familiarity, read_familiarity
 from polarnet.htmltable import html_table
-from polarnet.network.model import build_model
-from polarnet.network.modelfile import file_standards, take_weights
+from polarnet.network.modelfile import read_model
 from polarnet.rundata import (
     Seen,
     check_files,
@@ -105,7 +104,7 @@ def load_run(folder: str | Path) -> Run:
     run = Run(
         folder,
         config,
-        _read_model(folder, config),
+        read_model(folder / MODEL_FILE, config),
         read_heads(folder, config.traits),
         read_segments(folder, config),
         read_familiarity(folder),
@@ -149,17 +148,3 @@ def as_run(run: Any) -> Run:
         "Keras model does not know its unit, traits and patients: use pn.load_run(folder), or "
         "model.predict(maps) for maps in the unit of its training."
     )
-
-
-def _read_model(folder: Path, config: ExperimentConfig) -> keras.Model:
-    """The model, built from its settings and given the weights of its file."""
-    path = folder / MODEL_FILE
-    exact = replace(config, precision="float32", weights=None)
-    try:
-        model = build_model(exact, file_standards(path, config))
-        take_weights(model, path)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
-            RecursionError, MemoryError, OverflowError) as error:  # fmt: skip
-        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
-        raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
-    return model

@@ -36,7 +36,10 @@ _PATIENCE_S: Final = 8.0  # a firewall that drops packets would otherwise hold u
 
 
 def vgg16_trunk(
-    inputs: keras.KerasTensor, weights: str | None, last_block: str = "block5"
+    inputs: keras.KerasTensor,
+    weights: str | None,
+    last_block: str = "block5",
+    dtype: str | None = None,
 ) -> dict[str, keras.layers.Layer]:
     """VGG16 without its top and without what lies above a block, in the same graph as `inputs`.
 
@@ -50,6 +53,8 @@ def vgg16_trunk(
         kernels are then zero, to be drawn by the caller.
     last_block
         "block1" to "block5".
+    dtype
+        Precision of its layers, as Keras names it; None: Keras' own default.
 
     Returns
     -------
@@ -65,11 +70,8 @@ def vgg16_trunk(
     ----------
     Simonyan & Zisserman, arXiv 1409.1556, table 1, column D.
     """
-    given = (
-        _packaged()
-        if weights == "imagenet" and last_block in PACKAGED_BLOCKS
-        else _weights(weights)
-    )
+    is_here = weights == "imagenet" and last_block in PACKAGED_BLOCKS
+    given = _packaged() if is_here else _weights(weights)
     layers: dict[str, keras.layers.Layer] = {}
     values = inputs
     for block, (n_convolutions, filters) in enumerate(BLOCKS, start=1):
@@ -77,15 +79,16 @@ def vgg16_trunk(
             name = f"block{block}_conv{k}"
             layers[name] = keras.layers.Conv2D(
                 filters, 3, padding="same", activation="relu", kernel_initializer="zeros",
-                trainable=False, name=name,
+                trainable=False, name=name, dtype=dtype,
             )  # fmt: skip
             values = layers[name](values)
             if given:
                 layers[name].set_weights(given[name])
         if last_block == f"block{block}":
             break
-        layers[f"block{block}_pool"] = keras.layers.MaxPooling2D(name=f"block{block}_pool")
-        values = layers[f"block{block}_pool"](values)
+        name = f"block{block}_pool"
+        layers[name] = keras.layers.MaxPooling2D(name=name, dtype=dtype)
+        values = layers[name](values)
     return layers
 
 
@@ -141,33 +144,28 @@ def check_weights(content: bytes) -> None:
     ------
     ValueError: an array says to be larger than the file, or lies elsewhere; or it is no HDF5.
     """
+    arrays: list[h5py.Dataset] = []
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            _check_arrays(file, len(content))
+            if file.visititems_links(_leads_away):
+                raise ValueError("its arrays lie in another file, or too deep")
+            file.visititems(
+                lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
+            )
+            if any(array.is_virtual or array.external for array in arrays):
+                raise ValueError("its arrays lie in another file")
+            if sum(array.nbytes for array in arrays) > len(content):
+                raise ValueError(
+                    f"its arrays say to be larger than the file, which has {len(content)} bytes"
+                )
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
         raise ValueError("its weights are not a whole HDF5 file") from None
 
 
-def _check_arrays(group: h5py.Group, n_bytes: int, depth: int = 0) -> int:
-    """Bytes of all arrays of a group."""
-    if depth > _DEEPEST:
-        raise ValueError("its arrays are nested too deep")
-    total = 0
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError("its arrays lie in another file")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            total += _check_arrays(item, n_bytes, depth + 1)
-        elif item.is_virtual or item.external:
-            raise ValueError("its arrays lie in another file")
-        else:
-            total += item.nbytes
-        if total > n_bytes:
-            raise ValueError(
-                f"its arrays say to be larger than the file, which has {n_bytes} bytes"
-            )
-    return total
+def _leads_away(name: str, link: object) -> bool | None:
+    """True ends the visit, before what the link leads to is looked at."""
+    is_near = isinstance(link, h5py.HardLink) and name.count("/") <= _DEEPEST
+    return None if is_near else True
 
 
 @contextmanager
