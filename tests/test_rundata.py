@@ -458,36 +458,50 @@ def test_labels_set_after_the_check_are_refused(phantom, tiny, tmp_path, labels,
 # === Kept features ==============================================================================
 
 
-def spoil_value(npy, ids):
-    values = np.load(npy)
-    values[3, 0] += 1
-    np.save(npy, values)
+def spoil_value(path):
+    shard = np.load(path)
+    shard["features"][3, 0] += 1
+    np.save(path, shard)
 
 
-def cut(npy, ids):
-    npy.write_bytes(npy.read_bytes()[:-100])
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
 
 
-def swap_rows(npy, ids):
-    np.save(npy, np.load(npy)[::-1])
+def swap_rows(path):
+    shard = np.load(path)
+    shard["features"] = shard["features"][::-1].copy()
+    np.save(path, shard)
 
 
-def swap_ids(npy, ids):
-    records = ids.read_bytes()
-    ids.write_bytes(records[32:64] + records[:32] + records[64:-1])
+def swap_ids(path):
+    shard = np.load(path)
+    shard["map"][:2], shard["seal"][:2] = shard["map"][1::-1].copy(), shard["seal"][1::-1].copy()
+    np.save(path, shard)
 
 
-def other_shape(npy, ids):
-    np.save(npy, np.load(npy).reshape(len(np.load(npy)), -1, 1))
+def other_shape(path):
+    shard = np.load(path)
+    fields = [("map", "V16"), ("seal", "V16"), ("features", "f4", (shard["features"].shape[1], 1))]
+    other = np.empty(len(shard), fields)
+    for name in ("map", "seal"):
+        other[name] = shard[name]
+    other["features"] = shard["features"][..., None]
+    np.save(path, other)
 
 
-@pytest.mark.parametrize("spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape])
+def without_seals(path):
+    np.save(path, np.load(path)["features"])
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape, without_seals]
+)
 def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
     config = resolved()
     built, maps = pn.build_model(config), input_maps(make_cohort(size=32), config)
     whole = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
-    ids = next(tmp_path.rglob("*.ids"))
-    spoil(ids.with_suffix(".npy"), ids)
+    spoil(next(tmp_path.rglob("*.npy")))
     with pytest.warns(UserWarning, match="computed again"):
         again = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
     np.testing.assert_array_equal(again, whole)

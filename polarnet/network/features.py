@@ -4,7 +4,7 @@ A frozen trunk gives the same features in every epoch, fold and seed. They are k
 made of all that changes them (encoding, layer, the weights below it, precision, versions), and
 inside it under the fingerprint of each map's pixels: another cohort with the same map, or a
 subset of this one, finds them again. Beside each fingerprint lies one of the features themselves,
-so that files that were cut, exchanged or changed are computed again.
+so that features that were cut, exchanged or changed are computed again.
 """
 
 import errno
@@ -26,6 +26,7 @@ from tqdm.std import tqdm
 from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort.checks import map_digest
 from polarnet.config import ExperimentConfig
+from polarnet.folders import new_file
 from polarnet.network.encoding import ENCODING_VERSION
 from polarnet.network.inputs import Rows
 from polarnet.network.model import below
@@ -36,8 +37,7 @@ BATCH: Final = 32
 many maps came with it."""
 
 _SHARD: Final = 512  # maps kept at once: what an interruption can lose
-_ID_BYTES: Final = 16
-_RECORD: Final = 2 * _ID_BYTES  # of a map and of its features
+_ID_BYTES: Final = 16  # of the fingerprint of a map or of its features
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,6 @@ def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
         "pooling": config.pooling,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        "record": _RECORD,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -203,27 +202,24 @@ def _sound_shards(folder: Path, wanted: Collection[bytes]) -> tuple[list[np.ndar
     shards: list[np.ndarray] = []
     place: Place = {}
     damaged = 0
-    for ids_path in sorted(folder.glob("*.ids")):
-        records = ids_path.read_bytes()
-        here = [records[k : k + _RECORD] for k in range(0, len(records), _RECORD)]
-        rows = [
-            k for k, r in enumerate(here) if r[:_ID_BYTES] in wanted and r[:_ID_BYTES] not in place
-        ]
+    for path in sorted(folder.glob("*.npy")):
         try:
-            values = np.load(ids_path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-            is_sound = len(values) == len(here) and all(
-                here[k][_ID_BYTES:] == _seal(folder, here[k][:_ID_BYTES], values[k]) for k in rows
+            shard = np.load(path, mmap_mode="r", allow_pickle=False)
+            digests = [digest.tobytes() for digest in shard["map"]]
+            rows = {d: k for k, d in enumerate(digests) if d in wanted and d not in place}
+            is_sound = all(
+                shard["seal"][k].tobytes() == _seal(folder, digest, shard["features"][k])
+                for digest, k in rows.items()
             )
-        except (ValueError, OSError, EOFError, TypeError):
+        except (ValueError, OSError, EOFError, TypeError, IndexError):
             is_sound = False
-        if not is_sound:
+        if is_sound:
+            place |= {digest: (len(shards), k) for digest, k in rows.items()}
+            shards.append(shard["features"])
+        else:
             damaged += 1
-            for path in (ids_path, ids_path.with_suffix(".npy")):
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
-            continue
-        shards.append(values)
-        place |= {here[k][:_ID_BYTES]: (len(shards) - 1, k) for k in rows}
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     if damaged:
         warnings.warn(
             f"{damaged} file{'s' if damaged > 1 else ''} of kept features had been changed or cut; "
@@ -242,22 +238,21 @@ def _seal(folder: Path, digest: bytes, values: np.ndarray) -> bytes:
 
 
 def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None:
-    """Keep some rows. A shard counts once its .ids file has its name, which comes last."""
-    name = folder / uuid.uuid4().hex
+    """Keep some rows: whole, or not at all."""
+    one = f"V{_ID_BYTES}"
+    fields = [("map", one), ("seal", one), ("features", values.dtype, values.shape[1:])]
+    shard = np.empty(len(values), fields)
+    seals = [_seal(folder, d, v) for d, v in zip(digests, values, strict=True)]
+    shard["map"] = np.frombuffer(b"".join(digests), one)
+    shard["seal"] = np.frombuffer(b"".join(seals), one)
+    shard["features"] = values
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(name.with_suffix(".npy"), values, allow_pickle=False)
-        records = [d + _seal(folder, d, v) for d, v in zip(digests, values, strict=True)]
-        name.with_suffix(".tmp").write_bytes(b"".join(records))
-        name.with_suffix(".tmp").replace(name.with_suffix(".ids"))
-    except BaseException as error:
-        for suffix in (".npy", ".tmp", ".ids"):
-            name.with_suffix(suffix).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            # np.save says how many bytes it could not write, but gives no error number.
-            raise OSError(
-                error.errno or errno.ENOSPC,
-                f"Features cannot be kept in {folder.parent}. Free space there, or name another "
-                "folder by --cache.",
-            ) from None
-        raise
+        with new_file(folder / f"{uuid.uuid4().hex}.npy") as partial, partial.open("wb") as file:
+            np.save(file, shard, allow_pickle=False)
+    except OSError as error:
+        # np.save says how many bytes it could not write, but gives no error number.
+        raise OSError(
+            error.errno or errno.ENOSPC,
+            f"Features cannot be kept in {folder.parent}. Free space there, or name another "
+            "folder by --cache.",
+        ) from None

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import keras
 import numpy as np
@@ -41,12 +41,8 @@ VIEWS: Final = 8
 """Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
 
 
-class _Read(NamedTuple):
-    """What is kept of some maps, and both groups of features."""
-
-    kept: Rows
-    wide: np.ndarray
-    deep: Rows
+Kept = Mapping[str, Rows]
+"""Layer -> its output for every study."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +76,17 @@ def fit(
     if config.mode == "scratch":
         return _from_scratch(base, train, val, config, cache, show_progress)
     end = kept_end(config) or config.map_type
-    maps, val_maps = input_maps(train, config), input_maps(val, config)
+    maps = input_maps(train, config)
 
-    def read(rows: Rows) -> _Read:
+    def read(rows: Rows) -> Kept:
         kept = rows
         if end != config.map_type:
             kept = trunk_features(base, config, end, rows, cache, show_progress=show_progress)
-        return _Read(kept, wide_features(base, rows), _through(base, end, DEEP, kept))
+        deep = _through(base, end, DEEP, kept)
+        return {WIDE: wide_features(base, rows), end: kept, DEEP: deep}
 
-    plain, of_val = read(maps), read(val_maps)
-    groups, traits = {WIDE: plain.wide, DEEP: plain.deep[:]}, train.traits[list(config.traits)]
+    plain, of_val = read(maps), read(input_maps(val, config))
+    groups, traits = {g: plain[g][:] for g in (WIDE, DEEP)}, train.traits[list(config.traits)]
     heads = choose_heads(
         groups, traits, train.patients, seed=config.seed, share=config.share,
         show_progress=show_progress,
@@ -101,33 +98,29 @@ def fit(
         # Few digits, so that the last ones, which depend on the machine, do not count.
         start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
         model.get_layer(head_name(trait)).set_weights(start)
-    progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
+    progress = progress_folder(model, config, (train, val), cache)
     trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
     seen = [read(view) for view in _views(maps, config)] if config.augment else [plain]
     history = trainer.run(
-        "heads", (WIDE, DEEP), [[r.wide for r in seen], [r.deep for r in seen]],
-        [of_val.wide, of_val.deep], rate=config.learning_rate, epochs=config.epochs,
+        "heads", (WIDE, DEEP), seen, of_val, rate=config.learning_rate, epochs=config.epochs,
     )  # fmt: skip
     if config.mode == "frozen":
         return Fitted(model, heads, history, progress)
     if not heads["share"].any():
         return Fitted(model, heads, history, progress, NO_SHARE)
-    cut: tuple[str, ...] = (WIDE, end)
-    whole: list[Sequence[Rows]] = [[r.wide for r in seen], [r.kept for r in seen]]
-    whole_val: list[Rows] = [of_val.wide, of_val.kept]
-    if end == config.map_type:  # which the bullseye comes from, too
-        cut, whole, whole_val = cut[1:], whole[1:], whole_val[1:]
+    # The bullseye comes from the maps, too.
+    cut = (end,) if end == config.map_type else (WIDE, end)
     before = model.get_weights()
-    frozen = trainer.losses_of_validation(whole_val, cut)
+    frozen = trainer.losses_of_validation(of_val, cut)
     for layer in model.layers:
         if layer.name.startswith(f"{config.last_block}_conv"):
             layer.trainable = True
             layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
     block = trainer.run(
-        "block", cut, whole, whole_val, rate=config.finetune_learning_rate,
+        "block", cut, seen, of_val, rate=config.finetune_learning_rate,
         epochs=config.finetune_epochs, patience=config.finetune_patience,
     )  # fmt: skip
-    is_better = is_gain(frozen - trainer.losses_of_validation(whole_val, cut))
+    is_better = is_gain(frozen - trainer.losses_of_validation(of_val, cut))
     if not is_better:
         model.set_weights(before)
     for layer in model.layers:
@@ -146,13 +139,13 @@ def _from_scratch(
         {"n": train.traits[list(config.traits)].notna().sum(), "share": 1.0,
          "penalty": SCRATCH_PENALTY, "log_loss": np.nan, "log_loss_bullseye": np.nan},
     ).rename_axis("trait")  # fmt: skip
-    maps, val_maps = input_maps(train, config), input_maps(val, config)
-    progress = progress_folder(model, config, [(train, maps), (val, val_maps)], cache)
+    maps, name = input_maps(train, config), config.map_type
+    progress = progress_folder(model, config, (train, val), cache)
     trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
+    views = _views(maps, config) if config.augment else [maps]
     history = trainer.run(
-        "scratch", (config.map_type,), [_views(maps, config) if config.augment else [maps]],
-        [val_maps], rate=config.learning_rate, epochs=config.finetune_epochs,
-        patience=config.finetune_patience,
+        "scratch", (name,), [{name: view} for view in views], {name: input_maps(val, config)},
+        rate=config.learning_rate, epochs=config.finetune_epochs, patience=config.finetune_patience,
     )  # fmt: skip
     return Fitted(model, heads, history, progress)
 
@@ -175,16 +168,15 @@ class _Trainer:
     show_progress: bool
 
     def run(
-        self, name: str, cut: Sequence[str], inputs: Sequence[Sequence[Rows]],
-        val_inputs: Sequence[Rows], *, rate: float, epochs: int, patience: int | None = None,
+        self, name: str, cut: Sequence[str], seen: Sequence[Kept], of_val: Kept, *, rate: float,
+        epochs: int, patience: int | None = None,
     ) -> pd.DataFrame:  # fmt: skip
         """Train what lies above some layers, on what stands at their outputs.
 
         Parameters
         ----------
-        inputs
-            For each of these layers rows of the training studies, in one or more views that the
-            epochs take in turn.
+        seen
+            What is kept of the training studies, in one or more views that epochs take in turn.
         patience
             Epochs without a lower validation loss after which training ends; the epoch with the
             lowest is kept. None: there is one optimum, which the last epoch is nearest to.
@@ -202,6 +194,7 @@ class _Trainer:
             steps_per_execution=steps,
         )
         forward, labels = compiled(trainee), self.val.traits[traits].to_numpy()
+        val_inputs = [of_val[layer] for layer in cut]
         with progress_bar(
             total=epochs, desc=f"Training ({name})", unit="epoch", disable=not self.show_progress
         ) as bar:
@@ -212,8 +205,8 @@ class _Trainer:
             first_epoch = watch.take_up(trainee)
             if not watch.is_over():
                 batches = training_batches(
-                    inputs, self.train.traits[traits], batch_size=config.batch_size,
-                    epochs=epochs, seed=config.seed, first_epoch=first_epoch,
+                    [[view[layer] for view in seen] for layer in cut], self.train.traits[traits],
+                    batch_size=config.batch_size, epochs=epochs, seed=config.seed, first_epoch=first_epoch,
                 )  # fmt: skip
                 trainee.fit(
                     batches, epochs=epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
@@ -224,10 +217,11 @@ class _Trainer:
         self._penalise(is_on=False)
         return pd.DataFrame(watch.rows)
 
-    def losses_of_validation(self, rows: Sequence[Rows], cut: Sequence[str]) -> np.ndarray:
+    def losses_of_validation(self, of_val: Kept, cut: Sequence[str]) -> np.ndarray:
         """Log-loss of each validation study, mean over its recorded traits, in nats."""
         traits = list(self.config.traits)
-        scores = in_batches(compiled(above(self.model, cut, traits)), *rows)
+        forward = compiled(above(self.model, cut, traits))
+        scores = in_batches(forward, *(of_val[layer] for layer in cut))
         losses = np.nanmean(_losses(self.val.traits[traits].to_numpy(), scores), axis=1)
         return losses[~np.isnan(losses)]
 

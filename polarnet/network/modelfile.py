@@ -157,15 +157,14 @@ def _described(tree: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     for layer in layers:
         class_name = layer["class_name"]
         auto = layer["config"]["name"].startswith("divide_no_nan")
+        given = _GIVEN.findall(json.dumps(layer["inbound_nodes"]))
         described.append(
             {
                 "class": class_name,
                 "module": layer["module"],
                 "registered_name": layer["registered_name"] or class_name,
                 "name": class_name.lower() if auto else layer["config"]["name"],
-                "inputs": [
-                    place[name] for name in _GIVEN.findall(json.dumps(layer["inbound_nodes"]))
-                ],
+                "inputs": [place[name] for name in given],
                 **{k: v for k, v in layer["config"].items() if k in _SETTINGS},
             }
         )

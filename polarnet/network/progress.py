@@ -21,13 +21,13 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.folders import new_file
 from polarnet.network.features import map_digests, weights_digest
-from polarnet.network.inputs import Inputs
+from polarnet.network.inputs import input_maps
 
 
 def progress_folder(
     model: keras.Model,
     config: ExperimentConfig,
-    parts: Sequence[tuple[Cohort, Inputs]],
+    cohorts: Sequence[Cohort],
     cache: Path,
 ) -> Path:
     """The folder for one training, named by everything that its result depends on.
@@ -36,15 +36,15 @@ def progress_folder(
     ----------
     model, config
         As built, before any training, and its settings.
-    parts
-        Training and validation cohort, each with its maps.
+    cohorts
+        Of training and validation.
     """
     digest = hashlib.sha256(weights_digest(model).encode())
     versions = {"polarnet": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
     digest.update(json.dumps(asdict(config) | versions, sort_keys=True, default=str).encode())
-    for cohort, maps in parts:
+    for cohort in cohorts:
         digest.update(cohort.traits[list(config.traits)].to_csv().encode())
-        digest.update(b"".join(map_digests(maps)))
+        digest.update(b"".join(map_digests(input_maps(cohort, config))))
     return cache / "progress" / digest.hexdigest()[:24]
 
 
