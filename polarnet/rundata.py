@@ -252,18 +252,12 @@ def is_of(
 ) -> bool:
     """Whether a run folder was made from these studies, labels and maps.
 
-    Of a run of an earlier version, which did not note its maps, studies and labels are compared.
-
     Parameters
     ----------
     pixels
         Of `pixel_digests`, of these studies and map types or more.
     """
     kept, of_run = run_data(folder), pixels[list(config.map_types)]
-    if not kept:
-        facts = read_facts(folder / ENVIRONMENT_FILE)
-        old = facts.get("train_studies_sha256"), facts.get("val_studies_sha256")
-        return old == (studies_digest(train), studies_digest(val))
     return not any(
         differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
         for part, cohort in (("train", train), ("val", val))

@@ -206,7 +206,8 @@ class _Trainer:
             if not watch.is_over():
                 batches = training_batches(
                     [[view[layer] for view in seen] for layer in cut], self.train.traits[traits],
-                    batch_size=config.batch_size, epochs=epochs, seed=config.seed, first_epoch=first_epoch,
+                    batch_size=config.batch_size, epochs=epochs, seed=config.seed,
+                    first_epoch=first_epoch,
                 )  # fmt: skip
                 trainee.fit(
                     batches, epochs=epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
