@@ -172,12 +172,12 @@ def test_an_untrained_trunk_comes_from_the_seed_alone(resolved):
 def test_bf16_scores_like_float32(phantom, resolved):
     run = drawn_run(phantom, resolved(traits=("sex",)))
     config = dataclasses.replace(run.config, precision="mixed_bfloat16")
-    rounded = pn.build_model(config, model.standards_of(run.model))
-    rounded.set_weights(run.model.get_weights())
+    rounded = model.in_precision(run.model, config)
     maps = phantom.maps["stress"][:8][..., None]
     exact = run.model(maps)["sex"]
     np.testing.assert_allclose(rounded(maps)["sex"], exact, atol=0.02)
-    np.testing.assert_allclose(model.in_float32(rounded, config)(maps)["sex"], exact, atol=1e-6)
+    again = model.in_precision(rounded, run.config)
+    np.testing.assert_allclose(again(maps)["sex"], exact, atol=1e-6)
 
 
 def test_auto_precision_asks_the_processor(tmp_path):

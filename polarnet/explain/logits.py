@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from polarnet.cohort import Cohort
-from polarnet.network.model import WIDE, build_model, head_name, standards_of
+from polarnet.network.model import WIDE, head_name, in_precision
 from polarnet.network.run import Run, as_run
 from polarnet.suitability import check_prediction
 
@@ -48,6 +48,4 @@ def fast_run(run: Run) -> Run:
     """The run with its model in the precision of its training: for many forward passes."""
     if run.config.precision == "float32":
         return run
-    model = build_model(replace(run.config, weights=None), standards_of(run.model))
-    model.set_weights(run.model.get_weights())
-    return replace(run, model=model)
+    return replace(run, model=in_precision(run.model, run.config))

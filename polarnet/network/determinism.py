@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
@@ -29,28 +29,18 @@ def deterministic() -> Iterator[None]:
         _before.append(bool(is_op_determinism_enabled()))
         tf.config.experimental.enable_op_determinism()
     drawn, drawn_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (not ours to choose)
-    drawn_keras = _keras_state()
+    generator: Any = global_state.get_global_attribute(_GENERATOR)  # None: not made yet
+    drawn_keras = None if generator is None else np.array(generator.state.value)
     try:
         yield
     finally:
         random.setstate(drawn)
         np.random.set_state(drawn_numpy)  # noqa: NPY002
-        _put_back(drawn_keras)
+        global_state.set_global_attribute(_GENERATOR, generator)
+        if generator is not None:
+            generator.state.assign(drawn_keras)
         with _lock:
             was_enabled = _before[0]
             _before.pop()
             if not _before and not was_enabled:
                 disable_op_determinism()
-
-
-def _keras_state() -> tuple[object, np.ndarray | None]:
-    """Keras' global generator of seeds, if it has been made, and its state."""
-    generator = global_state.get_global_attribute(_GENERATOR)
-    return generator, None if generator is None else np.array(generator.state.value)
-
-
-def _put_back(kept: tuple[object, np.ndarray | None]) -> None:
-    generator, state = kept
-    global_state.set_global_attribute(_GENERATOR, generator)
-    if state is not None:
-        generator.state.assign(state)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -125,15 +125,13 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     return model
 
 
-def standards_of(model: keras.Model) -> Standards:
-    """What `build_model` was given, read from the layers of a model."""
-    here = {layer.name: layer for layer in model.layers}
-    groups = {name: here[f"{name}_standardised"] for name in (WIDE, DEEP)
-              if f"{name}_standardised" in here}  # fmt: skip
+def standards_of(layers: Mapping[str, Mapping[str, Any]], traits: Sequence[str]) -> Standards:
+    """What `build_model` was given, read from its layers: name -> configuration as of Keras."""
+    groups = {g: layers[f"{g}_standardised"] for g in (WIDE, DEEP) if f"{g}_standardised" in layers}
     return Standards(
-        {name: list(layer.scale) for name, layer in groups.items()},
-        {name: list(layer.offset) for name, layer in groups.items()},
-        {t: float(here[share].scale) for t in model.output if (share := share_name(t)) in here},
+        {group: layer["scale"] for group, layer in groups.items()},
+        {group: layer["offset"] for group, layer in groups.items()},
+        {t: layers[name]["scale"] for t in traits if (name := share_name(t)) in layers},
     )
 
 
@@ -153,12 +151,10 @@ def share_name(trait: str) -> str:
     return f"share_of_trunk_{head_name(trait)}"
 
 
-def in_float32(model: keras.Model, config: ExperimentConfig) -> keras.Model:
-    """The same weights in a float32 model; the model itself where it is one already."""
-    if {layer.compute_dtype for layer in model.layers} == {"float32"}:
-        return model
-    exact = replace(config, precision="float32", weights=None)
-    twin = build_model(exact, standards_of(model))
+def in_precision(model: keras.Model, config: ExperimentConfig) -> keras.Model:
+    """The same weights in a model of these settings, which differ in their precision alone."""
+    layers = {layer.name: layer.get_config() for layer in model.layers}
+    twin = build_model(replace(config, weights=None), standards_of(layers, config.traits))
     twin.set_weights(model.get_weights())
     return twin
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
-from polarnet.network.model import DEEP, WIDE, Standards, build_model, share_name
+from polarnet.network.model import Standards, build_model, standards_of
 from polarnet.network.weights import check_weights
 from polarnet.yamlfile import shown
 
@@ -56,9 +56,8 @@ def read_model(path: Path, config: ExperimentConfig) -> keras.Model:
         model, content = _opened(path, config)
         check_weights(content)
         with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
-            weights = (
-                Path(folder) / "model.weights.h5"
-            )  # from the archive itself Keras reads slowly
+            # From the archive itself Keras reads slowly.
+            weights = Path(folder) / "model.weights.h5"
             weights.write_bytes(content)
             model.load_weights(weights)
         if odd := [w.path for w in model.weights if not np.isfinite(w.numpy()).all()]:
@@ -99,30 +98,17 @@ def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
 
 def _standards(tree: Any, config: ExperimentConfig) -> Standards:
     """How features are standardised and weighed in the description of a model."""
-    found = {
-        str(layer["config"]["name"]): layer["config"]
-        for layer in tree["config"]["layers"]
-        if layer["class_name"] == "Rescaling"
-    }
-    groups = [name for name in (WIDE, DEEP) if f"{name}_standardised" in found]
-    factors, offsets = (
-        {name: _numbers(found[f"{name}_standardised"][key]) for name in groups}
-        for key in ("scale", "offset")
-    )
-    names = {trait: share_name(trait) for trait in config.traits}
-    shares = {t: _numbers([found[n]["scale"]])[0] for t, n in names.items() if n in found}
-    if odd := [share for share in shares.values() if not 0 <= share <= LARGEST_SHARE]:
+    layers = {layer["config"]["name"]: layer["config"] for layer in tree["config"]["layers"]}
+    standards = standards_of(layers, config.traits)
+    shares = list(standards.shares.values())
+    for values in (*standards.factors.values(), *standards.offsets.values(), shares):
+        if not isinstance(values, list) or len(values) > _WIDEST:
+            raise ValueError("its features are not standardised as ours are")
+        if not all(type(value) is float and abs(value) <= _LARGEST_NUMBER for value in values):
+            raise ValueError("its features are standardised by something else than numbers")
+    if odd := [share for share in shares if not 0 <= share <= LARGEST_SHARE]:
         raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
-    return Standards(factors, offsets, shares)
-
-
-def _numbers(values: Any) -> list[float]:
-    """Finite numbers as they stand in a file, no more than the widest group of features has."""
-    if not isinstance(values, list) or len(values) > _WIDEST:
-        raise ValueError("its features are not standardised as ours are")
-    if not all(type(value) is float and abs(value) <= _LARGEST_NUMBER for value in values):
-        raise ValueError("its features are standardised by something else than numbers")
-    return values
+    return standards
 
 
 def _check_graph(found: Any, expected: dict[str, Any]) -> None:

@@ -21,14 +21,12 @@ def resolve_precision(precision: str) -> str:
     """
     if precision != "auto":
         return precision
-    gpus = tf.config.get_visible_devices("GPU")
-    is_able = _gpu_has_bf16(gpus[0]) if gpus else _processor_has_bf16()
+    if gpus := tf.config.get_visible_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        is_able = tuple(details.get("compute_capability") or ()) >= _BF16_GPU
+    else:
+        is_able = _processor_has_bf16()
     return "mixed_bfloat16" if is_able else "float32"
-
-
-def _gpu_has_bf16(gpu: tf.config.PhysicalDevice) -> bool:
-    capability = tf.config.experimental.get_device_details(gpu).get("compute_capability")
-    return capability is not None and tuple(capability) >= _BF16_GPU
 
 
 def _processor_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

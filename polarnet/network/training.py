@@ -25,7 +25,7 @@ from polarnet.network.encoding import clipped_share
 from polarnet.network.features import Features, trunk_features, weights_digest
 from polarnet.network.fitting import fit
 from polarnet.network.inputs import input_maps
-from polarnet.network.model import DEEP, build_model, in_float32
+from polarnet.network.model import DEEP, build_model, in_precision
 from polarnet.network.precision import resolve_precision
 from polarnet.network.prediction import kept_end, predict
 from polarnet.network.run import MODEL_FILE, Run
@@ -91,7 +91,9 @@ def train(
         pixels = [pixel_digests(cohort, config.map_types) for cohort in (train, val)]
         write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
         fitted = fit(train, val, config, kept, show_progress)
-        model = in_float32(fitted.model, config)
+        model, exact = fitted.model, replace(config, precision="float32")
+        if config != exact:
+            model = in_precision(model, exact)
         model.save(folder / MODEL_FILE)
         write_csv(fitted.heads, folder / HEADS_FILE, index_label="trait", float_format="%.9g")
         write_csv(fitted.history, folder / "history.csv")

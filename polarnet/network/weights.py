@@ -2,8 +2,6 @@
 
 import io
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -105,17 +103,20 @@ def _weights(weights: str | None) -> dict[str, list[np.ndarray]]:
     if weights is None:
         return {}
     if weights == "imagenet":
-        with _impatient():
-            try:
-                return _by_name(keras.applications.VGG16(include_top=False, weights="imagenet"))
-            except Exception as error:
-                # Keras wraps every failure of a download in a bare Exception.
-                reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
-                raise ConnectionError(
-                    f"The ImageNet weights could not be downloaded ({reason}). On a computer "
-                    f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
-                    "its path as weights (--weights PATH). Blocks 1 and 2 need no download."
-                ) from None
+        patience = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_PATIENCE_S)
+        try:
+            return _by_name(keras.applications.VGG16(include_top=False, weights="imagenet"))
+        except Exception as error:
+            # Keras wraps every failure of a download in a bare Exception.
+            reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
+            raise ConnectionError(
+                f"The ImageNet weights could not be downloaded ({reason}). On a computer "
+                f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
+                "its path as weights (--weights PATH). Blocks 1 and 2 need no download."
+            ) from None
+        finally:
+            socket.setdefaulttimeout(patience)
     path = Path(weights)
     if not path.is_file():
         raise FileNotFoundError(
@@ -166,14 +167,3 @@ def _leads_away(name: str, link: object) -> bool | None:
     """True ends the visit, before what the link leads to is looked at."""
     is_near = isinstance(link, h5py.HardLink) and name.count("/") <= _DEEPEST
     return None if is_near else True
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Give up a connection that does not answer."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
