@@ -98,7 +98,11 @@ def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
 
 def _standards(tree: Any, config: ExperimentConfig) -> Standards:
     """How features are standardised and weighed in the description of a model."""
-    layers = {layer["config"]["name"]: layer["config"] for layer in tree["config"]["layers"]}
+    layers = {
+        layer["config"]["name"]: layer["config"]
+        for layer in tree["config"]["layers"]
+        if layer["class_name"] == "Rescaling"
+    }
     standards = standards_of(layers, config.traits)
     shares = list(standards.shares.values())
     for values in (*standards.factors.values(), *standards.offsets.values(), shares):
