@@ -6,11 +6,12 @@ Phantom, not patients. Two kinds of network learn from 2,000 simulated patients 
 is diseased (trait `ischemia`), and never which one: VGG16 as it is by default, and a small network
 trained from scratch, three seeds each. Each attribution method then names the vessel of other
 patients from the 15 % of the disc with the highest attribution, corrected for the area of
-the territories; so does what the bullseye adds to the score (`contribution`). So do comparators
-that need no network: the largest territory, the lowest stress flow, the lowest flow divided by that
-of healthy training patients (what a reader does by eye), and two localisers that were told the
-vessel in training. A method localises only if the interval of its macro F1 minus that of the eye is
-not below -0.03.
+the territories; so does what the bullseye adds to the score (`contribution`). Occlusion brings a
+segment to the level that is usual among patients without disease, or to that pattern at the level
+of the patient's own best segment. Comparators need no network: the largest territory,
+the lowest stress flow, the lowest flow divided by that of healthy training patients (what a reader
+does by eye), and two localisers that were told the vessel in training. A method localises only if
+the interval of its macro F1 minus that of the eye is not below -0.03.
 
 Writes vessel_naming (patients with one diseased vessel), vessel_naming_depth (by planted drop of
 flow), vessel_naming_several (two or three vessels: is the named one among them?), each as CSV,
@@ -33,8 +34,9 @@ import polarnet as pn
 TRAIN_SEED, TEST_SEED = 31, 32
 SEEDS = (1, 2, 3)
 NETWORKS = {"frozen": "VGG16", "finetuned": "VGG16 fine-tuned", "scratch": "small"}
+OWN = "occlusion to own level"
 METHODS = (
-    "contribution", "occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam",
+    OWN, "contribution", "occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam",
 )  # fmt: skip
 NORMAL = "normal_stress.npy"
 EYE = "lowest flow against normal (eye)"
@@ -122,16 +124,28 @@ def kept_heat(runs: list[pn.Run], cohort: pn.Cohort, method: str, out: Path) -> 
             place = pn.anatomy.segment_map(cohort.size)
             added = [pn.wide_contribution(run, cohort, "ischemia") for run in runs]
             heats = [np.insert(one, 0, 0, axis=1)[:, place] for one in added]
+        elif method == OWN:
+            heats = [
+                pn.attribution(run, cohort, "ischemia", "occlusion", filling=own_level(run, cohort))
+                for run in runs
+            ]
         else:
             heats = [
                 pn.attribution(run, cohort, "ischemia", method, show_progress=True) for run in runs
             ]
         # What has a sign is averaged as it is: what speaks against disease points nowhere.
-        has_sign = method in ("contribution", "occlusion")
+        has_sign = method in (OWN, "contribution", "occlusion")
         mean = np.mean(heats, axis=0) if has_sign else pn.average_seeds(heats)
         np.save(path.with_suffix(".partial.npy"), mean)
         path.with_suffix(".partial.npy").replace(path)
     return np.load(path)
+
+
+def own_level(run: pn.Run, cohort: pn.Cohort) -> dict[str, np.ndarray]:
+    """The usual pattern at the level of each patient's own best segment, (n, 17)."""
+    usual = run.segments.loc[("stress", "no ischemia")].to_numpy(float)
+    own = cohort.segment_means("stress")
+    return {"stress": usual * (own / usual).max(axis=1, keepdims=True)}
 
 
 def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray]:

@@ -239,6 +239,22 @@ def test_removal_ends_where_all_levels_are_usual(few, resolved):
     assert after < before / 3
 
 
+def test_each_study_may_be_brought_to_a_level_of_its_own(phantom, resolved):
+    """As if each had been alone; more studies than go through at once."""
+    few = phantom.select(np.arange(6))
+    run = built(resolved(trunk="block1"), few)
+    levels = np.linspace(1, 4, 6 * 17).reshape(6, 17)
+    together = segment_occlusion(run, few, "sex", filling={"stress": levels})
+    added = pn.wide_contribution(run, few, "sex", filling={"stress": levels})
+    for k in (0, 5):
+        one, filling = few.select([k]), {"stress": levels[k]}
+        alone = segment_occlusion(run, one, "sex", filling=filling)
+        np.testing.assert_allclose(together[[k]], alone, atol=1e-4)
+        np.testing.assert_allclose(
+            added[[k]], pn.wide_contribution(run, one, "sex", filling=filling), atol=1e-6
+        )
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -21,7 +21,8 @@ from polarnet.progressbar import progress_bar
 from polarnet.rundata import group_without
 
 Filling = Mapping[str, np.ndarray]
-"""Map type -> (17,): the level that a segment is brought to, in the unit of the map."""
+"""Map type -> (17,), or (n, 17) where each study has its own: the level that a segment is brought
+to, in the unit of the map."""
 
 SOFTNESS: Final = 0.1
 """SD of the border between segments, as a share of the map's width: most of a ring (our choice, on
@@ -128,8 +129,10 @@ def wide_contribution(
     if run.config.mode == "scratch":
         raise ValueError("A network trained from scratch has no bullseye beside it.")
     filling = filling or usual_segments(run, trait)
-    usual = np.stack([filling[map_type] for map_type in run.config.map_types])
-    n_maps = len(usual)
+    n_maps, size = len(run.config.map_types), (len(cohort), 17)
+    usual = np.stack(
+        [np.broadcast_to(filling[map_type], size) for map_type in run.config.map_types], axis=1
+    )
     shown = wide_features(run.model, input_maps(cohort, run.config))
     own = shown[:, : 17 * n_maps].reshape(-1, n_maps, 17).astype(float)
     factors = np.array(run.model.get_layer(f"{WIDE}_standardised").scale)
@@ -138,8 +141,8 @@ def wide_contribution(
     lowest, highest, mean = weights[17 * n_maps :].reshape(3, n_maps)
     added = (by_segment + mean[:, None] / 17) * (own - usual)
     studies, maps = np.arange(len(own))[:, None], np.arange(n_maps)
-    added[studies, maps, own.argmin(axis=2)] += lowest * (own.min(axis=2) - usual.min(axis=1))
-    added[studies, maps, own.argmax(axis=2)] += highest * (own.max(axis=2) - usual.max(axis=1))
+    added[studies, maps, own.argmin(axis=2)] += lowest * (own.min(axis=2) - usual.min(axis=2))
+    added[studies, maps, own.argmax(axis=2)] += highest * (own.max(axis=2) - usual.max(axis=2))
     return added.sum(axis=1)
 
 
@@ -192,7 +195,8 @@ def _logits(
     starts = range(0, len(cohort), _STUDIES)
     for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
         rows = slice(start, start + _STUDIES)
-        maps = every[rows]
-        changed = [replaced(maps, segments[rows], filling, run.config) for segments in variants]
+        maps, here = every[rows], {m: np.atleast_2d(level) for m, level in filling.items()}
+        here = {m: level[rows] if len(level) > 1 else level for m, level in here.items()}
+        changed = [replaced(maps, segments[rows], here, run.config) for segments in variants]
         logits[rows] = forward(np.concatenate(changed)).numpy().reshape(len(variants), -1).T
     return logits
