@@ -18,6 +18,8 @@ from polarnet.traits import MAP_TYPES
 
 N_PATIENTS: Final = 600
 SEED: Final = 7
+INPUT_SIZE: Final = 112
+"""Pixels: a quarter of the default's time."""
 EXPLAINED_RUN: Final = "stress_frozen"
 EXPLAINED_TRAITS: Final = ("sex", "impaired_mfr")
 RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
@@ -56,7 +58,9 @@ def run_demo(
     for map_type, mode in RUNS:
         folder = out / "runs" / f"{map_type}_{mode}"
         folders.append(folder)
-        config = ExperimentConfig(map_type=map_type, mode=mode, weights=weights, seed=SEED)
+        config = ExperimentConfig(
+            map_type=map_type, mode=mode, weights=weights, input_size=INPUT_SIZE, seed=SEED
+        )
         if (folder / "config.yaml").is_file():
             _refuse_other_weights(folder, config)
             print(f"{folder} is finished and kept.")

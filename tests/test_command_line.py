@@ -148,8 +148,9 @@ def test_an_existing_run_is_never_overwritten(cohort_folder, tmp_path, capsys, c
 def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
     tmp_path, cache, capsys, monkeypatch
 ):
-    small = functools.partial(pn.ExperimentConfig, input_size=32, trunk="block1", epochs=2)
+    small = functools.partial(pn.ExperimentConfig, trunk="block1", epochs=2)
     monkeypatch.setattr("polarnet.demo.ExperimentConfig", small)
+    monkeypatch.setattr("polarnet.demo.INPUT_SIZE", 32)
     monkeypatch.setattr("polarnet.demo.RUNS", (("stress", "frozen"),))
     monkeypatch.setattr("polarnet.demo.N_PATIENTS", 80)
     out = tmp_path / "demo"
