@@ -5,8 +5,8 @@
 Phantom, not patients. Explains the trait `ischemia` of those networks by every method, on other
 patients, as `polarnet explain` does: the first seed is explained and checked, the others serve for
 repeatability, and one is trained on labels shuffled between patients. Each explanation has a folder
-below OUT, with its page; what is there is kept. Writes explanation_checks (a row a network and
-method, a column a check: verdict, value [95 %]) as CSV, HTML and LaTeX.
+below OUT, with its page; finished ones are kept. Writes explanation_checks (one row per network and
+method, one column per check: verdict, value [95 %]) as CSV, HTML and LaTeX.
 """
 
 import argparse

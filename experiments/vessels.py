@@ -117,7 +117,7 @@ def compare_naming(
 
     Returns
     -------
-    DataFrame, a row a way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
+    DataFrame, one row per way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
     difference to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
     """
     rng = np.random.default_rng(seed)

@@ -14,7 +14,8 @@ from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.explain.attribution import attribution
 from polarnet.familiarity import Familiarity, unfamiliar_note
 from polarnet.folders import new_file
-from polarnet.network import Run, load_run, predict
+from polarnet.network import Run, predict
+from polarnet.network.run import as_run
 from polarnet.report.maps import LIMITS
 from polarnet.report.page import is_untrained, network_words
 from polarnet.report.patient import Reading, patient_page
@@ -22,7 +23,7 @@ from polarnet.report.tables import interval_text, short_note, trait_name
 from polarnet.rundata import PART_COLUMN
 from polarnet.suitability import check_prediction
 from polarnet.traits import IMPAIRED_MFR
-from polarnet.writers import load_bundle
+from polarnet.writers import Bundle, load_bundle
 
 _UNLIKE: Final = (
     "{}. Look why before its scores are read; {:.0%} of maps like those of the {} validation "
@@ -41,7 +42,7 @@ _NOT_COMPARED: Final = "whether this study's maps are like those of the training
 
 
 def write_patient_page(
-    model: str | Path,
+    model: Run | Bundle | str | Path,
     cohort: Cohort,
     study_id: str,
     out: str | Path,
@@ -54,7 +55,7 @@ def write_patient_page(
     Parameters
     ----------
     model
-        A run folder, or a bundle written by `write_bundle`.
+        A Run, a run folder, a Bundle, or the file of one, written by `write_bundle`.
     cohort
         Holds the study; in the unit and map size of the training.
     study_id
@@ -76,7 +77,7 @@ def write_patient_page(
     if not len(rows):
         raise KeyError(f"No study '{study_id}' in this cohort; cohort.patients lists them.")
     one = cohort.select(rows)
-    members, metrics, scores = _scored(Path(model), one)
+    name, members, metrics, scores = _scored(model, one)
     config: ExperimentConfig = members[0].config
     spread = scores.attrs.get("spread")
     readings = {
@@ -96,7 +97,7 @@ def write_patient_page(
         impaired=impaired,
         others=list(readings.values()) if research_traits else [],
         n_members=len(members),
-        model_facts=_facts(Path(model), config, len(members)),
+        model_facts=_facts(name, config, len(members)),
         warnings=_warnings(scores, one, config, members[0].distribution),
         overlay=_overlay(members, one, explained) if is_shown else None,
         map_type=config.map_type,
@@ -110,16 +111,21 @@ def write_patient_page(
     return Path(out)
 
 
-def _scored(path: Path, cohort: Cohort) -> tuple[Sequence[Run], pd.DataFrame, pd.DataFrame]:
-    """Networks, how well they did on hold-out patients (index trait), scores of the study."""
+def _scored(
+    model: Run | Bundle | str | Path, cohort: Cohort
+) -> tuple[str, Sequence[Run], pd.DataFrame, pd.DataFrame]:
+    """Name, networks, how well they did on hold-out patients (index trait), scores of the study."""
+    name = "bundle"
+    if isinstance(model, str | Path):
+        name = Path(model).name
+        model = load_bundle(model) if Path(model).is_file() else model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said on the page
-        if path.is_file():
-            bundle = load_bundle(path)
-            return bundle.members, bundle.metrics, predict(bundle, cohort)
-        run = load_run(path)
+        if isinstance(model, Bundle):
+            return name, model.members, model.metrics, predict(model, cohort)
+        run = as_run(model)
         check_prediction(run.config, cohort)
-        return [run], _metrics(path), predict(run, cohort)
+        return run.folder.name, [run], _metrics(run.folder), predict(run, cohort)
 
 
 def _metrics(folder: Path) -> pd.DataFrame:
@@ -168,11 +174,11 @@ def _overlay(members: Sequence[Run], cohort: Cohort, trait: str) -> tuple[str, n
     return trait_name(trait), np.mean(heats, axis=0)
 
 
-def _facts(path: Path, config: ExperimentConfig, n_members: int) -> list[tuple[str, str]]:
+def _facts(name: str, config: ExperimentConfig, n_members: int) -> list[tuple[str, str]]:
     stated = [config.tracer, config.stress_agent, config.software]
     facts: list[tuple[str, Any]] = [
         ("reads", config.map_type),
-        ("model", f"{path.name}: {network_words(config)}; {n_members} network"
+        ("model", f"{name}: {network_words(config)}; {n_members} network"
                   f"{'s' if n_members > 1 else ''}"),
         ("trained on", "; ".join(filter(None, stated)) or "tracer, agent and software not stated"),
         ("unit", config.unit),

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -244,6 +245,13 @@ def test_a_bare_model_is_told_to_be_a_run(run, phantom, use):
             use(stranger, few)
         assert "pn.load_run(folder)" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_of_a_bundle_one_member_is_asked_for(run, phantom):
+    """Where a mean over members would not be what is asked: a curve, a cascade."""
+    bundle = SimpleNamespace(members=(run,))
+    with pytest.raises(ValueError, match=r"give a member of the Bundle, bundle\.members\[0\]"):
+        pn.segment_occlusion(bundle, phantom.select(np.arange(2)), "sex")
 
 
 def test_a_run_and_its_folder_give_the_same(runs, run, phantom):

@@ -142,6 +142,19 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert "in the training" not in text
 
 
+def test_a_run_and_a_bundle_give_the_page_of_their_files(finished_run, phantom, tmp_path):
+    run, (_, _, test) = finished_run
+    file = pn.write_bundle(run.folder, phantom, tmp_path / "model.polarnet")
+    study = test.patients.index[0]
+
+    def page(model):
+        out = pn.write_patient_page(model, test, study, tmp_path / "p.html", research_traits=True)
+        return out.read_text(encoding="utf-8")
+
+    assert page(run) == page(str(run.folder))
+    assert page(pn.load_bundle(file)).replace("bundle: ", "model.polarnet: ") == page(file)
+
+
 @pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(
     ("place", "said"), [(0, "was in the training of this model"), (1, "was in the validation")]

@@ -20,7 +20,7 @@ SAMPLES: Final = 25
 NOISE: Final = 0.2
 """SD of SmoothGrad's noise as a share of the range of the image (Smilkov et al.: 0.1 to 0.2)."""
 
-_PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px, for Score-CAM masks each 128 times
+_PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px
 
 
 def attribution(
@@ -53,8 +53,8 @@ def attribution(
     samples, noise
         Of "smoothgrad"; noise as a share of the map's range.
     filling
-        Of "occlusion": map type -> 17 values in the unit of the map. Default: the mean of each
-        segment over the training studies without the trait.
+        Of "occlusion": map type -> 17 values in the unit of the map, or (n, 17) where each study
+        has its own. Default: the mean of each segment over the training studies without the trait.
     seed
         Of the noise.
 

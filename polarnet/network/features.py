@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -132,8 +133,12 @@ def _keep(
 
 
 def compiled(model: keras.Model) -> Callable[..., tf.Tensor]:
-    """A model as a function that TensorFlow traces once."""
-    return tf.function(lambda rows: model(rows, training=False))
+    """A model as a function that TensorFlow traces once.
+
+    TensorFlow counts tracings by code, and would take several models in one lambda for one function
+    that is traced again and again, and warn of it.
+    """
+    return tf.function(partial(model, training=False))
 
 
 def in_batches(

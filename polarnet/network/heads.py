@@ -54,7 +54,7 @@ def choose_heads(
     groups
         `WIDE` and `DEEP` -> features of the training studies, (n, n_features), any unit.
     traits
-        Their labels: 1, 0 or NaN, one column a trait.
+        Their labels: 1, 0 or NaN, one column per trait.
     patients
         Shape (n,): all studies of a patient fall into one of five folds.
     seed
@@ -106,7 +106,7 @@ def fitted_heads(
         Of the model, and what `choose_heads` gave.
     """
     found = {}
-    with threadpool_limits(2):
+    with threadpool_limits(1):
         for trait in traits.columns:
             known = _known(traits[trait], seed)
             labels = traits[trait].to_numpy(float)[known]

@@ -1,4 +1,4 @@
-"""The model from a polar map to probabilities: encoding, VGG16 beside a bullseye, one head a trait.
+"""The model from a polar map to probabilities: encoding, VGG16 beside a bullseye, heads.
 
 Wide and deep: what a bullseye shows (the means of the 17 AHA segments with their lowest, highest
 and mean) stands beside the pooled features of the trunk, and each head is a logistic regression on
@@ -33,7 +33,7 @@ WIDE: Final = "wide"
 """Layer that gives what a bullseye shows of a study: segment means, lowest, highest, mean."""
 
 DEEP: Final = "deep"
-"""Layer that gives the pooled features of the trunk, one vector a study."""
+"""Layer that gives the pooled features of the trunk, one vector per study."""
 
 _ROWS: Final = 4096  # of features in memory at once
 
@@ -50,7 +50,7 @@ class Standards:
         Group of features (`WIDE`, `DEEP`) -> what each feature is multiplied by, and what is then
         added. Empty: features are as they are.
     shares
-        Trait -> weight of the deep group beside the wide group, 0 to 1. Lacking traits: 1.
+        Trait -> weight of the deep group beside the wide group, 0 to 10. Lacking traits: 1.
     """
 
     factors: Mapping[str, list[float]] = field(default_factory=dict)
@@ -217,7 +217,7 @@ def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.Keras
 
 
 def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """One vector a study of the trunk's features."""
+    """One vector per study of the trunk's features."""
     if pooling == "global":
         return keras.layers.GlobalAveragePooling2D(name=DEEP, dtype="float32")(features)
     by_segment = _by_segment(features, "trunk", segment_shares(features.shape[1]))

@@ -137,12 +137,15 @@ def as_run(run: Any) -> Run:
     Raises
     ------
     FileNotFoundError: no such folder.
-    ValueError: it is something else, such as a model of Keras, which does not know its unit.
+    ValueError: it is something else, such as a model of Keras, which does not know its unit, or a
+        Bundle where one network is needed.
     """
     if isinstance(run, Run):
         return run
     if isinstance(run, str | Path):
         return load_run(run)
+    if hasattr(run, "members"):
+        raise ValueError("One network is needed: give a member of the Bundle, bundle.members[0].")
     raise ValueError(
         f"A Run, a run folder or a Bundle is needed, but a {type(run).__name__} was given. A bare "
         "Keras model does not know its unit, traits and patients: use pn.load_run(folder), or "

@@ -11,10 +11,10 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig
 from polarnet.folders import new_file
-from polarnet.network.run import as_run
+from polarnet.network.run import Run, as_run
 
 
-def write_onnx(run: str | Path, out: str | Path) -> Path:
+def write_onnx(run: Run | str | Path, out: str | Path) -> Path:
     """Write the model of a run as ONNX, from maps to probabilities, by Keras' own export.
 
     Parameters
