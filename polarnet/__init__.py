@@ -1,6 +1,6 @@
 """Multi-task VGG16 on PET myocardial perfusion polar maps. Research use only."""
 
-from typing import Any
+from typing import Any, Final
 
 import lazy_loader
 
@@ -11,8 +11,13 @@ _load, _, _names = lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = ["__version__", *_names]
 
+_MOVED: Final[dict[str, str]] = {}
+"""Names of version 0.1 at the top, and where they are since 0.2."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MOVED:
+        raise AttributeError(f"polarnet.{name} of version 0.1 is now {_MOVED[name]}.")
     if name not in __all__:
         raise AttributeError(f"polarnet has no '{name}'; it has {', '.join(sorted(__all__))}.")
     return _load(name)
