@@ -14,7 +14,7 @@ import pandas as pd
 from polarnet.cohort import Cohort, read_cohort
 from polarnet.config import load_run_config
 from polarnet.familiarity import UNLIKE
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.rundata import PART_COLUMN, seen_note
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each

@@ -12,10 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from polarnet.csvfile import is_formula
-from polarnet.jsonfile import read_facts
+from polarnet.files import is_formula, read_json, read_yaml, shown, yaml_text
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
-from polarnet.yamlfile import read_yaml, shown, yaml_text
 
 WINDOWS: Final = {
     ("rest", "mL/min/g"): (0.0, 3.0),
@@ -371,7 +369,7 @@ def _check_present(folder: Path, *names: str) -> None:
 def _check_settings(folder: Path, config: ExperimentConfig) -> None:
     """Compare config.yaml with what the training noted; runs of earlier versions noted nothing."""
     path = folder / "environment.json"
-    kept = read_facts(path).get("settings", {}) if path.is_file() else {}
+    kept = read_json(path).get("settings", {}) if path.is_file() else {}
     if not isinstance(kept, dict):
         raise ValueError(f"{path} is damaged. Copy the run folder again.")
     here = settings_of(config)

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores, compare
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.table import read_scores
-from polarnet.folders import new_folder
+from polarnet.files import new_folder, write_csv
 from polarnet.network import Run, predict
 from polarnet.network import train as train_model
 from polarnet.network.training import write_scores

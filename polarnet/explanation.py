@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
-from polarnet.csvfile import write_csv
 from polarnet.explain import checks
 from polarnet.explain.attribution import attribution
 from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
@@ -20,7 +19,7 @@ from polarnet.explain.methods import STRONGEST, check_method
 from polarnet.explain.occlusion import removal_curve, usual_segments, wide_contribution
 from polarnet.explain.randomisation import BETWEEN, cascade, randomised_runs
 from polarnet.explain.regions import segment_attribution, territory_shares
-from polarnet.folders import check_vacant, new_folder
+from polarnet.files import check_vacant, new_folder, write_csv
 from polarnet.network import Run, predict
 from polarnet.network.inputs import input_maps
 from polarnet.report.explanation import (

@@ -18,13 +18,12 @@ import pandas as pd
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
-from polarnet.csvfile import write_csv
 from polarnet.evaluation.comparison import read_metrics
+from polarnet.files import shown, write_csv
 from polarnet.rundata import data_facts, differing, is_of, keep_data, pixel_digests, run_data
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
-from polarnet.yamlfile import shown
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -1,4 +1,4 @@
-"""Study and patient ids: one normal form, wherever an id comes from."""
+"""Study and patient ids: one normal form wherever an id comes from, and how messages list them."""
 
 import numbers
 import re
@@ -10,6 +10,9 @@ import pandas as pd
 
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad"))
 """Characters without width that spreadsheets and web pages leave in cells."""
+
+_LISTED: Final = 50
+"""Offenders named one by one; the rest are counted."""
 
 
 def normal_id(value: Any) -> str:
@@ -41,3 +44,14 @@ def normal_text(text: str) -> str:
 def normal_ids(values: Iterable[Any]) -> list[str]:
     """`normal_id` of each value, in order."""
     return [normal_id(value) for value in values]
+
+
+def listing(names: Iterable[object]) -> str:
+    """Names in one line: the first 50, then how many more.
+
+    >>> listing(["S1", "S2"])
+    'S1, S2'
+    """
+    names = list(names)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(str, names[:_LISTED])) + more

@@ -13,7 +13,7 @@ from polarnet.config import ExperimentConfig
 from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.explain.attribution import attribution
 from polarnet.familiarity import Familiarity, unfamiliar_note
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.network import Run, predict
 from polarnet.network.run import as_run
 from polarnet.report.maps import LIMITS

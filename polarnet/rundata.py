@@ -10,12 +10,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort import Cohort
-from polarnet.cohort.checks import listing, map_digest
+from polarnet.cohort import Cohort, map_digest
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
-from polarnet.csvfile import read_csv, without_apostrophes, write_csv
-from polarnet.ids import normal_ids
-from polarnet.jsonfile import read_facts, write_facts
+from polarnet.files import read_csv, read_json, without_apostrophes, write_csv, write_json
+from polarnet.ids import listing, normal_ids
 
 ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
@@ -153,7 +151,7 @@ def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None
 def read_finetuning(folder: Path) -> str:
     """What became of a run's fine-tuning; empty where there was none, or nobody noted it."""
     path = folder / ENVIRONMENT_FILE
-    found = read_facts(path).get("finetuning") if path.is_file() else None
+    found = read_json(path).get("finetuning") if path.is_file() else None
     return found if found in (KEPT, NOT_KEPT, NO_SHARE) else ""
 
 
@@ -230,7 +228,7 @@ def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: 
     ValueError: the folder was made of other data; says of which.
     """
     path = folder / DATA_FILE
-    kept = read_facts(path) if path.is_file() else {}
+    kept = read_json(path) if path.is_file() else {}
     odd = differing(kept, here) if kept else []
     if may_grow:
         odd = [name for name in odd if name in kept and name in here]
@@ -238,12 +236,12 @@ def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: 
         raise ValueError(f"{folder} was made from other data: different {listing(odd)}. {advice}")
     if missing := {name: digest for name, digest in here.items() if name not in kept}:
         folder.mkdir(parents=True, exist_ok=True)
-        write_facts(path, kept | missing)
+        write_json(path, kept | missing)
 
 
 def run_data(folder: Path) -> dict[str, dict[str, str]]:
     """Part -> `data_facts` of a run; empty for a run of an earlier version."""
-    found = read_facts(folder / ENVIRONMENT_FILE).get("data", {})
+    found = read_json(folder / ENVIRONMENT_FILE).get("data", {})
     return found if isinstance(found, dict) else {}
 
 
@@ -287,7 +285,7 @@ def check_files(folder: Path) -> None:
     ValueError: a file was changed, exchanged or removed, or the digests are damaged.
     """
     path = folder / ENVIRONMENT_FILE
-    kept = read_facts(path).get("files", {}) if path.is_file() else {}
+    kept = read_json(path).get("files", {}) if path.is_file() else {}
     if not isinstance(kept, dict):
         raise ValueError(f"{path} is damaged. Copy the run folder again.")
     if odd := differing(kept, file_digests(folder) if kept else {}):
@@ -308,7 +306,7 @@ def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFram
     # Of the maps, not by chance, so that the same training writes the same bytes.
     salt = _sha256("".join("".join(pixels.to_numpy().ravel()) for _, pixels in cohorts.values()))
     map_types = list(next(iter(cohorts.values()))[1].columns)
-    write_facts(
+    write_json(
         folder / PATIENTS_FILE,
         {"salt": salt, "map_types": map_types}
         | {p: _digests(salt, *c) for p, c in cohorts.items()},
@@ -318,11 +316,11 @@ def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFram
 def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequence[str]) -> None:
     """Write into a run folder who tested it, and on which data."""
     pixels = pixel_digests(test, map_types)
-    found = read_facts(folder / PATIENTS_FILE)
-    write_facts(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
-    facts = read_facts(folder / ENVIRONMENT_FILE)
+    found = read_json(folder / PATIENTS_FILE)
+    write_json(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
+    facts = read_json(folder / ENVIRONMENT_FILE)
     facts["data"] = facts["data"] | {"test": data_facts(test, pixels, traits)}
-    write_facts(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
+    write_json(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
 
 
 def read_patients(folder: Path) -> Seen | None:
@@ -335,7 +333,7 @@ def read_patients(folder: Path) -> Seen | None:
     path = folder / PATIENTS_FILE
     if not path.is_file():
         return None
-    found = read_facts(path)
+    found = read_json(path)
     try:
         part_of = {str(digest): part for part in reversed(PARTS) for digest in found.get(part, ())}
         return Seen(str(found["salt"]), tuple(map(str, found["map_types"])), part_of)

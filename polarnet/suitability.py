@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.cohort import PHANTOM, RECOVERED, Cohort
-from polarnet.cohort.checks import as_labels, listing
+from polarnet.cohort import PHANTOM, RECOVERED, Cohort, as_labels
 from polarnet.config import ExperimentConfig
+from polarnet.ids import listing
 from polarnet.traits import COMBINED, MAP_TYPES
 
 STATED: Final = ("tracer", "stress_agent", "software")

@@ -7,7 +7,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.cohort import join_cohorts, stack, write_cohorts
-from polarnet.folders import new_folder
+from polarnet.files import new_folder
 
 
 def test_reserve_is_stress_over_rest_and_guarded():
@@ -207,7 +207,7 @@ def test_an_interrupted_save_leaves_no_cohort(phantom, tmp_path, monkeypatch):
 
 def test_what_a_killed_save_leaves_does_not_read_as_a_cohort(phantom, tmp_path, monkeypatch):
     """A killed process cannot tidy up: its folder stays, without cohort.json."""
-    monkeypatch.setattr("polarnet.folders.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("polarnet.files.shutil.rmtree", lambda *_, **__: None)
     monkeypatch.setattr("polarnet.cohort.files.json.dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         phantom.save(tmp_path / "cohort")

@@ -9,7 +9,7 @@ import pytest
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.folders import new_folder
+from polarnet.files import new_folder
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polarnet.csvfile import read_csv, write_csv
+from polarnet.files import read_csv, write_csv
 
 
 def _read(tmp_path, content, encoding="utf-8", **keywords):

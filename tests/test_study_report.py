@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.cli import main
-from polarnet.csvfile import harmless, without_apostrophes
+from polarnet.files import harmless, without_apostrophes
 from polarnet.report.pictures import picture_in, picture_of
 from polarnet.report.rocbands import plot_roc_bands, roc_band
 from polarnet.report.written import condensed, read_table

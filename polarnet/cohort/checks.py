@@ -1,14 +1,15 @@
 """What makes a cohort sound: every offender is found before anything is said."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from polarnet.cohort.stack import MapStack
-from polarnet.csvfile import MISSING
+from polarnet.files import MISSING
+from polarnet.ids import listing
 
 UNITS: Final = ("mL/min/g", "percent")
 
@@ -26,20 +27,6 @@ BATCH: Final = 1024
 
 TRUTH_PREFIX: Final = "truth_"
 """Marks columns of what was planted in a phantom."""
-
-_LISTED: Final = 50
-"""Offenders named one by one; the rest are counted."""
-
-
-def listing(names: Iterable[object]) -> str:
-    """Names in one line: the first 50, then how many more.
-
-    >>> listing(["S1", "S2"])
-    'S1, S2'
-    """
-    names = list(names)
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(str, names[:_LISTED])) + more
 
 
 def _shown(value: object) -> str:

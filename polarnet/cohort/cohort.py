@@ -15,7 +15,6 @@ from polarnet.cohort.checks import (
     TRUTH_PREFIX,
     UNITS,
     as_labels,
-    listing,
     map_problems,
     table_problems,
 )
@@ -24,6 +23,7 @@ from polarnet.cohort.given import stacks_of, tables_of
 from polarnet.cohort.rows import rows_of
 from polarnet.cohort.stack import MapStack, low_rest_pixels
 from polarnet.cohort.study import Study
+from polarnet.ids import listing
 from polarnet.traits import MAP_TYPES
 
 PHANTOM = "polarnet phantom"

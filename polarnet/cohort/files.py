@@ -11,12 +11,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import BATCH, TRUTH_PREFIX, listing, map_digest, table_problems
-from polarnet.csvfile import read_csv, write_csv
-from polarnet.folders import new_folder
-from polarnet.ids import normal_ids
+from polarnet.cohort.checks import BATCH, TRUTH_PREFIX, map_digest, table_problems
+from polarnet.files import new_folder, read_csv, shown, write_csv
+from polarnet.ids import listing, normal_ids
 from polarnet.traits import MAP_TYPES
-from polarnet.yamlfile import shown
 
 _FILES: Final = tuple(f"{map_type}.npy" for map_type in MAP_TYPES)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import disc_mask
-from polarnet.cohort.checks import BATCH, listing
+from polarnet.cohort.checks import BATCH
 from polarnet.cohort.stack import MapStack
-from polarnet.ids import normal_ids
+from polarnet.ids import listing, normal_ids
 
 
 def tables_of(

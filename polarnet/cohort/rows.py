@@ -5,8 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing
-from polarnet.ids import normal_id, normal_ids
+from polarnet.ids import listing, normal_id, normal_ids
 
 _WAYS: Final = (
     "Choose studies by an id ('S001'), a position (5), a slice, a list of ids or positions, or a "

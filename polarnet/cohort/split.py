@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing
 from polarnet.cohort.cohort import Cohort
+from polarnet.ids import listing
 
 SPLITS: Final = ("train", "val", "test")
 

@@ -33,7 +33,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
     if not arguments.out:
         raise ValueError("--out is missing: name the cohort folder to make.")
 
-    from polarnet.folders import check_vacant
+    from polarnet.files import check_vacant
     from polarnet.report.previews import draw_contact_sheet
 
     check_vacant(arguments.out)
@@ -68,7 +68,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
 
 def _suggest_columns(arguments: argparse.Namespace) -> None:
     """A first column map, to be edited."""
-    from polarnet.folders import new_file
+    from polarnet.files import new_file
     from polarnet.readers import suggest_columns
 
     table = arguments.clinical or arguments.path

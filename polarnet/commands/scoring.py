@@ -95,8 +95,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Scores and labels become a table."""
     from polarnet import evaluation
     from polarnet.cohort import RECOVERED, read_cohort
-    from polarnet.csvfile import write_csv
     from polarnet.evaluation.table import read_scores
+    from polarnet.files import write_csv
 
     scores = read_scores(arguments.scores)
     cohort = read_cohort(arguments.cohort).with_traits(scores.columns)

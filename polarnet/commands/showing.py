@@ -11,7 +11,7 @@ def explain(arguments: argparse.Namespace) -> None:
     """A run and a cohort become maps of where the network looks, with checks."""
     from polarnet.cohort import read_cohort
     from polarnet.config import load_run_config
-    from polarnet.folders import check_vacant
+    from polarnet.files import check_vacant
     from polarnet.suitability import check_prediction
 
     cohort = read_cohort(arguments.cohort)

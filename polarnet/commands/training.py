@@ -34,7 +34,7 @@ def train(arguments: argparse.Namespace) -> None:
     """A cohort becomes a run folder."""
     from polarnet.cohort import read_cohort, split_by_patient
     from polarnet.config import ExperimentConfig, load_config
-    from polarnet.folders import check_vacant
+    from polarnet.files import check_vacant
     from polarnet.suitability import check_test, check_training
 
     changes: dict[str, Any] = {

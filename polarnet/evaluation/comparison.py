@@ -9,11 +9,11 @@ import pandas as pd
 from sklearn.metrics import log_loss
 
 from polarnet.cohort import RECOVERED, Cohort
-from polarnet.cohort.checks import listing
-from polarnet.csvfile import read_csv
 from polarnet.evaluation.parts import with_part, without_training
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import evaluate, first_studies, is_reportable
+from polarnet.files import read_csv
+from polarnet.ids import listing
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
 
 NETWORK: Final = "network"

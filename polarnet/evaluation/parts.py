@@ -5,8 +5,8 @@ from typing import Final
 import pandas as pd
 
 from polarnet.familiarity import Shares
+from polarnet.files import shown
 from polarnet.rundata import NEW, PART_COLUMN, PARTS
-from polarnet.yamlfile import shown
 
 SEEN: Final = ("train", "val")
 """Parts of patients who chose the network, in one way or another."""

@@ -9,12 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from polarnet.cohort.checks import listing
-from polarnet.csvfile import read_csv
 from polarnet.evaluation.parts import without_training
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
 from polarnet.familiarity import Shares
-from polarnet.ids import normal_ids
+from polarnet.files import read_csv
+from polarnet.ids import listing, normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
 from polarnet.rundata import PART_COLUMN
 

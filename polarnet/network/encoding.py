@@ -7,8 +7,8 @@ import numpy as np
 
 from polarnet.anatomy import disc_mask
 from polarnet.config import ExperimentConfig
+from polarnet.files import shown
 from polarnet.network.inputs import Rows
-from polarnet.yamlfile import shown
 
 ENCODING_VERSION: Final = 3
 """To be raised with every change of the image, so that kept features are not reused."""

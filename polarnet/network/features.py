@@ -25,9 +25,9 @@ import tensorflow as tf
 from tqdm.std import tqdm
 
 from polarnet.cachefolder import limit_bytes, mark_used, trim
-from polarnet.cohort.checks import map_digest
+from polarnet.cohort import map_digest
 from polarnet.config import ExperimentConfig
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.network.encoding import ENCODING_VERSION
 from polarnet.network.inputs import Rows
 from polarnet.network.model import below

@@ -5,8 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from polarnet.cohort import Cohort
-from polarnet.cohort.stack import MapStack
+from polarnet.cohort import Cohort, MapStack
 from polarnet.config import ExperimentConfig
 
 

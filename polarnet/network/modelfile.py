@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
+from polarnet.files import shown
 from polarnet.network.model import Standards, build_model, standards_of
 from polarnet.network.weights import check_weights
-from polarnet.yamlfile import shown
 
 _PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 from polarnet import __version__
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.network.features import map_digests, weights_digest
 from polarnet.network.inputs import input_maps
 

@@ -16,10 +16,8 @@ from polarnet import __version__
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, save_config, settings_of
-from polarnet.csvfile import write_csv
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
-from polarnet.folders import new_folder
-from polarnet.jsonfile import write_facts
+from polarnet.files import new_folder, write_csv, write_json
 from polarnet.network.determinism import deterministic
 from polarnet.network.encoding import clipped_share
 from polarnet.network.features import Features, trunk_features, weights_digest
@@ -122,7 +120,7 @@ def train(
             },
             "files": file_digests(folder),
         }
-        write_facts(folder / ENVIRONMENT_FILE, facts)
+        write_json(folder / ENVIRONMENT_FILE, facts)
     shutil.rmtree(fitted.progress, ignore_errors=True)
     return run
 

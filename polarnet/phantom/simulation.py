@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import disc_mean
-from polarnet.cohort import PHANTOM, Cohort, join_cohorts, write_cohorts
-from polarnet.cohort.checks import HIGHEST
+from polarnet.cohort import HIGHEST, PHANTOM, Cohort, join_cohorts, write_cohorts
 from polarnet.phantom import physiology as known
 from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
 from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients

@@ -18,11 +18,9 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
-from polarnet.cohort import Cohort, join_cohorts, write_cohorts
-from polarnet.cohort.checks import listing
-from polarnet.cohort.cohort import of_checked_maps
-from polarnet.csvfile import csv_text, write_csv
-from polarnet.folders import check_vacant, new_file
+from polarnet.cohort import Cohort, join_cohorts, of_checked_maps, write_cohorts
+from polarnet.files import check_vacant, csv_text, new_file, write_csv
+from polarnet.ids import listing
 from polarnet.readers.accounting import account, summary
 from polarnet.readers.clinic.clinical import impaired_mfr
 from polarnet.readers.clinic.columns import PROVENANCE

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from polarnet.cohort.checks import HIGHEST
+from polarnet.cohort import HIGHEST
 from polarnet.readers.plausibility import (
     Doubt,
     Levels,

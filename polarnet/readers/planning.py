@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.cohort.checks import listing
+from polarnet.ids import listing
 from polarnet.readers.accounting import account
 from polarnet.readers.clinic.clinical import Clinical, read_clinical, without_table
 from polarnet.readers.clinic.columns import ColumnMap

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from polarnet.anatomy import disc_mask, polar_coordinates, segment_means
-from polarnet.cohort.stack import RESERVE_RANGE
+from polarnet.cohort import RESERVE_RANGE
 
 _LEAST_FLOW: Final = 0.1
 """mL/min/g, below which no ventricle's mean lies (our choice; scars have 0.25 to 0.4)."""

@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from polarnet.files import parse_yaml, shown
 from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
 from polarnet.traits import MAP_TYPES
-from polarnet.yamlfile import parse_yaml, shown
 
 LAYOUTS: Final = ("square", "rings", "segments", "screen")
 

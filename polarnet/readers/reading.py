@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from polarnet import __version__
-from polarnet.cohort.checks import map_digest
+from polarnet.cohort import map_digest
 from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
 from polarnet.readers.beginnings import disguise, is_dicom

@@ -13,8 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from polarnet import __version__
-from polarnet.folders import new_file
-from polarnet.yamlfile import parse_yaml
+from polarnet.files import new_file, parse_yaml
 
 GUIDELINES: Final = ("tripod_ai_2024", "claim_2024")
 """Files in `checklists/`, in the order of the page."""

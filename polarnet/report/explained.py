@@ -7,8 +7,8 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.csvfile import without_apostrophes
 from polarnet.explain.checks import Check
+from polarnet.files import without_apostrophes
 from polarnet.report.explanationchecks import failed_first
 from polarnet.report.pictures import Picture, picture_in
 from polarnet.report.written import read_page

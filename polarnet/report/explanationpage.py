@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from polarnet import __version__
 from polarnet.explain.checks import Check
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.report.explanationchecks import OUTCOMES, failed_first, reason
 from polarnet.report.pictures import picture_of
 from polarnet.report.tables import interval_text, print_cells

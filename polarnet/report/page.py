@@ -13,7 +13,7 @@ from polarnet import __version__
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig, load_config
 from polarnet.evaluation.comparison import NETWORK, read_metrics
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.report.explained import PAGE_FILE, Explained, read_explained
 from polarnet.report.explanation import ADDED, BY_GROUP
 from polarnet.report.maps import plot_polar_map

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from polarnet.anatomy import disc_mask
 from polarnet.cohort import Cohort
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.report.maps import COLOURS, LIMITS, plot_polar_map
 from polarnet.report.style import plain_text
 

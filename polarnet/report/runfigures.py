@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.cohort.checks import listing
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
 from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.evaluation.table import read_scores
+from polarnet.ids import listing
 from polarnet.report.calibration import plot_calibration
 from polarnet.report.curves import plot_roc
 from polarnet.report.forest import plot_forest

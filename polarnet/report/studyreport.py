@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from polarnet import __version__
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort
 from polarnet.config import load_config
-from polarnet.folders import new_file
+from polarnet.files import new_file, read_yaml
 from polarnet.report import studysections as parts
 from polarnet.report.checklist import SETTINGS, STATUSES, count_answers
 from polarnet.report.explained import Explained, read_explained
@@ -22,7 +22,6 @@ from polarnet.report.rocbands import RESAMPLES, plot_roc_bands
 from polarnet.report.studylimits import limits_of
 from polarnet.report.tables import PHANTOM_NOTE, print_cells
 from polarnet.report.written import condensed, read_table
-from polarnet.yamlfile import read_yaml
 
 SECTIONS: Final = (
     parts.COHORT, parts.MAIN, parts.CALIBRATION, parts.DECISIONS, parts.BASELINES,

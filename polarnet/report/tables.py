@@ -11,10 +11,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from polarnet.csvfile import csv_text
 from polarnet.evaluation.roc import NOT_ESTIMABLE
 from polarnet.evaluation.table import FIRST_STUDIES
-from polarnet.folders import new_file
+from polarnet.files import csv_text, new_file
 from polarnet.report.style import plain_text
 from polarnet.traits import IMPAIRED_MFR
 

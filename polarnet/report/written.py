@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.csvfile import without_apostrophes
 from polarnet.evaluation.table import FIRST_STUDIES
+from polarnet.files import without_apostrophes
 from polarnet.report.tables import interval_text, print_cells, short_note, trait_name
 
 CIRCULAR: Final = "\N{DAGGER}"

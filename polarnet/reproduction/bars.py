@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort
-from polarnet.csvfile import write_csv
 from polarnet.evaluation import BASELINES, baseline_scores, ridge_scores
 from polarnet.evaluation.table import read_scores
+from polarnet.files import write_csv
 from polarnet.reproduction.arms import main_model, scratch_models
 from polarnet.reproduction.chosen import read_chosen, write_chosen
 from polarnet.reproduction.holdout import (

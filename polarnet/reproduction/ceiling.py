@@ -8,9 +8,8 @@ import pandas as pd
 from sklearn.metrics import log_loss
 
 from polarnet.cohort import Cohort, fold_by_patient
-from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores
-from polarnet.folders import new_folder
+from polarnet.files import new_folder, write_csv
 from polarnet.phantom import make_phantom_cohort
 from polarnet.progressbar import progress_bar
 from polarnet.reproduction.holdout import first_labels

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from polarnet.folders import new_file
+from polarnet.files import new_file
 
 
 def read_chosen(path: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort
-from polarnet.cohort.checks import listing
 from polarnet.evaluation.table import read_scores
+from polarnet.ids import listing
 from polarnet.phantom import make_phantom_cohort
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.holdout import frozen_decisions

@@ -15,7 +15,7 @@ from polarnet import __version__
 from polarnet.cohort import Cohort
 from polarnet.evaluation import choose_thresholds, fit_recalibration
 from polarnet.evaluation.table import first_studies, read_scores
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.reproduction.arms import Arm, Model, all_arms
 from polarnet.reproduction.opening import Reproduction
 from polarnet.reproduction.plan import plan_as_text

@@ -8,8 +8,8 @@ from scipy.stats import rankdata
 
 from polarnet.anatomy import disc_mask
 from polarnet.cohort import Cohort
-from polarnet.cohort.checks import listing
 from polarnet.evaluation.clinical import clinical_features
+from polarnet.ids import listing
 from polarnet.reproduction.plan import Plan
 from polarnet.traits import IMPAIRED_MFR
 

@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cohort import Cohort, fold_by_patient
-from polarnet.csvfile import write_csv
 from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
+from polarnet.files import write_csv
 from polarnet.progressbar import progress_bar
 from polarnet.reproduction.arms import main_model
 from polarnet.reproduction.opening import Reproduction

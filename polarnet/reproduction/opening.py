@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
-from polarnet.cohort.checks import listing
-from polarnet.csvfile import read_csv, write_csv
-from polarnet.folders import new_file
-from polarnet.ids import normal_ids
+from polarnet.files import new_file, read_csv, write_csv
+from polarnet.ids import listing, normal_ids
 from polarnet.report.tables import PHANTOM_NOTE
 from polarnet.reproduction.leaks import refuse_leaks
 from polarnet.reproduction.plan import Plan, load_plan, plan_as_text

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.evaluation import DEFAULT_PROXIES
+from polarnet.files import shown, yaml_text
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
-from polarnet.yamlfile import shown, yaml_text
 
 FULL_SIZE: Final = 224
 """Pixels a side of `full`: what VGG16 was made for."""

@@ -16,7 +16,7 @@ from polarnet.evaluation import choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.familiarity import FILE as FAMILIARITY
-from polarnet.jsonfile import read_facts
+from polarnet.files import read_json
 from polarnet.rundata import (
     HEADS_FILE,
     PATIENTS_FILE,
@@ -180,7 +180,7 @@ def _environment(folder: Path) -> dict[str, Any]:
     path = folder / "environment.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a whole run folder: {path.name} is missing.")
-    return read_facts(path)
+    return read_json(path)
 
 
 def _mean_scores(folders: Sequence[Path], name: str) -> pd.DataFrame:

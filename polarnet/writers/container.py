@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from polarnet.folders import new_file
-from polarnet.jsonfile import checked_facts
+from polarnet.files import new_file, parse_json
 
 MANIFEST: Final = "manifest.json"
 
@@ -187,7 +186,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
 def _facts(content: bytes, path: Path) -> dict[str, Any]:
     """The manifest, as far as its form goes."""
     try:
-        facts = checked_facts(content)
+        facts = parse_json(content)
     except ValueError as error:
         raise _refused(path, f"its manifest {error}") from None
     if not isinstance(facts.get("sha256"), dict):

@@ -10,7 +10,7 @@ from pathlib import Path
 from polarnet import __version__
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig
-from polarnet.folders import new_file
+from polarnet.files import new_file
 from polarnet.network.run import Run, as_run
 
 

@@ -14,12 +14,12 @@ import pandas as pd
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation import Recalibration
+from polarnet.files import shown
 from polarnet.network import Run, load_run, predict
 from polarnet.rundata import HEADS_FILE
 from polarnet.suitability import check_trait_names
 from polarnet.writers.bundle import CARD, FAMILIARITY, FILES, METRICS, MOST_MEMBERS, check_members
 from polarnet.writers.container import check_inner, read_sealed
-from polarnet.yamlfile import shown
 
 _POINTS: Final = ("youden", "sensitive")
 

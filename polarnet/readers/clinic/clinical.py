@@ -8,8 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing
-from polarnet.ids import normal_id
+from polarnet.ids import listing, normal_id
 from polarnet.readers.clinic.coding import apply_column_map, describe_codings
 from polarnet.readers.clinic.columns import ColumnMap
 from polarnet.readers.clinic.defaults import default_columns

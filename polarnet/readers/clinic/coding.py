@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from polarnet.cohort.checks import listing
-from polarnet.ids import normal_id, normal_ids
+from polarnet.ids import listing, normal_id, normal_ids
 from polarnet.readers.clinic.columns import ColumnMap, cell_key
 from polarnet.readers.clinic.translation import Cells
 from polarnet.readers.identity import ROUNDED, is_date

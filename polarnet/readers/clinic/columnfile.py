@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from polarnet.files import read_yaml
 from polarnet.ids import normal_text
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, Exclusion, TraitCoding
-from polarnet.yamlfile import read_yaml
 
 _KEYS: Final = (
     "study_id", "patient_id", "mfr", "traits", "clinical", "provenance", "exclude", "split",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from polarnet.cohort.checks import listing
+from polarnet.ids import listing
 from polarnet.readers.identity import names_a_person
 from polarnet.readers.tables.cells import is_formula, is_number
 from polarnet.traits import TRAITS

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.cohort.checks import listing
+from polarnet.ids import listing
 from polarnet.readers.clinic.answers import are_boxes, tells_completeness
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
 from polarnet.readers.identity import header_words, names_a_person, tells_a_day

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing
+from polarnet.ids import listing
 from polarnet.readers.identity import header_words
 
 _CODES: Final = frozenset(

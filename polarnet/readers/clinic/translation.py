@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import listing
+from polarnet.ids import listing
 from polarnet.readers.clinic.columns import Exclusion, TraitCoding, cell_key
 from polarnet.readers.clinic.oddities import may_be_value
 from polarnet.readers.clinic.shown import shown_values
