@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from polarnet.readers.tables.cells import is_formula, is_missing, parse_number, uses_decimal_comma
+from polarnet.readers.words import is_formula, is_missing, parse_number, uses_decimal_comma
 
 
 @pytest.mark.parametrize(

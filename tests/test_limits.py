@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from polarnet.readers.tables import limits
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers import sheets
+from polarnet.readers.tables import read_sheet
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -21,9 +21,9 @@ def test_too_many_rows_columns_or_cells_are_refused(
     for name, what, n in (("MAX_ROWS", "rows", 3), ("MAX_COLUMNS", "columns", 4),
                           ("MAX_CELLS", "cells", 12)):  # fmt: skip
         with monkeypatch.context() as patch:
-            patch.setattr(limits, name, n)
+            patch.setattr(sheets, name, n)
             assert len(read_sheet(path).rows) == 3
-            patch.setattr(limits, name, n - 1)
+            patch.setattr(sheets, name, n - 1)
             assert f"more than {n - 1} {what}" in refusal(path)
 
 
@@ -36,9 +36,9 @@ def test_too_many_cells_or_elements_of_a_workbook_are_refused(
     rewritten(path, "sheet1.xml", lambda data: data.replace(b"</row>", b"<c/></row>"))
     for name, n, what in (("MAX_WORKBOOK_CELLS", 15, "cells"), ("MAX_ELEMENTS", 20, "XML")):
         with monkeypatch.context() as patch:
-            patch.setattr(limits, name, n - 1)
+            patch.setattr(sheets, name, n - 1)
             assert f"more than {n - 1} {what}" in refusal(path)
-    monkeypatch.setattr(limits, "MAX_WORKBOOK_CELLS", 15)
+    monkeypatch.setattr(sheets, "MAX_WORKBOOK_CELLS", 15)
     assert len(read_sheet(path).rows) == 3
 
 
@@ -82,7 +82,7 @@ def hostile_workbooks(tmp_path, save_workbook, rewritten):
 
 MEASURED = """
 import json, pathlib, sys, time
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     start, message = time.process_time(), "was read"
     try:

@@ -3,9 +3,9 @@
 import openpyxl
 import pytest
 
+from polarnet.readers import workbooks
 from polarnet.readers.clinic.clinical import read_clinical, suggest_columns
-from polarnet.readers.tables import merged
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 
 BODY = [[f"S{k}", f"P{k}", k % 2, (k + 1) % 2, 50 + k, 25 + k] for k in range(1, 5)]
 
@@ -140,15 +140,15 @@ def test_names_in_two_rows_that_are_not_certain_are_refused_with_advice(clinic, 
 
 @pytest.mark.parametrize("reference", ["A1", "A:B", "x", "A1:B", "1:2", ""])
 def test_a_reference_that_is_no_range_is_none(reference):
-    assert merged.merged_range(reference) is None
+    assert workbooks._range(reference) is None
 
 
 def test_ranges_are_counted_from_the_first_column():
-    assert merged.merged_range("$B$2:AA10") == (2, 10, 1, 26)
+    assert workbooks._range("$B$2:AA10") == (2, 10, 1, 26)
 
 
 def test_a_workbook_with_too_many_merged_cells_is_refused(clinic, monkeypatch):
-    monkeypatch.setattr("polarnet.readers.tables.workbooks.MAX_MERGED", 2)
+    monkeypatch.setattr("polarnet.readers.sheets.MAX_MERGED", 2)
     with pytest.raises(ValueError, match="more than 2 merged cells"):
         clinic([["study_id", "patient_id"], *[r[:2] for r in BODY]], "C1:D1", "C2:D2", "C3:D3")
 

@@ -1,8 +1,8 @@
 import openpyxl
 import pytest
 
-from polarnet.readers.tables.files import read_sheet
-from polarnet.readers.tables.sheets import as_table
+from polarnet.readers.sheets import as_table
+from polarnet.readers.tables import read_sheet
 
 
 def test_empty_cells_rows_and_lines_leave_the_line_numbers_right(tmp_path):

@@ -3,9 +3,9 @@ import os
 import numpy as np
 import pandas as pd
 
+from polarnet.readers import tables
 from polarnet.readers.apart import read_apart
-from polarnet.readers.tables import statfiles
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 
 
 def test_spss_and_stata_give_labels_where_there_are_any(tmp_path):
@@ -34,7 +34,6 @@ def test_spss_and_stata_give_labels_where_there_are_any(tmp_path):
     for name in ("a.dta", "a.sav"):
         sheet = read_sheet(tmp_path / name)
         assert sheet.rows == expected
-        assert sheet.dates == {(1, 3), (3, 3)}
         assert sheet.row_numbers == [1, 2, 3, 4]
 
 
@@ -55,7 +54,5 @@ def test_compressed_spss_files_are_refused(tmp_path, refusal):
 def test_a_reader_that_crashes_takes_nobody_with_it(tmp_path, monkeypatch, refusal):
     """As readstat 1.1.9 does on some damaged files: a signal, not an error."""
     (tmp_path / "a.sav").write_bytes(b"$FL2")
-    monkeypatch.setattr(
-        statfiles, "read_apart", lambda function, path, seconds: read_apart(os.abort)
-    )
+    monkeypatch.setattr(tables, "read_apart", lambda function, path, seconds: read_apart(os.abort))
     assert "a.sav ends the program that reads it" in refusal(tmp_path / "a.sav")

@@ -1,6 +1,6 @@
 import pytest
 
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "sav", "dta"])

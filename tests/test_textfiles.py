@@ -1,6 +1,6 @@
 import pytest
 
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 
 DIALECTS = {
     "comma": ("a,b\n1.5,x\n", ","),

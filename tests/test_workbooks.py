@@ -5,8 +5,8 @@ import zipfile
 import openpyxl
 import pytest
 
-from polarnet.readers.tables import limits
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers import sheets
+from polarnet.readers.tables import read_sheet
 
 
 def test_a_workbook_gives_numbers_as_they_are_meant_and_marks_dates(tmp_path, save_workbook):
@@ -26,7 +26,6 @@ def test_a_workbook_gives_numbers_as_they_are_meant_and_marks_dates(tmp_path, sa
         ["007", "TRUE", "2026-12-03 09:00:00", "10:05:00", "1e-07", "-3", "1234567890123"],
     ]
     assert sheet.row_numbers == [1, 2, 4]
-    assert sheet.dates == {(1, 2), (2, 2), (2, 3)}
     assert (sheet.delimiter, sheet.note) == ("", "")
 
 
@@ -104,9 +103,9 @@ def test_a_formula_without_value_or_with_a_call_is_refused(
 
 def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
     path = save_formulas(*[("", "1+1", "<v>2</v>")] * 3)
-    monkeypatch.setattr(limits, "MAX_FORMULAS", 3)
+    monkeypatch.setattr(sheets, "MAX_FORMULAS", 3)
     assert len(read_sheet(path).rows) == 4
-    monkeypatch.setattr(limits, "MAX_FORMULAS", 2)
+    monkeypatch.setattr(sheets, "MAX_FORMULAS", 2)
     assert "more than 2 formulas" in refusal(path)
 
 

@@ -11,8 +11,8 @@ from polarnet.readers.headings import is_headed, is_title, read_heading
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import cell_count, has_decimal_comma, how_to_mend
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
+from polarnet.readers.words import is_missing, is_number, parse_number
 
 SMALLEST: Final = 8
 """Rows of the smallest square map (our choice): 17 segments need as many."""

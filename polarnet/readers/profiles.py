@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from polarnet.files import parse_yaml, shown
-from polarnet.readers.mapwords import MAP_WORDS
 from polarnet.readers.units import conversion
+from polarnet.readers.words import section
 from polarnet.traits import MAP_TYPES
 
 LAYOUTS: Final = ("square", "rings", "segments", "screen")
@@ -82,7 +82,7 @@ class Profile:
     status: str = "confirmed"
     unit: str = ""
     files: str = r"(?P<study>.+)[_ -](?P<map>[^_ -]+)"
-    map_words: tuple[tuple[str, tuple[str, ...]], ...] = MAP_WORDS
+    map_words: tuple[tuple[str, tuple[str, ...]], ...] = tuple(section("map types").items())
     sides: tuple[int, ...] = ()
     anterior: str = "top"
     septum: str = "left"

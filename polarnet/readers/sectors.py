@@ -11,9 +11,9 @@ from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import has_decimal_comma, uneven
-from polarnet.readers.tables.cells import parse_number
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
 from polarnet.readers.units import conversion
+from polarnet.readers.words import parse_number
 
 _SECTOR: Final = re.compile(r"sector\s?(\d{1,3})", re.IGNORECASE)
 _SLICE: Final = re.compile(r"(?:slice\s?)?(\d{1,2})(?:\s\((basal|apical)\))?", re.IGNORECASE)

@@ -22,7 +22,7 @@ from polarnet.readers.profiles import Profile
 from polarnet.readers.sectors import read_sectors
 from polarnet.readers.segments.cells import SMALLEST_DIVISION
 from polarnet.readers.segments.table import read_segments
-from polarnet.readers.tables.files import read_sheet
+from polarnet.readers.tables import read_sheet
 
 ARRAY_FILES: Final = (".npy", ".npz", ".mat")
 TABLE_FILES: Final = (".csv", ".tsv", ".txt", ".dat", ".asc", ".xlsx")

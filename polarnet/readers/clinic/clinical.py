@@ -13,13 +13,11 @@ from polarnet.readers.clinic.coding import apply_column_map, describe_codings
 from polarnet.readers.clinic.columns import ColumnMap
 from polarnet.readers.clinic.defaults import default_columns
 from polarnet.readers.clinic.oddities import told_of_numbers
-from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.suggestion import suggest_column_map
 from polarnet.readers.clinic.words import is_same_thing
-from polarnet.readers.tables.cells import is_number
-from polarnet.readers.tables.files import read_sheet
-from polarnet.readers.tables.headerrow import from_header
-from polarnet.readers.tables.sheets import as_table
+from polarnet.readers.sheets import as_table, from_header
+from polarnet.readers.tables import read_sheet
+from polarnet.readers.words import is_number, shown_values
 from polarnet.traits import CODED_ONE_MEANS, IMPAIRED_MFR, MFR_THRESHOLD
 
 _MANY_STUDIES: Final = 5

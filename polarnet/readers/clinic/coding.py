@@ -11,7 +11,7 @@ from polarnet.ids import listing, normal_id, normal_ids
 from polarnet.readers.clinic.columns import ColumnMap, cell_key
 from polarnet.readers.clinic.translation import Cells
 from polarnet.readers.identity import ROUNDED, is_date
-from polarnet.readers.tables.cells import (
+from polarnet.readers.words import (
     has_thousands,
     is_formula,
     is_missing,

@@ -10,7 +10,7 @@ from typing import Final
 
 from polarnet.ids import listing
 from polarnet.readers.identity import names_a_person
-from polarnet.readers.tables.cells import is_formula, is_number
+from polarnet.readers.words import is_formula, is_number
 from polarnet.traits import TRAITS
 
 PROVENANCE: Final = (

@@ -10,7 +10,7 @@ from polarnet.ids import listing
 from polarnet.readers.clinic.answers import are_boxes, tells_completeness
 from polarnet.readers.clinic.columns import PROVENANCE, ColumnMap, TraitCoding
 from polarnet.readers.identity import header_words, names_a_person, tells_a_day
-from polarnet.readers.tables.cells import has_thousands, is_formula, is_missing, is_number
+from polarnet.readers.words import has_thousands, is_formula, is_missing, is_number
 from polarnet.traits import IMPAIRED_MFR, TRAITS
 
 _IDS: Final = ("study_id", "patient_id")

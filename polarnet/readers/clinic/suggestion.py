@@ -11,10 +11,9 @@ import yaml
 
 from polarnet.readers.clinic.answers import are_boxes, missing_codes, pair, tells_completeness
 from polarnet.readers.clinic.columns import cell_key
-from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.clinic.words import candidates
 from polarnet.readers.identity import header_words, is_date, names_a_person
-from polarnet.readers.tables.cells import is_missing, is_number
+from polarnet.readers.words import is_missing, is_number, shown_values
 from polarnet.traits import TRAITS
 
 _SUGGESTED: Final = 6

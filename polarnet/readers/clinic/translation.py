@@ -12,9 +12,8 @@ import pandas as pd
 from polarnet.ids import listing
 from polarnet.readers.clinic.columns import Exclusion, TraitCoding, cell_key
 from polarnet.readers.clinic.oddities import may_be_value
-from polarnet.readers.clinic.shown import shown_values
 from polarnet.readers.identity import header_words, tells_a_day
-from polarnet.readers.tables.cells import has_thousands, is_missing, is_number, parse_number
+from polarnet.readers.words import has_thousands, is_missing, is_number, parse_number, shown_values
 
 _FEW: Final = 0.5
 """With less than this share of a column's cells that are no numbers, it is meant as one of numbers

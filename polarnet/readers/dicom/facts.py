@@ -10,7 +10,7 @@ from pydicom.sr.coding import Code
 from polarnet.ids import normal_id
 from polarnet.readers.dicom.numbers import of_frame
 from polarnet.readers.identity import header_words, tells_a_day
-from polarnet.readers.tables.cells import is_formula
+from polarnet.readers.words import is_formula
 
 IDS: Final = {"accession": "AccessionNumber", "study_uid": "StudyInstanceUID",
               "patient_id": "PatientID"}  # fmt: skip

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from polarnet.ids import normal_id
-from polarnet.readers.tables.files import read_sheet
-from polarnet.readers.tables.sheets import as_table
+from polarnet.readers.sheets import as_table
+from polarnet.readers.tables import read_sheet
 from polarnet.traits import MAP_TYPES
 
 

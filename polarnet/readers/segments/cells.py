@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.readers.tables.cells import is_missing, is_number, parse_number, uses_decimal_comma
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
 from polarnet.readers.units import conversion, looks_like_unit
+from polarnet.readers.words import is_missing, is_number, parse_number, uses_decimal_comma
 
 WRONG_COUNT: Final = {
     16: "16 segments, without an apex (older AHA model)",

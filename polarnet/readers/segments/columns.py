@@ -30,7 +30,7 @@ from polarnet.readers.segments.cells import (
     uneven,
     unused,
 )
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
 
 _SEARCHED: Final = 40
 """Rows above the first segment among which the headings are looked for (our choice)."""

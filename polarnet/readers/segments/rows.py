@@ -32,9 +32,9 @@ from polarnet.readers.segments.cells import (
     uneven,
     unused,
 )
-from polarnet.readers.tables.cells import is_missing, is_number
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
 from polarnet.readers.units import conversion
+from polarnet.readers.words import is_missing, is_number
 
 SEARCHED: Final = 40
 """Rows among which the headings are looked for (our choice): exports put facts above them."""

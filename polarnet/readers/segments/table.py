@@ -4,7 +4,7 @@ from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import SegmentValues
 from polarnet.readers.segments.columns import read_columns
 from polarnet.readers.segments.rows import read_rows
-from polarnet.readers.tables.sheets import Sheet
+from polarnet.readers.sheets import Sheet
 
 
 def read_segments(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[SegmentValues]:

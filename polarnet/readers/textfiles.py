@@ -1,4 +1,4 @@
-"""What cells does a text file hold: in which encoding, between which separators?"""
+"""Cells of a text file: its encoding and what separates its columns are found."""
 
 import codecs
 import csv
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from polarnet.readers.tables import limits
-from polarnet.readers.tables.cells import is_number
-from polarnet.readers.tables.sheets import Sheet, sheet_of_rows
+from polarnet.readers import sheets
+from polarnet.readers.sheets import Sheet, sheet_of_rows
+from polarnet.readers.words import is_number
 
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Characters that no table in a text file has."""
@@ -20,6 +20,9 @@ _PADDING: Final = "\0\x1a"
 
 _SEPARATORS: Final = "\t;|"
 """What separates columns, beside the comma, which may also be a decimal one."""
+
+_SAMPLE: Final = 64 * 1024
+"""Bytes or characters at the beginning of a file by which it is judged."""
 
 
 def read_text(path: Path) -> Sheet:
@@ -42,15 +45,7 @@ def read_text(path: Path) -> Sheet:
 def _decoded(path: Path) -> tuple[str, str, bool]:
     """Encoding of the whole file, its first lines, and whether its end is padded."""
     data = path.read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
-    elif data.startswith(codecs.BOM_UTF8):
-        encodings = ["utf-8-sig"]
-    elif without_mark := _utf_16(data[: 64 * 1024]):
-        encodings = [without_mark]
-    else:
-        encodings = ["utf-8", "cp1252"]
-    for encoding in encodings:
+    for encoding in _encodings(data[:_SAMPLE]):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
@@ -59,25 +54,25 @@ def _decoded(path: Path) -> tuple[str, str, bool]:
         text = text.rstrip(_PADDING)
         if _BINARY.search(text):
             break
-        sample = text[: 64 * 1024]
-        # A line that is cut has fewer separators than it should have.
-        end = max(sample.rfind("\n"), sample.rfind("\r"))
-        sample = sample if len(sample) == len(text) else sample[:end]
+        sample = text[:_SAMPLE]
+        if len(sample) < len(text):
+            # A line that is cut has fewer separators than it should have.
+            sample = sample[: max(sample.rfind("\n"), sample.rfind("\r"))]
         return encoding, sample, len(text) < n_characters
     raise ValueError(
         f"{path.name} is not a text file. Save the table as CSV in UTF-8, and workbooks as .xlsx."
     )
 
 
-def _utf_16(data: bytes) -> str:
-    """UTF-16 whose byte order mark was lost, told by its zeros; "" for anything else."""
-    for encoding, high, low in (
-        ("utf-16-le", data[1::2], data[::2]),
-        ("utf-16-be", data[::2], data[1::2]),
-    ):
+def _encodings(start: bytes) -> list[str]:
+    """Encodings to try, by the byte order mark, or where the zeros of UTF-16 stand."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    even, odd = start[::2], start[1::2]
+    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if len(high) > 1 and high.count(0) > 0.8 * len(high) and low.count(0) < 0.1 * len(low):
-            return encoding
-    return ""
+            return [encoding]
+    return ["utf-8-sig"] if start.startswith(codecs.BOM_UTF8) else ["utf-8", "cp1252"]
 
 
 def _delimiter(name: str, sample: str) -> tuple[str, int]:
@@ -85,11 +80,9 @@ def _delimiter(name: str, sample: str) -> tuple[str, int]:
     if stated := re.match(r'"?sep=([,;|\t])"?[\r\n]', sample):
         return stated[1], 1
     # Line ends of any system; never the rarer ones of Unicode, which occur inside cells.
-    lines = [line for line in re.split(r"[\r\n]+", _unquoted(sample)) if line.strip()][:50]
-    shares = {
-        separator: _consistency([line.count(separator) for line in lines])
-        for separator in f"{_SEPARATORS},"
-    }
+    unquoted = re.sub(r'"[^"]*"', '""', sample)
+    lines = [line for line in re.split(r"[\r\n]+", unquoted) if line.strip()][:50]
+    shares = {s: _consistency([line.count(s) for line in lines]) for s in f"{_SEPARATORS},"}
     for delimiter in _SEPARATORS:
         if shares[delimiter] and _commas_are_decimal(lines, delimiter):
             return delimiter, 0
@@ -104,10 +97,6 @@ def _delimiter(name: str, sample: str) -> tuple[str, int]:
     if shares[best]:
         return best, 0
     return (" " if is_spaced >= 0.9 else ""), 0
-
-
-def _unquoted(sample: str) -> str:
-    return re.sub(r'"[^"]*"', '""', sample)
 
 
 def _consistency(counts: Sequence[int]) -> float:
@@ -127,13 +116,10 @@ def _commas_are_decimal(lines: Sequence[str], delimiter: str | None) -> bool:
 
 def _is_one_column(name: str, tokens: Sequence[Sequence[str]]) -> bool:
     """True for a heading above numbers with decimal comma, which look like two columns."""
-
-    def is_pair(row: Sequence[str]) -> bool:
-        return len(row) == 1 and re.fullmatch(r"-?\d+,\d+", row[0]) is not None
-
-    if not all(map(is_pair, tokens[1:])):
+    pairs = [len(row) == 1 and re.fullmatch(r"-?\d+,\d+", row[0]) is not None for row in tokens]
+    if not all(pairs[1:]):
         return False
-    if is_pair(tokens[0]):
+    if pairs[0]:
         raise ValueError(
             f"{name}: lines such as 2,54 may be two columns, or one with a decimal comma. Save it "
             "with semicolons between the columns, or with a heading in the first line."
@@ -154,7 +140,7 @@ def _delimited_rows(
         for number, line in enumerate(file, start=1):
             n_columns = line.count(separator) + 1
             n_cells += n_columns
-            limits.check_table(name, number, n_columns, n_cells)
+            sheets.check_table(name, number, n_columns, n_cells)
             yield line
 
     rows = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
@@ -175,7 +161,7 @@ def _spaced_rows(name: str, file: Iterable[str], _: str) -> Iterator[tuple[int, 
     n_cells = 0
     for number, line in enumerate(file, start=1):
         # One more than allowed, at most: the rest of a hostile line is never split.
-        row = line.split(None, limits.MAX_COLUMNS)
+        row = line.split(None, sheets.MAX_COLUMNS)
         n_cells += len(row)
-        limits.check_table(name, number, len(row), n_cells)
+        sheets.check_table(name, number, len(row), n_cells)
         yield number, row

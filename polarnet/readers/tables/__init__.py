@@ -1,1 +1,0 @@
-"""Tables of any program as rows of text."""
