@@ -89,7 +89,7 @@ def main() -> None:
 def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
     """Kept repeats and new ones must come from the same settings."""
     if not path.is_file():
-        pn.save_config(config, path)
+        config.save(path)
     elif pn.load_config(path) != config:
         raise SystemExit(f"{path.parent} holds results of other settings; choose another --out.")
 
@@ -97,8 +97,8 @@ def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
 def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
     """Scores of every study by the network that did not see its patient."""
     scores = []
-    for rest, held_out in pn.fold_by_patient(cohort, FOLDS, seed=config.seed):
-        train, val = next(pn.fold_by_patient(rest, 6, seed=config.seed))
+    for rest, held_out in cohort.folds(FOLDS, seed=config.seed):
+        train, val = next(rest.folds(6, seed=config.seed))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
             run = pn.train(train, val, config, out, cache=cache, show_progress=False)
@@ -109,7 +109,7 @@ def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame
 def baselines_out_of_fold(cohort, map_type, traits, seed) -> dict[str, pd.DataFrame]:
     """The same for the baselines, which need no validation patients."""
     scores: dict[str, list[pd.DataFrame]] = {}
-    for rest, held_out in pn.fold_by_patient(cohort, FOLDS, seed=seed):
+    for rest, held_out in cohort.folds(FOLDS, seed=seed):
         fitted = pn.baseline_scores(rest, [held_out], map_type=map_type, traits=traits, seed=seed)
         for name, (of_held_out,) in fitted.items():
             scores.setdefault(name, []).append(of_held_out)

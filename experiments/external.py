@@ -72,7 +72,7 @@ def model_table(study: rp.Reproduction, model: rp.Model, external: pn.Cohort) ->
     """One row a trait and recalibration."""
     scores = rp.external_scores(study, model)
     frozen = rp.frozen_decisions(study, model.name)
-    half, other = next(iter(pn.fold_by_patient(external, 2, seed=study.plan.split_seed)))
+    half, other = next(iter(external.folds(2, seed=study.plan.split_seed)))
     changed, notes = {AS_IS: scores, FROZEN: scores.copy(), REFITTED: scores.copy()}, {}
     for trait in scores:
         line = frozen[trait]["recalibration"]

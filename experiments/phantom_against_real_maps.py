@@ -192,7 +192,7 @@ def draw_groups(ottawa: Path, cohort: pn.Cohort, path: Path) -> dict[str, float]
                 )
                 ax.axis("off")
                 ax.set_title(f"{whose}, {map_type}\n{GROUP_NAMES[group]}", fontsize=8)
-            a, b = (pn.segment_means(m) for m in (theirs, ours))
+            a, b = (pn.anatomy.segment_means(m) for m in (theirs, ours))
             a, b = a / a.max(), b / b.max()
             numbers[f"{group} {map_type}: correlation of segments with Ottawa"] = np.corrcoef(a, b)[
                 0, 1
@@ -240,7 +240,7 @@ def tell_apart(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
            zip(LAGS[1:7], autocorrelation(left).T[1:7], strict=True)},
         **{f"harmonic {k + 1}": h for k, h in enumerate(harmonics.T / harmonics.sum(axis=1))},
     }  # fmt: skip
-    segments = pn.segment_means(both / both.max(axis=(1, 2))[:, None, None])
+    segments = pn.anatomy.segment_means(both / both.max(axis=(1, 2))[:, None, None])
     numbers = {}
     for name, values in (
         ("17 segments, scaled to maximum", segments),

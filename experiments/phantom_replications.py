@@ -93,7 +93,7 @@ def refuse_other_settings(config, arguments: argparse.Namespace, out: Path) -> N
     """Kept cohorts and new ones must come from the same settings."""
     path = out / "settings.yaml"
     if not path.is_file():
-        pn.save_config(config, path)
+        config.save(path)
     sizes = f"{arguments.n_train}, {arguments.n_test}, {arguments.seeds}, {arguments.modes}\n"
     if not (out / "sizes.txt").is_file():
         (out / "sizes.txt").write_text(sizes, encoding="utf-8")
@@ -111,7 +111,7 @@ def replicate(k: int, config, arguments: argparse.Namespace, path: Path) -> None
     first, *others = arguments.modes.split(",")
     tables = []
     with tempfile.TemporaryDirectory() as scratch:
-        for map_type in pn.MAP_TYPES:
+        for map_type in train.maps:
             scores = pn.baseline_scores(
                 train, (val, fresh), map_type=map_type, traits=pn.TRAITS, seed=seed,
                 models=pn.OF_THE_MAP,

@@ -84,7 +84,9 @@ def features(trunk: keras.Model, stacks: Mapping[str, np.ndarray], map_type: str
         grids = [np.asarray(output) for output in trunk(images)]
         n = len(maps)
         segments = [
-            pn.segment_means(np.moveaxis(grid, -1, 1).reshape(-1, CELLS, CELLS)).reshape(n, -1)
+            pn.anatomy.segment_means(np.moveaxis(grid, -1, 1).reshape(-1, CELLS, CELLS)).reshape(
+                n, -1
+            )
             for grid in grids[::3]
         ]
         rows.append(np.concatenate(segments + grids[1::3] + grids[2::3], axis=1))
@@ -95,7 +97,7 @@ def noise_only(trunk: keras.Model, n: int) -> pd.DataFrame:
     """AUROC of every trait from maps that hold noise and artefacts alone, 5-fold by patient."""
     cohort = pn.make_phantom_cohort(n, seed=SEED, noise_only=True)
     rows = []
-    for map_type in pn.MAP_TYPES:
+    for map_type in cohort.maps:
         values = features(trunk, cohort.maps, map_type)
         for trait in TRAITS:
             known = cohort.traits[trait].notna().to_numpy()
@@ -125,7 +127,7 @@ def sex_ceiling(trunk: keras.Model, n: int) -> pd.DataFrame:
     (fit, test), stack_on = folds[0], folds[1][1]
     fit = np.setdiff1d(fit, stack_on)
     rows, scores, segments = [], [], []
-    for map_type in pn.MAP_TYPES:
+    for map_type in cohort.maps:
         values = features(trunk, cohort.maps, map_type)
         reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)).fit(
             values[fit], sex[fit]

@@ -159,7 +159,9 @@ def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray
     localiser = trained(train, val, replace(config, traits=VESSELS, seed=1), out)
     scores = pn.predict(localiser, diseased)
     is_single = (train.traits[list(VESSELS)].sum(axis=1) == 1).to_numpy()
-    means = pn.segment_means(np.asarray(train.maps["stress"][:])[is_single] / (normal + ~inside))
+    means = pn.anatomy.segment_means(
+        np.asarray(train.maps["stress"][:])[is_single] / (normal + ~inside)
+    )
     vessel = train.traits[list(VESSELS)][is_single].idxmax(axis=1)
     regression = LogisticRegressionCV(scoring="neg_log_loss", max_iter=5000).fit(means, vessel)
     return {
@@ -167,7 +169,7 @@ def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray
         "lowest flow (eye, raw)": name_vessel(-stress),
         EYE: name_vessel(-against),
         "told the vessel: network": np.array(VESSELS, object)[scores.to_numpy().argmax(axis=1)],
-        "told the vessel: 17 segments": regression.predict(pn.segment_means(against)),
+        "told the vessel: 17 segments": regression.predict(pn.anatomy.segment_means(against)),
     }
 
 

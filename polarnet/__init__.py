@@ -11,7 +11,14 @@ _load, _, _names = lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = ["__version__", *_names]
 
-_MOVED: Final[dict[str, str]] = {}
+_MOVED: Final[dict[str, str]] = {
+    "MAP_TYPES": "polarnet.traits.MAP_TYPES",
+    "Study": "polarnet.cohort.Study",
+    "fold_by_patient": "Cohort.folds",
+    "run_experiment": "polarnet.grid.run_experiment",
+    "save_config": "ExperimentConfig.save",
+    "segment_means": "polarnet.anatomy.segment_means",
+}
 """Names of version 0.1 at the top, and where they are since 0.2."""
 
 

@@ -2,15 +2,11 @@
 
 from . import anatomy as anatomy
 from . import reproduction as reproduction
-from .anatomy import segment_means as segment_means
 from .cohort import Cohort as Cohort
-from .cohort import Study as Study
-from .cohort import fold_by_patient as fold_by_patient
 from .cohort import read_cohort as read_cohort
 from .cohort import split_by_patient as split_by_patient
 from .config import ExperimentConfig as ExperimentConfig
 from .config import load_config as load_config
-from .config import save_config as save_config
 from .evaluation import BASELINES as BASELINES
 from .evaluation import OF_THE_MAP as OF_THE_MAP
 from .evaluation import QUICK as QUICK
@@ -42,7 +38,6 @@ from .evaluation import seeds_and_patients_auroc as seeds_and_patients_auroc
 from .evaluation import smooth_calibration as smooth_calibration
 from .evaluation import tertiles as tertiles
 from .evaluation import unpaired_delong_test as unpaired_delong_test
-from .experiment import run_experiment as run_experiment
 from .explain.attribution import attribution as attribution
 from .explain.checks import check_faithful as check_faithful
 from .explain.checks import check_not_edge as check_not_edge
@@ -96,7 +91,6 @@ from .report.tables import interval_text as interval_text
 from .report.tables import save_figure as save_figure
 from .report.tables import trait_name as trait_name
 from .report.tables import write_table as write_table
-from .traits import MAP_TYPES as MAP_TYPES
 from .traits import TRAITS as TRAITS
 from .writers import Bundle as Bundle
 from .writers import load_bundle as load_bundle

@@ -227,6 +227,10 @@ class ExperimentConfig:
             return SMALL
         return self.trunk or "block2"
 
+    def save(self, path: str | Path) -> None:
+        """Write every setting as YAML; `load_config` gives the same record back."""
+        Path(path).write_text(yaml_text(settings_of(self)), encoding="utf-8")
+
 
 def _checked_traits(traits: Any) -> tuple[str, ...]:
     """Names that can head a column and a figure; a whole number may name a column too."""
@@ -382,11 +386,6 @@ def _check_settings(folder: Path, config: ExperimentConfig) -> None:
             f"{folder / 'config.yaml'}: {', '.join(edited)} {verb} edited since training, and "
             "scores would change. Put back what environment.json says, or train anew."
         )
-
-
-def save_config(config: ExperimentConfig, path: str | Path) -> None:
-    """Write every setting as YAML; `load_config` gives the same record back."""
-    Path(path).write_text(yaml_text(settings_of(config)), encoding="utf-8")
 
 
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Many runs, each independent: here one after the other, or on a cluster of Dask workers.
+"""One run from cohorts to results, and many of them: one after the other, or on Dask workers.
 
 A finished run is final and never repeated; a run whose worker died is given to another one, goes
 on from its last kept epoch and ends with the same bytes.
@@ -9,24 +9,34 @@ import re
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
-from polarnet.cohort import Cohort, fold_by_patient, read_cohort, split_by_patient
+from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
-from polarnet.evaluation.comparison import read_metrics
-from polarnet.files import shown, write_csv
-from polarnet.rundata import data_facts, differing, is_of, keep_data, pixel_digests, run_data
+from polarnet.files import new_folder, shown, write_csv
+from polarnet.rundata import (
+    data_facts,
+    differing,
+    is_of,
+    keep_data,
+    note_test,
+    pixel_digests,
+    read_patients,
+    run_data,
+)
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from polarnet.network import Run
 
 _AXES: Final = {"map_types": "map_type", "modes": "mode", "seeds": "seed"}
 """Setting of the grid -> setting of a run."""
@@ -38,6 +48,68 @@ MOST_FOLDS: Final = 1000
 
 _VAL_OF_REST: Final = 0.15
 """Share of the patients outside a fold that validates (our choice, as in a split)."""
+
+
+def run_experiment(
+    train: Cohort,
+    val: Cohort,
+    test: Cohort,
+    config: ExperimentConfig,
+    out: str | Path,
+    *,
+    cache: str | Path | None = USER_CACHE,
+    show_progress: bool = True,
+) -> "Run":
+    """Train one model, score validation and test studies, and set it beside its baselines.
+
+    Parameters
+    ----------
+    train, val, test
+        Cohorts that share no patient; the test cohort chooses nothing.
+    config, out, cache
+        As for `train`.
+
+    Returns
+    -------
+    Run. Its folder also holds scores_test.csv, metrics.csv (see `compare`) and figures/.
+
+    Raises
+    ------
+    ValueError, FileExistsError: as for `train`.
+    """
+    # TensorFlow and matplotlib take seconds to import; a grid file is refused before.
+    from matplotlib.figure import Figure
+
+    from polarnet.evaluation import baseline_scores, compare
+    from polarnet.evaluation.comparison import NETWORK
+    from polarnet.evaluation.table import read_scores
+    from polarnet.network import predict
+    from polarnet.network import train as train_model
+    from polarnet.network.training import write_scores
+    from polarnet.report.runfigures import draw_run_roc
+    from polarnet.report.style import plain_text
+
+    train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
+    check_training(train, val, config)
+    check_test(train, val, test, config)
+    with new_folder(out) as folder, kept_in(cache) as kept:
+        run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
+        note_test(folder, test, config.traits, config.map_types)
+        run = replace(run, seen=read_patients(folder))  # now with those of the test
+        of_val = read_scores(folder / "scores_val.csv")
+        of_test = predict(run, test, cache=kept, show_progress=show_progress)
+        write_scores(of_test, folder / "scores_test.csv")
+        baselines = baseline_scores(
+            train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
+        )
+        scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
+        metrics = compare(scores, val, test, config.map_type)
+        write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
+        (folder / "figures").mkdir()
+        figure = Figure(figsize=(5, 5), layout="constrained")
+        draw_run_roc(figure.subplots(), folder, run.config, test)
+        plain_text(figure).savefig(folder / "figures" / "roc.png", dpi=150)
+    return replace(run, folder=Path(out))
 
 
 @dataclass(frozen=True)
@@ -65,9 +137,9 @@ class GridRun:
         cohort = cohort.with_traits(config.traits)
         if self.fold is None or self.folds is None:
             return split_by_patient(cohort, config.val, config.test, seed=config.seed)
-        pairs = fold_by_patient(cohort, self.folds, seed=0)
+        pairs = cohort.folds(self.folds, seed=0)
         rest, test = next(itertools.islice(pairs, self.fold, None))
-        val_folds = fold_by_patient(rest, round(1 / _VAL_OF_REST), seed=config.seed)
+        val_folds = rest.folds(round(1 / _VAL_OF_REST), seed=config.seed)
         return *next(val_folds), test
 
 
@@ -210,8 +282,6 @@ def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
     """One run, in whatever process; returns what went wrong, or nothing."""
     import keras
 
-    from polarnet.experiment import run_experiment
-
     studies = read_cohort(cohort)
     try:
         if not (out / run.name).is_dir():  # another process may have finished it since
@@ -277,6 +347,8 @@ def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path
 
 
 def _together(runs: Sequence[GridRun], out: Path) -> pd.DataFrame:
+    from polarnet.evaluation.comparison import read_metrics
+
     tables = []
     for run in runs:
         table = read_metrics(out / run.name)

@@ -1,7 +1,6 @@
 """Labels, scores and patients as users give them: brought into one order, and read as numbers."""
 
-from decimal import Decimal
-from numbers import Real
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -94,7 +93,7 @@ def read_labels(labels: Any, name: str = "Labels") -> np.ndarray:
         is_odd = ~(np.isnan(read) | (read == 0) | (read == 1))
     else:
         values = np.asarray(labels, object)
-        read = np.array([_label(value) for value in values], float)
+        read = np.array([label_of(value) for value in values], float)
         is_odd = np.isinf(read)
     if is_odd.any():
         counts = pd.Series([str(value)[:_LONGEST] for value in values[~pd.isna(values)]])
@@ -160,21 +159,28 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, pd.Series | pd.DataFrame)
 
 
-def _label(value: Any) -> float:
-    """1.0, 0.0, NaN for missing, infinite for anything else."""
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in TRUTH or text in EMPTY:
-            return TRUTH.get(text, np.nan)
-        try:
-            return float(text) if float(text) in (0, 1) else np.inf
-        except ValueError:
-            return np.inf
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+def label_of(value: Any, missing: Collection[str] = EMPTY) -> float:
+    """1.0, 0.0, NaN for missing, infinite for anything else.
+
+    Parameters
+    ----------
+    missing
+        Text, in small letters, that stands for a missing value.
+
+    >>> label_of("TRUE"), label_of("0,0"), label_of(2)
+    (1.0, 0.0, inf)
+    """
+    is_missing = value is None or (pd.api.types.is_scalar(value) and pd.isna(value))
+    text = "" if is_missing else str(value).strip().lower()
+    if text in missing:
         return np.nan
-    if isinstance(value, Real | Decimal | np.bool_) and value in (0, 1):
-        return float(value)
-    return np.inf
+    if text in TRUTH:
+        return TRUTH[text]
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return np.inf
+    return number if number in (0, 1) else np.inf
 
 
 def _refuse_twice(index: pd.Index) -> None:

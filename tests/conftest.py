@@ -29,6 +29,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.config import resolve_config
+from polarnet.grid import run_experiment
 from polarnet.readers.clinic.columnfile import load_column_map
 from polarnet.readers.tables import read_sheet
 
@@ -159,7 +160,7 @@ def finished_run(phantom, tiny, cache, tmp_path_factory):
     """A run folder made once, and the three cohorts it came from."""
     splits = pn.split_by_patient(phantom, seed=5)
     out = tmp_path_factory.mktemp("runs") / "Übung mit Leerzeichen"
-    run = pn.run_experiment(*splits, tiny, out, cache=cache, show_progress=False)
+    run = run_experiment(*splits, tiny, out, cache=cache, show_progress=False)
     return run, splits
 
 

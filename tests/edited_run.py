@@ -2,12 +2,10 @@
 
 import json
 
-from polarnet.config import save_config
-
 
 def exchange_settings(folder, config):
     """Write other settings into a copied run folder, where nobody may notice."""
-    save_config(config, folder / "config.yaml")
+    config.save(folder / "config.yaml")
     path = folder / "environment.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     facts.pop("settings", None)

@@ -45,7 +45,7 @@ def make_study(folder, *, is_phantom=True):
         unit="mL/min/g", map_size=32, software="polarnet phantom" if is_phantom else "Software 1",
     )  # fmt: skip
     (folder / "runs" / "stress-frozen-seed1").mkdir(parents=True)
-    pn.save_config(config, folder / "runs" / "stress-frozen-seed1" / "config.yaml")
+    config.save(folder / "runs" / "stress-frozen-seed1" / "config.yaml")
     notes = [PHANTOM_NOTE] if is_phantom else []
     notes += ["AUROC [95 % interval].", STYLE]
     results = folder / "results"

@@ -211,7 +211,9 @@ def test_the_usual_filling_is_the_mean_of_training_studies_without_the_trait(pha
     filling = usual_segments(run, "diabetes")
     assert list(filling) == ["rest", "stress", "reserve"]
     for map_type, means in filling.items():
-        expected = pn.segment_means(phantom.maps[map_type][:][without.to_numpy()]).mean(axis=0)
+        expected = pn.anatomy.segment_means(phantom.maps[map_type][:][without.to_numpy()]).mean(
+            axis=0
+        )
         np.testing.assert_allclose(means, expected, rtol=1e-5)
 
 
@@ -234,7 +236,8 @@ def test_removal_ends_where_all_levels_are_usual(few, resolved):
     ended = replaced(few.maps["stress"][:][..., None], order, filling, run.config)[..., 0]
     # The soft borders mix neighbours, so that something of each study is left.
     before, after = (
-        np.abs(np.log(pn.segment_means(maps) / 2)).mean() for maps in (few.maps["stress"][:], ended)
+        np.abs(np.log(pn.anatomy.segment_means(maps) / 2)).mean()
+        for maps in (few.maps["stress"][:], ended)
     )
     assert after < before / 3
 
@@ -375,7 +378,7 @@ def test_each_segment_gets_what_it_adds(few, resolved):
     kernel[[17, 19, 3], 0] = 2, 3, 5
     run.model.get_layer("sex").set_weights([kernel, bias])
     filling = {"stress": np.linspace(1, 2.6, 17)}
-    own = pn.segment_means(np.asarray(few.maps["stress"][:]))
+    own = pn.anatomy.segment_means(np.asarray(few.maps["stress"][:]))
     expected = 3 / 17 * (own - filling["stress"])
     expected[:, 3] += 5 * (own - filling["stress"])[:, 3]
     expected[np.arange(4), own.argmin(axis=1)] += 2 * (own.min(axis=1) - 1)

@@ -17,6 +17,7 @@ from edited_run import exchange_files, exchange_settings
 import polarnet as pn
 from polarnet import cli
 from polarnet.evaluation.table import read_scores
+from polarnet.grid import run_experiment
 from polarnet.network.training import studies_digest
 from polarnet.writers import container
 
@@ -27,7 +28,7 @@ def ensemble(finished_run, phantom, cache, tmp_path_factory):
     run, splits = finished_run
     config = dataclasses.replace(run.config, seed=6)
     out = tmp_path_factory.mktemp("second") / "seed 6"
-    pn.run_experiment(*splits, config, out, cache=cache, show_progress=False)
+    run_experiment(*splits, config, out, cache=cache, show_progress=False)
     return [run.folder, out], phantom
 
 

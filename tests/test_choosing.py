@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
+from polarnet.cohort import Study
 
 
 def _ids(cohort):
@@ -14,7 +15,7 @@ def _ids(cohort):
 @pytest.mark.parametrize("key", [2, -4, np.int64(2), np.int8(2), "S2", " S2 ", np.str_("S2")])
 def test_one_position_or_id_is_a_study_with_its_own_map(make_cohort, key):
     study = make_cohort()[key]
-    assert isinstance(study, pn.Study)
+    assert isinstance(study, Study)
     assert (study.study_id, study.patient_id) == ("S2", "P2")
     assert study.maps["rest"].max() == pytest.approx(1.02)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.cohort import join_cohorts, stack, write_cohorts
+from polarnet.cohort import stack, write_cohorts
 from polarnet.files import new_folder
 
 
@@ -85,7 +85,7 @@ def test_a_saved_cohort_reads_back_the_same(phantom, tmp_path):
     pd.testing.assert_frame_equal(again.truth, phantom.truth)
     pd.testing.assert_frame_equal(again.clinical, phantom.clinical)
     pd.testing.assert_series_equal(again.patients, phantom.patients, check_names=False)
-    for map_type in pn.MAP_TYPES:
+    for map_type in again.maps:
         np.testing.assert_array_equal(again.maps[map_type], phantom.maps[map_type])
     assert isinstance(again.maps["stress"], np.memmap)
     assert again.is_phantom
@@ -199,7 +199,7 @@ def test_an_interrupted_save_leaves_no_cohort(phantom, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("polarnet.cohort.files.json.dumps", stop)
+    monkeypatch.setattr("polarnet.cohort.folder.json.dumps", stop)
     with pytest.raises(KeyboardInterrupt):
         phantom.save(tmp_path / "cohort")
     assert list(tmp_path.iterdir()) == []
@@ -208,7 +208,7 @@ def test_an_interrupted_save_leaves_no_cohort(phantom, tmp_path, monkeypatch):
 def test_what_a_killed_save_leaves_does_not_read_as_a_cohort(phantom, tmp_path, monkeypatch):
     """A killed process cannot tidy up: its folder stays, without cohort.json."""
     monkeypatch.setattr("polarnet.files.shutil.rmtree", lambda *_, **__: None)
-    monkeypatch.setattr("polarnet.cohort.files.json.dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("polarnet.cohort.folder.json.dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         phantom.save(tmp_path / "cohort")
     (left,) = tmp_path.iterdir()
@@ -249,7 +249,7 @@ def test_stack_reads_like_an_array(phantom):
 
 def test_cohorts_joined_in_memory_and_on_disk_are_the_same(phantom, tmp_path):
     parts = [phantom.select(np.arange(len(phantom)) % 2 == k) for k in (0, 1)]
-    joined, written = join_cohorts(parts), write_cohorts(parts, tmp_path / "joined")
+    joined, written = pn.Cohort.concat(parts), write_cohorts(parts, tmp_path / "joined")
     assert list(joined.patients.index) == [study for p in parts for study in p.patients.index]
     for cohort in (joined, written):
         assert np.array_equal(cohort.maps["reserve"][: len(parts[0])], parts[0].maps["reserve"])
@@ -266,7 +266,7 @@ def test_cohorts_joined_in_memory_and_on_disk_are_the_same(phantom, tmp_path):
 )
 def test_cohorts_that_do_not_fit_are_not_joined(make_cohort, tmp_path, change, message):
     parts = [make_cohort(), make_cohort(**change)]
-    for join in (join_cohorts, lambda parts: write_cohorts(parts, tmp_path / "joined")):
+    for join in (pn.Cohort.concat, lambda parts: write_cohorts(parts, tmp_path / "joined")):
         with pytest.raises(ValueError, match=message):
             join(parts)
     assert list(tmp_path.iterdir()) == []
@@ -274,7 +274,7 @@ def test_cohorts_that_do_not_fit_are_not_joined(make_cohort, tmp_path, change, m
 
 def test_nothing_cannot_be_joined():
     with pytest.raises(ValueError, match="no studies"):
-        join_cohorts([])
+        pn.Cohort.concat([])
 
 
 def test_a_map_under_two_patients_is_found_across_parts(make_cohort, tmp_path):
@@ -286,7 +286,7 @@ def test_a_map_under_two_patients_is_found_across_parts(make_cohort, tmp_path):
         return dataclasses.replace(cohort, maps=maps, patients=patients, **tables)
 
     parts = [renamed(make_cohort(), letter) for letter in "AB"]
-    for join in (join_cohorts, lambda parts: write_cohorts(parts, tmp_path / "joined")):
+    for join in (pn.Cohort.concat, lambda parts: write_cohorts(parts, tmp_path / "joined")):
         with pytest.raises(ValueError, match="the same under two patients: AS0 and BS0"):
             join(parts)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.cohort import join_cohorts
 from polarnet.evaluation import baseline_scores
 from polarnet.suitability import check_prediction, check_training
 
@@ -224,7 +223,7 @@ def test_what_was_spoilt_afterwards_is_not_split(make_cohort, spoil):
     with pytest.raises(ValueError, match=r"cohort|Table"):
         pn.split_by_patient(cohort, val=0.3, test=0.3, seed=0)
     with pytest.raises(ValueError, match=r"cohort|Table"):
-        next(pn.fold_by_patient(cohort, 2, seed=0))
+        next(cohort.folds(2, seed=0))
 
 
 def test_maps_on_disk_that_were_overwritten_pass_no_door(make_cohort, resolved, tmp_path):
@@ -305,7 +304,7 @@ def test_a_clinical_column_that_is_no_trait_says_why(make_cohort, resolved):
 
 def test_a_cohort_itself_is_no_list_of_cohorts(make_cohort):
     with pytest.raises(ValueError, match="list of cohorts"):
-        join_cohorts(make_cohort())
+        pn.Cohort.concat(make_cohort())
 
 
 def test_decomposed_names_meet(make_cohort):

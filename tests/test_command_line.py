@@ -173,7 +173,7 @@ def test_an_interruption_is_one_line(cohort_folder, tmp_path, capsys, monkeypatc
         with new_folder(tmp_path / "run"):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("polarnet.experiment.run_experiment", stop)
+    monkeypatch.setattr("polarnet.grid.run_experiment", stop)
     error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
     assert "Interrupted" in error
     assert not (tmp_path / "run").exists()
@@ -183,7 +183,7 @@ def test_a_full_disk_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("polarnet.experiment.run_experiment", full)
+    monkeypatch.setattr("polarnet.grid.run_experiment", full)
     error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
     assert "No space left on the disk" in error
 

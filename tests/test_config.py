@@ -9,7 +9,7 @@ from polarnet.config import resolve_config
 
 def test_a_saved_configuration_reads_back_the_same(tmp_path):
     config = pn.ExperimentConfig(traits=("a", "ß"), window=(0, 5), seed=3, weights=None)
-    pn.save_config(config, tmp_path / "c.yaml")
+    config.save(tmp_path / "c.yaml")
     assert pn.load_config(tmp_path / "c.yaml") == config
 
 
@@ -52,7 +52,7 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, text, message):
 
 def test_numpy_numbers_and_paths_are_written_as_plain_ones(tmp_path):
     config = pn.ExperimentConfig(weights=tmp_path, val=np.float64(0.2), seed=np.int64(3))
-    pn.save_config(config, tmp_path / "c.yaml")
+    config.save(tmp_path / "c.yaml")
     assert pn.load_config(tmp_path / "c.yaml") == config
     assert pn.ExperimentConfig(weights="none").weights is None
 

@@ -80,7 +80,7 @@ def test_augmentation_keeps_walls_and_depends_on_the_study_not_the_batch():
     rows, epoch = np.arange(20), tf.constant(3, tf.int64)
     varied = pipeline.vary(tf.constant(stack), tf.constant(rows), epoch, seed=1).numpy()[..., 0]
     assert np.std(varied, axis=0).max() > 0.02
-    assert (pn.segment_means(varied).argmax(axis=1) == 0).all()  # anterior stays anterior
+    assert (pn.anatomy.segment_means(varied).argmax(axis=1) == 0).all()  # anterior stays anterior
     assert (varied[:, ~pn.anatomy.disc_mask(64)] == 0).all()
     alone = pipeline.vary(tf.constant(stack[7:8]), tf.constant(rows[7:8]), epoch, seed=1).numpy()[
         ..., 0

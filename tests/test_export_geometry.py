@@ -52,7 +52,7 @@ def ring_values(picture, n_rings, n_sectors, first=90, way=1):
 
 def difference(found, real):
     """Largest difference of segment means, as a share of the mean of the map."""
-    ours, theirs = pn.segment_means(found), pn.segment_means(real)
+    ours, theirs = pn.anatomy.segment_means(found), pn.anatomy.segment_means(real)
     return np.abs(ours - theirs).max() / theirs.mean()
 
 
@@ -105,7 +105,7 @@ def test_ragged_rings_keep_the_segments_within_one_percent(real):
 
 def write_routes(folder, pictures):
     """Rest and stress of one study as each product would write it: route -> (study, profile)."""
-    tables = {m: pn.segment_means(picture) for m, picture in pictures.items()}
+    tables = {m: pn.anatomy.segment_means(picture) for m, picture in pictures.items()}
     mine = folder.parent / "imaginary.yaml"
     mine.write_text(
         "layout: square\nanterior: left\nseptum: top\n"
@@ -212,7 +212,7 @@ def test_flowquant_maps_have_their_published_flow_reserve(ottawa, study, mfr):
 def test_scar_of_the_right_coronary_artery_is_where_it_belongs(ottawa):
     profile = load_profile("flowquant-48")
     (stress,), _ = read_map_file(ottawa / "study773_stress.csv", Reading((profile,)))
-    segments = pn.segment_means(stress.values)
+    segments = pn.anatomy.segment_means(stress.values)
     territories = {
         vessel: segments[np.array(numbers) - 1].mean()
         for vessel, numbers in pn.anatomy.TERRITORIES.items()
@@ -249,7 +249,7 @@ def test_segment_maps_are_never_negative():
     values[[3, 9]] = 0.0
     drawn = segments_to_disc(values)
     assert drawn.min() >= 0
-    np.testing.assert_allclose(pn.segment_means(drawn), values, atol=0.005)
+    np.testing.assert_allclose(pn.anatomy.segment_means(drawn), values, atol=0.005)
 
 
 def test_every_profile_of_the_package_loads():

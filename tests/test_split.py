@@ -75,5 +75,5 @@ def test_too_few_patients_are_an_error(make_cohort):
 
 
 def test_every_patient_is_held_out_once(phantom):
-    held_out = [list(fold.patients.index) for _, fold in pn.fold_by_patient(phantom, seed=0)]
+    held_out = [list(fold.patients.index) for _, fold in phantom.folds(seed=0)]
     assert sorted(np.concatenate(held_out)) == sorted(phantom.patients.index)

@@ -8,6 +8,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.evaluation import table as tables
+from polarnet.grid import run_experiment
 from polarnet.network import fitting, heads
 from polarnet.suitability import check_training
 
@@ -30,7 +31,7 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
 def test_same_seed_same_bytes(finished_run, tmp_path):
     """With a cache of its own. What was fine-tuned ends with the same bytes after a stop too."""
     run, splits = finished_run
-    pn.run_experiment(
+    run_experiment(
         *splits, run.config, tmp_path / "again", cache=tmp_path / "c", show_progress=False
     )
     for file in (
@@ -181,9 +182,9 @@ def test_a_test_cohort_that_does_not_fit_is_refused_before_training(phantom, tin
     train, val, test = pn.split_by_patient(phantom, seed=5)
     bare = dataclasses.replace(test, traits=test.traits[["sex"]])
     with pytest.raises(ValueError, match="test cohort has no trait diabetes"):
-        pn.run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
+        run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
     with pytest.raises(ValueError, match="Patients in test and in training"):
-        pn.run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
+        run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
 
 
 def test_a_trait_cannot_have_the_name_of_a_layer(phantom, tiny, tmp_path, cache):

@@ -77,7 +77,7 @@ def test_settings_come_back_from_their_file(tmp_path):
     config = pn.ExperimentConfig(
         traits=("017", "1e3", "ja/nein"), tracer="1e5", software="4.10", learning_rate=3e-5
     )
-    pn.save_config(config, tmp_path / "c.yaml")
+    config.save(tmp_path / "c.yaml")
     assert pn.load_config(tmp_path / "c.yaml") == config
     assert dataclasses.replace(config, traits=(7,)).traits == ("7",)
 

@@ -10,19 +10,29 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import disc_mean, segment_means
-from polarnet.cohort.checks import (
-    BATCH,
+from polarnet.cohort.folder import (
+    STATED,
     TRUTH_PREFIX,
-    UNITS,
-    as_labels,
-    map_problems,
-    table_problems,
+    Piece,
+    of_one_kind,
+    read_folder,
+    write_folder,
 )
-from polarnet.cohort.files import Piece, read_folder, write_folder
-from polarnet.cohort.given import stacks_of, tables_of
-from polarnet.cohort.rows import rows_of
-from polarnet.cohort.stack import MapStack, low_rest_pixels
-from polarnet.cohort.study import Study
+from polarnet.cohort.split import SPLITS, drawn_folds, drawn_split, stated_split
+from polarnet.cohort.stack import (
+    BATCH,
+    UNITS,
+    Stack,
+    find_twins,
+    low_rest_pixels,
+    map_problems,
+    measured,
+    reserve_of,
+    select_maps,
+    stacks_of,
+)
+from polarnet.cohort.studytables import as_labels, rows_of, table_problems, tables_of
+from polarnet.htmltable import html_table
 from polarnet.ids import listing
 from polarnet.traits import MAP_TYPES
 
@@ -32,8 +42,47 @@ PHANTOM = "polarnet phantom"
 RECOVERED = "recovered-from-colour"
 """Part of the software of studies whose numbers were read from the colours of a screen."""
 
-_STATED = ("unit", "tracer", "stress_agent", "software")
 _TABLES = ("traits", "clinical", "truth")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One examination.
+
+    Attributes
+    ----------
+    maps
+        Map type -> array of shape (size, size), float32; 0 outside the disc.
+    traits
+        Trait -> 1.0, 0.0 or NaN (not recorded).
+    clinical
+        Whatever else the table says of this study.
+    unit
+        Of rest and stress: "mL/min/g" or "percent". Reserve has none.
+    """
+
+    study_id: str
+    patient_id: str
+    maps: Mapping[str, np.ndarray]
+    traits: pd.Series
+    clinical: pd.Series
+    unit: str
+
+    def __repr__(self) -> str:
+        recorded = ", ".join(f"{k} {v:.0f}" for k, v in self.traits.dropna().items())
+        return f"Study {self.study_id}: {', '.join(self.maps)} in {self.unit}; {recorded}"
+
+    def _repr_html_(self) -> str:
+        means = {
+            f"{map_type}, mean": f"{float(disc_mean(values)):.2f}"
+            + ("" if map_type == "reserve" else f" {self.unit}")
+            for map_type, values in self.maps.items()
+        }
+        labels = {
+            str(trait): "not recorded" if pd.isna(label) else f"{label:.0f}"
+            for trait, label in self.traits.items()
+        }
+        return html_table(f"Study {self.study_id}", means | labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +95,7 @@ class Cohort:
         Map type -> (n, size, size) float32: "rest" and "stress" in `unit`, "reserve" without
         unit, computed where it is looked at. 0 outside the disc.
     traits
-        Index study_id, one column a trait: 1.0, 0.0, or NaN where it was not recorded.
+        Index study_id, one column per trait: 1.0, 0.0, or NaN where it was not recorded.
     patients
         study_id -> patient_id.
     clinical
@@ -68,7 +117,7 @@ class Cohort:
         all offenders are listed.
     """
 
-    maps: Mapping[str, np.ndarray | MapStack]
+    maps: Mapping[str, Stack]
     traits: pd.DataFrame
     patients: pd.Series
     clinical: pd.DataFrame
@@ -77,6 +126,8 @@ class Cohort:
     tracer: str = ""
     stress_agent: str = ""
     software: str = ""
+
+    # === Form and soundness ===
 
     def __post_init__(self) -> None:
         self._settle(pixels=True, twins=True)
@@ -116,7 +167,7 @@ class Cohort:
             raise ValueError("Not a sound cohort: " + "; ".join(problems))
         tables["traits"] = tables["traits"].apply(as_labels)
         if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
-            maps["reserve"] = _reserve(maps["stress"], maps["rest"])
+            maps["reserve"] = reserve_of(maps["stress"], maps["rest"])
         for name, table in tables.items():
             # A table that is as it should be stays the one that the user may hold.
             if known is None or not table.equals(getattr(self, name)):
@@ -124,7 +175,7 @@ class Cohort:
         object.__setattr__(self, "maps", {m: maps[m] for m in MAP_TYPES if m in maps})
         object.__setattr__(self, "_study_ids", ids)
 
-    def _check_shapes(self, maps: Mapping[str, np.ndarray | MapStack], n: int) -> None:
+    def _check_shapes(self, maps: Mapping[str, Stack], n: int) -> None:
         if self.unit not in UNITS:
             raise ValueError(
                 f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given."
@@ -139,6 +190,8 @@ class Cohort:
             raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
         if self.unit == "percent" and "reserve" in shapes:
             raise ValueError("Relative counts in percent have no flow reserve; leave reserve out.")
+
+    # === Choosing studies ===
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -168,6 +221,86 @@ class Cohort:
             unit=self.unit,
         )
 
+    def select(self, rows: Any) -> "Cohort":
+        """The cohort of some studies, chosen as in `cohort[...]`; nothing is read.
+
+        Maps held in memory are copied; maps on disk stay there.
+
+        Raises
+        ------
+        KeyError, IndexError: ids or positions that the cohort does not have.
+        ValueError: a mask does not fit, a study is asked for twice, or none is.
+        """
+        chosen = np.atleast_1d(rows_of(self.patients.index, rows))
+        maps = {m: select_maps(stack, chosen) for m, stack in measured(self.maps).items()}
+        tables = {name: getattr(self, name).iloc[chosen] for name in ("patients", *_TABLES)}
+        return of_checked_maps(maps=maps, **tables, **self._stated())
+
+    def first_studies(self) -> "Cohort":
+        """The cohort of the first study of each patient; later ones are left out."""
+        return self.select(~self.patients.duplicated().to_numpy())
+
+    def folds(self, k: int = 5, *, seed: int) -> Iterator[tuple["Cohort", "Cohort"]]:
+        """Cross-validation: k pairs of cohorts (rest, held out) that share no patient.
+
+        Parameters
+        ----------
+        k
+            Number of folds; balanced on the traits like `split_by_patient`.
+
+        Raises
+        ------
+        ValueError: fewer patients than folds.
+        """
+        self.check(pixels=False)
+        for held_out in drawn_folds(self.traits, self.patients, k, seed=seed):
+            yield self.select(~held_out), self.select(held_out)
+
+    def with_traits(self, names: Iterable[str]) -> "Cohort":
+        """The cohort with clinical columns of these names made traits.
+
+        A column is moved if each of its cells is 0, 1 or empty. Names that are traits already, or
+        that no such column has, are passed over.
+        """
+        moved = [
+            name
+            for name in dict.fromkeys(names)
+            if name in self.clinical and not np.isinf(as_labels(self.clinical[name])).any()
+        ]
+        if not moved:
+            return self
+        return of_checked_maps(
+            maps=measured(self.maps),
+            traits=pd.concat([self.traits, self.clinical[moved]], axis=1),
+            patients=self.patients,
+            clinical=self.clinical.drop(columns=moved),
+            truth=self.truth,
+            **self._stated(),
+        )
+
+    @staticmethod
+    def concat(parts: Iterable["Cohort"]) -> "Cohort":
+        """The studies of several cohorts as one, in memory.
+
+        Parameters
+        ----------
+        parts
+            Cohorts with the same map types, size, columns, unit and provenance. Studies with the
+            same patient_id are taken for the same patient.
+
+        Raises
+        ------
+        ValueError: there is no part, parts differ, a study occurs twice, or two patients share a
+            map.
+        """
+        pieces = list(of_one_kind(_pieces(parts)))
+        maps, _, facts = pieces[0]
+        stacks = {m: np.concatenate([piece[0][m] for piece in pieces]) for m in maps}
+        table = pd.concat([table for _, table, _ in pieces])
+        return _cohort_of(stacks, table, facts, make=Cohort)
+
+    # === What it says ===
+
     def __repr__(self) -> str:
         kind = "Phantom cohort (not patients)" if self.is_phantom else "Cohort"
         kind += f" ({RECOVERED})" if self.is_recovered else ""
@@ -196,7 +329,7 @@ class Cohort:
         return RECOVERED in self.software
 
     def trait_counts(self) -> pd.DataFrame:
-        """Studies coded 1, coded 0 and not recorded, one row a trait."""
+        """Studies coded 1, coded 0 and not recorded, one row per trait."""
         return pd.DataFrame(
             {
                 "coded 1": (self.traits == 1).sum(),
@@ -204,44 +337,6 @@ class Cohort:
                 "not recorded": self.traits.isna().sum(),
             }
         )
-
-    def select(self, rows: Any) -> "Cohort":
-        """The cohort of some studies, chosen as in `cohort[...]`; nothing is read.
-
-        Maps held in memory are copied; maps on disk stay there.
-
-        Raises
-        ------
-        KeyError, IndexError: ids or positions that the cohort does not have.
-        ValueError: a mask does not fit, a study is asked for twice, or none is.
-        """
-        chosen = np.atleast_1d(rows_of(self.patients.index, rows))
-        maps = {m: _select(stack, chosen) for m, stack in self._measured().items()}
-        tables: dict[str, Any] = {
-            name: getattr(self, name).iloc[chosen] for name in (*_TABLES, "patients")
-        }
-        return of_checked_maps(maps=maps, **tables, **self._stated())
-
-    def with_traits(self, names: Iterable[str]) -> "Cohort":
-        """The cohort with clinical columns of these names made traits.
-
-        A column is moved if each of its cells is 0, 1 or empty. Names that are traits already, or
-        that no such column has, are passed over.
-        """
-        moved = [
-            name
-            for name in dict.fromkeys(names)
-            if name in self.clinical and not np.isinf(as_labels(self.clinical[name])).any()
-        ]
-        if not moved:
-            return self
-        tables = {
-            "traits": pd.concat([self.traits, self.clinical[moved]], axis=1),
-            "clinical": self.clinical.drop(columns=moved),
-            "patients": self.patients,
-            "truth": self.truth,
-        }
-        return of_checked_maps(maps=self._measured(), **tables, **self._stated())
 
     def count_guarded(self) -> int:
         """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""
@@ -259,7 +354,7 @@ class Cohort:
         return self._in_batches(segment_means, map_type)
 
     def global_mfr(self) -> pd.Series:
-        """Mean stress MBF over the disc / mean rest MBF over the disc, one value a study.
+        """Mean stress MBF over the disc / mean rest MBF over the disc, one value per study.
 
         Raises
         ------
@@ -281,6 +376,8 @@ class Cohort:
         starts = range(0, len(self), BATCH)
         return np.concatenate([of_maps(stack[start : start + BATCH]) for start in starts])
 
+    # === On disk ===
+
     def save(self, folder: str | Path) -> Path:
         """Write the cohort folder: whole, or not at all.
 
@@ -289,52 +386,45 @@ class Cohort:
         FileExistsError: the folder exists and is not empty.
         ValueError: the cohort is no longer sound.
         """
-        self.check()
-        write_folder(Path(folder), self.pieces())
+        write_folder(Path(folder), _pieces([self]))
         return Path(folder)
 
-    def pieces(self) -> Iterator[Piece]:
-        """The studies in order, some at a time, as a cohort folder holds them."""
-        table = pd.concat(
-            [
-                self.patients.rename("patient_id"),
-                self.traits,
-                self.clinical,
-                self.truth.add_prefix(TRUTH_PREFIX),
-            ],
-            axis=1,
-        )
-        names = ["study_id", *table.columns]
-        if twice := [name for name in dict.fromkeys(names) if not name or names.count(name) > 1]:
-            raise ValueError(
-                "Columns of a cohort need names of their own across traits and clinical; rename "
-                f"or drop {listing(map(repr, twice))}."
-            )
-        facts = self._stated() | {name: list(getattr(self, name).columns) for name in _TABLES}
-        for start in range(0, len(self), BATCH):
-            rows = slice(start, start + BATCH)
-            maps = {map_type: stack[rows] for map_type, stack in self._measured().items()}
-            yield maps, table.iloc[rows], facts
-
     def _stated(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in _STATED}
-
-    def _measured(self) -> dict[str, np.ndarray | MapStack]:
-        """The maps that are stored; a reserve computed from two others is not."""
-        return {
-            map_type: stack
-            for map_type, stack in self.maps.items()
-            if not (isinstance(stack, MapStack) and stack.is_computed)
-        }
+        return {name: getattr(self, name) for name in STATED}
 
 
-def of_checked_maps(**parts: Any) -> Cohort:
-    """A cohort of maps that were looked at before, so that nothing is read; tables are checked."""
-    cohort = object.__new__(Cohort)
-    for name, value in parts.items():
-        object.__setattr__(cohort, name, value)
-    cohort._settle(pixels=False, twins=False)
-    return cohort
+def split_by_patient(
+    cohort: Cohort, val: float = 0.15, test: float = 0.15, *, seed: int
+) -> tuple[Cohort, Cohort, Cohort]:
+    """Training, validation and test cohorts that share no patient.
+
+    A column `split` in `cohort.clinical` ("train", "val" or "test" in each row) is honoured;
+    otherwise patients are drawn so that every trait, and how often it was recorded, is balanced
+    (iterative stratification).
+
+    Parameters
+    ----------
+    val, test
+        Shares of the patients, each in (0, 1).
+    seed
+        Same cohort, shares and seed: same split.
+
+    Raises
+    ------
+    ValueError: a share is out of range, there are too few patients, or the `split` column has
+        other words in it, leaves a split empty, or puts one patient in two.
+
+    References
+    ----------
+    Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011:145-158 (iterative stratification).
+    """
+    cohort.check(pixels=False)
+    if "split" in cohort.clinical:
+        part = stated_split(cohort.clinical["split"], cohort.patients)
+    else:
+        part = drawn_split(cohort.traits, cohort.patients, val, test, seed=seed)
+    train, validation, held_out = (cohort.select(part == name) for name in SPLITS)
+    return train, validation, held_out
 
 
 def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
@@ -356,14 +446,83 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     FileNotFoundError: the folder is not a cohort.
     ValueError: a file is missing, cut short or changed, or the edited table is unsound.
     """
-    return cohort_from_table(*read_folder(Path(folder), verify), make=of_checked_maps)
+    return _cohort_of(*read_folder(Path(folder), verify), make=of_checked_maps)
 
 
-def cohort_from_table(
+def write_cohorts(
+    parts: Iterable[Cohort], folder: str | Path, beside: Callable[[Path], None] | None = None
+) -> Cohort:
+    """Write the studies of several cohorts to one folder, with one part in memory at a time.
+
+    Parameters
+    ----------
+    parts
+        Cohorts with the same map types, size, columns, unit and provenance.
+    beside
+        Is given the folder, while it is made, to write further files into it.
+
+    Returns
+    -------
+    The cohort in that folder; its maps stay on disk.
+
+    Raises
+    ------
+    FileExistsError: the folder exists and is not empty.
+    ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
+    """
+    write_folder(Path(folder), _without_twins(_pieces(parts)), beside)
+    return read_cohort(folder)
+
+
+def of_checked_maps(**parts: Any) -> Cohort:
+    """A cohort of maps that were looked at before, so that nothing is read; tables are checked."""
+    cohort = object.__new__(Cohort)
+    for name, value in parts.items():
+        object.__setattr__(cohort, name, value)
+    cohort._settle(pixels=False, twins=False)
+    return cohort
+
+
+def _pieces(parts: Iterable[Cohort]) -> Iterator[Piece]:
+    """The studies of every part, some at a time, as a cohort folder holds them."""
+    for part in parts:
+        if not isinstance(part, Cohort):
+            raise ValueError(f"Give a list of cohorts to join; a {type(part).__name__} is none.")
+        part.check()
+        truth = part.truth.add_prefix(TRUTH_PREFIX)
+        patients = part.patients.rename("patient_id")
+        table = pd.concat([patients, part.traits, part.clinical, truth], axis=1)
+        names = ["study_id", *table.columns]
+        if twice := [name for name in dict.fromkeys(names) if not name or names.count(name) > 1]:
+            raise ValueError(
+                "Columns of a cohort need names of their own across traits and clinical; rename "
+                f"or drop {listing(map(repr, twice))}."
+            )
+        facts = part._stated() | {name: list(getattr(part, name).columns) for name in _TABLES}
+        for start in range(0, len(part), BATCH):
+            rows = slice(start, start + BATCH)
+            maps = {map_type: stack[rows] for map_type, stack in measured(part.maps).items()}
+            yield maps, table.iloc[rows], facts
+
+
+def _without_twins(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, as long as no map comes up again under another patient."""
+    owners: dict[str, dict[bytes, tuple[str, str]]] = {}
+    for maps, table, facts in pieces:
+        for map_type, stack in maps.items():
+            twins = find_twins(stack, table["patient_id"], owners.setdefault(map_type, {}))
+            if twins:
+                raise ValueError(
+                    f"{map_type} is pixel for pixel the same under two patients: {listing(twins)}."
+                )
+        yield maps, table, facts
+
+
+def _cohort_of(
     maps: Mapping[str, np.ndarray],
     table: pd.DataFrame,
     facts: Mapping[str, Any],
-    make: Callable[..., Cohort] = Cohort,
+    make: Callable[..., Cohort],
 ) -> Cohort:
     """The cohort of a table and facts as a cohort folder holds them."""
     truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
@@ -373,19 +532,5 @@ def cohort_from_table(
         patients=table["patient_id"],
         clinical=table.drop(columns=["patient_id", *facts["traits"], *truth.columns]),
         truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
-        **{name: facts[name] for name in _STATED},
+        **{name: facts[name] for name in STATED},
     )
-
-
-def _select(stack: np.ndarray | MapStack, rows: np.ndarray) -> np.ndarray | MapStack:
-    """Rows of a stack: copied from memory, referred to on disk."""
-    if isinstance(stack, MapStack):
-        return stack.select(rows)
-    return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
-
-
-def _reserve(stress: np.ndarray | MapStack, rest: np.ndarray | MapStack) -> MapStack:
-    """Flow reserve of two stacks with the same rows."""
-    if isinstance(stress, MapStack) and isinstance(rest, MapStack):
-        return MapStack(stress.values, stress.rows, rest.values)
-    return MapStack(np.asanyarray(stress), np.arange(len(stress)), np.asanyarray(rest))

@@ -1,18 +1,32 @@
-"""A stack of maps that is read, or computed, only where it is looked at."""
+"""Stacks of maps: read or computed only where they are looked at, and checked pixel by pixel."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from polarnet.anatomy import disc_mask
+from polarnet.ids import listing
+
+UNITS: Final = ("mL/min/g", "percent")
+
+HIGHEST: Final = {"mL/min/g": 10.0, "percent": 101.0}
+"""Values above these are taken for a wrong unit (our choice)."""
+
+HIGHEST_RESERVE: Final = 100.0
+"""A stored flow reserve above this is none (our choice, far above any)."""
 
 REST_FLOOR: Final = 0.1
 """Rest MBF in mL/min/g below which it is not divided by (our choice)."""
 
 RESERVE_RANGE: Final = (0.0, 10.0)
 """Flow reserve is clipped to this range (our choice)."""
+
+BATCH: Final = 1024
+"""Maps in memory at once where a whole cohort is gone through."""
 
 
 def flow_reserve(stress: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -38,12 +52,17 @@ def low_rest_pixels(rest: np.ndarray) -> np.ndarray:
     return (rest[..., disc_mask(rest.shape[-1])] < REST_FLOOR).sum(axis=-1)
 
 
+def map_digest(values: np.ndarray) -> bytes:
+    """Fingerprint of one map's pixels."""
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
-    """Maps of some studies, shape (n, size, size), float32, behind an array's face.
+    """Maps of some studies, shape (n, size, size), float32, that behave like an array.
 
     Indexing along the first axis reads only the studies asked for; NumPy functions and
-    operators work on the whole stack, which then is read into memory.
+    operators read the whole stack into memory.
 
     Attributes
     ----------
@@ -59,6 +78,9 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     rows: np.ndarray
     rest: np.ndarray | None = None
 
+    ndim = 3
+    dtype = np.dtype(np.float32)
+
     @property
     def is_computed(self) -> bool:
         """True for a flow reserve that follows from two other stacks."""
@@ -67,14 +89,6 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def shape(self) -> tuple[int, int, int]:
         return (len(self.rows), *self.values.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype:
-        return np.dtype(np.float32)
-
-    @property
-    def ndim(self) -> int:
-        return 3
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,17 +111,11 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
 
-    def mean(self, *arguments: Any, **keywords: Any) -> Any:
-        """As of an array; reads the whole stack, like min and max."""
-        return np.asarray(self).mean(*arguments, **keywords)
-
-    def min(self, *arguments: Any, **keywords: Any) -> Any:
-        """As of an array."""
-        return np.asarray(self).min(*arguments, **keywords)
-
-    def max(self, *arguments: Any, **keywords: Any) -> Any:
-        """As of an array."""
-        return np.asarray(self).max(*arguments, **keywords)
+    def __getattr__(self, name: str) -> Any:
+        """Methods of an array, such as mean; they read the whole stack."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         arrays = [np.asarray(x) if isinstance(x, MapStack) else x for x in inputs]
@@ -116,6 +124,147 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"MapStack of {len(self)} maps, {self.shape[1]} x {self.shape[2]}, read on demand"
 
-    def select(self, rows: np.ndarray) -> "MapStack":
-        """The stack of the studies at these positions; nothing is read."""
-        return MapStack(self.values, self.rows[rows], self.rest)
+
+Stack = np.ndarray | MapStack
+
+
+def select_maps(stack: Stack, rows: np.ndarray) -> Stack:
+    """Rows of a stack: copied from memory, referred to on disk."""
+    if isinstance(stack, MapStack):
+        return MapStack(stack.values, stack.rows[rows], stack.rest)
+    return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
+
+
+def measured(maps: Mapping[str, Stack]) -> dict[str, Stack]:
+    """The stacks that are stored; a reserve computed from two others is not."""
+    return {
+        map_type: stack
+        for map_type, stack in maps.items()
+        if not (isinstance(stack, MapStack) and stack.is_computed)
+    }
+
+
+def reserve_of(stress: Stack, rest: Stack) -> MapStack:
+    """Flow reserve of two stacks with the same rows, computed where it is looked at."""
+    if isinstance(stress, MapStack) and isinstance(rest, MapStack):
+        return MapStack(stress.values, stress.rows, rest.values)
+    return MapStack(np.asanyarray(stress), np.arange(len(stress)), np.asanyarray(rest))
+
+
+def stacks_of(maps: Any, *, cut: bool) -> dict[str, Stack]:
+    """Maps as they are given to a cohort, as stacks in float32, without what is computed.
+
+    Parameters
+    ----------
+    cut
+        Also make them 0 outside the disc, where they are not yet; this looks at every map.
+
+    Raises
+    ------
+    ValueError: not a mapping of map types to arrays of numbers, (n, size, size).
+    """
+    if not isinstance(maps, Mapping):
+        raise ValueError(
+            "'maps' must be a dict, such as {'stress': array (n, size, size)}, but "
+            f"{kind_of(maps)} was given."
+        )
+    stacks = {map_type: _stack(map_type, stack) for map_type, stack in measured(maps).items()}
+    return {m: _cut_out(stack) for m, stack in stacks.items()} if cut else stacks
+
+
+def _stack(map_type: str, given: Any) -> Stack:
+    if isinstance(given, MapStack):
+        return given
+    try:
+        # A masked pixel has no value; without its mask it would get one.
+        is_masked = isinstance(given, np.ma.MaskedArray)
+        stack = given.astype(float).filled(np.nan) if is_masked else np.asanyarray(given)
+    except (ValueError, TypeError):  # rows of unequal length
+        stack = np.array(None)
+    if stack.dtype.kind not in "fiu" or stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
+        raise ValueError(
+            f"maps['{map_type}'] must have shape (n, size, size) and hold numbers, but "
+            f"{kind_of(given)} was given."
+        )
+    with np.errstate(over="ignore"):  # what becomes infinite is found as such
+        return stack if stack.dtype == np.float32 else np.asarray(stack).astype(np.float32)
+
+
+def _cut_out(stack: Stack) -> Stack:
+    """A stack that is 0 outside the disc; no copy of one that is so already."""
+    outside = ~disc_mask(stack.shape[-1])
+    starts = range(0, len(stack), BATCH)
+    if not any(np.asarray(stack[k : k + BATCH])[:, outside].any() for k in starts):
+        return stack
+    return np.where(outside, np.float32(0), np.asarray(stack))
+
+
+def map_problems(
+    maps: Mapping[str, Stack], patients: pd.Series, unit: str, *, twins: bool
+) -> list[str]:
+    """What is wrong with the pixels, one text for each kind of problem and map type.
+
+    Parameters
+    ----------
+    maps
+        Stacks that are 0 outside the disc.
+    twins
+        Also whether two patients share a map.
+    """
+    problems = []
+    for map_type, stack in maps.items():
+        highest = HIGHEST_RESERVE if map_type == "reserve" else HIGHEST[unit]
+        of_unit = "" if map_type == "reserve" else f" {unit}"
+        nan, negative, high_ones, same = [], [], [], []
+        owners: dict[bytes, tuple[str, str]] = {}
+        for start in range(0, len(stack), BATCH):
+            batch = np.asarray(stack[start : start + BATCH])
+            low, high = batch.min(axis=(1, 2)), batch.max(axis=(1, 2))
+            is_finite = np.isfinite(low) & np.isfinite(high)
+            some = patients.iloc[start : start + BATCH]
+            nan += list(some.index[~is_finite])
+            negative += list(some.index[is_finite & (low < 0)])
+            high_ones += [
+                f"{some.index[k]} ({high[k]:.4g})"
+                for k in np.flatnonzero(is_finite & (high > highest))
+            ]
+            if twins:
+                same += find_twins(batch[is_finite], some[is_finite], owners)
+        for offenders, text in (
+            (nan, "has NaN or infinite values inside the disc"),
+            (negative, "has negative values inside the disc"),
+            (high_ones, f"is above {highest:g}{of_unit}, is the unit right?"),
+            (same, "is pixel for pixel the same under two patients"),
+        ):
+            problems += [f"{map_type} {text}: {listing(offenders)}"] if offenders else []
+    return problems
+
+
+def find_twins(
+    maps: np.ndarray, patients: pd.Series, owners: dict[bytes, tuple[str, str]]
+) -> list[str]:
+    """Pairs of studies of two patients that share a map.
+
+    Parameters
+    ----------
+    owners
+        Study and patient of every map seen so far; those of `maps` are added.
+    """
+    found = []
+    for values, study, patient in zip(maps, patients.index, patients, strict=True):
+        first, owner = owners.setdefault(map_digest(values), (study, patient))
+        found += [f"{first} and {study}"] if owner != patient else []
+    return found
+
+
+def kind_of(given: Any) -> str:
+    """What something is, for a message: its type, and its shape or length.
+
+    >>> kind_of(np.ones((2, 3))), kind_of([1, 2])
+    ('a ndarray of shape (2, 3)', 'a list of 2')
+    """
+    kind = f"a {type(given).__name__}"
+    shape = getattr(given, "shape", None)
+    if shape is not None:
+        return f"{kind} of shape {tuple(shape)}"
+    return f"{kind} of {len(given)}" if hasattr(given, "__len__") else kind

@@ -58,7 +58,7 @@ def train(arguments: argparse.Namespace) -> None:
 
     from polarnet.cachefolder import USER_CACHE
     from polarnet.evaluation.comparison import read_metrics
-    from polarnet.experiment import run_experiment
+    from polarnet.grid import run_experiment
 
     run = run_experiment(*parts, config, arguments.out, cache=arguments.cache or USER_CACHE)
     print(run)

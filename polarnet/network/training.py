@@ -15,7 +15,7 @@ import tensorflow as tf
 from polarnet import __version__
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
-from polarnet.config import ExperimentConfig, resolve_config, save_config, settings_of
+from polarnet.config import ExperimentConfig, resolve_config, settings_of
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.files import new_folder, write_csv, write_json
 from polarnet.network.determinism import deterministic
@@ -85,7 +85,7 @@ def train(
     check_training(train, val, config)
     config = resolved_config(config, train)
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
-        save_config(config, folder / "config.yaml")
+        config.save(folder / "config.yaml")
         pixels = [pixel_digests(cohort, config.map_types) for cohort in (train, val)]
         write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
         fitted = fit(train, val, config, kept, show_progress)

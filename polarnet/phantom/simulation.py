@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from polarnet.anatomy import disc_mean
-from polarnet.cohort import HIGHEST, PHANTOM, Cohort, join_cohorts, write_cohorts
+from polarnet.cohort import HIGHEST, PHANTOM, Cohort, write_cohorts
 from polarnet.phantom import physiology as known
 from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
 from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients
@@ -126,7 +126,7 @@ def make_phantom_cohort(
             yield _as_cohort(studies, {m: _stored(scale * v) for m, v in maps.items()}, tracer)
 
     if out is None:
-        return join_cohorts(blocks())
+        return Cohort.concat(blocks())
     return write_cohorts(blocks(), out)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
-from polarnet.cohort import Cohort, join_cohorts, of_checked_maps, write_cohorts
+from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
 from polarnet.ids import listing
 from polarnet.readers.accounting import account, summary
@@ -75,7 +75,7 @@ def read_exports(
         _private_file(link) as private,
     ):
         plan = make_plan(Path(folder), clinical, Store(Path(temporary)), said, **settings)
-        cohort = join_cohorts(_parts(plan, said))
+        cohort = Cohort.concat(_parts(plan, said))
         if private:
             _write_link(private, plan, Path(folder))
     for line in plan.matched.doubts:

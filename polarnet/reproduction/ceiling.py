@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 from sklearn.metrics import log_loss
 
-from polarnet.cohort import Cohort, fold_by_patient
+from polarnet.cohort import Cohort
 from polarnet.evaluation import baseline_scores
 from polarnet.files import new_folder, write_csv
 from polarnet.phantom import make_phantom_cohort
@@ -54,7 +54,7 @@ def make_ceiling(study: Reproduction) -> None:
             )
             for seed in (LEARNING_SEED, TESTING_SEED)
         )  # fmt: skip
-        seen, choosing = next(fold_by_patient(learning, _FOLDS, seed=LEARNING_SEED))
+        seen, choosing = next(learning.folds(_FOLDS, seed=LEARNING_SEED))
         traits = [trait for trait in study.plan.traits if trait in TRAITS]
         chosen = []
         for map_type in progress_bar(study.plan.map_types, desc="Ceiling", unit="map type"):

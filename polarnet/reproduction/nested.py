@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.cohort import Cohort, fold_by_patient
+from polarnet.cohort import Cohort
 from polarnet.evaluation import baseline_scores
 from polarnet.evaluation.table import read_scores
 from polarnet.files import write_csv
@@ -102,13 +102,13 @@ def _fit_baseline(
 def _outer_folds(study: Reproduction) -> Iterator[tuple[int, Cohort, Cohort]]:
     """Number, the rest and the held-out studies of each outer fold; no test study in any."""
     known = study.cohort.select((study.part != "test").to_numpy())
-    folds = fold_by_patient(known, study.plan.folds, seed=study.plan.split_seed)
+    folds = known.folds(study.plan.folds, seed=study.plan.split_seed)
     for fold, (rest, held_out) in enumerate(folds, start=1):
         yield fold, rest, held_out
 
 
 def _inner_folds(study: Reproduction, rest: Cohort) -> Iterator[tuple[Cohort, Cohort]]:
-    return fold_by_patient(rest, study.plan.folds, seed=study.plan.split_seed)
+    return rest.folds(study.plan.folds, seed=study.plan.split_seed)
 
 
 def _folder(study: Reproduction, map_type: str, fold: int) -> Path:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from polarnet import __version__
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import ExperimentConfig, load_run_config, save_config
+from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.evaluation import choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
@@ -227,7 +227,7 @@ def _config_text(config: ExperimentConfig) -> bytes:
     if config.weights not in (None, "imagenet"):
         config = replace(config, weights=_file_name(str(config.weights)))
     with tempfile.TemporaryDirectory() as folder:
-        save_config(config, Path(folder) / "config.yaml")
+        config.save(Path(folder) / "config.yaml")
         return (Path(folder) / "config.yaml").read_bytes()
 
 

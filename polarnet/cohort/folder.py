@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -11,18 +11,20 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort.checks import BATCH, TRUTH_PREFIX, map_digest, table_problems
-from polarnet.files import new_folder, read_csv, shown, write_csv
+from polarnet.cohort.stack import BATCH, map_digest
+from polarnet.cohort.studytables import table_problems
+from polarnet.files import new_folder, parse_json, read_csv, shown, write_csv
 from polarnet.ids import listing, normal_ids
 from polarnet.traits import MAP_TYPES
 
-_FILES: Final = tuple(f"{map_type}.npy" for map_type in MAP_TYPES)
+TRUTH_PREFIX: Final = "truth_"
+"""Marks columns of what was planted in a phantom."""
 
 FORMAT: Final = 1
 """Version of the folder's layout."""
 
-_WORDS: Final = ("unit", "tracer", "stress_agent", "software")
-_NAMES: Final = ("traits", "clinical", "truth", "study_ids")
+STATED: Final = ("unit", "tracer", "stress_agent", "software")
+"""What is said of a whole cohort."""
 
 Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
 """Some studies of a cohort: maps, table, facts."""
@@ -93,78 +95,20 @@ def of_one_kind(pieces: Iterable[Piece]) -> Iterator[Piece]:
         raise ValueError("There are no studies to put together.")
 
 
-def read_folder(
-    folder: Path, verify: bool
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
-    """Memory maps by type, the checked table, and the facts of a cohort folder.
+def _is_text(column: pd.Series) -> bool:
+    """True where cells must not be taken for numbers when they are read again."""
+    is_number = pd.api.types.is_numeric_dtype(column)
+    return not is_number and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
 
-    Raises
-    ------
-    FileNotFoundError: the folder is not a cohort.
-    ValueError: a file is missing, cut short or changed, or the edited table is unsound.
-    """
-    path = folder / "cohort.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} is not a cohort folder (no cohort.json). "
-            "Make one with `polarnet import` or cohort.save()."
-        )
-    facts = _description(path)
-    shape = (facts["n_studies"], facts["size"], facts["size"])
-    maps = {
-        Path(name).stem: _open_stack(folder / name, of_file, shape, verify)
-        for name, of_file in facts["files"].items()
+
+def _table_digests(content: bytes) -> dict[str, str]:
+    """Fingerprint of a table, and of its rows but the last; line ends at its end do not count."""
+    content = content.rstrip(b"\r\n")
+    but_last = content.rpartition(b"\n")[0]
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256_but_last_row": hashlib.sha256(but_last).hexdigest(),
     }
-    return maps, _read_table(folder / "cohort.csv", facts, verify), facts
-
-
-def _description(path: Path) -> dict[str, Any]:
-    """What cohort.json says, after the kind of every entry was looked at."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}). Import the cohort again.") from None
-    if not isinstance(facts, dict):
-        raise ValueError(f"{path} is damaged (no entries). Import the cohort again.")
-    if facts.get("format") != FORMAT:
-        raise ValueError(
-            f"{path}: format {shown(facts.get('format'))}, this version reads {FORMAT}."
-        )
-    is_whole = {name: _is_count(facts.get(name)) for name in ("n_studies", "size")}
-    is_whole |= {name: isinstance(facts.get(name), str) for name in _WORDS}
-    is_whole |= {name: _is_names(facts.get(name)) for name in _NAMES}
-    is_whole["text"] = _is_names(facts.get("text", []))
-    is_whole["table"] = _is_digests(facts.get("table", {}), ("sha256", "sha256_but_last_row"))
-    files = facts.get("files")
-    is_whole["files"] = isinstance(files, dict) and all(
-        # Nothing but the maps beside it: no other folder, no path.
-        name in _FILES and _is_digests(of_file, ("sha256",)) and _is_count(of_file.get("bytes"))
-        for name, of_file in files.items()
-    )
-    if odd := [name for name, is_right in is_whole.items() if not is_right]:
-        raise ValueError(
-            f"{path} is damaged (missing or wrong: {', '.join(odd)}). Import the cohort again."
-        )
-    if len(facts["study_ids"]) != facts["n_studies"]:
-        raise ValueError(
-            f"{path} is damaged ({len(facts['study_ids'])} study_ids, n_studies "
-            f"{facts['n_studies']}). Import the cohort again."
-        )
-    return facts
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_digests(value: Any, names: Sequence[str]) -> bool:
-    return isinstance(value, dict) and (
-        not value or all(isinstance(value.get(name), str) for name in names)
-    )
 
 
 class _StackWriter:
@@ -211,10 +155,88 @@ class _StackWriter:
         }
 
 
+def read_folder(
+    folder: Path, verify: bool
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
+    """Memory maps by type, the checked table, and the facts of a cohort folder.
+
+    Raises
+    ------
+    FileNotFoundError: the folder is not a cohort.
+    ValueError: a file is missing, cut short or changed, or the edited table is unsound.
+    """
+    path = folder / "cohort.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is not a cohort folder (no cohort.json). "
+            "Make one with `polarnet import` or cohort.save()."
+        )
+    facts = _read_facts(path)
+    shape = (facts["n_studies"], facts["size"], facts["size"])
+    maps = {
+        Path(name).stem: _open_stack(folder / name, of_file, shape, verify)
+        for name, of_file in facts["files"].items()
+    }
+    return maps, _read_table(folder / "cohort.csv", facts, verify), facts
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """What cohort.json says, after the kind of every entry was looked at."""
+    try:
+        facts = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} {error}. Import the cohort again.") from None
+    if facts.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: format {shown(facts.get('format'))}, this version reads {FORMAT}."
+        )
+    facts = {"text": [], "table": {}} | facts  # folders of version 0.1 may lack these
+    kinds: dict[str, Callable[[Any], bool]] = (
+        dict.fromkeys(("n_studies", "size"), _is_count)
+        | dict.fromkeys(STATED, lambda value: isinstance(value, str))
+        | dict.fromkeys(("traits", "clinical", "truth", "study_ids", "text"), _is_names)
+        | {"table": lambda value: value == {} or _is_digests(value, "sha256_but_last_row")}
+        | {"files": _is_files}
+    )
+    if odd := [name for name, is_right in kinds.items() if not is_right(facts.get(name))]:
+        raise ValueError(
+            f"{path} is damaged (missing or wrong: {', '.join(odd)}). Import the cohort again."
+        )
+    if len(facts["study_ids"]) != facts["n_studies"]:
+        raise ValueError(
+            f"{path} is damaged ({len(facts['study_ids'])} study_ids, n_studies "
+            f"{facts['n_studies']}). Import the cohort again."
+        )
+    return facts
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_digests(value: Any, *names: str) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name), str) for name in ("sha256", *names)
+    )
+
+
+def _is_files(value: Any) -> bool:
+    """Nothing but the maps beside it: no other folder, no path."""
+    return isinstance(value, dict) and all(
+        Path(name).suffix == ".npy" and name[:-4] in MAP_TYPES
+        and _is_digests(of_file) and _is_count(of_file.get("bytes"))
+        for name, of_file in value.items()
+    )  # fmt: skip
+
+
 def _open_stack(
     path: Path, facts: dict[str, Any], shape: tuple[int, ...], verify: bool
 ) -> np.ndarray:
-    """Memory-map one stack after its size, and on wish its content, was compared."""
+    """Memory-map one stack after its size, and on request its content, was compared."""
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
     n_bytes = path.stat().st_size
@@ -245,39 +267,22 @@ def _open_stack(
     return stack
 
 
-def _is_text(column: pd.Series) -> bool:
-    """True where cells must not be taken for numbers when they are read again."""
-    is_number = pd.api.types.is_numeric_dtype(column)
-    return not is_number and pd.api.types.infer_dtype(column, skipna=True) != "boolean"
-
-
-def _table_digests(content: bytes) -> dict[str, str]:
-    """Fingerprint of a table, and of its rows but the last; line ends at its end do not count."""
-    content = content.rstrip(b"\r\n")
-    but_last = content.rpartition(b"\n")[0]
-    return {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "sha256_but_last_row": hashlib.sha256(but_last).hexdigest(),
-    }
-
-
-def _read_table(path: Path, description: dict[str, Any], verify: bool) -> pd.DataFrame:
+def _read_table(path: Path, facts: dict[str, Any], verify: bool) -> pd.DataFrame:
     """Read cohort.csv, which a user may have edited, and check ids and labels again."""
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
-    is_as_written = _check_whole(path, description.get("table", {}), verify)
-    names = ("study_id", "patient_id", *description["traits"], *description.get("text", []))
-    table = read_csv(path, text=names)
-    expected = ["study_id", "patient_id", *description["traits"], *description["clinical"]]
-    expected += [TRUTH_PREFIX + name for name in description["truth"]]
+    is_as_written = _check_whole(path, facts["table"], verify)
+    expected = ["study_id", "patient_id", *facts["traits"], *facts["clinical"]]
+    expected += [TRUTH_PREFIX + name for name in facts["truth"]]
+    table = read_csv(path, text=("study_id", "patient_id", *facts["traits"], *facts["text"]))
     if lacking := [name for name in expected if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}.")
     for name in ("study_id", "patient_id"):
         table[name] = normal_ids(table[name])
     table = table.set_index("study_id")
-    if problems := table_problems(table[description["traits"]], table["patient_id"]):
+    if problems := table_problems(table[facts["traits"]], table["patient_id"]):
         raise ValueError(f"{path}: {'; '.join(problems)}")
-    ids = pd.Index(normal_ids(description["study_ids"]), name="study_id")
+    ids = pd.Index(normal_ids(facts["study_ids"]), name="study_id")
     if len(lost := ids.difference(table.index)) or len(added := table.index.difference(ids)):
         changed = f"lacks {listing(lost)}" if len(lost) else f"has unknown {listing(added)}"
         raise ValueError(
@@ -295,7 +300,7 @@ def _read_table(path: Path, description: dict[str, Any], verify: bool) -> pd.Dat
 def _check_whole(path: Path, written: dict[str, str], verify: bool) -> bool:
     """Whether a table is as written. Raises where it was cut within its last row.
 
-    Warns, on wish, where it was edited.
+    Warns, on request, where it was edited.
     """
     content = path.read_bytes()
     found = _table_digests(content)
