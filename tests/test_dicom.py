@@ -23,10 +23,8 @@ import polarnet as pn
 from polarnet import cli
 from polarnet.readers import import_exports
 from polarnet.readers.geometry import segments_to_disc
-from polarnet.readers.mapfiles import read_map_file
-from polarnet.readers.profiles import load_profiles
-from polarnet.readers.reading import read_one
-from polarnet.readers.sources import Reading
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading, load_profiles
 
 SQUARE = Reading(load_profiles(["square"]))
 STATED = Reading(load_profiles(["square"]), unit="mL/min/g")
@@ -52,9 +50,9 @@ def difference(found, written):
 def test_a_pt_image_of_flow_comes_back_through_every_lossless_syntax(tmp_path, syntax):
     """65,535 steps: half of one is 8e-6 of the range."""
     path = write(pet_image(STRESS, Header(series_description="Stress MBF")), tmp_path / "x", syntax)
-    (found,), problems = read_map_file(path, SQUARE)
+    (found,), problems = read_maps(path, SQUARE)
     assert problems == []
-    assert (found.map_type, found.unit, found.unit_text) == ("stress", "mL/min/g", "ml/min/g")
+    assert (found.map_type, found.unit, found.unit_in_file) == ("stress", "mL/min/g", "ml/min/g")
     assert difference(found.values, STRESS) < 1e-4
 
 
@@ -79,7 +77,7 @@ def objects():
 
 def test_every_numeric_object_comes_back(tmp_path):
     for name, (dataset, reading) in objects().items():
-        (found,), problems = read_map_file(write(dataset, tmp_path / "x"), reading)
+        (found,), problems = read_maps(write(dataset, tmp_path / "x"), reading)
         assert problems == [], name
         assert (found.map_type, found.unit) == ("rest", "mL/min/g"), name
         assert difference(found.values, REST) < 1e-3, name
@@ -93,7 +91,7 @@ def test_real_flow_maps_come_back_by_every_numeric_route(ottawa, study, tmp_path
     lines = []
     for map_type in ("rest", "stress"):
         values = np.loadtxt(ottawa / f"{study}_{map_type}.csv", delimiter=",")
-        (csv,), _ = read_map_file(ottawa / f"{study}_{map_type}.csv", reading)
+        (csv,), _ = read_maps(ottawa / f"{study}_{map_type}.csv", reading)
         header = Header(series_description=map_type)
         routes = {
             "PT, MLMING": pet_image(values, header),
@@ -103,7 +101,7 @@ def test_real_flow_maps_come_back_by_every_numeric_route(ottawa, study, tmp_path
             "SC with rescale": gray_capture(values, header),
         }
         for route, dataset in routes.items():
-            (found,), _ = read_map_file(write(dataset, tmp_path / "x"), reading)
+            (found,), _ = read_maps(write(dataset, tmp_path / "x"), reading)
             error = np.abs(found.values - csv.values).max()
             lines.append(f"{study} {map_type:6} {route:24} {error:.1e} mL/min/g\n")
             assert error < 1e-3 * values.max()
@@ -112,7 +110,7 @@ def test_real_flow_maps_come_back_by_every_numeric_route(ottawa, study, tmp_path
 
 def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
     maps = {"rest": REST, "stress": STRESS, "reserve": RESERVE}
-    found, problems = read_map_file(write(parametric_map(maps), tmp_path / "x"), SQUARE)
+    found, problems = read_maps(write(parametric_map(maps), tmp_path / "x"), SQUARE)
     assert problems == []
     assert [one.map_type for one in found] == ["rest", "stress", "reserve"]
     assert [one.unit for one in found] == ["mL/min/g", "mL/min/g", ""]
@@ -141,7 +139,7 @@ def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_refused_and_never_guessed(tmp_path, dataset, message):
-    found, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
+    found, problems = read_maps(write(dataset, tmp_path / "x"), SQUARE)
     assert found == []
     assert message in problems[0]
 
@@ -153,7 +151,7 @@ def test_a_slice_is_no_polar_map(tmp_path):
     chest = 1 + np.arange(48 * 48).reshape(48, 48) / 5000
     for picture, message in ((heart, "empty in most of its disc"), (chest, "in its corners")):
         path = write(pet_image(picture, Header(series_description="Rest")), tmp_path / "x")
-        _, problems = read_one(path, SQUARE)
+        _, problems = read_maps(path, SQUARE)
         assert message in problems[0]
 
 
@@ -163,13 +161,13 @@ def test_one_slice_of_many_and_one_beat_are_refused(tmp_path):
     slices.NumberOfSlices = 47
     gated.SeriesType = ["GATED", "IMAGE"]
     for dataset, message in ((slices, "is one of 47 slices"), (gated, "is of a gated series")):
-        _, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
+        _, problems = read_maps(write(dataset, tmp_path / "x"), SQUARE)
         assert message in problems[0]
 
 
 def test_a_unit_that_may_be_anything_is_not_repeated(tmp_path):
     dataset = pet_image(REST, Header(series_description="Rest"), units="MUELLER HANS")
-    _, problems = read_one(write(dataset, tmp_path / "x"), SQUARE)
+    _, problems = read_maps(write(dataset, tmp_path / "x"), SQUARE)
     assert problems == ["has a unit, which is no unit of flow"]
 
 
@@ -178,7 +176,7 @@ def test_a_parametric_map_without_its_mapping_is_not_rescaled(tmp_path):
     groups = dataset.PerFrameFunctionalGroupsSequence
     for group in (*groups, *dataset.SharedFunctionalGroupsSequence):
         group.pop("RealWorldValueMappingSequence", None)
-    _, problems = read_one(write(dataset, tmp_path / "x"), STATED)
+    _, problems = read_maps(write(dataset, tmp_path / "x"), STATED)
     assert problems == ["has lost the mapping of its values to a unit"]
 
 
@@ -193,12 +191,12 @@ READ = {
 def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
     """Nothing of the header reaches the line; the table of what is read is above."""
     reading = Reading(load_profiles(["square"]), unit="mL/min/g", series={"7": "stress"})
-    (good,), _ = read_map_file(write(pet_image(STRESS), tmp_path / "x.dcm"), reading)
+    (good,), _ = read_maps(write(pet_image(STRESS), tmp_path / "x.dcm"), reading)
     identifiers = Header().identifiers
     were_read = set()
     for fault, content in spoilt_files(STRESS).items():
         (tmp_path / "x.dcm").write_bytes(content)
-        found, problems = read_one(tmp_path / "x.dcm", reading)
+        found, problems = read_maps(tmp_path / "x.dcm", reading)
         if found:
             were_read.add(fault)
             # An intercept is no fault: this one takes 0.5 mL/min/g from every pixel.
@@ -250,7 +248,7 @@ def test_flow_in_cubic_centimetres_is_flow_in_millilitres(tmp_path):
     for unit in ("cm3/min/g", "cm³/min/g", "cc/min/g", "cm3.min-1.g-1", "L/min/kg"):
         reading = Reading(load_profiles(["square"]), unit=unit)
         path = write(gray_capture(STRESS, Header(series_description="stress")), tmp_path / "x")
-        (found,), _ = read_map_file(path, reading)
+        (found,), _ = read_maps(path, reading)
         assert found.unit == "mL/min/g"
         assert difference(found.values, STRESS) < 1e-4
 
@@ -258,7 +256,7 @@ def test_flow_in_cubic_centimetres_is_flow_in_millilitres(tmp_path):
 @pytest.mark.parametrize("name", ["x.dat", "x.txt", "x.csv", "x.1.2.840", "x", "x.xlsx"])
 def test_dicom_is_known_by_its_beginning_not_by_its_name(tmp_path, name):
     path = write(pet_image(STRESS, Header(series_description="Stress MBF")), tmp_path / name)
-    (found,), problems = read_one(path, SQUARE)
+    (found,), problems = read_maps(path, SQUARE)
     assert problems == []
     assert difference(found.values, STRESS) < 1e-4
 
@@ -277,7 +275,7 @@ def test_dicom_is_known_by_its_beginning_not_by_its_name(tmp_path, name):
 )
 def test_what_a_file_is_and_what_to_do_is_said(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
-    found, problems = read_one(tmp_path / name, STATED)
+    found, problems = read_maps(tmp_path / name, STATED)
     assert found == []
     assert problems[0].startswith(told) or (told == "dcmconv" and told in problems[0])
 
@@ -287,7 +285,7 @@ def test_volumes_are_refused_as_volumes(ottawa):
     """12 NM volumes of 50 slices (PhysioNet)."""
     folder = ottawa.parent / "physionet_mps" / "dicom"
     for path in sorted(folder.glob("*.dcm")):
-        found, problems = read_one(path, STATED)
+        found, problems = read_maps(path, STATED)
         assert found == []
         assert "is a volume or a film of 50 frames, not a polar map" in problems[0]
 
@@ -302,7 +300,7 @@ def test_none_of_the_files_that_pydicom_ships_is_taken_for_a_polar_map():
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 100
     for path in files:
-        found, problems = read_one(path, reading)
+        found, problems = read_maps(path, reading)
         assert found == [], path.name
         assert len(problems) == 1, path.name
 
@@ -398,7 +396,7 @@ def test_a_table_of_series_tells_what_files_do_not(tmp_path):
     write(pet_image(STRESS, header), folder / "I5")
     series.write_text("series,map\n3,rest\n4,Stress\n5,rest\n")
     reading = Reading(load_profiles(["square"]), series={"5": "rest"})
-    _, problems = read_one(folder / "I5", reading)
+    _, problems = read_maps(folder / "I5", reading)
     assert "says that it is stress, and --series that its series is rest" in problems[0]
     series.write_text("series,map\n3,rest\n4,peak\n")
     with pytest.raises(ValueError, match=r"series\.csv line 3: map must be one of rest, stress"):

@@ -14,9 +14,8 @@ from polarnet.readers.geometry import (
     square_to_disc,
     upright,
 )
-from polarnet.readers.mapfiles import read_map_file
-from polarnet.readers.profiles import Profile, load_profile, profile_names
-from polarnet.readers.sources import Reading
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Profile, Reading, load_profile, profile_names
 
 SIDE = 48
 
@@ -200,8 +199,7 @@ def test_flowquant_maps_have_their_published_flow_reserve(ottawa, study, mfr):
     """2.34 and 1.73: means over the vessel mask of the source; see the data's own notes."""
     profile = load_profile("flowquant-48")
     (stress,), (rest,) = (
-        read_map_file(ottawa / f"{study}_{m}.csv", Reading((profile,)))[0]
-        for m in ("stress", "rest")
+        read_maps(ottawa / f"{study}_{m}.csv", Reading((profile,)))[0] for m in ("stress", "rest")
     )
     disc = pn.anatomy.disc_mask(SIDE)
     found = stress.values[disc].mean() / rest.values[disc].mean()
@@ -211,7 +209,7 @@ def test_flowquant_maps_have_their_published_flow_reserve(ottawa, study, mfr):
 @pytest.mark.realdata
 def test_scar_of_the_right_coronary_artery_is_where_it_belongs(ottawa):
     profile = load_profile("flowquant-48")
-    (stress,), _ = read_map_file(ottawa / "study773_stress.csv", Reading((profile,)))
+    (stress,), _ = read_maps(ottawa / "study773_stress.csv", Reading((profile,)))
     segments = pn.anatomy.segment_means(stress.values)
     territories = {
         vessel: segments[np.array(numbers) - 1].mean()

@@ -8,9 +8,8 @@ import scipy.io
 
 from polarnet.anatomy import disc_mask
 from polarnet.readers.arrays import read_arrays
-from polarnet.readers.mapfiles import read_map_file
-from polarnet.readers.profiles import load_profile
-from polarnet.readers.sources import Reading, read_numbers
+from polarnet.readers.mapfiles import read_maps, read_numbers
+from polarnet.readers.profiles import Reading, load_profile
 
 READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
 SIDE = 16
@@ -36,7 +35,7 @@ def only(path):
 
 def refusal(path):
     try:
-        found, problems = read_map_file(path, READING)
+        found, problems = read_maps(path, READING)
     except ValueError as error:
         return str(error)
     assert not found
@@ -70,7 +69,7 @@ def test_cells_outside_the_disc_may_be_empty(tmp_path, empty):
     disc = disc_mask(SIDE)
     cells = np.where(disc, PICTURE.astype(str), empty)
     path = written(tmp_path / "S1_rest.csv", picture=cells)
-    (found,), problems = read_map_file(path, READING)
+    (found,), problems = read_maps(path, READING)
     assert not problems
     np.testing.assert_allclose(found.values[disc], PICTURE[disc], rtol=1e-6)
     cells[8, 8] = empty
@@ -167,7 +166,7 @@ def test_a_square_that_goes_on_into_its_corners_is_warned_of(tmp_path):
     """Rings x sectors of equal number look like this."""
     np.savetxt(tmp_path / "S1_rest.csv", 1 + np.arange(1024).reshape(32, 32) / 1024, delimiter=",")
     reading = Reading((load_profile("square"),), "mL/min/g")
-    (found,), _ = read_map_file(tmp_path / "S1_rest.csv", reading)
+    (found,), _ = read_maps(tmp_path / "S1_rest.csv", reading)
     assert "has values in its corners" in found.note
 
 

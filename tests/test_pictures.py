@@ -12,9 +12,8 @@ from test_screens import draw_screen
 import polarnet as pn
 from polarnet import cli
 from polarnet.readers.geometry import segments_to_disc
-from polarnet.readers.profiles import load_profiles
-from polarnet.readers.reading import read_one
-from polarnet.readers.sources import Reading
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.suitability import difference
 
 
@@ -86,10 +85,10 @@ def test_a_profile_states_a_scale_for_each_map_type(screens, tmp_path):
     profile = tmp_path / "mine.yaml"
     profile.write_text("layout: screen\nscale: {stress: [0, 8]}\nunit: mL/min/g\n")
     reading = Reading(load_profiles([profile]))
-    (found,), _ = read_one(screens[0] / "A_stress.png", reading)
+    (found,), _ = read_maps(screens[0] / "A_stress.png", reading)
     disc = pn.anatomy.disc_mask(64)
     assert found.values[disc].mean() == pytest.approx(2 * MAPS["stress"][disc].mean(), rel=0.01)
-    _, problems = read_one(screens[0] / "A_rest.png", reading)
+    _, problems = read_maps(screens[0] / "A_rest.png", reading)
     assert "no scale is stated for rest screens: state it in a profile" in problems[0]
 
 
@@ -120,7 +119,7 @@ def test_pictures_that_cannot_be_are_refused_in_one_line(tmp_path):
         "large": "9000 x 9000 pixels, too large", "black": "", "text": "",
     }  # fmt: skip
     for name, message in expected.items():
-        found, problems = read_one(tmp_path / f"{name}_rest.png", reading)
+        found, problems = read_maps(tmp_path / f"{name}_rest.png", reading)
         assert found == [], name
         assert len(problems) == 1, name
         assert message in problems[0], (name, problems[0])
@@ -131,7 +130,7 @@ def test_a_picture_must_say_its_map_type(tmp_path):
     picture, *_ = draw_screen(MAPS["rest"])
     Image.fromarray(picture).save(tmp_path / "S1.png")
     reading = Reading(load_profiles(["square"], scale=(0, 4)), unit="mL/min/g")
-    _, problems = read_one(tmp_path / "S1.png", reading)
+    _, problems = read_maps(tmp_path / "S1.png", reading)
     assert "does not tell the map type" in problems[0]
 
 

@@ -247,15 +247,15 @@ def test_an_interrupted_import_goes_on_where_it_was(export_folder, tmp_path, mon
     monkeypatch.setattr(exports, "_waiting_place", lambda out: tmp_path / "waiting")
     monkeypatch.setattr(reading, "CHUNK", 4)
     opened = []
-    read_one = reading.read_map_file
+    read_maps = reading.read_maps
 
     def interrupted(path, *rest):
         opened.append(path.name)
         if len(opened) == 7:
             raise KeyboardInterrupt
-        return read_one(path, *rest)
+        return read_maps(path, *rest)
 
-    monkeypatch.setattr(reading, "read_map_file", interrupted)
+    monkeypatch.setattr(reading, "read_maps", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_exports(folder, tmp_path / "cohort", table, **settings)
     assert not (tmp_path / "cohort").exists()

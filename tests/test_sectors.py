@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import polarnet as pn
-from polarnet.readers.profiles import load_profile
-from polarnet.readers.reading import read_one
-from polarnet.readers.sources import Reading, read_numbers
+from polarnet.readers.mapfiles import read_maps, read_numbers
+from polarnet.readers.profiles import Reading, load_profile
 
 READING = Reading((load_profile("square"), load_profile("aha17")))
 FLOWS = [f"{1 + k / 10:.1f}" for k in range(17)]
@@ -33,7 +32,7 @@ def sectors(parameter="Rest MBF [ml/min/g]", slices=("1 (basal)", "2", "3 (apica
 
 def told(path, text, reading=READING):
     path.write_text(text, encoding="utf-8")
-    return read_one(path, reading)
+    return read_maps(path, reading)
 
 
 @pytest.mark.parametrize("parameter", ["Rest MBF", "MBF"])
@@ -105,6 +104,6 @@ def test_a_smoothed_picture_and_its_bin_file_are_refused_with_what_to_do(tmp_pat
     text = "\n".join(["Wall thickness\tmm\t3\t9", "\t", *rows])
     assert "is a smoothed picture" in told(tmp_path / "P1_rest.txt", text)[1][0]
     (tmp_path / "MUELLER_rest.bin").write_bytes(bytes(1024))
-    assert read_one(tmp_path / "MUELLER_rest.bin", READING)[1] == [
+    assert read_maps(tmp_path / "MUELLER_rest.bin", READING)[1] == [
         ".bin files do not say their rows and columns: export a table instead"
     ]

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from polarnet.anatomy import SEGMENTS, segment_means
-from polarnet.readers.profiles import load_profile
-from polarnet.readers.reading import read_one
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading, load_profile
 from polarnet.readers.segmentlabels import segment_of
-from polarnet.readers.sources import Reading
 
 READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
 REST = [0.8 + k / 50 for k in range(17)]
@@ -22,7 +21,7 @@ def read(path, heading, labels=NUMBERS, beside=None):
     rows = [[label, *more, f"{rest:.2f}", f"{stress:.2f}"]
             for label, rest, stress in zip(labels, REST, STRESS, strict=True)]  # fmt: skip
     path.write_text("\n".join(map(";".join, [head, *rows])), encoding="utf-8")
-    maps, problems = read_one(path, READING)
+    maps, problems = read_maps(path, READING)
     return [found.map_type for found in maps], "; ".join(problems)
 
 
@@ -65,7 +64,7 @@ def test_numbers_without_heading_are_no_segments_beside_facts_of_patients(tmp_pa
 def test_patients_across_the_columns_are_no_segments(tmp_path, heading):
     rows = [[heading, *NUMBERS], ["Rest", *map(str, REST)], ["Stress", *map(str, STRESS)]]
     (tmp_path / "S1.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
-    maps, why = read_one(tmp_path / "S1.csv", READING)
+    maps, why = read_maps(tmp_path / "S1.csv", READING)
     assert not maps
     assert "columns that are numbered" in why[0]
 
@@ -75,10 +74,10 @@ def test_a_table_of_territories_is_told_so(tmp_path, n_studies):
     head = ["study_id", *[f"{m}_{v}" for m in ("rest", "stress") for v in ("LAD", "LCX", "RCA")]]
     rows = [[f"S{k:03d}", *["0.9"] * 3, *["2.2"] * 3] for k in range(1, n_studies + 1)]
     (tmp_path / "terr.csv").write_text("\n".join(map(",".join, [head, *rows])), encoding="utf-8")
-    assert "territories (LAD, LCx, RCA) only" in read_one(tmp_path / "terr.csv", READING)[1][0]
+    assert "territories (LAD, LCx, RCA) only" in read_maps(tmp_path / "terr.csv", READING)[1][0]
     rows = [["Region", "Rest", "Stress"], *[[v, "0.9", "2.2"] for v in ("LAD", "LCx", "RCA")]]
     (tmp_path / "S1.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
-    assert "territories (LAD, LCx, RCA) only" in read_one(tmp_path / "S1.csv", READING)[1][0]
+    assert "territories (LAD, LCx, RCA) only" in read_maps(tmp_path / "S1.csv", READING)[1][0]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_columns_with_short_names_and_vessels_are_read(tmp_path):
     head = ["study_id", *[f"Stress_{name} (LAD)" for name in names]]
     text = "\n".join(map("\t".join, [head, ["P1", *map(str, STRESS)]]))
     (tmp_path / "all.txt").write_text(text, encoding="utf-8")
-    (found,), problems = read_one(tmp_path / "all.txt", READING)
+    (found,), problems = read_maps(tmp_path / "all.txt", READING)
     assert (found.study, found.map_type, problems) == ("P1", "stress", [])
     assert np.isclose(found.low, min(STRESS), atol=0.1)
 
@@ -120,10 +119,10 @@ def test_columns_with_short_names_and_vessels_are_read(tmp_path):
 @pytest.mark.parametrize("heading", ["Nr", "#", ""])
 def test_numbers_that_nothing_calls_segments_are_read_and_said(tmp_path, heading):
     read(tmp_path / "S1.csv", heading)
-    maps, _ = read_one(tmp_path / "S1.csv", READING)
+    maps, _ = read_maps(tmp_path / "S1.csv", READING)
     assert all("taken for the 17 AHA segments of one study" in found.note for found in maps)
     read(tmp_path / "S2.csv", "Segment")
-    assert not any(found.note for found in read_one(tmp_path / "S2.csv", READING)[0])
+    assert not any(found.note for found in read_maps(tmp_path / "S2.csv", READING)[0])
 
 
 @pytest.mark.parametrize("beside", ["BMI", "LVEF", "Gruppe"])
@@ -136,10 +135,10 @@ def test_a_text_of_its_own_in_each_row_makes_numbered_rows_people(tmp_path):
     rows = zip(NUMBERS, "abcdefghijklmnopq", REST, STRESS, strict=True)
     lines += [f"{n};{who}{who};{rest:.2f};{stress:.2f}" for n, who, rest, stress in rows]
     (tmp_path / "S1.csv").write_text("\n".join(lines), encoding="utf-8")
-    assert read_one(tmp_path / "S1.csv", READING)[0] == []
+    assert read_maps(tmp_path / "S1.csv", READING)[0] == []
     as_segments = "\n".join(lines).replace("Nr", "Segment")
     (tmp_path / "S1.csv").write_text(as_segments, encoding="utf-8")
-    assert len(read_one(tmp_path / "S1.csv", READING)[0]) == 2
+    assert len(read_maps(tmp_path / "S1.csv", READING)[0]) == 2
 
 
 def test_a_spread_in_each_row_makes_numbered_rows_no_people(tmp_path):
@@ -147,7 +146,7 @@ def test_a_spread_in_each_row_makes_numbered_rows_no_people(tmp_path):
     rows = zip(NUMBERS, REST, STRESS, strict=True)
     lines += [f"{n};{rest:.2f};±0.{int(n):02d};{stress:.2f}" for n, rest, stress in rows]
     (tmp_path / "S1.csv").write_text("\n".join(lines), encoding="utf-8")
-    assert len(read_one(tmp_path / "S1.csv", READING)[0]) == 2
+    assert len(read_maps(tmp_path / "S1.csv", READING)[0]) == 2
 
 
 def names_of_segments(pattern):
@@ -172,7 +171,7 @@ def test_headings_of_a_row_a_study_may_carry_number_name_and_vessel(tmp_path, pa
         head += names_of_segments(said)
         row += [f"{value:.2f}" for value in values]
     (tmp_path / "all.csv").write_text(f"{';'.join(head)}\n{';'.join(row)}\n", encoding="utf-8")
-    maps, problems = read_one(tmp_path / "all.csv", READING)
+    maps, problems = read_maps(tmp_path / "all.csv", READING)
     assert not problems
     found = {one.map_type: segment_means(one.values) for one in maps}
     np.testing.assert_allclose(found["rest"], REST, atol=1e-3)
@@ -185,14 +184,14 @@ def test_a_heading_with_the_number_of_another_segment_is_no_column_of_it(tmp_pat
     row = ["S1", *(f"{value:.2f}" for value in REST)]
     text = f"study_id;{';'.join(head)}\n{';'.join(row)}\n"
     (tmp_path / "all.csv").write_text(text, encoding="utf-8")
-    assert read_one(tmp_path / "all.csv", READING)[0] == []
+    assert read_maps(tmp_path / "all.csv", READING)[0] == []
 
 
 def test_a_numbered_series_of_columns_that_is_not_understood_is_said(tmp_path):
     head = ["study_id", *(f"stress{n}" for n in NUMBERS), *(f"res{n}" for n in NUMBERS)]
     row = ["S1", *(f"{value:.2f}" for value in [*STRESS, *REST])]
     (tmp_path / "all.csv").write_text(f"{';'.join(head)}\n{';'.join(row)}\n", encoding="utf-8")
-    (found,), _ = read_one(tmp_path / "all.csv", READING)
+    (found,), _ = read_maps(tmp_path / "all.csv", READING)
     assert found.note.startswith("not used: column 19, column 20, ")
     assert found.note.endswith(" and 12 more")
 
@@ -201,6 +200,6 @@ def test_a_numbered_series_of_columns_that_is_not_understood_is_said(tmp_path):
 def test_numbered_columns_that_nothing_calls_segments_are_read_and_said(tmp_path, corner, is_said):
     rows = [[corner, *NUMBERS], ["Rest", *map(str, REST)], ["Stress", *map(str, STRESS)]]
     (tmp_path / "S1.csv").write_text("\n".join(map(";".join, rows)), encoding="utf-8")
-    maps, _ = read_one(tmp_path / "S1.csv", READING)
+    maps, _ = read_maps(tmp_path / "S1.csv", READING)
     assert [found.map_type for found in maps] == ["rest", "stress"]
     assert all(("taken for the 17 AHA segments" in found.note) == is_said for found in maps)

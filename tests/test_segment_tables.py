@@ -5,9 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from polarnet.readers.mapfiles import read_map_file
-from polarnet.readers.profiles import load_profile
-from polarnet.readers.sources import Reading, read_numbers
+from polarnet.readers.mapfiles import read_maps, read_numbers
+from polarnet.readers.profiles import Reading, load_profile
 
 REST = [1 + k / 100 for k in range(1, 18)]
 STRESS = [2 + k / 100 for k in range(1, 18)]
@@ -39,7 +38,7 @@ def maps_of(path):
 def refusal(path, reading=READING):
     """Why nothing of a file is read."""
     try:
-        found, problems = read_map_file(path, reading)
+        found, problems = read_maps(path, reading)
     except ValueError as error:
         return str(error)
     assert not found
@@ -47,7 +46,7 @@ def refusal(path, reading=READING):
 
 
 def notes_of(path):
-    found, problems = read_map_file(path, READING)
+    found, problems = read_maps(path, READING)
     assert not problems
     return {found_map.map_type: found_map.note for found_map in found}
 
@@ -167,7 +166,7 @@ def test_one_spoilt_cell_never_makes_a_map_vanish(tmp_path):
     spoilt = [["failed"] * 17, [""] * 17, [*REST[:16], "failed"]]
     for column in spoilt:
         path = table(tmp_path / "a.csv", ["Segment,Rest,Stress"], column, STRESS)
-        found, problems = read_map_file(path, READING)
+        found, problems = read_maps(path, READING)
         assert [m.map_type for m in found] == ["stress"]
         assert len(problems) == 1
 
@@ -208,7 +207,7 @@ def test_second_segments_in_another_order_are_refused(tmp_path):
 
 def test_numbers_of_segments_are_no_map(tmp_path):
     path = table(tmp_path / "a.csv", ["Segment,Stress,MFR"], STRESS, range(1, 18))
-    found, problems = read_map_file(path, READING)
+    found, problems = read_maps(path, READING)
     assert [m.map_type for m in found] == ["stress"]
     assert problems == ["its values are 1 to 17, the numbers of the segments"]
 
@@ -253,7 +252,7 @@ def test_s_beside_another_letter_is_no_segment(tmp_path):
 
 
 def test_s_alone_still_means_segment(tmp_path):
-    assert len(read_map_file(wide(tmp_path / "S1_rest.csv", "S"), READING)[0]) == 2
+    assert len(read_maps(wide(tmp_path / "S1_rest.csv", "S"), READING)[0]) == 2
 
 
 @pytest.mark.parametrize("name", ["Mean ± SD", "Mean", "N = 2", "Min/Max"])
@@ -382,9 +381,9 @@ def test_units_in_some_cells_only_are_refused(tmp_path):
 def test_usual_spellings_of_units_are_known(tmp_path, unit, factor):
     values = [value / factor for value in REST]
     path = table(tmp_path / "a.csv", [f"Segment,Rest ({unit})"], values)
-    (found,), problems = read_map_file(path, READING)
+    (found,), problems = read_maps(path, READING)
     assert not problems
-    assert found.unit_text == unit
+    assert found.unit_in_file == unit
     assert found.values.max() == pytest.approx(1.17, abs=0.01)
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import openpyxl
 import pytest
 
-from polarnet.readers.profiles import load_profile
-from polarnet.readers.reading import read_one
-from polarnet.readers.sources import Reading
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading, load_profile
 
 READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
 REST = [0.8 + k / 50 for k in range(17)]
@@ -46,7 +45,7 @@ def read(path, rows, separator=","):
     else:
         text = rows if isinstance(rows, str) else "\n".join(map(separator.join, rows)) + "\n"
         path.write_text(text, encoding="utf-8")
-    found, problems = read_one(path, READING)
+    found, problems = read_maps(path, READING)
     return {(m.study, m.map_type): m.values for m in found}, "; ".join(problems)
 
 
@@ -135,11 +134,11 @@ def test_rings_of_different_length_are_read_where_the_profile_allows_it_and_a_lo
     rings = [[f"{2 + j / n:.3f}" for j in range(n)] for n in (6, 12, 18, *[36] * 9)]
     path = tmp_path / "S1_rest.csv"
     path.write_text("\n".join(map(",".join, rings)), encoding="utf-8")
-    (found,), _ = read_one(path, reading)
+    (found,), _ = read_maps(path, reading)
     assert found.note == "its rings have 6 to 36 sectors"
     del rings[7][3]
     path.write_text("\n".join(map(",".join, rings)), encoding="utf-8")
-    assert read_one(path, reading) == (
+    assert read_maps(path, reading) == (
         [], ["row 8 has 35 cells, most rows 36. A cell is lost or one too many: export the table "
              "again"]
     )  # fmt: skip

@@ -24,7 +24,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
                                         scale=scale, series=arguments.series)  # fmt: skip
         caption = (
             f"{found.map_type}, {found.shape} read with profile {found.profile}"
-            + (f", written in {found.unit_text}" if found.unit_text else "")
+            + (f", written in {found.unit_in_file}" if found.unit_in_file else "")
             + ". Are the walls where they belong?"
         )
         wrote(write_preview(arguments.preview, found.values, map_type=found.map_type,

@@ -1,13 +1,12 @@
 """From a folder of exports and a clinical table to a cohort, with an account of everything met."""
 
-import errno
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,28 +15,23 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
 from polarnet.ids import listing
-from polarnet.readers.accounting import account, summary
+from polarnet.readers.account import of_cohort, summary
 from polarnet.readers.clinic.clinical import impaired_mfr
 from polarnet.readers.clinic.columns import PROVENANCE
 from polarnet.readers.dicom.series import read_series_table
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled
-from polarnet.readers.mapfiles import FoundMap
+from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
-from polarnet.readers.profiles import load_profiles
-from polarnet.readers.provenance import of_cohort
-from polarnet.readers.reading import Store, list_files, read_one
-from polarnet.readers.sources import Reading
+from polarnet.readers.profiles import Reading, load_profiles
+from polarnet.readers.reading import list_files, pixels_of
 from polarnet.traits import IMPAIRED_MFR
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 _KEPT_SECONDS: Final = 7 * 24 * 3600
 """How long what was read waits for an interrupted import to be run again (our choice)."""
@@ -74,10 +68,10 @@ def read_exports(
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
         _private_file(link) as private,
     ):
-        plan = make_plan(Path(folder), clinical, Store(Path(temporary)), said, **settings)
+        plan = make_plan(Path(folder), clinical, Path(temporary), said, **settings)
         cohort = Cohort.concat(_parts(plan, said))
         if private:
-            _write_link(private, plan, Path(folder))
+            _write_link(private, plan)
     for line in plan.matched.doubts:
         if tell:
             tell(line)
@@ -164,60 +158,37 @@ def import_exports(
     if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
     place = _waiting_place(out)
-    with _alone(place, out):
+    with _alone(place, out), _private_file(link) as private:
         check_vacant(out)
-        with _private_file(link) as private:
-            cohort, lines = _imported(
-                folder, out, clinical, Store(place), draw, tell, private,
-                show_progress=show_progress, **settings,
-            )  # fmt: skip
+        reports: list[pd.DataFrame] = []
+
+        def beside(partial: Path) -> None:
+            reports.append(plan.account())
+            write_csv(reports[0], partial / "import_report.csv")
+            if draw:
+                some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
+                drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
+                draw(drawn, len(plan.names), partial / "contact_sheet.png")
+            if private:
+                _write_link(private, plan)
+
+        try:
+            plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
+            cohort = write_cohorts(_parts(plan, tell), out, beside)
+        except Exception as error:
+            # What waits there names studies; only an interrupted import will come back for it.
+            shutil.rmtree(place, ignore_errors=True)
+            if not isinstance(error, NothingImported):
+                raise
+            path = out.with_name(f"{out.name}_import_report.csv")
+            write_csv(error.report, path)
+            raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
         shutil.rmtree(place, ignore_errors=True)
     if link:
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
-    for line in lines:
+    for line in (*summary(reports[0]), *plan.matched.doubts):
         tell(line)
     return cohort
-
-
-def _imported(
-    folder: Path,
-    out: Path,
-    clinical: str | Path | None,
-    store: Store,
-    draw: Callable[[Cohort, int, Path], None] | None,
-    tell: Callable[[str], None],
-    private: Path | None,
-    **settings: Any,
-) -> tuple[Cohort, list[str]]:
-    """The cohort in `out`, and what is to be said at the end."""
-    keep_ids = bool(settings.get("keep_ids"))
-    reports: list[pd.DataFrame] = []
-    try:
-        plan = make_plan(folder, clinical, store, tell, **settings)
-
-        def beside(partial: Path) -> None:
-            report = account(plan.matched, plan.files, plan.rows, plan.clinical, plan.names,
-                             plan.paths if keep_ids else None, folder)  # fmt: skip
-            write_csv(report, partial / "import_report.csv")
-            reports.append(report)
-            if draw:
-                some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
-                studies = [list(plan.matched.studies)[k] for k in some]
-                draw(_cohort(plan, studies, []), len(plan.names), partial / "contact_sheet.png")
-            if private:
-                _write_link(private, plan, folder)
-
-        cohort = write_cohorts(_parts(plan, tell), out, beside)
-    except NothingImported as error:
-        shutil.rmtree(store.folder, ignore_errors=True)
-        path = out.with_name(f"{out.name}_import_report.csv")
-        write_csv(error.report, path)
-        raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
-    except Exception:
-        # What waits there names studies; only an interrupted import will come back for it.
-        shutil.rmtree(store.folder, ignore_errors=True)
-        raise
-    return cohort, [*summary(reports[0]), *plan.matched.doubts]
 
 
 def preview_exports(
@@ -227,7 +198,7 @@ def preview_exports(
     profiles: Sequence[str | Path] = PROFILES,
     scale: tuple[float, float] | None = None,
     series: str | Path | None = None,
-) -> FoundMap:
+) -> ExportedMap:
     """The first map of a folder that can be read, to look at its orientation.
 
     Raises
@@ -241,7 +212,7 @@ def preview_exports(
     )
     first_reason = ""
     for number, path in enumerate(list_files(Path(folder)), start=1):
-        found, problems = read_one(path, reading)
+        found, problems = read_maps(path, reading)
         if found:
             return found[0]
         first_reason = first_reason or f"file {number} {problems[0]}"
@@ -252,17 +223,16 @@ def _parts(plan: Plan, tell: Callable[[str], None]) -> Iterator[Cohort]:
     """The cohort, some studies at a time; ends with what is to be said about flow reserve."""
     studies = list(plan.matched.studies)
     disagree: list[str] = []
-    sources: dict[str, int] = {}
+    sources: Counter[str] = Counter()
     for start in range(0, len(studies), _PART):
         cohort = _cohort(plan, studies[start : start + _PART], disagree)
-        if plan.wants_mfr and "impaired_mfr_source" in cohort.clinical:
-            for source, n in cohort.clinical["impaired_mfr_source"].value_counts().items():
-                sources[str(source)] = sources.get(str(source), 0) + int(n)
+        if plan.clinical.wants_mfr and "impaired_mfr_source" in cohort.clinical:
+            sources.update(filter(None, cohort.clinical["impaired_mfr_source"]))
         yield cohort
     if disagree:
         tell(f"Sources disagree about MFR < 2.0 in {len(disagree)} studies: {listing(disagree)}")
-    if sources := {source: n for source, n in sources.items() if source}:
-        told = ", ".join(f"{source} ({n} studies)" for source, n in sources.items())
+    if sources:
+        told = ", ".join(f"{source} ({n} studies)" for source, n in sources.most_common())
         tell(f"{IMPAIRED_MFR} from: {told}")
 
 
@@ -271,7 +241,7 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     matched, size = plan.matched, plan.size
     maps = {}
     for map_type in matched.map_types:
-        stack = plan.store.pixels([matched.studies[study][map_type] for study in studies])
+        stack = pixels_of([matched.studies[study][map_type] for study in studies], plan.store)
         stack = [m if len(m) == size else disc_resampled(m, size) for m in stack]
         maps[map_type] = np.stack(stack).astype(np.float32, copy=False)
     index = pd.Index([plan.names[study] for study in studies], name="study_id")
@@ -291,7 +261,7 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
         stress_agent=stated["stress_agent"],
         software=stated["software"],
     )
-    if not plan.wants_mfr:
+    if not plan.clinical.wants_mfr:
         return cohort
     is_flow = cohort.unit == "mL/min/g" and {"rest", "stress"} <= cohort.maps.keys()
     if not is_flow and not {IMPAIRED_MFR, "mfr"} & set(table.columns):
@@ -330,7 +300,7 @@ def _private_file(path: str | Path | None) -> Iterator[Path | None]:
         check_absent()
 
 
-def _write_link(path: Path, plan: Plan, folder: Path) -> None:
+def _write_link(path: Path, plan: Plan) -> None:
     """The private table of who is who."""
     rows = [
         {
@@ -342,10 +312,7 @@ def _write_link(path: Path, plan: Plan, folder: Path) -> None:
         }
         for study, maps in plan.matched.studies.items()
     ]
-    numbered = [
-        {"files": number, "file_name": str(path.relative_to(folder)) if path != folder else path}
-        for number, path in enumerate(plan.paths, start=1)
-    ]
+    numbered = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
     table = pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)])
     # For its owner alone, from the first byte on.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -362,26 +329,19 @@ def _alone(place: Path, out: Path) -> Iterator[None]:
     ValueError: another import to it is running.
     """
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with place.with_suffix(".lock").open("a") as file:
-        if not _locked(file.fileno()):
-            raise ValueError(
-                f"Another import to {out} is running. Wait until it has ended, or choose another "
-                "--out."
-            )
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    """Lock a file until it is closed, or its process ends; False if another one has it."""
+    lock = FileLock(place.with_suffix(".lock"), timeout=0)
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # Some file systems have no locks: there, fingerprints keep pixels and ids together.
-        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-    return True
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"Another import to {out} is running. Wait until it has ended, or choose another --out."
+        ) from None
+    except (OSError, NotImplementedError):
+        pass  # some file systems have no locks: there, fingerprints keep pixels and ids together
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _waiting_place(out: Path) -> Path:

@@ -1,11 +1,11 @@
-"""What does the name of a file tell: whose map, and is it rest, stress or reserve?"""
+"""Name, ending and first bytes of a file: its kind, its study and its map type."""
 
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from polarnet.readers.profiles import Profile, default_of
+from polarnet.readers.profiles import Profile
 from polarnet.traits import MAP_TYPES
 
 NO_MAP_TYPE: Final = (
@@ -26,6 +26,104 @@ _OF_THE_KIND: Final = (
 _SEPARATORS: Final = " _.-+&,"
 """What stands between words of a name, and is no part of an id at its ends."""
 
+_KINDS: Final = {
+    "array": (".npy", ".npz", ".mat"),
+    "table": (".csv", ".tsv", ".txt", ".dat", ".asc", ".xlsx"),
+    "picture": (".png", ".jpg", ".jpeg"),
+}
+
+_OTHER_ENDINGS: Final = dict.fromkeys(
+    (
+        ".pdf", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".json", ".xml", ".html", ".sav",
+        ".dta", ".nii", ".log", ".md",
+    ),
+    "is no export of maps",
+) | {
+    **dict.fromkeys((".xls", ".xlsb", ".xlsm", ".ods"), "workbooks are not read: save it as .xlsx"),
+    **dict.fromkeys(
+        (".zip", ".gz", ".rar", ".7z", ".tar"), "is an archive: unpack it and import the folder"
+    ),
+    ".bin": "files do not say their rows and columns: export a table instead",
+}  # fmt: skip
+"""Endings that a message may repeat, because they are part of nobody's name, and what it says."""
+
+_FIRST_ELEMENT: Final = b"\x02\x00\x00\x00UL"
+"""With which a DICOM file begins that lost its preamble: the length of its group 2."""
+
+_BEGINNINGS: Final = {
+    b"PK\x03\x04": "is an archive or a workbook: unpack it, or give it the ending .xlsx",
+    b"\x1f\x8b": "is a gzip archive: unpack it",
+    b"Rar!": "is a RAR archive: unpack it",
+    b"7z\xbc\xaf": "is a 7-Zip archive: unpack it",
+    b"%PDF": "is a PDF document, which holds no numbers of a map",
+    b"\x89PNG": "is a picture: give it the ending .png",
+    b"\xff\xd8\xff": "is a picture: give it the ending .jpg",
+    b"\x93NUMPY": "is an array of NumPy: give it the ending .npy",
+    b"MATLAB 5.0": "is a MATLAB file: give it the ending .mat",
+    b"\x89HDF": "is an HDF5 file: save it in MATLAB by save -v7",
+    b"\xd0\xcf\x11\xe0": "is an old Office file: save it as .xlsx",
+}
+"""How files of other kinds begin, and what is said of them."""
+
+_IDENTIFYING: Final = tuple(n.to_bytes(2, "little") for n in (0, 1, 5, 8, 0x12, 0x16, 0x18))
+"""Elements of group 8 with which a DICOM dataset may begin."""
+
+
+def file_kind(path: Path) -> str:
+    """Kind of an export file: "array", "table", "picture" or "dicom".
+
+    Raises
+    ------
+    ValueError: it is none; says what it is and what to do. Endings of other kinds may be part of a
+        person's name and are not repeated.
+    """
+    ending = path.suffix.lower()
+    kind = next((kind for kind, endings in _KINDS.items() if ending in endings), "")
+    if kind in ("array", "picture"):
+        return kind
+    head = _beginning(path)
+    if head[128:132] == b"DICM" or head.startswith(_FIRST_ELEMENT):
+        return "dicom"
+    is_called_dicom = ending in (".dcm", ".ima")
+    said = _OTHER_ENDINGS.get(ending, "")
+    if ending != ".xlsx" and not said and (what := _disguise(head)):
+        raise ValueError(what)
+    if kind:
+        return kind
+    if is_called_dicom:
+        raise ValueError("has the ending of DICOM and is none: was it cut short or encrypted?")
+    raise ValueError(f"{ending} {said}" if said else "a file of this ending is no export of maps")
+
+
+def lacks_preamble(path: Path) -> bool:
+    """Whether a DICOM file begins with its first element, and not with 128 bytes and `DICM`.
+
+    The numbers in it are as certain (PS3.10, 7.1).
+    """
+    head = _beginning(path)
+    return head.startswith(_FIRST_ELEMENT) and head[128:132] != b"DICM"
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(132)
+
+
+def _disguise(head: bytes) -> str:
+    """What a file is that has the ending of another kind, "" where it is not known.
+
+    Programs and mail servers take endings away, or give others.
+    """
+    for start, what in _BEGINNINGS.items():
+        if head.startswith(start):
+            return what
+    if head.startswith(b"\x08\x00") and head[2:4] in _IDENTIFYING:
+        return (
+            "is DICOM without the beginning of a DICOM file, as old programs save it: save it "
+            "again with it, for example by dcmconv of DCMTK"
+        )
+    return ""
+
 
 def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     """Study and map type in the name of a file, "" for what it does not tell.
@@ -44,7 +142,7 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
             if other not in ("", map_type):
                 raise ValueError(f"its name says {other} and {map_type} at once")
             return groups["study"].strip(), map_type
-    if profile.files != default_of("files"):
+    if profile.files != Profile.files:
         return "", ""
     left, in_name = _without_words(path.stem, profile)
     if not in_name:
@@ -58,7 +156,7 @@ def study_in_name(path: Path, profile: Profile) -> str:
     By the profile's own pattern, where it has one; else the name without words for map types, or
     the folder's, where nothing else is left.
     """
-    if profile.files != default_of("files"):
+    if profile.files != Profile.files:
         match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
         return match["study"].strip() if match else path.stem
     left = path.stem

@@ -1,116 +1,212 @@
-"""Which polar maps does one export file hold: numbers, geometry, unit, study and map type."""
+"""The polar maps of one export file: numbers, study, map type, unit and geometry."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import disc_mask, segment_map
+from polarnet.anatomy import disc_mask, segment_map, segment_means
 from polarnet.cohort import RECOVERED
-from polarnet.readers.filenames import NO_MAP_TYPE, ROWS_WITHOUT_MAP_TYPE, name_tells, study_in_name
+from polarnet.readers import plausibility
+from polarnet.readers.apart import read_apart
+from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.exportedmap import ExportedMap, unpacked
+from polarnet.readers.filenames import (
+    NO_MAP_TYPE,
+    ROWS_WITHOUT_MAP_TYPE,
+    file_kind,
+    name_tells,
+    study_in_name,
+)
 from polarnet.readers.geometry import rings_to_disc, segments_to_disc, square_to_disc, upright
-from polarnet.readers.matrices import SMALLEST
-from polarnet.readers.numbers import Numbers
-from polarnet.readers.plausibility import (
-    Levels,
-    check_image,
-    check_range,
-    doubts_of_square,
-    levels_of,
-    range_of,
+from polarnet.readers.headings import Heading, is_headed, read_heading
+from polarnet.readers.matrices import (
+    SEARCHED,
+    SMALLEST,
+    is_nearly_matrix,
+    odd_cell,
+    read_matrix,
+    without_counts,
 )
-from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.cells import in_order
-from polarnet.readers.sources import (
-    ARRAY_FILES,
-    PICTURE_FILES,
-    TABLE_FILES,
-    Reading,
-    read_numbers,
-)
+from polarnet.readers.profiles import Profile, Reading
+from polarnet.readers.sectors import read_sectors
+from polarnet.readers.segments.cells import SMALLEST_DIVISION, in_order
+from polarnet.readers.segments.table import read_segments
+from polarnet.readers.tables import read_sheet
 from polarnet.readers.units import conversion
-
-MAP_FILES: Final = (*TABLE_FILES, *ARRAY_FILES, *PICTURE_FILES)
 
 LARGEST: Final = 1024
 """Rows of a square map (our choice): no workstation exports more."""
 
 
-@dataclass(frozen=True, eq=False)
-class FoundMap:
-    """One polar map of a file.
-
-    Attributes
-    ----------
-    study
-        Id as the file or its name gives it; "" for a DICOM file, which has `ids`.
-    map_type
-        "rest", "stress" or "reserve".
-    values
-        (size, size) float32 in `unit`, our orientation, 0 outside the disc.
-    unit
-        "mL/min/g", "percent", or "" for reserve.
-    unit_text
-        As written by the file, the profile or the user.
-    shape
-        Of the numbers in the file, for people to read: "48 x 48", "20 rings", "17 segments".
-    profile
-        Name of the profile that the file was read with.
-    low, high
-        Over the disc, in `unit`.
-    levels
-        By which it is compared with the other maps of its study and cohort.
-    ids, origin, source
-        As of `Numbers`.
-    note
-        What the user should know of it, "" for nothing.
-    """
-
-    study: str
-    map_type: str
-    values: np.ndarray
-    low: float
-    high: float
-    levels: Levels
-    unit: str
-    unit_text: str
-    shape: str
-    profile: str
-    ids: Mapping[str, str]
-    origin: Mapping[str, str]
-    source: str
-    note: str
-
-
-def read_map_file(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
-    """Every polar map of a file.
+def read_maps(path: Path, reading: Reading) -> tuple[list[ExportedMap], list[str]]:
+    """Every polar map of a file; whatever the file does, the other files are read.
 
     Returns
     -------
-    The maps, and why others in the file cannot be used.
+    The maps in the frame of polarnet, and why the file, or others in it, cannot be used. No reason
+    repeats the name of the file, which may be a person's.
+    """
+    found: list[ExportedMap] = []
+    problems: list[str] = []
+    try:
+        several = read_numbers(path, reading)
+        for numbers in several:
+            try:
+                found.append(_as_map(path, numbers, reading, is_one=len(several) == 1))
+            except ValueError as error:
+                problems.append(str(error).rstrip("."))
+        return found, problems
+    except OSError as error:
+        return [], [f"cannot be read ({error.strerror or type(error).__name__})"]
+    except ValueError as error:
+        # Messages of deeper readers begin with the file's name.
+        return [], [str(error).removeprefix(path.name).lstrip(": ").rstrip(".")]
+    except MemoryError:
+        return [], ["is too large for this machine's memory"]
+    except Exception as error:
+        # A damaged file may trip any library in any way; it must not end the import.
+        return [], [f"cannot be read ({type(error).__name__})"]
+
+
+# === Numbers, and what the file says of them ===
+
+
+def read_numbers(path: Path, reading: Reading) -> list[ExportedMap]:
+    """Numbers of every map of a file, each with what the file itself says of it.
 
     Raises
     ------
-    ValueError: the file as a whole holds no map; no message repeats the name of the file.
+    ValueError: the file as a whole holds no map.
     """
-    found: list[FoundMap] = []
-    problems: list[str] = []
-    several = read_numbers(path, reading)
-    for numbers in several:
-        try:
-            if numbers.problem:
-                raise ValueError(numbers.problem)
-            profile = _fitting(numbers, reading.profiles)
-            study, map_type = _named(path, numbers, profile, is_one=len(several) == 1)
-            found.append(_as_map(numbers, study, map_type, reading.unit, profile))
-        except ValueError as error:
-            problems.append(str(error).rstrip("."))
-    return found, problems
+    kind = file_kind(path)
+    if kind == "array":
+        return _from_arrays(path, reading.profiles)
+    if kind == "table":
+        return _from_table(path, reading)
+    # Only here, because they load pydicom, Pillow and SciPy.
+    from polarnet.readers.pictures import NO_SCALE, read_dicom, read_picture
+
+    if kind == "dicom":
+        return unpacked(read_apart(read_dicom, path, reading))
+    if reading.screen is None:
+        raise ValueError(NO_SCALE)
+    _, map_type = name_tells(path, reading.screen)
+    if not map_type:
+        raise ValueError(NO_MAP_TYPE)
+    return unpacked(read_apart(read_picture, path, map_type, reading))
 
 
-def _fitting(numbers: Numbers, profiles: Sequence[Profile]) -> Profile:
+def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[ExportedMap]:
+    """Arrays that are named after a map, or the only one."""
+    arrays = read_arrays(path)
+    # Pixel sizes, angles and limits stand beside the maps.
+    arrays = {n: a for n, a in arrays.items() if a.size >= SMALLEST_DIVISION} or arrays
+    headings = {name: _array_heading(name, profiles) for name in arrays}
+    usable = {name: h for name, h in headings.items() if not h.other and not h.problem}
+    if not usable:
+        other = next((h.other for h in headings.values() if h.other), "several maps at once")
+        raise ValueError(f"holds arrays of {other}, and none of flow")
+    named = {name: h.map_type for name, h in usable.items() if h.map_type}
+    if not named:
+        if len(usable) > 1:
+            raise ValueError(f"holds {len(usable)} arrays, none named rest, stress or reserve")
+        named = dict.fromkeys(usable, "")
+    found = []
+    for map_type in dict.fromkeys(named.values()):
+        names = [name for name, named_type in named.items() if named_type == map_type]
+        flows = [name for name in names if usable[name].is_flow] if len(names) > 1 else names
+        if len(flows) != 1:
+            raise ValueError(f"holds {len(names)} arrays for {map_type}, and one is needed")
+        values = arrays[flows[0]]
+        problem = ""
+        if values.ndim > 2:
+            shape = " x ".join(map(str, values.shape))
+            problem = (
+                f"is a stack of {shape}, whose order is not known: save each map as an array of "
+                "its own, named rest, stress or reserve"
+            )
+        found.append(ExportedMap(values, map_type=map_type, problem=problem))
+    return found
+
+
+def _array_heading(name: str, profiles: Sequence[Profile]) -> Heading:
+    """What an array's name says by the words of the profiles: "MBF_rest", "result.stress"."""
+    headings = [read_heading(name.replace(".", " "), profile) for profile in profiles]
+    return next((h for h in headings if h.map_type), headings[0])
+
+
+def _from_table(path: Path, reading: Reading) -> list[ExportedMap]:
+    """A matrix, or a table of segments."""
+    if path.suffix.lower() != ".xlsx" and (plain := read_plain_matrix(path)) is not None:
+        values, note = without_counts(plain)
+        return [ExportedMap(values, note=note)]
+    sheet = read_sheet(path)
+    tables = [p for p in reading.profiles if p.layout == "segments"]
+    is_ragged = any(
+        p.layout == "rings" and p.rings_are == "rows" and not p.sectors for p in reading.profiles
+    )
+    if (rings := read_sectors(sheet, reading.profiles)) is not None:
+        return [rings]
+    if (matrix := read_matrix(sheet, (tables or reading.profiles)[0], is_ragged)) is not None:
+        return [matrix]
+    if not tables:
+        raise ValueError(odd_cell(sheet) or "holds no matrix of numbers")
+    try:
+        segments = read_segments(sheet, tables[0], reading.study_heading)
+    except ValueError as error:
+        # A matrix with a word in it; a table with headings has a reason of its own.
+        is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
+        raise ValueError((is_matrix and odd_cell(sheet)) or str(error)) from None
+    return [replace(s, note="; ".join(filter(None, (sheet.note, s.note)))) for s in segments]
+
+
+# === The map in the frame of polarnet ===
+
+
+def _as_map(path: Path, numbers: ExportedMap, reading: Reading, is_one: bool) -> ExportedMap:
+    """The map in our orientation and a cohort's unit, measured; sound, or ValueError."""
+    if numbers.problem:
+        raise ValueError(numbers.problem)
+    profile = _fitting(numbers, reading.profiles)
+    study, map_type = _named(path, numbers, profile, is_one)
+    disc, shape = _on_disc(numbers.values, profile)
+    is_square = profile.layout == "square"
+    low, high, mean = plausibility.range_of(disc)
+    if numbers.source == "DICOM":
+        plausibility.check_image(np.asarray(numbers.values), disc, is_square)
+    notes = (
+        plausibility.doubts_of_square(np.asarray(numbers.values), disc, mean) if is_square else []
+    )
+    if high - low <= 1e-9 * high:
+        notes.append("all its values are the same")
+    unit, factor, text, note = _unit(numbers.unit, map_type, reading.unit, profile)
+    notes = [note, plausibility.check_range(factor * mean, factor * high, unit, map_type), *notes]
+    is_zero = _zeros(numbers.values, disc, profile)
+    lost, zeros = plausibility.lost_segments(is_zero)
+    return replace(
+        numbers,
+        study=study,
+        map_type=map_type,
+        values=(factor * disc).astype(np.float32),
+        unit=unit,
+        note="; ".join(filter(None, (*notes, numbers.note))),
+        unit_in_file=text,
+        shape=f"{shape}, {numbers.source}" if numbers.source else shape,
+        profile=profile.name,
+        low=factor * low,
+        high=factor * high,
+        mean=factor * mean,
+        lowest_segment=factor * float(segment_means(disc).min()),
+        top=max(float(np.nanmax(ring)) for ring in _rings(numbers.values)),
+        lost=lost,
+        zeros=zeros,
+    )
+
+
+def _fitting(numbers: ExportedMap, profiles: Sequence[Profile]) -> Profile:
     """First profile whose geometry the numbers have."""
     for profile in profiles:
         if _fits(numbers, profile):
@@ -124,7 +220,7 @@ def _fitting(numbers: Numbers, profiles: Sequence[Profile]) -> Profile:
     )
 
 
-def _fits(numbers: Numbers, profile: Profile) -> bool:
+def _fits(numbers: ExportedMap, profile: Profile) -> bool:
     values = numbers.values
     if numbers.source == RECOVERED or profile.layout == "screen":
         return numbers.source == RECOVERED and profile.layout == "screen"
@@ -161,7 +257,7 @@ def _shape(values: np.ndarray | list[np.ndarray]) -> str:
     return " x ".join(map(str, values.shape)) + (" values" if values.ndim == 1 else "")
 
 
-def _named(path: Path, numbers: Numbers, profile: Profile, is_one: bool) -> tuple[str, str]:
+def _named(path: Path, numbers: ExportedMap, profile: Profile, is_one: bool) -> tuple[str, str]:
     """Study and map type: from the file where it says so, else from its name."""
     study, map_type = numbers.study, numbers.map_type
     if (study and map_type) or numbers.ids:
@@ -192,39 +288,6 @@ def _on_disc(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[n
     if not isinstance(values, list):
         values = list(values if profile.rings_are == "rows" else values.T)
     return rings_to_disc(values, profile), f"{len(values)} rings"
-
-
-def _as_map(numbers: Numbers, study: str, map_type: str, stated: str, profile: Profile) -> FoundMap:
-    """The map in our orientation and a cohort's unit; sound, or refused."""
-    values, shape = _on_disc(numbers.values, profile)
-    picture, is_square = numbers.values, profile.layout == "square"
-    lowest, highest, mean = range_of(values)
-    if numbers.source == "DICOM":
-        check_image(np.asarray(picture), values, is_square)
-    notes = doubts_of_square(np.asarray(picture), values, mean) if is_square else []
-    if highest - lowest <= 1e-9 * highest:
-        notes.append("all its values are the same")
-    unit, factor, text, note = _unit(numbers.unit, map_type, stated, profile)
-    is_zero = _zeros(numbers.values, values, profile)
-    top = max(float(np.nanmax(ring)) for ring in _rings(numbers.values))
-    lowest, highest, mean = factor * lowest, factor * highest, factor * mean
-    notes = [note, check_range(mean, highest, unit, map_type), *notes]
-    return FoundMap(
-        study=study,
-        map_type=map_type,
-        values=(factor * values).astype(np.float32),
-        low=lowest,
-        high=highest,
-        levels=levels_of(values, is_zero, factor, top, numbers.bits),
-        unit=unit,
-        unit_text=text,
-        shape=f"{shape}, {numbers.source}" if numbers.source else shape,
-        profile=profile.name,
-        ids=numbers.ids,
-        origin=numbers.origin,
-        source=numbers.source,
-        note="; ".join(filter(None, (*notes, numbers.note))),
-    )
 
 
 def _rings(values: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:

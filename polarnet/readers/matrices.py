@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import is_headed, is_title, read_heading
-from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import cell_count, has_decimal_comma, how_to_mend
 from polarnet.readers.sheets import Sheet
@@ -26,7 +26,7 @@ _ECAT: Final = {1, 9, 18, 32}
 _INFINITE: Final = ("inf", "infinity")
 
 
-def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> Numbers | None:
+def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> ExportedMap | None:
     """The matrix of a sheet, or None where it holds something else than one.
 
     Titles above it are left out, and so are rows and columns that only count; empty cells and NaN
@@ -69,7 +69,7 @@ def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> Numb
     else:
         values, note = without_counts(values)
     maps = {h.map_type for h in headings if h.map_type}
-    return Numbers(
+    return ExportedMap(
         values,
         map_type=maps.pop() if len(maps) == 1 else "",
         unit=next((h.unit for h in headings if h.unit), ""),

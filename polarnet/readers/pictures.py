@@ -22,7 +22,8 @@ from polarnet.readers.dicom.file import (
     whole,
 )
 from polarnet.readers.dicom.numbers import numbers_of_frame
-from polarnet.readers.numbers import Asked, Numbers, packed
+from polarnet.readers.exportedmap import ExportedMap, packed
+from polarnet.readers.profiles import Reading
 from polarnet.readers.screens import recover_map
 
 NO_SCALE: Final = (
@@ -35,7 +36,7 @@ MOST_FRAMES: Final = 8
 """More frames than this are slices or beats (our choice): a study has three maps."""
 
 
-def read_dicom(path: Path, asked: Asked) -> bytes:
+def read_dicom(path: Path, reading: Reading) -> bytes:
     """Maps of a DICOM file, packed.
 
     Raises
@@ -50,24 +51,24 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
         raise ValueError(f"is a volume or a film of {n_frames} frames, not a polar map")
     if n_frames > MOST_FRAMES:
         raise ValueError(f"is a volume of {n_frames} frames, not a polar map")
-    if is_screen and not asked.scale:
+    if is_screen and not reading.screen:
         raise ValueError(NO_SCALE)
     stored = read_frames(path, header)
     ids, source = identity(header), origin(header)
-    listed = next((asked.series[k] for k in series_keys(header) if k in asked.series), "")
+    listed = next((reading.series[k] for k in series_keys(header) if k in reading.series), "")
     if is_screen:
         picture = stored[0]
         if n_samples == 3 and picture.dtype != np.uint8:
             raise ValueError("is a screen with more than 8 bits a colour: export it with 8")
         if n_samples == 1:
             picture = _eight_bits(apply_color_lut(picture, header))
-        map_type = _decided(map_type_of(header, 0, "", False, asked.words), listed, header)
-        return packed([replace(_recovered(picture, map_type, asked), ids=ids, origin=source)])
+        map_type = _decided(map_type_of(header, 0, "", False, reading.words), listed, header)
+        return packed([replace(_recovered(picture, map_type, reading), ids=ids, origin=source)])
     several = []
     for frame in range(n_frames):
-        found = numbers_of_frame(header, stored[frame], frame, asked.unit)
+        found = numbers_of_frame(header, stored[frame], frame, reading.unit)
         map_type = map_type_of(
-            header, frame, found.words, found.is_reserve, asked.words, found.unit
+            header, frame, found.words, found.is_reserve, reading.words, found.unit
         )
         map_type = _decided(map_type, listed, header) if n_frames == 1 else map_type
         if found.unit == "1" and map_type in ("rest", "stress"):
@@ -75,7 +76,7 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
         if map_type == "reserve" and found.unit not in ("", "1"):
             raise ValueError(f"is described as reserve, but its numbers are {found.unit}")
         several.append(
-            Numbers(
+            ExportedMap(
                 found.values,
                 map_type=map_type,
                 unit="" if found.unit == "1" else found.unit,
@@ -91,7 +92,7 @@ def read_dicom(path: Path, asked: Asked) -> bytes:
     return packed(several)
 
 
-def read_picture(path: Path, map_type: str, asked: Asked) -> bytes:
+def read_picture(path: Path, map_type: str, reading: Reading) -> bytes:
     """The map on a screen shot (PNG or JPEG), packed.
 
     Raises
@@ -114,7 +115,7 @@ def read_picture(path: Path, map_type: str, asked: Asked) -> bytes:
         if str(error).startswith(("has ", "is ")):
             raise
         raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
-    return packed([_recovered(picture, map_type, asked)])
+    return packed([_recovered(picture, map_type, reading)])
 
 
 def _bits_of_picture(header: Dataset, stored: np.ndarray) -> int:
@@ -126,19 +127,23 @@ def _bits_of_picture(header: Dataset, stored: np.ndarray) -> int:
     return bits if bits <= 8 or int(stored.max()) == highest else 0
 
 
-def _recovered(picture: np.ndarray, map_type: str, asked: Asked) -> Numbers:
+def _recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedMap:
     """The map on a screen; nothing else of the picture is kept, because it may name people."""
-    if map_type not in asked.scale:
+    screen = reading.screen
+    scale = dict(screen.scale) if screen else {}
+    if screen is None or map_type not in scale:
         raise ValueError(
             f"no scale is stated for {map_type} screens: state it in a profile, as "
             f"scale: {{{map_type}: [0, 5]}}"
         )
-    low, high = asked.scale[map_type]
-    found = recover_map(picture, low=low, high=high, disc=asked.disc, bar=asked.bar)
+    low, high = scale[map_type]
+    found = recover_map(
+        picture, low=low, high=high, disc=screen.disc or None, bar=screen.bar or None
+    )
     covered = f"{100 * found.filled:.1f} % of it was covered and is filled"
     way = f"{RECOVERED}, low end of the bar at its bottom or left"
     notes = "; ".join(part for part in (way, covered, found.note) if part)
-    return Numbers(found.values, map_type=map_type, note=notes, source=RECOVERED)
+    return ExportedMap(found.values, map_type=map_type, note=notes, source=RECOVERED)
 
 
 def _decided(said: str, listed: str, header: Dataset) -> str:

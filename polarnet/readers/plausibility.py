@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from polarnet.anatomy import disc_mask, polar_coordinates, segment_means
 from polarnet.cohort import RESERVE_RANGE
+from polarnet.readers.exportedmap import ExportedMap
 
 _LEAST_FLOW: Final = 0.1
 """mL/min/g, below which no ventricle's mean lies (our choice; scars have 0.25 to 0.4)."""
@@ -80,69 +80,30 @@ def range_of(values: np.ndarray) -> tuple[float, float, float]:
     return lowest, highest, mean
 
 
-@dataclass(frozen=True)
-class Levels:
-    """What a map is looked at for, beside the other maps of its study and cohort.
-
-    Attributes
-    ----------
-    mean, lowest
-        Over the disc, and of the lowest segment, in the unit of the cohort.
-    top
-        Highest number as it stands in the file.
-    lost
-        Segments that are exactly 0.
-    zeros
-        Share of the disc that is exactly 0.
-    bits
-        Of a picture that does not say what its numbers are, and has 8 bits at most or reaches the
-        top of its range; else 0.
-    """
-
-    mean: float
-    lowest: float
-    top: float
-    lost: tuple[int, ...] = ()
-    zeros: float = 0.0
-    bits: int = 0
-
-
-Doubt = tuple[bool, str]
-"""Whether it is certain, so that the map is refused, and what to say."""
-
-
-def levels_of(
-    values: np.ndarray, is_zero: np.ndarray, factor: float, top: float, bits: int
-) -> Levels:
-    """Levels of a map (size, size) whose numbers become flow by `factor`.
+def lost_segments(is_zero: np.ndarray) -> tuple[tuple[int, ...], float]:
+    """Segments without value, and the share of the disc that has none.
 
     Parameters
     ----------
     is_zero
         (size, size), where the file has exactly 0.
     """
-    inside = disc_mask(len(values))
-    lost: tuple[int, ...] = ()
-    if zeros := float(is_zero[inside].mean()):
-        shares = segment_means(is_zero.astype(float))
-        lost = tuple(int(k) + 1 for k in np.flatnonzero(shares >= _LOST_SEGMENT))
-    return Levels(
-        mean=factor * float(values[inside].mean()),
-        lowest=factor * float(segment_means(values).min()),
-        top=top,
-        lost=lost,
-        zeros=zeros,
-        bits=bits,
-    )
+    zeros = float(is_zero[disc_mask(len(is_zero))].mean())
+    shares = segment_means(is_zero.astype(float)) if zeros else np.zeros(17)
+    return tuple(int(k) + 1 for k in np.flatnonzero(shares >= _LOST_SEGMENT)), zeros
 
 
-def doubts_of_study(maps: Mapping[str, Levels], unit: str) -> list[Doubt]:
+Doubt = tuple[bool, str]
+"""Whether it is certain, so that the map is refused, and what to say."""
+
+
+def doubts_of_study(maps: Mapping[str, ExportedMap], unit: str) -> list[Doubt]:
     """What cannot be, or hardly can be, in one study of these maps.
 
     Parameters
     ----------
     maps
-        Map type -> levels.
+        Map type -> map.
     unit
         Of its cohort: "mL/min/g" or "percent".
     """
@@ -152,43 +113,43 @@ def doubts_of_study(maps: Mapping[str, Levels], unit: str) -> list[Doubt]:
     return doubts
 
 
-def _of_map(map_type: str, levels: Levels, unit: str) -> Iterator[Doubt]:
+def _of_map(map_type: str, found: ExportedMap, unit: str) -> Iterator[Doubt]:
     is_flow = unit == "mL/min/g"
-    if levels.lost:
-        many = "s" if len(levels.lost) > 1 else ""
-        where = f"segment{many} {', '.join(map(str, levels.lost))}"
+    if found.lost:
+        many = "s" if len(found.lost) > 1 else ""
+        where = f"segment{many} {', '.join(map(str, found.lost))}"
         why = "is a missing value written as 0, or does the ventricle not fill the picture?"
         yield is_flow, f"its {map_type} is exactly 0 in {where}: {why}"
-    elif levels.zeros >= _ZEROS[0]:
-        told = f"its {map_type} is exactly 0 in {100 * levels.zeros:.0f} % of the disc"
-        yield is_flow and levels.zeros >= _ZEROS[1], told
+    elif found.zeros >= _ZEROS[0]:
+        told = f"its {map_type} is exactly 0 in {100 * found.zeros:.0f} % of the disc"
+        yield is_flow and found.zeros >= _ZEROS[1], told
     if map_type == "reserve":
         low, usual_low, usual_high, _ = _GLOBAL_MFR
-        if not usual_low <= levels.mean <= usual_high:
-            yield levels.mean < low, f"its mean flow reserve is {levels.mean:.2f}"
+        if not usual_low <= found.mean <= usual_high:
+            yield found.mean < low, f"its mean flow reserve is {found.mean:.2f}"
     elif is_flow:
-        yield from _of_flow(map_type, levels)
+        yield from _of_flow(map_type, found)
 
 
-def _of_flow(map_type: str, levels: Levels) -> Iterator[Doubt]:
-    if not levels.lost and levels.lowest < _LEAST_FLOW:
-        lowest = f"its {map_type} is {levels.lowest:.2g} mL/min/g in a segment"
+def _of_flow(map_type: str, found: ExportedMap) -> Iterator[Doubt]:
+    if not found.lost and found.lowest_segment < _LEAST_FLOW:
+        lowest = f"its {map_type} is {found.lowest_segment:.2g} mL/min/g in a segment"
         yield False, f"{lowest}, and scars have 0.25 to 0.4"
     low, high = _USUAL_MEAN[map_type]
-    if not low <= levels.mean <= high:
-        yield False, f"its mean {map_type} is {levels.mean:.2g} mL/min/g: is the unit right?"
-    is_full = is_full_scale(levels.top)
-    picture = f"its {map_type} is a picture of {levels.bits} bits that says no unit"
-    if 0 < levels.bits <= 8 and is_full:
-        yield True, f"{picture} and ends at {levels.top:g}: its own scale, and no flow"
-    elif 0 < levels.bits <= 8 or (levels.bits and is_full):
+    if not low <= found.mean <= high:
+        yield False, f"its mean {map_type} is {found.mean:.2g} mL/min/g: is the unit right?"
+    is_full = is_full_scale(found.top)
+    picture = f"its {map_type} is a picture of {found.bits} bits that says no unit"
+    if 0 < found.bits <= 8 and is_full:
+        yield True, f"{picture} and ends at {found.top:g}: its own scale, and no flow"
+    elif 0 < found.bits <= 8 or (found.bits and is_full):
         yield False, f"{picture}: was it scaled to its own maximum?"
-    elif is_full_scale(levels.top, _TOPS_OF_BITS):
-        top = f"its {map_type} ends at {levels.top:g}, as pictures do"
+    elif is_full_scale(found.top, _TOPS_OF_BITS):
+        top = f"its {map_type} ends at {found.top:g}, as pictures do"
         yield False, f"{top}: was it scaled to its own maximum?"
 
 
-def _of_pair(rest: Levels, stress: Levels) -> Iterator[Doubt]:
+def _of_pair(rest: ExportedMap, stress: ExportedMap) -> Iterator[Doubt]:
     if rest.top != stress.top and _ends_as_jpeg(rest.top) and _ends_as_jpeg(stress.top):
         tops = f"rest and stress end at {rest.top:g} and {stress.top:g}, as pictures of 8 bits do"
         yield True, f"{tops}: was each scaled to its own maximum? Then it is no flow"
@@ -219,37 +180,35 @@ def _scaled(maps: str, top: float) -> str:
     return f"{maps} end at {top:g}: was each scaled to its own maximum, or cut off there?"
 
 
-def doubts_of_cohort(maps: Mapping[str, Sequence[Levels]]) -> dict[tuple[str, float], Doubt]:
+def doubts_of_cohort(
+    maps: Mapping[str, Sequence[ExportedMap]],
+) -> Iterator[tuple[str, float, Doubt]]:
     """Flow maps of different studies that all reach the very same value.
 
     Parameters
     ----------
     maps
-        Map type -> levels of every study, in mL/min/g.
+        Map type -> map of every study, in mL/min/g.
 
     Returns
     -------
-    (Map type, highest number as in the file) -> what to say of each such map.
+    Map type, highest number as in the file, and what to say of each such map.
     """
-    found = {}
     for map_type, of_type in maps.items():
-        if not of_type:
-            continue
-        top, n = Counter(levels.top for levels in of_type).most_common(1)[0]
-        if n > 1 and n >= _MANY_ALIKE * len(of_type):
-            # Reserve may be cut off at 10.
-            is_certain = map_type != "reserve" and is_full_scale(top)
-            told = _scaled(f"{n} of {len(of_type)} {map_type} maps", top)
-            found[map_type, top] = is_certain, told
-    return found
+        for top, n in Counter(found.top for found in of_type).most_common(1):
+            if n > 1 and n >= _MANY_ALIKE * len(of_type):
+                # Reserve may be cut off at 10.
+                is_certain = map_type != "reserve" and is_full_scale(top)
+                told = _scaled(f"{n} of {len(of_type)} {map_type} maps", top)
+                yield map_type, top, (is_certain, told)
 
 
-def doubts_of_unit(maps: Mapping[str, Sequence[Levels]]) -> list[str]:
+def doubts_of_unit(maps: Mapping[str, Sequence[ExportedMap]]) -> list[str]:
     """Lines about a cohort whose flow as a whole is not that of people."""
     lines = []
     for map_type, (low, high) in _USUAL_MEDIAN.items():
         if of_type := maps.get(map_type):
-            median = float(np.median([levels.mean for levels in of_type]))
+            median = float(np.median([one.mean for one in of_type]))
             if not low <= median <= high:
                 lines.append(
                     f"Median of mean {map_type} flow is {median:.2g} mL/min/g, and is usually "

@@ -1,10 +1,10 @@
-"""How one product writes its maps: geometry, unit and file names, as data."""
+"""How files are to be read: what a product writes, as data, and what the user states."""
 
 import difflib
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -173,9 +173,41 @@ class Profile:
         return next((m for m, words in self.map_words if word in words), None)
 
 
-def default_of(setting: str) -> Any:
-    """What a setting is where a profile does not say it."""
-    return next(field.default for field in fields(Profile) if field.name == setting)
+@dataclass(frozen=True)
+class Reading:
+    """How files are to be read.
+
+    Attributes
+    ----------
+    profiles
+        Tried in order; the first whose geometry fits is used.
+    unit
+        As stated by the user; "" where file or profile say it.
+    study_heading
+        Of the column with the study, in tables with one row per study.
+    series
+        UID, number or description of a DICOM series, in small letters -> map type.
+    """
+
+    profiles: tuple[Profile, ...]
+    unit: str = ""
+    study_heading: str = ""
+    series: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def screen(self) -> Profile | None:
+        """The profile of screens; None where nobody states what their colours mean."""
+        return next((p for p in self.profiles if p.layout == "screen" and p.scale), None)
+
+    @property
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """Map type -> words for it in the description of a series."""
+        words: dict[str, tuple[str, ...]] = {}
+        for profile in self.profiles:
+            for map_type, some in profile.map_words:
+                # In a series description MPR is a way to cut a volume.
+                words[map_type] = (*words.get(map_type, ()), *(w for w in some if w != "mpr"))
+        return words
 
 
 def profile_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Every file of a folder read once: several at a time, and kept until the import is finished."""
+"""The files of a folder, each read once: several at a time, kept until the import is finished."""
 
 import hashlib
 import json
@@ -7,11 +7,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,10 +19,9 @@ from polarnet import __version__
 from polarnet.cohort import map_digest
 from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
-from polarnet.readers.beginnings import disguise, is_dicom
-from polarnet.readers.mapfiles import MAP_FILES, FoundMap, read_map_file
-from polarnet.readers.plausibility import Levels
-from polarnet.readers.sources import Reading
+from polarnet.readers.exportedmap import ExportedMap
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading
 
 CHUNK: Final = 64
 """Files read at once, and lost at most by an interruption (our choice)."""
@@ -38,102 +37,29 @@ _CHANGED: Final = (
     "user's cache? Run the import again."
 )
 
-_OTHER_ENDINGS: Final = (
-    ".pdf", ".dcm", ".ima", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".xls", ".json",
-    ".xml", ".zip", ".html", ".sav", ".dta", ".nii", ".gz", ".log", ".md",
-)  # fmt: skip
-"""Endings that a message may repeat."""
-
 _IGNORED: Final = (
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
     "system volume information", "lost+found", "#recycle", "#snapshot",
 )  # fmt: skip
 
 _TOLD: Final = (*_IGNORED[:3], "__macosx", "@eadir", ".ds_store", ".ipynb_checkpoints", ".git")
-"""Hidden names that a message repeats."""
+"""Hidden names that a message repeats; any other may be a person's."""
 
 
 @dataclass(frozen=True)
-class ReadMap:
-    """A map that was read; its pixels wait in the store.
+class Read:
+    """What was read, in the order of the files.
 
     Attributes
     ----------
-    file
-        Number of the file in the sorted list, from 1.
-    chunk, start, size
-        Where its size * size pixels are.
-    low, high
-        Over the disc, in `unit`.
-    digest
-        Fingerprint of the pixels.
-    levels, ids, origin, source
-        As of `FoundMap`.
-    note
-        What the user should know, "" for nothing.
-    folder
-        Fingerprint of the folder that the file lies in.
+    maps
+        Their pixels wait in the store.
+    problems
+        Number of a file, and why it, or a map in it, cannot be used.
     """
 
-    file: int
-    study: str
-    map_type: str
-    unit: str
-    unit_text: str
-    shape: str
-    profile: str
-    low: float
-    high: float
-    levels: Levels
-    digest: str
-    chunk: int
-    start: int
-    size: int
-    ids: dict[str, str]
-    origin: dict[str, str]
-    source: str
-    note: str
-    folder: str
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """A file that was met: its maps, and why there are no others."""
-
-    number: int
-    problems: tuple[str, ...]
-    maps: tuple[ReadMap, ...]
-
-
-@dataclass(frozen=True)
-class Store:
-    """Folder where pixels wait."""
-
-    folder: Path
-
-    def pixels(self, maps: Sequence[ReadMap]) -> list[np.ndarray]:
-        """The maps, each (size, size), float32; every chunk is opened once.
-
-        Raises
-        ------
-        ValueError: the pixels that wait are not those that were read.
-        """
-        pictures: dict[int, np.ndarray] = {}
-        in_place = sorted(range(len(maps)), key=lambda k: (maps[k].chunk, maps[k].start))
-        for chunk, places in groupby(in_place, key=lambda k: maps[k].chunk):
-            try:
-                file = (self.folder / f"{chunk:06d}.f4").open("rb")
-            except FileNotFoundError:
-                raise ValueError(_CHANGED) from None
-            with file:
-                for place in places:
-                    size = maps[place].size
-                    file.seek(4 * maps[place].start)
-                    flat = np.frombuffer(file.read(4 * size * size), "<f4")
-                    if map_digest(flat).hex() != maps[place].digest:
-                        raise ValueError(_CHANGED)
-                    pictures[place] = flat.reshape(size, size)
-        return [pictures[place] for place in range(len(maps))]
+    maps: list[ExportedMap]
+    problems: list[tuple[int, str]]
 
 
 def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
@@ -154,12 +80,9 @@ def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) ->
         return [folder]
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}.")
-    found = [*_files_below(folder)]
-    files = sorted((path for path, is_hidden in found if not is_hidden), key=Path.as_posix)
-    hidden = Counter(name for _, name in found if name)
-    n_hidden = hidden.total()
-    if n_hidden:
-        # Any other name may be a person's.
+    hidden: Counter[str] = Counter()
+    files = sorted(_files_below(folder, hidden), key=Path.as_posix)
+    if n_hidden := hidden.total():
         known = sorted({n if n in _TOLD else "others" for n in map(str.casefold, hidden)})
         noun = "file" if n_hidden == 1 else "files"
         tell(f"Skipped {n_hidden} hidden {noun} ({', '.join(known)})")
@@ -170,171 +93,126 @@ def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) ->
     return files
 
 
-def _files_below(folder: Path, hidden: str = "") -> Iterator[tuple[Path, str]]:
-    """Files of a folder, and of those in it, and the hidden name above each ("" for none).
+def _files_below(folder: Path, hidden: Counter[str], above: str = "") -> Iterator[Path]:
+    """Files of a folder and of those in it; links to folders are not followed.
 
-    Links to folders are not followed.
+    Parameters
+    ----------
+    hidden
+        Counts the files that are skipped, by the hidden name that they have or lie in.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
-            name = hidden or (entry.name if _is_of_the_system(entry.name) else "")
+            # Nobody exported it: hidden, of a system or server, or of an open workbook.
+            name = entry.name
+            is_hidden = name.casefold() in _IGNORED or name.startswith((".", "~$"))
+            skipped = above or (name if is_hidden else "")
             if entry.is_dir(follow_symlinks=False):
-                yield from _files_below(Path(entry.path), name)
+                yield from _files_below(Path(entry.path), hidden, skipped)
+            elif entry.is_file() and skipped:
+                hidden[skipped] += 1
             elif entry.is_file():
-                yield Path(entry.path), name
-
-
-def _is_of_the_system(name: str) -> bool:
-    """Whether no person exported it: hidden, of a system or server, or of an open workbook."""
-    return name.casefold() in _IGNORED or name.startswith((".", "~$"))
+                yield Path(entry.path)
 
 
 def read_files(
     files: Sequence[Path],
     reading: Reading,
-    store: Store,
+    store: Path,
     *,
     jobs: int = 1,
     show_progress: bool = False,
-) -> list[ReadFile]:
+) -> Read:
     """Read every file; what an interrupted import has read before is not read again.
 
     Parameters
     ----------
+    store
+        Folder where pixels wait.
     jobs
         Processes; more than one only for many files.
-
-    Returns
-    -------
-    One entry a file, in order.
     """
-    store.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store.mkdir(parents=True, exist_ok=True, mode=0o700)
     chunks = [
-        (number, start, list(files[start : start + CHUNK]))
-        for number, start in enumerate(range(0, len(files), CHUNK))
+        (_place(store, start), start, files[start : start + CHUNK], reading)
+        for start in range(0, len(files), CHUNK)
     ]
-    arguments = [(store.folder, number, start, some, reading) for number, start, some in chunks]
-    results: list[ReadFile] = []
+    read = Read([], [])
     with progress_bar(
         total=len(files), desc="Reading", unit="file", delay=_PATIENCE,
         disable=not show_progress or len(chunks) == 1,
     ) as bar:  # fmt: skip
-        for part in _in_order(arguments, jobs if len(files) >= MANY else 1):
-            results += part
-            bar.update(len(part))
-    return results
+        parts = _in_order(chunks, jobs if len(files) >= MANY else 1)
+        for (_, _, some, _), part in zip(chunks, parts, strict=True):
+            read.maps.extend(part.maps)
+            read.problems.extend(part.problems)
+            bar.update(len(some))
+    return read
 
 
-def _in_order(arguments: list[tuple], jobs: int) -> Iterator[list[ReadFile]]:
+def _in_order(chunks: list[tuple], jobs: int) -> Iterator[Read]:
     """Results of the chunks in order, in this process or in several."""
     if jobs == 1:
-        yield from (_read_chunk(some) for some in arguments)
+        yield from map(_read_chunk, chunks)
         return
     # Spawned, never forked: a fork copies the threads' locks of whatever is loaded here.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         try:
-            yield from pool.map(_read_chunk, arguments)
+            yield from pool.map(_read_chunk, chunks)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _read_chunk(arguments: tuple) -> list[ReadFile]:
+def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
     """Read some files, or find what was read of them before."""
-    folder, number, start, files, reading = arguments
+    place, start, files, reading = chunk
     key = _key(files, reading)
-    note = folder / f"{number:06d}.json"
-    if (kept := _kept(note, key)) is not None:
+    if (kept := _kept(place, key)) is not None:
         return kept
+    read = Read([], [])
     pixels: list[np.ndarray] = []
-    results = []
-    place = 0
-    for position, path in enumerate(files):
-        file = start + position + 1
-        maps: list[ReadMap] = []
-        found_maps, problems = read_one(path, reading)
-        for found in found_maps:
-            maps.append(_noted(found, file, number, place, path))
+    n_before = 0
+    for number, path in enumerate(files, start=start + 1):
+        maps, problems = read_maps(path, reading)
+        read.problems.extend((number, problem) for problem in problems)
+        for found in maps:
             pixels.append(found.values.ravel())
-            place += found.values.size
-        results.append(ReadFile(file, tuple(problems), tuple(maps)))
+            noted = replace(
+                found,
+                values=None,
+                study=normal_id(found.study),
+                ids={name: normal_id(id) for name, id in found.ids.items()},
+                file=number,
+                folder=_folder_digest(path.parent),
+                digest=map_digest(found.values).hex(),
+                size=len(found.values),
+                start=n_before,
+            )
+            read.maps.append(noted)
+            n_before += found.values.size
     flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
     # First, so that no note of other settings ever stands beside these pixels.
-    note.unlink(missing_ok=True)
-    partial = folder / f"{number:06d}.{os.getpid()}.partial"
+    place.with_suffix(".json").unlink(missing_ok=True)
+    partial = place.with_suffix(f".{os.getpid()}.partial")
     flat.astype("<f4").tofile(partial)
-    partial.replace(folder / f"{number:06d}.f4")
-    content = {"key": key, "files": [asdict(result) for result in results]}
+    partial.replace(place.with_suffix(".f4"))
+    maps_noted = [found.facts() for found in read.maps]
+    content = {"key": key, "maps": maps_noted, "problems": read.problems}
     partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(note)
-    return results
+    partial.replace(place.with_suffix(".json"))
+    return read
 
 
-def read_one(path: Path, reading: Reading) -> tuple[list[FoundMap], list[str]]:
-    """Maps of a file and what is wrong with it; whatever happens, the other files are read."""
-    ending = path.suffix.lower()
-    try:
-        if ending not in MAP_FILES and not is_dicom(path):
-            if ending in (".xls", ".xlsb", ".xlsm", ".ods"):
-                return [], [f"{ending} workbooks are not read: save it as .xlsx"]
-            if ending == ".bin":
-                return [], [".bin files do not say their rows and columns: export a table instead"]
-            if ending in (".zip", ".gz", ".rar", ".7z", ".tar"):
-                return [], [f"{ending} is an archive: unpack it and import the folder"]
-            is_called_dicom = ending in (".dcm", ".ima")
-            if (is_called_dicom or ending not in _OTHER_ENDINGS) and (what := disguise(path)):
-                return [], [what]
-            if is_called_dicom:
-                return [], ["has the ending of DICOM and is none: was it cut short or encrypted?"]
-            # Any other ending may be part of a name.
-            what = ending if ending in _OTHER_ENDINGS else "a file of this ending"
-            return [], [f"{what} is no export of maps"]
-        return read_map_file(path, reading)
-    except OSError as error:
-        return [], [f"cannot be read ({error.strerror or type(error).__name__})"]
-    except ValueError as error:
-        # Messages of deeper readers begin with the file's name, which may be a person's.
-        return [], [str(error).removeprefix(path.name).lstrip(": ").rstrip(".")]
-    except MemoryError:
-        return [], ["is too large for this machine's memory"]
-    except Exception as error:
-        # A damaged file may trip any library in any way; it must not end the import.
-        return [], [f"cannot be read ({type(error).__name__})"]
-
-
-def _noted(found: FoundMap, file: int, chunk: int, place: int, path: Path) -> ReadMap:
-    return ReadMap(
-        file=file,
-        study=normal_id(found.study),
-        map_type=found.map_type,
-        unit=found.unit,
-        unit_text=found.unit_text,
-        shape=found.shape,
-        profile=found.profile,
-        low=found.low,
-        high=found.high,
-        levels=found.levels,
-        digest=map_digest(found.values).hex(),
-        chunk=chunk,
-        start=place,
-        size=len(found.values),
-        ids={name: normal_id(id) for name, id in found.ids.items()},
-        origin=dict(found.origin),
-        source=found.source,
-        note=found.note,
-        folder=_folder_digest(path.parent),
-    )
+def _place(store: Path, file: int) -> Path:
+    """Where pixels and facts of a chunk wait, by a file before its end, counted from 0."""
+    return store / f"{file // CHUNK:06d}"
 
 
 @lru_cache(maxsize=16)
 def _folder_digest(folder: Path) -> str:
     return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-
-
-def _from_json(noted: dict[str, Any]) -> ReadMap:
-    levels = noted.pop("levels")
-    return ReadMap(**noted, levels=Levels(**levels | {"lost": tuple(levels["lost"])}))
 
 
 def _key(files: Sequence[Path], reading: Reading) -> str:
@@ -346,15 +224,37 @@ def _key(files: Sequence[Path], reading: Reading) -> str:
     return hashlib.sha256(repr((__version__, facts, reading)).encode()).hexdigest()
 
 
-def _kept(note: Path, key: str) -> list[ReadFile] | None:
-    """Results noted under the same key, or None."""
+def _kept(place: Path, key: str) -> Read | None:
+    """What was read under the same key, or None."""
     try:
-        content = json.loads(note.read_text(encoding="utf-8"))
-        if content["key"] != key or not note.with_suffix(".f4").is_file():
+        content = json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
+        if content["key"] != key or not place.with_suffix(".f4").is_file():
             return None
-        return [
-            ReadFile(f["number"], tuple(f["problems"]), tuple(map(_from_json, f["maps"])))
-            for f in content["files"]
-        ]
+        maps = [ExportedMap(None, **facts) for facts in content["maps"]]
+        return Read(maps, [(number, problem) for number, problem in content["problems"]])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
+    """The maps, each (size, size), float32; every chunk is opened once.
+
+    Raises
+    ------
+    ValueError: the pixels that wait are not those that were read.
+    """
+    pictures: dict[int, np.ndarray] = {}
+    in_place = sorted(range(len(maps)), key=lambda k: (maps[k].file, maps[k].start))
+    for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
+        try:
+            file = place.with_suffix(".f4").open("rb")
+        except FileNotFoundError:
+            raise ValueError(_CHANGED) from None
+        with file:
+            for k in several:
+                file.seek(4 * maps[k].start)
+                flat = np.frombuffer(file.read(4 * maps[k].size ** 2), "<f4")
+                if map_digest(flat).hex() != maps[k].digest:
+                    raise ValueError(_CHANGED)
+                pictures[k] = flat.reshape(maps[k].size, maps[k].size)
+    return [pictures[k] for k in range(len(maps))]

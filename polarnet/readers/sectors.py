@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import read_heading
 from polarnet.readers.matrices import SMALLEST
-from polarnet.readers.numbers import Numbers
 from polarnet.readers.profiles import Profile
 from polarnet.readers.segments.cells import has_decimal_comma, uneven
 from polarnet.readers.sheets import Sheet
@@ -29,7 +29,7 @@ _ADVICE: Final = (
 )
 
 
-def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> Numbers | None:
+def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> ExportedMap | None:
     """The rings of a sheet with columns Sector1, Sector2 ..., or None for any other sheet.
 
     Sectors are put in ascending order whatever theirs is, and rings in the order of the profile.
@@ -80,7 +80,7 @@ def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> Numbers | None:
                 "if it is the first, or export the 17 AHA segments instead"
             )
         values = values[::-1]
-    return Numbers(values, map_type=map_type, unit=unit)
+    return ExportedMap(values, map_type=map_type, unit=unit)
 
 
 def _parameter(sheet: Sheet, head: int, profile: Profile) -> tuple[str, str]:

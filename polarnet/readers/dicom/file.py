@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
-from polarnet.readers.beginnings import lacks_preamble
+from polarnet.readers.filenames import lacks_preamble
 
 MAX_BYTES: Final = 64 * 2**20
 """Largest file (our choice): a polar map of 512 x 512 in three frames of 64 bits has 6 MB."""

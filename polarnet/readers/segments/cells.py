@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.sheets import Sheet
 from polarnet.readers.units import conversion, looks_like_unit
 from polarnet.readers.words import is_missing, is_number, parse_number, uses_decimal_comma
@@ -30,30 +31,6 @@ _LONGEST: Final = 60
 
 _SPREAD: Final = re.compile(r"±|\+/-|\+-")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentValues:
-    """17 numbers of one map, or why there are none.
-
-    Attributes
-    ----------
-    study, map_type, unit
-        "" where the table does not say them.
-    values
-        Shape (17,).
-    problem
-        Why the row cannot be used, "" for nothing.
-    note
-        What the user should know, such as columns that were not used.
-    """
-
-    study: str
-    map_type: str
-    values: np.ndarray
-    unit: str
-    problem: str = ""
-    note: str = ""
 
 
 def in_order(values: np.ndarray) -> np.ndarray:
@@ -148,7 +125,7 @@ def is_out_of_place(row: Sequence[str], numeric: Iterable[int], texts: Iterable[
     )
 
 
-def all_or_none(found: Sequence[SegmentValues]) -> list[SegmentValues]:
+def all_or_none(found: Sequence[ExportedMap]) -> list[ExportedMap]:
     """Maps of one row, or of one table, in a worksheet: where one is spoilt, all may be shifted."""
     problem = next((values.problem for values in found if values.problem), "")
     return [replace(values, problem=values.problem or problem) for values in found]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import (
     Heading,
     counts_people,
@@ -19,7 +20,6 @@ from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import is_bare, segment_of
 from polarnet.readers.segments.cells import (
     SHIFTED,
-    SegmentValues,
     all_or_none,
     check_segments,
     has_decimal_comma,
@@ -42,7 +42,7 @@ _FEWEST_LABELS: Final = 3
 """Labels below which a table is none of segments (our choice), whatever is missing."""
 
 
-def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
+def read_columns(sheet: Sheet, profile: Profile) -> list[ExportedMap]:
     """Maps of a table with a row a segment.
 
     Raises
@@ -90,7 +90,7 @@ def read_columns(sheet: Sheet, profile: Profile) -> list[SegmentValues]:
     for place, map_type in chosen.items():
         said = [headings[place].unit, units[place]]
         values, unit, problem = read_cells(columns[place], said, decimal_comma)
-        found.append(SegmentValues("", map_type, values, unit, problem, note))
+        found.append(ExportedMap(values, map_type=map_type, unit=unit, problem=problem, note=note))
     return found if sheet.delimiter else all_or_none(found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import (
     ENOUGH,
     Heading,
@@ -21,7 +22,6 @@ from polarnet.readers.profiles import Profile
 from polarnet.readers.segmentlabels import is_bare, is_summary
 from polarnet.readers.segments.cells import (
     SHIFTED,
-    SegmentValues,
     all_or_none,
     check_segments,
     has_decimal_comma,
@@ -46,9 +46,7 @@ _STUDY: Final = {
 _PHASE: Final = {"map", "map type", "state", "phase", "condition"}
 
 
-def read_rows(
-    sheet: Sheet, profile: Profile, study_heading: str = ""
-) -> list[SegmentValues] | None:
+def read_rows(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[ExportedMap] | None:
     """Maps of a table with a row a study, or None for any other table.
 
     Raises
@@ -96,7 +94,7 @@ def _studies(
     headings: Sequence[Heading],
     columns: dict[str, dict[int, int]],
     study_heading: str,
-) -> list[SegmentValues]:
+) -> list[ExportedMap]:
     """Maps of each row."""
     for numbers in columns.values():
         check_segments(numbers)
@@ -155,7 +153,7 @@ def _studies(
     beside = set(numeric) - taken - {study, phase}
     if not sheet.delimiter:
         _check_names(sheet.rows[0], headings, rows, taken)
-    found: list[SegmentValues] = []
+    found: list[ExportedMap] = []
     for place, (number, short_row) in enumerate(zip(numbered, rows, strict=True), start=first):
         row = [*short_row, *[""] * (len(headings) - len(short_row))]
         name = row[study] if study is not None else ""
@@ -179,11 +177,15 @@ def _studies(
             if study is not None and is_missing(name):
                 problem = "no study id"
             maps.append(
-                SegmentValues(
-                    name, map_type or said.map_type, values, unit,
-                    f"row {number}: {problem}" if problem else "", note,
+                ExportedMap(
+                    values,
+                    study=name,
+                    map_type=map_type or said.map_type,
+                    unit=unit,
+                    problem=f"row {number}: {problem}" if problem else "",
+                    note=note,
                 )
-            )  # fmt: skip
+            )
         found += maps if sheet.delimiter else all_or_none(maps)
     return found
 

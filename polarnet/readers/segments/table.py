@@ -1,13 +1,13 @@
 """Which 17 numbers does a table hold: one study a file, or one study a row."""
 
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.cells import SegmentValues
 from polarnet.readers.segments.columns import read_columns
 from polarnet.readers.segments.rows import read_rows
 from polarnet.readers.sheets import Sheet
 
 
-def read_segments(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[SegmentValues]:
+def read_segments(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[ExportedMap]:
     """Maps of a segment table.
 
     Parameters
