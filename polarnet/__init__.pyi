@@ -52,8 +52,8 @@ from .explain.occlusion import removal_curve as removal_curve
 from .explain.occlusion import segment_occlusion as segment_occlusion
 from .explain.occlusion import wide_contribution as wide_contribution
 from .explain.randomisation import cascade as cascade
-from .explain.regions import segment_attribution as segment_attribution
-from .explain.regions import territory_shares as territory_shares
+from .explain.groups import segment_attribution as segment_attribution
+from .explain.groups import territory_shares as territory_shares
 from .explanation import explain_run as explain_run
 from .familiarity import Familiarity as Familiarity
 from .familiarity import fit_familiarity as fit_familiarity

@@ -12,16 +12,24 @@ from matplotlib.figure import Figure
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.explain import checks
-from polarnet.explain.attribution import attribution
-from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
-from polarnet.explain.logits import fitting_run
-from polarnet.explain.methods import STRONGEST, check_method
-from polarnet.explain.occlusion import removal_curve, usual_segments, wide_contribution
+from polarnet.explain.attribution import STRONGEST, attribution, check_method
+from polarnet.explain.groups import (
+    average_seeds,
+    compare_groups,
+    drawn_patients,
+    segment_attribution,
+    territory_shares,
+)
+from polarnet.explain.occlusion import (
+    fitting_run,
+    removal_curve,
+    usual_segments,
+    wide_contribution,
+)
 from polarnet.explain.randomisation import BETWEEN, cascade, randomised_runs
-from polarnet.explain.regions import segment_attribution, territory_shares
 from polarnet.files import check_vacant, new_folder, write_csv
 from polarnet.network import Run, predict
-from polarnet.network.inputs import input_maps
+from polarnet.network.pipeline import input_maps
 from polarnet.report.explanation import (
     ADDED,
     BY_GROUP,
@@ -154,14 +162,13 @@ def explain_run(
         segments = segment_attribution(mean)
         groups, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
         wide, contributions = _contributions(first, cohort, trait, heats[0], method)
-        figures |= contributions
-        figures["Single studies, highest and lowest scores"] = _singles(
-            first, checked, trait, heat, forgot
-        )
-        figures["Agreement with networks that forgot, layer by layer"] = plot_cascade(
-            steps, level=level
-        )
-        figures["What was checked"] = plot_checks(found, method=method)
+        figures |= contributions | {
+            "Single studies, highest and lowest scores": _singles(
+                first, checked, trait, heat, forgot
+            ),
+            "Agreement with networks that forgot, layer by layer": plot_cascade(steps, level=level),
+            "What was checked": plot_checks(found, method=method),
+        }
         np.save(folder / "attribution.npy", mean.astype(np.float32))
         tables = {
             "checks": pd.DataFrame(found),
@@ -176,23 +183,23 @@ def explain_run(
         (folder / "figures").mkdir()
         for k, figure in enumerate(figures.values(), start=1):
             plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
+        facts = {
+            "trait": trait_name(trait),
+            "method": method,
+            **_facts_of_networks(networks, trait, method),
+            "maps": f"{first.config.map_type}, {_drawn(cohort, whole, patients, seed)}",
+            "checks": f"of the first network, on {len(few)} patients; layers between the heads "
+            f"and the first convolution on {min(BETWEEN, len(few))}",
+            "patients": seen_note(parts_of(first.seen, cohort)) or "none of them of the training",
+            **({"groups": lacking} if lacking else {}),
+            "command": command,
+        }
         write_explanation(
             folder / "explanation.html",
             figures=figures,
             tables={} if groups is None else {"Share of attribution by segment": groups},
             checks=found,
-            facts={
-                "trait": trait_name(trait),
-                "method": method,
-                **_facts_of_networks(networks, trait, method),
-                "maps": f"{first.config.map_type}, {_drawn(cohort, whole, patients, seed)}",
-                "checks": f"of the first network, on {len(few)} patients; layers between the heads "
-                f"and the first convolution on {min(BETWEEN, len(few))}",
-                "patients": seen_note(parts_of(first.seen, cohort))
-                or "none of them of the training",
-                **({"groups": lacking} if lacking else {}),
-                "command": command,
-            },
+            facts=facts,
             is_phantom=cohort.is_phantom,
         )
     return found

@@ -296,7 +296,7 @@ def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
 
 def _keep(config: ExperimentConfig, cohort: Path, cache: Path) -> str:
     """Features of all studies for all runs of these settings."""
-    from polarnet.network.prediction import kept_end
+    from polarnet.network.features import kept_end
     from polarnet.network.training import kept_features
 
     if kept_end(config) is None:

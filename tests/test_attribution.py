@@ -12,17 +12,16 @@ from scipy.ndimage import zoom
 from scipy.special import logit as log_odds
 
 import polarnet as pn
-from polarnet.explain.attribution import attribution
-from polarnet.explain.logits import logit_model
-from polarnet.explain.methods import METHODS, STRONGEST, class_activation
+from polarnet.explain.attribution import METHODS, STRONGEST, attribution, class_activation
 from polarnet.explain.occlusion import (
+    logit_model,
     removal_curve,
     replaced,
     segment_occlusion,
     usual_segments,
 )
-from polarnet.network.inputs import input_maps
 from polarnet.network.model import DEEP, WIDE, below, head_name, standards_of_features
+from polarnet.network.pipeline import input_maps
 from polarnet.network.run import Run
 from polarnet.rundata import training_segments
 

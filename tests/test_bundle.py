@@ -406,7 +406,7 @@ def _heads_exchanged(tree):
     [(_wide, "has units 1048576"), (_many_filters, "has filters 16384"),
      (_large_image, "has batch_shape [None, 32768"),
      (_past_the_standards, "share_of_trunk_sex has inputs"),
-     (_heads_exchanged, "outputs are not those of its settings")],
+     (_heads_exchanged, "its model has outputs")],
 )  # fmt: skip
 def test_a_file_that_describes_another_network_is_refused_before_any_is_made_of_it(
     forged, bundle_file, monkeypatch, change, text

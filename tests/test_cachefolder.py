@@ -8,7 +8,7 @@ import pytest
 import polarnet as pn
 from polarnet import cachefolder, cli
 from polarnet.network import features, model
-from polarnet.network.inputs import input_maps
+from polarnet.network.pipeline import input_maps
 
 
 def keep(cache, name, n_bytes, hours_ago):

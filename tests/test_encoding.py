@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import polarnet as pn
 from polarnet.network import fitting, pipeline
-from polarnet.network.encoding import clipped_share, encoded
-from polarnet.network.inputs import input_maps
+from polarnet.network.model import encoded
+from polarnet.network.pipeline import clipped_share, input_maps
 
 
 def encode(maps, config):

@@ -3,8 +3,13 @@ import pandas as pd
 import pytest
 
 from polarnet.anatomy import TERRITORIES, disc_mask, segment_basis, segment_map
-from polarnet.explain.groups import average_seeds, compare_groups, drawn_patients
-from polarnet.explain.regions import segment_attribution, territory_shares
+from polarnet.explain.groups import (
+    average_seeds,
+    compare_groups,
+    drawn_patients,
+    segment_attribution,
+    territory_shares,
+)
 
 TRAIT = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])
 

@@ -41,7 +41,7 @@ def run(runs):
 def copied(runs, tmp_path, run, monkeypatch):
     """A copy of a run to be damaged; its network is built only once, however often it is loaded."""
     twin = keras.models.clone_model(run.model)
-    monkeypatch.setattr("polarnet.network.modelfile.build_model", lambda *_: twin)
+    monkeypatch.setattr("polarnet.network.run.build_model", lambda *_: twin)
     folder = shutil.copytree(runs / "seed5", tmp_path / "run")
     exchange_files(folder)
     return folder

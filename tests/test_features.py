@@ -5,7 +5,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.network import features, model
-from polarnet.network.inputs import input_maps
+from polarnet.network.pipeline import input_maps
 
 
 def test_features_are_computed_once(phantom, tmp_path, monkeypatch, resolved):

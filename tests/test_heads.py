@@ -11,8 +11,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 import polarnet as pn
 from polarnet.grid import run_experiment
 from polarnet.network import heads
-from polarnet.network.inputs import input_maps
 from polarnet.network.model import DEEP, WIDE, below, standards_of_features
+from polarnet.network.pipeline import input_maps
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 
 import polarnet as pn
-from polarnet.network import model, precision
-from polarnet.network.inputs import input_maps
-from polarnet.network.prediction import wide_features
+from polarnet.network import model
+from polarnet.network.features import wide_features
+from polarnet.network.pipeline import input_maps
 from polarnet.network.training import resolved_config
 from polarnet.network.weights import IMAGENET_URL, PACKAGED_BLOCKS, vgg16_trunk
 from polarnet.suitability import check_trait_names
@@ -183,11 +183,11 @@ def test_bf16_scores_like_float32(phantom, resolved):
 def test_auto_precision_asks_the_processor(tmp_path):
     info = tmp_path / "cpuinfo"
     info.write_text("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n")
-    assert precision._processor_has_bf16(info)
+    assert model._processor_has_bf16(info)
     info.write_text("processor : 0\nflags\t\t: fpu avx2\n")
-    assert not precision._processor_has_bf16(info)
-    assert not precision._processor_has_bf16(tmp_path / "none")
-    assert precision.resolve_precision("float32") == "float32"
+    assert not model._processor_has_bf16(info)
+    assert not model._processor_has_bf16(tmp_path / "none")
+    assert model.resolve_precision("float32") == "float32"
 
 
 # === Copies =====================================================================================

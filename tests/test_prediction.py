@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.network import prediction, weights
+from polarnet.network import features, weights
 
 
 def test_a_loaded_model_scores_as_the_run_folder_says(finished_run):
@@ -57,10 +57,10 @@ def test_a_run_without_its_model_is_refused(finished_run, tmp_path):
 
 
 def test_what_is_kept_lies_below_everything_trained():
-    assert prediction.kept_end(pn.ExperimentConfig()) == "deep"
-    assert prediction.kept_end(pn.ExperimentConfig(mode="finetuned")) == "block1_pool"
-    assert prediction.kept_end(pn.ExperimentConfig(mode="finetuned", trunk="block1")) is None
+    assert features.kept_end(pn.ExperimentConfig()) == "deep"
+    assert features.kept_end(pn.ExperimentConfig(mode="finetuned")) == "block1_pool"
+    assert features.kept_end(pn.ExperimentConfig(mode="finetuned", trunk="block1")) is None
     deeper = pn.ExperimentConfig(mode="finetuned", trunk="block5")
-    assert prediction.kept_end(deeper) == "block4_pool"
-    assert prediction.kept_end(pn.ExperimentConfig(mode="scratch", weights=None)) is None
+    assert features.kept_end(deeper) == "block4_pool"
+    assert features.kept_end(pn.ExperimentConfig(mode="scratch", weights=None)) is None
     assert weights.IMAGENET_URL.endswith("notop.h5")

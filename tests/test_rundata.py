@@ -18,9 +18,9 @@ from polarnet import cachefolder, cli, rundata, suitability
 from polarnet.config import load_run_config
 from polarnet.evaluation.table import read_scores
 from polarnet.grid import run_experiment
-from polarnet.network import features, model, precision
-from polarnet.network.determinism import deterministic
-from polarnet.network.inputs import input_maps
+from polarnet.network import features, model
+from polarnet.network.pipeline import input_maps
+from polarnet.network.run import deterministic
 from polarnet.network.training import write_scores
 from polarnet.reproduction import opening, training
 from polarnet.reproduction.plan import Plan
@@ -477,26 +477,25 @@ def swap_rows(path):
 
 def swap_ids(path):
     shard = np.load(path)
-    shard["map"][:2], shard["seal"][:2] = shard["map"][1::-1].copy(), shard["seal"][1::-1].copy()
+    shard["map"][:2] = shard["map"][1::-1].copy()
     np.save(path, shard)
 
 
 def other_shape(path):
     shard = np.load(path)
-    fields = [("map", "V16"), ("seal", "V16"), ("features", "f4", (shard["features"].shape[1], 1))]
-    other = np.empty(len(shard), fields)
-    for name in ("map", "seal"):
-        other[name] = shard[name]
-    other["features"] = shard["features"][..., None]
+    other = np.empty(
+        len(shard), [("map", "V16"), ("features", "f4", (len(shard[0]["features"]), 1))]
+    )
+    other["map"], other["features"] = shard["map"], shard["features"][..., None]
     np.save(path, other)
 
 
-def without_seals(path):
+def features_alone(path):
     np.save(path, np.load(path)["features"])
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape, without_seals]
+    "spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape, features_alone]
 )
 def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
     config = resolved()
@@ -589,6 +588,6 @@ def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, pr
     found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
-    monkeypatch.setattr(precision, "_processor_has_bf16", lambda: processor)
-    assert precision.resolve_precision("auto") == chosen
-    assert precision.resolve_precision("float32") == "float32"
+    monkeypatch.setattr(model, "_processor_has_bf16", lambda: processor)
+    assert model.resolve_precision("auto") == chosen
+    assert model.resolve_precision("float32") == "float32"

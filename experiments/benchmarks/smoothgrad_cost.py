@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 import polarnet as pn
 from polarnet.explain.attribution import SAMPLES
-from polarnet.explain.logits import logit_model
+from polarnet.explain.occlusion import logit_model
 
 BATCH = 4  # maps at once, as `attribution` takes them at 112 px
 

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from polarnet.network.precision import resolve_precision
+from polarnet.network.model import resolve_precision
 
 SIZE, BATCH = 224, 8
 Program = Callable[[], np.ndarray]

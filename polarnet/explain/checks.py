@@ -14,10 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import bootstrap, rankdata
 
 from polarnet.anatomy import disc_mask, polar_coordinates
-from polarnet.explain.regions import disc_values
-
-RESAMPLES: Final = 2000
-"""Resamples behind an interval of a median (our choice)."""
+from polarnet.explain.groups import AT_ONCE, RESAMPLES, disc_values
 
 PAIRS: Final = 50
 """Pairs of patients whose maps are compared (Arun et al.)."""
@@ -39,7 +36,6 @@ OTHER_SEEDS: Final = "other seeds"
 FAITHFUL: Final = "the score follows the map"
 """Names of checks that need more than the maps of one network."""
 
-_AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB
 _SAME_LOGIT: Final = 1e-3  # two curves of a study start and end alike, but for float32 rounding
 
 
@@ -115,7 +111,7 @@ def median_level(values: ArrayLike, *, seed: int) -> Level:
         return Level(np.nan, np.nan, np.nan, len(known))
     ends = bootstrap(
         (known,), np.median, method="percentile", n_resamples=RESAMPLES,
-        batch=max(1, _AT_ONCE // len(known)), vectorized=True, rng=seed,
+        batch=max(1, AT_ONCE // len(known)), vectorized=True, rng=seed,
     ).confidence_interval  # fmt: skip
     return Level(float(np.median(known)), float(ends.low), float(ends.high), len(known))
 
@@ -123,13 +119,12 @@ def median_level(values: ArrayLike, *, seed: int) -> Level:
 def random_pair_level(heat: np.ndarray, *, seed: int = 0) -> Level:
     """Rank correlation between the maps of different patients: what any two maps share.
 
-    A trained network's map and another's of the same study say the same only as far as they
-    agree better than this.
+    Two networks say the same of a study only as far as their maps agree better than this.
 
     Parameters
     ----------
     heat
-        Shape (n, size, size), one study a patient.
+        Shape (n, size, size), one study per patient.
 
     Returns
     -------
@@ -352,12 +347,12 @@ def _check_changed(name: str, change: str, agreement: np.ndarray, level: Level, 
     """Check that two maps of a study agree no more than those of two patients."""
     median = median_level(agreement, seed=seed)
     reference = max(level.high, 0.0)  # maps without anything in common agree by 0
-    beside = f"(rank correlation {median.median:.2f}; two patients share {level.median:.2f})"
-    return _judged(
-        name, median, reference, median.high <= reference,
-        f"the map changes when {change} {beside}",
-        f"the map hardly changes when {change} {beside}",
-    )  # fmt: skip
+    told = (
+        f"the map {{}} when {change} (rank correlation {median.median:.2f}; two patients share "
+        f"{level.median:.2f})"
+    )
+    good, bad = told.format("changes"), told.format("hardly changes")
+    return _judged(name, median, reference, median.high <= reference, good, bad)
 
 
 def _judged(

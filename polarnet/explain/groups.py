@@ -1,4 +1,4 @@
-"""Where the attribution of those with a trait differs from that of those without."""
+"""Attribution by segment and territory, and where it differs between patients with and without."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,18 +9,113 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln
 from statsmodels.stats.multitest import multipletests
 
-from polarnet.anatomy import SEGMENTS, disc_mask
-from polarnet.explain.regions import disc_values, read_segments
+from polarnet.anatomy import SEGMENTS, TERRITORIES, disc_mask, in_segment_order, segment_means
 from polarnet.labels import aligned, read_labels, read_patients
 
 RESAMPLES: Final = 2000
-"""Resamples behind the interval of an effect (our choice)."""
+"""Resamples behind an interval, of an effect or of a median (our choice)."""
+
+AT_ONCE: Final = 1_000_000
+"""Numbers in a batch of resamples: 8 MB."""
 
 FEWEST_PERMUTATIONS: Final = 999
 """Fewer cannot give a p-value of 0.001 (our choice)."""
 
-_AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB
 _ROUNDING: Final = 1e-9  # smaller differences, of shares or of correlations, are rounding
+
+
+def segment_attribution(heat: np.ndarray) -> np.ndarray:
+    """Attribution of each AHA segment as a share of its study's.
+
+    Parameters
+    ----------
+    heat
+        Attribution maps of shape (n, size, size), zero outside the disc, no unit. Of signed maps
+        the absolute value counts.
+
+    Returns
+    -------
+    Array of shape (n, 17), float64: the mean absolute attribution of each segment, divided by
+    the sum of the 17 means. Each segment counts alike, however large: an even map gives 1/17
+    everywhere. A study whose map is zero everywhere has no shares; its row is NaN, and the
+    caller drops it.
+
+    Raises
+    ------
+    ValueError: `heat` is not of shape (n, size, size), or not finite within the disc.
+
+    >>> segment_attribution(np.ones((1, 48, 48))).round(4)[0, :2].tolist()
+    [0.0588, 0.0588]
+    """
+    disc_values(heat)
+    means = segment_means(np.abs(np.where(disc_mask(heat.shape[-1]), heat, 0)))
+    total = means.sum(axis=1, keepdims=True)
+    return np.divide(means, total, out=np.full_like(means, np.nan), where=total > 0)
+
+
+def territory_shares(segments: np.ndarray) -> pd.DataFrame:
+    """Attribution of each coronary territory relative to the others, corrected for its area.
+
+    Parameters
+    ----------
+    segments
+        Shape (n, 17), as from `segment_attribution`, or a table whose columns name the segments.
+
+    Returns
+    -------
+    Columns LAD, RCA, LCx, one row a study: the mean over the territory's segments, divided by
+    the sum of the three means; 1/3 each where the attribution is even. Rows of NaN stay NaN.
+
+    Raises
+    ------
+    ValueError: `segments` is not of shape (n, 17).
+
+    References
+    ----------
+    Cerqueira et al., Circulation 2002;105:539-542 (segments and their territories).
+
+    >>> territory_shares(np.full((1, 17), 1 / 17)).round(3).values.tolist()
+    [[0.333, 0.333, 0.333]]
+    """
+    index = segments.index if isinstance(segments, pd.DataFrame) else None
+    segments = read_segments(segments)
+    density = pd.DataFrame(
+        {
+            name: segments[:, np.array(members) - 1].mean(axis=1)
+            for name, members in TERRITORIES.items()
+        },
+        index=index,
+    )
+    return density.div(density.sum(axis=1, skipna=False), axis=0)
+
+
+def read_segments(segments: np.ndarray | pd.DataFrame) -> np.ndarray:
+    """Shares of the 17 segments in their order, (n, 17); ValueError where they are not 17."""
+    values = in_segment_order(segments)
+    if values.ndim != 2 or values.shape[1] != len(SEGMENTS):
+        raise ValueError(
+            f"Segments of shape {values.shape}: give (n, 17), as from segment_attribution."
+        )
+    return values
+
+
+def disc_values(heat: np.ndarray) -> np.ndarray:
+    """Attribution within the disc, (n, pixels), in the order of `heat[:, disc_mask(size)]`.
+
+    ValueError where `heat` is not of shape (n, size, size), or not finite within the disc.
+    """
+    heat = np.asarray(heat)
+    if heat.ndim != 3 or heat.shape[1] != heat.shape[2]:
+        raise ValueError(
+            f"Maps of shape {heat.shape}: give (n, size, size); one map is heat[None]."
+        )
+    values = heat[:, disc_mask(heat.shape[-1])]
+    if odd := np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
+        raise ValueError(
+            f"{len(odd)} of {len(heat)} maps hold NaN or infinity within the disc, the first in "
+            f"row {odd[0]}. Explain these studies again in float32, or leave them out."
+        )
+    return values
 
 
 def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
@@ -56,16 +151,9 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def drawn_patients(patients: ArrayLike, n: int | None, *, seed: int) -> np.ndarray:
-    """The first study of at most `n` patients, drawn at random (None: of every patient).
+    """Positions of the first study of at most `n` patients, drawn at random (None: of all).
 
-    Parameters
-    ----------
-    patients
-        Shape (n_studies,), who each study is of.
-
-    Returns
-    -------
-    Positions of the studies, in their own order.
+    `patients` says whom each study is of; the positions rise.
 
     >>> drawn_patients(["A", "A", "B", "C"], None, seed=0).tolist()
     [0, 2, 3]
@@ -188,7 +276,7 @@ def _usable(
 def _effect_interval(positive: np.ndarray, negative: np.ndarray, seed: int) -> np.ndarray:
     """Ends of the interval of Hedges' g, (2, segments), from shares (segments, patients)."""
     rng = np.random.default_rng(seed)
-    at_once = max(1, _AT_ONCE // (positive.size + negative.size))
+    at_once = max(1, AT_ONCE // (positive.size + negative.size))
     draws = []
     for start in range(0, RESAMPLES, at_once):
         size = min(at_once, RESAMPLES - start)

@@ -1,10 +1,16 @@
-"""What a score owes to each segment, beside the level that is usual there."""
+"""What a score owes to each segment, beside the level that is usual there.
 
+The score is looked at by its logit: of one trait, by a small model of its own.
+"""
+
+import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import keras
 import numpy as np
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
@@ -12,13 +18,13 @@ from scipy.ndimage import gaussian_filter
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.explain.logits import fast_run, fitting_run, logit_model
-from polarnet.network.inputs import input_maps
-from polarnet.network.model import WIDE, head_name
-from polarnet.network.prediction import wide_features
-from polarnet.network.run import Run
+from polarnet.network.features import wide_features
+from polarnet.network.model import WIDE, head_name, in_precision
+from polarnet.network.pipeline import input_maps
+from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import group_without
+from polarnet.suitability import check_prediction
 
 Filling = Mapping[str, np.ndarray]
 """Map type -> (17,), or (n, 17) where each study has its own: the level that a segment is brought
@@ -31,6 +37,44 @@ simulated patients that occur in no result; `experiments/NOTES.md`)."""
 _LARGEST_GAIN: Final = 20.0  # a segment without any flow cannot be brought to flow by a factor
 
 _STUDIES: Final = 4  # each goes through the network 18 times at once
+
+
+def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
+    """The Run of a run or run folder; ValueError where the cohort or the trait does not fit it."""
+    run = as_run(run)
+    check_prediction(run.config, cohort)
+    if trait not in run.config.traits:
+        near = difflib.get_close_matches(trait, run.config.traits, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else "."
+        known = ", ".join(run.config.traits)
+        raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
+    return run
+
+
+def logit_model(run: Run, trait: str) -> keras.Model:
+    """The part of a model that gives 0 and the logit of one trait, (n, 2), in float32.
+
+    Their softmax is the probability. (Score-CAM weighs by a softmax over the outputs; over a single
+    one that would always be 1.) All layers below the head are shared with the model of the run.
+    """
+    head = run.model.get_layer(head_name(trait))
+    features, (kernel, bias) = head.input, head.get_weights()
+    if not run.heads.loc[trait, "share"]:
+        # What a share of 0 multiplies need not be computed.
+        features = run.model.get_layer(f"{WIDE}_standardised").output
+        kernel = kernel[: features.shape[-1]]
+    linear = keras.layers.Dense(2, name="logit", dtype="float32")
+    logit = linear(features)
+    linear.set_weights([np.c_[np.zeros_like(kernel), kernel], np.r_[0, bias]])
+    # A list of inputs: that is how tf-keras-vis calls a model.
+    return keras.Model(run.model.inputs, logit)
+
+
+def fast_run(run: Run) -> Run:
+    """The run with its model in the precision of its training: for many forward passes."""
+    if run.config.precision == "float32":
+        return run
+    return replace(run, model=in_precision(run.model, run.config))
 
 
 def usual_segments(run: Run, trait: str) -> dict[str, np.ndarray]:

@@ -1,8 +1,7 @@
-"""The network: from maps to one probability per trait. TensorFlow lives in this room only."""
+"""The network: from maps to one probability per trait. TensorFlow lives in this room."""
 
 from polarnet.network.model import build_model
-from polarnet.network.prediction import predict
-from polarnet.network.run import Run, load_model, load_run
+from polarnet.network.run import Run, load_model, load_run, predict
 from polarnet.network.training import train
 
 __all__ = ["Run", "build_model", "load_model", "load_run", "predict", "train"]

@@ -1,10 +1,10 @@
-"""The trunk's output for every map, computed once and kept on disk.
+"""The output of the lower layers for every map, computed once and kept on disk.
 
 A frozen trunk gives the same features in every epoch, fold and seed. They are kept under a key
 made of all that changes them (encoding, layer, the weights below it, precision, versions), and
 inside it under the fingerprint of each map's pixels: another cohort with the same map, or a
-subset of this one, finds them again. Beside each fingerprint lies one of the features themselves,
-so that features that were cut, exchanged or changed are computed again.
+subset of this one, finds them again. Each file is named by the digest of its content, so that
+features that were cut, exchanged or changed are computed again.
 """
 
 import errno
@@ -28,17 +28,16 @@ from polarnet.cachefolder import limit_bytes, mark_used, trim
 from polarnet.cohort import map_digest
 from polarnet.config import ExperimentConfig
 from polarnet.files import new_file
-from polarnet.network.encoding import ENCODING_VERSION
-from polarnet.network.inputs import Rows
-from polarnet.network.model import below
+from polarnet.network.model import DEEP, ENCODING_VERSION, WIDE, below
+from polarnet.network.pipeline import Rows
 from polarnet.progressbar import progress_bar
 
 BATCH: Final = 32
 """Maps through the trunk at once; the last batch is filled up, so that no result depends on how
 many maps came with it."""
 
+_FORMAT: Final = 2  # of the files
 _SHARD: Final = 512  # maps kept at once: what an interruption can lose
-_ID_BYTES: Final = 16  # of the fingerprint of a map or of its features
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +64,49 @@ class Features:
         return values
 
 
+def compiled(model: keras.Model) -> Callable[..., tf.Tensor]:
+    """A model as a function that TensorFlow traces once.
+
+    TensorFlow counts tracings by code, and would take several models in one lambda for one function
+    that is traced again and again, and warn of it.
+    """
+    return tf.function(partial(model, training=False))
+
+
+def in_batches(
+    forward: Callable[..., tf.Tensor], *inputs: Rows, bar: tqdm | None = None
+) -> np.ndarray:
+    """Run a function over the rows of one or more inputs, `BATCH` at a time; float32 result.
+
+    All inputs have one row per study; a single one is given to the function as it is.
+    """
+    results = []
+    for start in range(0, len(inputs[0]), BATCH):
+        batch = [tf.convert_to_tensor(rows[start : start + BATCH]) for rows in inputs]
+        n = len(batch[0])
+        filled = [tf.pad(b, [(0, BATCH - n)] + [(0, 0)] * (len(b.shape) - 1)) for b in batch]
+        result = forward(filled[0] if len(filled) == 1 else filled)
+        results.append(tf.cast(result, tf.float32).numpy()[:n])
+        if bar is not None:
+            bar.update(n)
+    return np.concatenate(results)
+
+
+def wide_features(model: keras.Model, maps: Rows) -> np.ndarray:
+    """What a bullseye shows of every study, (n, n_features) float32, as the model computes it."""
+    return in_batches(compiled(below(model, WIDE)), maps)
+
+
+def kept_end(config: ExperimentConfig) -> str | None:
+    """The last layer below which nothing is ever trained: what a cache may hold."""
+    if config.mode == "frozen":
+        return DEEP
+    if config.mode == "scratch":
+        return None
+    block = int(config.last_block.removeprefix("block"))
+    return f"block{block - 1}_pool" if block > 1 else None
+
+
 def trunk_features(
     model: keras.Model,
     config: ExperimentConfig,
@@ -76,20 +118,8 @@ def trunk_features(
 ) -> Features:
     """Output of one layer for every map, from the cache where it is there.
 
-    Parameters
-    ----------
-    model, config
-        As made by `build_model` from resolved settings; nothing below `layer` may be trained.
-    layer
-        Name of the layer whose output is wanted.
-    maps
-        Of `input_maps`, or slight changes of them.
-    cache
-        Folder for all cohorts and models; made as needed.
-
-    Raises
-    ------
-    OSError: the cache folder cannot be written; names it.
+    Nothing below the layer may be trained. The cache is one folder for all cohorts and models, made
+    as needed; an OSError names it where it cannot be written.
     """
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
@@ -113,6 +143,36 @@ def map_digests(maps: Rows) -> list[bytes]:
     return found
 
 
+def weights_digest(model: keras.Model) -> str:
+    """sha256 of all weights of a model, in the order of its layers."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(weight.numpy()).data)
+    return digest.hexdigest()
+
+
+def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
+    """Name of the folder for everything that gives the same features for the same map."""
+    facts = {
+        "format": _FORMAT,
+        "layer": layer,
+        "weights": weights_digest(lower),
+        "window": config.window,
+        "scaling": config.scaling,
+        "palette": config.palette,
+        "map_types": config.map_types,
+        "input_size": config.input_size,
+        # Of the layers themselves: the float32 twin of a bf16 run has the run's configuration.
+        "precision": sorted({part.dtype_policy.name for part in lower.layers}),
+        "device": [device.device_type for device in tf.config.get_visible_devices()],
+        "encoding": ENCODING_VERSION,
+        "pooling": config.pooling,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+
+
 def _keep(
     folder: Path,
     lower: keras.Model,
@@ -132,128 +192,16 @@ def _keep(
             _write_shard(folder, values, [digests[row] for row in shard])
 
 
-def compiled(model: keras.Model) -> Callable[..., tf.Tensor]:
-    """A model as a function that TensorFlow traces once.
-
-    TensorFlow counts tracings by code, and would take several models in one lambda for one function
-    that is traced again and again, and warn of it.
-    """
-    return tf.function(partial(model, training=False))
-
-
-def in_batches(
-    forward: Callable[..., tf.Tensor], *inputs: Rows, bar: tqdm | None = None
-) -> np.ndarray:
-    """Run a function over the rows of one or more inputs, `BATCH` at a time; float32 result.
-
-    Parameters
-    ----------
-    inputs
-        All with one row per study; a single one is given to the function as it is.
-    bar
-        Moves on by each batch.
-    """
-    results = []
-    for start in range(0, len(inputs[0]), BATCH):
-        batch = [tf.convert_to_tensor(rows[start : start + BATCH]) for rows in inputs]
-        n = len(batch[0])
-        filled = [tf.pad(b, [(0, BATCH - n)] + [(0, 0)] * (len(b.shape) - 1)) for b in batch]
-        result = forward(filled[0] if len(filled) == 1 else filled)
-        results.append(tf.cast(result, tf.float32).numpy()[:n])
-        if bar is not None:
-            bar.update(n)
-    return np.concatenate(results)
-
-
-def weights_digest(model: keras.Model) -> str:
-    """sha256 of all weights of a model, in the order of its layers."""
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        digest.update(np.ascontiguousarray(weight.numpy()).data)
-    return digest.hexdigest()
-
-
-def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
-    """Name of the folder for everything that gives the same features for the same map."""
-    facts = {
-        "layer": layer,
-        "weights": weights_digest(lower),
-        "window": config.window,
-        "scaling": config.scaling,
-        "palette": config.palette,
-        "map_types": config.map_types,
-        "input_size": config.input_size,
-        # Of the layers themselves: the float32 twin of a bf16 run has the run's configuration.
-        "precision": sorted({part.dtype_policy.name for part in lower.layers}),
-        "device": [device.device_type for device in tf.config.get_visible_devices()],
-        "encoding": ENCODING_VERSION,
-        "pooling": config.pooling,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-
-
-Place = dict[bytes, tuple[int, int]]
-"""Fingerprint of a map -> number of the shard and row in it."""
-
-
-def _sound_shards(folder: Path, wanted: Collection[bytes]) -> tuple[list[np.ndarray], Place]:
-    """Memory-map what is there, and where each wanted map's features are.
-
-    Features that are not what was kept for a map, or for this model, do not count; nor does the
-    file that holds them, which is removed.
-    """
-    shards: list[np.ndarray] = []
-    place: Place = {}
-    damaged = 0
-    for path in sorted(folder.glob("*.npy")):
-        try:
-            shard = np.load(path, mmap_mode="r", allow_pickle=False)
-            digests = [digest.tobytes() for digest in shard["map"]]
-            rows = {d: k for k, d in enumerate(digests) if d in wanted and d not in place}
-            is_sound = all(
-                shard["seal"][k].tobytes() == _seal(folder, digest, shard["features"][k])
-                for digest, k in rows.items()
-            )
-        except (ValueError, OSError, EOFError, TypeError, IndexError):
-            is_sound = False
-        if is_sound:
-            place |= {digest: (len(shards), k) for digest, k in rows.items()}
-            shards.append(shard["features"])
-        else:
-            damaged += 1
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-    if damaged:
-        warnings.warn(
-            f"{damaged} file{'s' if damaged > 1 else ''} of kept features had been changed or cut; "
-            "the features are computed again.",
-            stacklevel=2,
-        )
-    return shards, place
-
-
-def _seal(folder: Path, digest: bytes, values: np.ndarray) -> bytes:
-    """Fingerprint of a map's features, for this model and this map alone."""
-    kind = f"{folder.name} {values.dtype.str} {values.shape} ".encode()
-    hashed = hashlib.blake2b(kind + digest, digest_size=_ID_BYTES)
-    hashed.update(np.ascontiguousarray(values).data)
-    return hashed.digest()
-
-
-def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None:
+def _write_shard(folder: Path, values: np.ndarray, digests: Sequence[bytes]) -> None:
     """Keep some rows: whole, or not at all."""
-    one = f"V{_ID_BYTES}"
-    fields = [("map", one), ("seal", one), ("features", values.dtype, values.shape[1:])]
-    shard = np.empty(len(values), fields)
-    seals = [_seal(folder, d, v) for d, v in zip(digests, values, strict=True)]
-    shard["map"] = np.frombuffer(b"".join(digests), one)
-    shard["seal"] = np.frombuffer(b"".join(seals), one)
-    shard["features"] = values
+    one = f"V{len(digests[0])}"
+    shard = np.empty(len(values), [("map", one), ("features", values.dtype, values.shape[1:])])
+    shard["map"], shard["features"] = np.frombuffer(b"".join(digests), one), values
+    made = folder / f"{uuid.uuid4().hex}.new"
     try:
-        with new_file(folder / f"{uuid.uuid4().hex}.npy") as partial, partial.open("wb") as file:
+        with new_file(made) as unfinished, unfinished.open("wb") as file:
             np.save(file, shard, allow_pickle=False)
+        made.replace(folder / f"{_digest(made)}.npy")
     except OSError as error:
         # np.save says how many bytes it could not write, but gives no error number.
         raise OSError(
@@ -261,3 +209,44 @@ def _write_shard(folder: Path, values: np.ndarray, digests: list[bytes]) -> None
             f"Features cannot be kept in {folder.parent}. Free space there, or name another "
             "folder by --cache.",
         ) from None
+
+
+def _sound_shards(
+    folder: Path, wanted: Collection[bytes]
+) -> tuple[list[np.ndarray], dict[bytes, tuple[int, int]]]:
+    """Memory-map the files that are sound, and where each wanted map's features are: shard, row.
+
+    A file that is not what was written for this model is removed.
+    """
+    shards: list[np.ndarray] = []
+    place: dict[bytes, tuple[int, int]] = {}
+    n_damaged = 0
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            if path.stem != _digest(path):
+                raise ValueError("changed since it was written")
+            shard = np.load(path, mmap_mode="r", allow_pickle=False)
+            digests, features = map(np.void.tobytes, shard["map"]), shard["features"]
+        except (ValueError, OSError, IndexError):
+            n_damaged += 1
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            continue
+        for row, digest in enumerate(digests):
+            if digest in wanted:
+                place.setdefault(digest, (len(shards), row))
+        shards.append(features)
+    if n_damaged:
+        warnings.warn(
+            f"{n_damaged} file{'s' if n_damaged > 1 else ''} of kept features had been changed or "
+            "cut; the features are computed again.",
+            stacklevel=2,
+        )
+    return shards, place
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file in the folder of its model."""
+    start = hashlib.blake2b(path.parent.name.encode(), digest_size=16)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, start.copy).hexdigest()

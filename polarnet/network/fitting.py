@@ -1,26 +1,50 @@
-"""How the weights are found: the heads on kept features, then, if wished, the last block."""
+"""How the weights are found: the heads on kept features, then, if wished, the last block.
 
+A training that was stopped goes on after its last finished epoch and ends with the same bytes.
+Kept at the end of an epoch: the weights that are trained, the optimiser's moments and step, the
+weights of the best epoch, and the history. The order of the studies and their augmentation depend
+on seed and epoch alone, so they need no keeping.
+"""
+
+import hashlib
+import json
 import math
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from tqdm.std import tqdm
 
+from polarnet import __version__
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.network.features import Features, compiled, in_batches, trunk_features
+from polarnet.files import new_file
+from polarnet.network.features import (
+    Features,
+    compiled,
+    in_batches,
+    kept_end,
+    map_digests,
+    trunk_features,
+    weights_digest,
+    wide_features,
+)
 from polarnet.network.heads import choose_heads, fitted_heads, is_gain
-from polarnet.network.inputs import Inputs, Rows, input_maps
 from polarnet.network.model import DEEP, WIDE, above, build_model, head_name, standards_of_features
-from polarnet.network.pipeline import Varied, recorded_log_loss, training_batches
-from polarnet.network.prediction import kept_end, wide_features
-from polarnet.network.progress import keep_progress, progress_folder, take_up
+from polarnet.network.pipeline import (
+    Rows,
+    Varied,
+    input_maps,
+    recorded_log_loss,
+    training_batches,
+)
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import KEPT, NO_SHARE, NOT_KEPT
 
@@ -30,6 +54,9 @@ LOG_LOSS: Final = "val_log_loss"
 SCRATCH_PENALTY: Final = 1.0
 """L2 penalty of the heads of the network without VGG16, as of `PENALTIES` (our choice)."""
 
+VIEWS: Final = 8
+"""Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
+
 _KEEP_EVERY_S: Final = 1.0
 """Seconds of work that a stopped training may lose where epochs are shorter than that."""
 
@@ -37,12 +64,11 @@ _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
 
-VIEWS: Final = 8
-"""Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
-
-
 Kept = Mapping[str, Rows]
 """Layer -> its output for every study."""
+
+History = list[dict[str, str | float]]
+"""One row per epoch: stage, epoch, loss (with penalties), val_log_loss in nats."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +89,31 @@ def fit(
 ) -> Fitted:
     """Train a model of `build_model`.
 
-    A training that was stopped goes on after its last finished epoch, from what it kept in
-    `cache`, and ends with the same bytes as one that was not.
-
-    Returns
-    -------
-    Fitted. Its history has one row per epoch: stage, epoch, loss (with penalties), val_log_loss in
-    nats. Fine-tuning is kept only where it lowers the validation loss by more than its standard
-    error; otherwise, and where no head trusts the trunk, the model is the frozen one.
+    Fine-tuning is kept only where it lowers the validation loss by more than its standard error;
+    otherwise, and where no head trusts the trunk, the model is the frozen one.
     """
-    base = build_model(config)
+    maps, of_val = input_maps(train, config), input_maps(val, config)
+    views = [Varied(maps, k, config.seed) for k in range(VIEWS)] if config.augment else [maps]
+    base, traits = build_model(config), train.traits[list(config.traits)]
+
+    def trainer(model: keras.Model, heads: pd.DataFrame) -> _Trainer:
+        progress = _progress_folder(model, config, (train, val), cache)
+        return _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
+
     if config.mode == "scratch":
-        return _from_scratch(base, train, val, config, cache, show_progress)
+        heads = pd.DataFrame(
+            {"n": traits.notna().sum(), "share": 1.0, "penalty": SCRATCH_PENALTY,
+             "log_loss": np.nan, "log_loss_bullseye": np.nan},
+        ).rename_axis("trait")  # fmt: skip
+        scratch, name = trainer(base, heads), config.map_type
+        history = scratch.run(
+            "scratch", (name,), [{name: view} for view in views], {name: of_val},
+            rate=config.learning_rate, epochs=config.finetune_epochs,
+            patience=config.finetune_patience,
+        )  # fmt: skip
+        return Fitted(base, heads, history, scratch.progress)
+
     end = kept_end(config) or config.map_type
-    maps = input_maps(train, config)
 
     def read(rows: Rows) -> Kept:
         kept = rows
@@ -85,8 +122,8 @@ def fit(
         deep = _through(base, end, DEEP, kept)
         return {WIDE: wide_features(base, rows), end: kept, DEEP: deep}
 
-    plain, of_val = read(maps), read(input_maps(val, config))
-    groups, traits = {g: plain[g][:] for g in (WIDE, DEEP)}, train.traits[list(config.traits)]
+    plain, val_kept = read(maps), read(of_val)
+    groups = {g: plain[g][:] for g in (WIDE, DEEP)}
     heads = choose_heads(
         groups, traits, train.patients, seed=config.seed, share=config.share,
         show_progress=show_progress,
@@ -98,61 +135,33 @@ def fit(
         # Few digits, so that the last ones, which depend on the machine, do not count.
         start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
         model.get_layer(head_name(trait)).set_weights(start)
-    progress = progress_folder(model, config, (train, val), cache)
-    trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
-    seen = [read(view) for view in _views(maps, config)] if config.augment else [plain]
-    history = trainer.run(
-        "heads", (WIDE, DEEP), seen, of_val, rate=config.learning_rate, epochs=config.epochs,
-    )  # fmt: skip
+    stages = trainer(model, heads)
+    seen = [read(view) for view in views] if config.augment else [plain]
+    history = stages.run(
+        "heads", (WIDE, DEEP), seen, val_kept, rate=config.learning_rate, epochs=config.epochs
+    )
     if config.mode == "frozen":
-        return Fitted(model, heads, history, progress)
+        return Fitted(model, heads, history, stages.progress)
     if not heads["share"].any():
-        return Fitted(model, heads, history, progress, NO_SHARE)
+        return Fitted(model, heads, history, stages.progress, NO_SHARE)
     # The bullseye comes from the maps, too.
     cut = (end,) if end == config.map_type else (WIDE, end)
-    before = model.get_weights()
-    frozen = trainer.losses_of_validation(of_val, cut)
-    for layer in model.layers:
-        if layer.name.startswith(f"{config.last_block}_conv"):
-            layer.trainable = True
-            layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
-    block = trainer.run(
-        "block", cut, seen, of_val, rate=config.finetune_learning_rate,
+    before, frozen = model.get_weights(), stages.losses_of_validation(val_kept, cut)
+    block = [layer for layer in model.layers if layer.name.startswith(f"{config.last_block}_conv")]
+    for layer in block:
+        layer.trainable = True
+        layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
+    tuned = stages.run(
+        "block", cut, seen, val_kept, rate=config.finetune_learning_rate,
         epochs=config.finetune_epochs, patience=config.finetune_patience,
     )  # fmt: skip
-    is_better = is_gain(frozen - trainer.losses_of_validation(of_val, cut))
+    is_better = is_gain(frozen - stages.losses_of_validation(val_kept, cut))
     if not is_better:
         model.set_weights(before)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            layer.kernel.regularizer = None
-    history = pd.concat([history, block], ignore_index=True)
-    return Fitted(model, heads, history, progress, KEPT if is_better else NOT_KEPT)
-
-
-def _from_scratch(
-    model: keras.Model, train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path,
-    show_progress: bool,
-) -> Fitted:  # fmt: skip
-    """Train the small network, all of it at once, on its maps alone."""
-    heads = pd.DataFrame(
-        {"n": train.traits[list(config.traits)].notna().sum(), "share": 1.0,
-         "penalty": SCRATCH_PENALTY, "log_loss": np.nan, "log_loss_bullseye": np.nan},
-    ).rename_axis("trait")  # fmt: skip
-    maps, name = input_maps(train, config), config.map_type
-    progress = progress_folder(model, config, (train, val), cache)
-    trainer = _Trainer(model, heads["penalty"], train, val, config, progress, show_progress)
-    views = _views(maps, config) if config.augment else [maps]
-    history = trainer.run(
-        "scratch", (name,), [{name: view} for view in views], {name: input_maps(val, config)},
-        rate=config.learning_rate, epochs=config.finetune_epochs, patience=config.finetune_patience,
-    )  # fmt: skip
-    return Fitted(model, heads, history, progress)
-
-
-def _views(maps: Inputs, config: ExperimentConfig) -> list[Varied]:
-    """The same maps, changed slightly in several ways."""
-    return [Varied(maps, k, config.seed) for k in range(VIEWS)]
+    for layer in block:
+        layer.kernel.regularizer = None
+    history = pd.concat([history, tuned], ignore_index=True)
+    return Fitted(model, heads, history, stages.progress, KEPT if is_better else NOT_KEPT)
 
 
 @dataclass(frozen=True)
@@ -261,7 +270,7 @@ class _Watch(keras.callbacks.Callback):
         progress: Path, bar: tqdm,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.rows: list[dict[str, str | float]] = []
+        self.rows: History = []
         self.best: list[np.ndarray] = []
         self._name, self._score, self._epochs, self._patience = name, score, epochs, patience
         self._path, self._bar = progress / f"{name}.npz", bar
@@ -270,7 +279,7 @@ class _Watch(keras.callbacks.Callback):
         """Put the model where an earlier training was stopped; returns its finished epochs."""
         trainee.optimizer.build(trainee.trainable_variables)
         self._state = [*trainee.trainable_variables, *trainee.optimizer.variables]
-        self.best, self.rows = take_up(self._path, self._state)
+        self.best, self.rows = _take_up(self._path, self._state)
         self._bar.update(len(self.rows))
         self._kept_at = time.monotonic()
         return len(self.rows)
@@ -334,3 +343,38 @@ def _through(model: keras.Model, start: str, end: str, inputs: Rows) -> Rows:
         return inputs if is_large else inputs[:]
     between = keras.Model(model.get_layer(start).output, model.get_layer(end).output)
     return in_batches(compiled(between), inputs)
+
+
+def _progress_folder(
+    model: keras.Model, config: ExperimentConfig, cohorts: Sequence[Cohort], cache: Path
+) -> Path:
+    """The folder for one training, named by everything that its result depends on."""
+    digest = hashlib.sha256(weights_digest(model).encode())
+    versions = {"polarnet": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
+    digest.update(json.dumps(asdict(config) | versions, sort_keys=True, default=str).encode())
+    for cohort in cohorts:
+        digest.update(cohort.traits[list(config.traits)].to_csv().encode())
+        digest.update(b"".join(map_digests(input_maps(cohort, config))))
+    return cache / "progress" / digest.hexdigest()[:24]
+
+
+def keep_progress(
+    path: Path, variables: Sequence[keras.Variable], best: Sequence[np.ndarray], rows: History
+) -> None:
+    """Write the state at the end of an epoch: whole, or not at all."""
+    now = [np.asarray(variable.value) for variable in variables]
+    with new_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, *now, *best, allow_pickle=False, history=np.array(json.dumps(rows)))
+
+
+def _take_up(path: Path, variables: Sequence[keras.Variable]) -> tuple[list[np.ndarray], History]:
+    """Set the variables to what was kept; returns the best weights and the history, if any."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            rows = json.loads(str(kept["history"]))
+            arrays = [kept[f"arr_{k}"] for k in range(len(kept.files) - 1)]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return [], []  # nothing there, or not whole: the training starts anew
+    for variable, value in zip(variables, arrays, strict=False):  # the best weights come after
+        variable.assign(value)
+    return arrays[len(variables) :], rows

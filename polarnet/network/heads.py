@@ -47,7 +47,7 @@ def choose_heads(
     share: float | None = None,
     show_progress: bool = False,
 ) -> pd.DataFrame:
-    """Share of the trunk and penalty of each trait.
+    """Share of the trunk and penalty of each trait, by cross-validation over patients.
 
     Parameters
     ----------
@@ -56,9 +56,7 @@ def choose_heads(
     traits
         Their labels: 1, 0 or NaN, one column per trait.
     patients
-        Shape (n,): all studies of a patient fall into one of five folds.
-    seed
-        Of the folds.
+        Shape (n,): all studies of a patient fall into one of five folds, drawn by the seed.
     share
         Where given, only the penalty is chosen.
 
@@ -66,12 +64,9 @@ def choose_heads(
     -------
     One row per trait (the index): `n` studies with a label, `share`, `penalty`, `log_loss` of that
     choice over the held-out folds in nats, and `log_loss_bullseye`, the lowest without the trunk.
-    The share is the smallest whose log-loss is within one standard error of the lowest: where the
-    evidence for the trunk is nil, it is 0.
-
-    References
-    ----------
-    Breiman et al., Classification and Regression Trees, 1984, section 3.4.3 (one standard error).
+    The share is the smallest whose log-loss is within one standard error of the lowest (Breiman et
+    al., Classification and Regression Trees, 1984, section 3.4.3): where the evidence for the trunk
+    is nil, it is 0.
     """
     shares = SHARES if share is None else (float(share),)
     chosen = {}
@@ -97,13 +92,6 @@ def fitted_heads(
 ) -> dict[str, tuple[np.ndarray, float]]:
     """Trait -> `fitted_head` on its training studies, or on as many as choose: where training
     begins, so that few patients and few steps are enough.
-
-    Parameters
-    ----------
-    groups, traits, seed
-        As for `choose_heads`.
-    standards, heads
-        Of the model, and what `choose_heads` gave.
     """
     found = {}
     with threadpool_limits(1):
@@ -112,10 +100,7 @@ def fitted_heads(
             labels = traits[trait].to_numpy(float)[known]
             if labels.min() == labels.max():
                 continue  # a rare trait, of which none was drawn
-            scaled = {
-                name: rows[known] * np.array(standards.factors[name]) + standards.offsets[name]
-                for name, rows in groups.items()
-            }
+            scaled = {name: standards.apply(name, rows[known]) for name, rows in groups.items()}
             share, penalty = heads.loc[trait, ["share", "penalty"]]
             found[str(trait)] = fitted_head(scaled, labels, share, penalty)
     return found
@@ -124,19 +109,10 @@ def fitted_heads(
 def fitted_head(
     groups: Mapping[str, np.ndarray], labels: np.ndarray, share: float, penalty: float
 ) -> tuple[np.ndarray, float]:
-    """The exact solution of one head: what training comes close to.
+    """The exact solution of one head, which training comes close to: weights and bias.
 
-    Parameters
-    ----------
-    groups
-        `WIDE` and `DEEP` -> standardised features of the studies with a label.
-    labels
-        0 and 1.
-
-    Returns
-    -------
-    Weights of the wide and then the deep features (the latter before they are weighed by
-    `share`), and the bias.
+    The groups hold standardised features of the studies with a label, 0 or 1. Weights are of the
+    wide and then the deep features, the latter before they are weighed by `share`.
     """
     both = np.hstack([groups[WIDE], share * groups[DEEP]])
     dual, bias = _solve(both @ both.T, labels, penalty)
@@ -174,7 +150,8 @@ def _choose(
             start = None
             for p, penalty in enumerate(PENALTIES):
                 start = _solve(of_seen, labels[seen], penalty, start)
-                losses[s, p, held] = _log_loss(labels[held], of_held @ start[0] + start[1])
+                logits = of_held @ start[0] + start[1]
+                losses[s, p, held] = np.logaddexp(0, np.where(labels[held] == 1, -logits, logits))
     means = losses.mean(axis=2)
     best = means.argmin(axis=1)  # penalty of each share
     lowest = int(means.min(axis=1).argmin())
@@ -197,10 +174,9 @@ def is_gain(gains: np.ndarray) -> bool:
 def _gram(values: np.ndarray, seen: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inner products of standardised features: seen with seen, held out with seen."""
     standards = standards_of_features({"": values[seen]})
-    factor, offset = np.array(standards.factors[""]), np.array(standards.offsets[""])
     # In single precision, which changes a mean loss by a millionth.
     of_seen, of_held = (
-        (values[rows] * factor + offset).astype(np.float32) for rows in (seen, held)
+        standards.apply("", values[rows]).astype(np.float32) for rows in (seen, held)
     )
     return of_seen @ of_seen.T, of_held @ of_seen.T
 
@@ -241,8 +217,3 @@ def _solve(
         if change < _CLOSE:
             break
     return dual, bias
-
-
-def _log_loss(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Cross-entropy of each study, in nats."""
-    return np.logaddexp(0, np.where(labels == 1, -logits, logits))

@@ -11,16 +11,16 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from polarnet.anatomy import segment_map
 from polarnet.config import ExperimentConfig
-from polarnet.network.encoding import encoded
-from polarnet.network.inputs import Rows
-from polarnet.network.precision import resolve_precision
+from polarnet.files import shown
 from polarnet.network.weights import BLOCKS, vgg16_trunk
 
 BLOCK_ENDS: Final = {f"block{k}": f"block{k}_conv{n}" for k, (n, _) in enumerate(BLOCKS, start=1)}
@@ -35,9 +35,18 @@ WIDE: Final = "wide"
 DEEP: Final = "deep"
 """Layer that gives the pooled features of the trunk, one vector per study."""
 
-_ROWS: Final = 4096  # of features in memory at once
+ENCODING_VERSION: Final = 3
+"""To be raised with every change of the image, so that kept features are not reused."""
 
-_FINE: Final = 32  # sub-pixels a side when segment shares of a coarse cell are counted
+_MEANS_BGR: Final = np.array([103.939, 116.779, 123.68])
+"""Mean of ImageNet's channels, which VGG16 expects to be subtracted (keras.applications.vgg16)."""
+
+_BF16_PROCESSOR: Final = {"avx512_bf16", "amx_bf16"}
+_BF16_GPU: Final = (8, 0)
+"""Compute capability from which NVIDIA GPUs multiply in bf16 (Ampere; NVIDIA documentation)."""
+
+_ROWS: Final = 4096  # of features in memory at once
+_FINE: Final = 32  # sub-pixels per side when segment shares of a coarse cell are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,26 +66,38 @@ class Standards:
     offsets: Mapping[str, list[float]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
 
+    def apply(self, group: str, features: np.ndarray) -> np.ndarray:
+        """Features (n, n_features) of a group, standardised, in float64."""
+        return features * np.array(self.factors[group]) + self.offsets[group]
+
 
 def standards_of_features(
-    groups: Mapping[str, Rows], shares: Mapping[str, float] | None = None
+    groups: Mapping[str, np.ndarray], shares: Mapping[str, float] | None = None
 ) -> Standards:
-    """Standards by which each group has mean 0, and length 1 on average, over training studies.
+    """Standards by which each group (n, n_features) has mean 0, and length 1 on average.
 
     A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
-
-    Parameters
-    ----------
-    groups
-        Group -> features (n, n_features).
     """
     factors, offsets = {}, {}
     for name, features in groups.items():
-        mean, variance = _moments(features)
+        n = len(features)
+        parts = [features[start : start + _ROWS] for start in range(0, n, _ROWS)]
+        mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
+        variance = np.sum([((part - mean) ** 2).sum(axis=0) for part in parts], axis=0) / n
         variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
         factor = (len(mean) * variance) ** -0.5
         factors[name], offsets[name] = factor.tolist(), (-mean * factor).tolist()
     return Standards(factors, offsets, dict({} if shares is None else shares))
+
+
+def standards_of(layers: Mapping[str, Mapping[str, Any]], traits: Sequence[str]) -> Standards:
+    """What `build_model` was given, read from Keras' configuration of each layer, by its name."""
+    groups = {g: layers[f"{g}_standardised"] for g in (WIDE, DEEP) if f"{g}_standardised" in layers}
+    return Standards(
+        {group: layer["scale"] for group, layer in groups.items()},
+        {group: layer["offset"] for group, layer in groups.items()},
+        {t: layers[name]["scale"] for t in traits if (name := _share_name(t)) in layers},
+    )
 
 
 def build_model(config: ExperimentConfig, standards: Standards | None = None) -> keras.Model:
@@ -110,29 +131,18 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     standards = standards or Standards()
     size, channels = config.map_size, len(config.map_types)
     maps = keras.Input((size, size, channels), name=config.map_type, dtype="float32")
-    image = encoded(maps, config)
-    features = _features(image, config)
+    features = _convolved(encoded(maps, config), config)
     # From here in float32: averages and probabilities lose digits in bf16.
-    pooled = _pool(features, config.pooling)
-    deep = _standardised(pooled, DEEP, standards)
+    deep = _standardised(_pooled(features, config.pooling), DEEP, standards)
     wide = None
     if config.mode != "scratch":
         wide = _standardised(_bullseye(maps), WIDE, standards)
     heads = {t: _head(t, wide, deep, standards.shares.get(t, 1.0)) for t in config.traits}
     model = keras.Model(maps, heads, name="polarnet")
-    _draw_weights(model, config)
+    if config.mode == "scratch" or config.weights is None:
+        _draw_weights(model, config.seed)
     model(model.input)  # Keras exports only what was called; this computes nothing
     return model
-
-
-def standards_of(layers: Mapping[str, Mapping[str, Any]], traits: Sequence[str]) -> Standards:
-    """What `build_model` was given, read from its layers: name -> configuration as of Keras."""
-    groups = {g: layers[f"{g}_standardised"] for g in (WIDE, DEEP) if f"{g}_standardised" in layers}
-    return Standards(
-        {group: layer["scale"] for group, layer in groups.items()},
-        {group: layer["offset"] for group, layer in groups.items()},
-        {t: layers[name]["scale"] for t in traits if (name := share_name(t)) in layers},
-    )
 
 
 def head_name(trait: str) -> str:
@@ -144,11 +154,6 @@ def head_name(trait: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.-]*", trait):
         return trait
     return f"head_{hashlib.sha256(trait.encode()).hexdigest()[:12]}"
-
-
-def share_name(trait: str) -> str:
-    """Name of the layer that weighs the deep group for a trait."""
-    return f"share_of_trunk_{head_name(trait)}"
 
 
 def in_precision(model: keras.Model, config: ExperimentConfig) -> keras.Model:
@@ -167,11 +172,8 @@ def below(model: keras.Model, layer: str) -> keras.Model:
 def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> keras.Model:
     """The part of the model from the outputs of some layers to the heads; it shares the weights.
 
-    The layer of the maps stands alone: beside another one, Keras would change the model itself.
-
-    Returns
-    -------
-    keras.Model with one output, (n, n_traits): the heads side by side, in the order of `traits`.
+    Its one output (n, n_traits) has the heads side by side, in the order of `traits`. The layer of
+    the maps stands alone: beside another one, Keras would change the model itself.
     """
     cut = [model.get_layer(layer).output for layer in layers]
     upper = keras.Model(cut if len(cut) > 1 else cut[0], model.output)
@@ -179,18 +181,58 @@ def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> k
     return keras.Model(upper.input, keras.ops.concatenate(heads, axis=1))
 
 
+def resolve_precision(precision: str) -> str:
+    """Replace "auto" by "mixed_bfloat16" where the device that does the work computes in bf16, and
+    by "float32" elsewhere; leave any other word as it is.
+
+    The device is the first GPU that TensorFlow sees, or, where there is none, the processor, which
+    tells on Linux alone and counts as not able elsewhere.
+    """
+    if precision != "auto":
+        return precision
+    if gpus := tf.config.get_visible_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        is_able = tuple(details.get("compute_capability") or ()) >= _BF16_GPU
+    else:
+        is_able = _processor_has_bf16()
+    return "mixed_bfloat16" if is_able else "float32"
+
+
+def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
+    """Scale, enlarge and colour maps, then apply VGG16's own preprocessing; standard layers only.
+
+    Maps (n, size, size, channels), 0 outside the disc, in the unit of the cohort, become images
+    (n, input_size, input_size, 3): blue, green, red minus the ImageNet means
+    (keras.applications.vgg16). One map in grey stands in all three channels; of combined maps rest
+    is blue, stress green and reserve red. The windows of the settings are darkest and brightest.
+    """
+    layers, side = keras.layers, config.input_size
+    if config.scaling == "relative":
+        brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(maps)
+        share = keras.ops.divide_no_nan(maps, brightest)
+    else:
+        low, high = np.transpose(config.windows)
+        share = layers.Rescaling(
+            (1 / (high - low)).tolist(), (-low / (high - low)).tolist(), name="window"
+        )(maps)
+    share = layers.ReLU(max_value=1.0, name="clipped")(share)
+    share = layers.Resizing(side, side, interpolation="bilinear", name="enlarged")(share)
+    if config.palette == "grey":
+        if share.shape[-1] == 1:
+            share = layers.Concatenate(name="channels")([share, share, share])
+        return layers.Rescaling(255.0, (-_MEANS_BGR).tolist(), name="image")(share)
+    # Embedding takes the whole part of a number: 8 bits, rounded.
+    levels = layers.Rescaling(255.0, 0.5, name="levels")(share)
+    colours = layers.Embedding(256, 3, trainable=False, name="colours")
+    coloured = colours(levels)
+    colours.set_weights([_colours(config.palette)])
+    return layers.Reshape((side, side, 3), name="image")(coloured)
+
+
 def segment_shares(cells: int) -> np.ndarray:
-    """Weights that average a grid over each AHA segment.
+    """Weights (cells * cells, 17), float32, that average a square grid over each AHA segment.
 
-    Parameters
-    ----------
-    cells
-        Cells a side of the grid, laid over the whole map.
-
-    Returns
-    -------
-    Array of shape (cells * cells, 17), float32; each column sums to 1. A cell counts for a
-    segment by the share of its area there.
+    A cell counts for a segment by the share of its area there; each column sums to 1.
 
     >>> segment_shares(14).sum(axis=0).round(5).tolist() == [1.0] * 17
     True
@@ -200,7 +242,19 @@ def segment_shares(cells: int) -> np.ndarray:
     return (shares / shares.sum(axis=0)).astype(np.float32)
 
 
-def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
+def _colours(palette: str) -> np.ndarray:
+    """The 256 colours of a matplotlib colour map as VGG16 takes them, (256, 3) float32."""
+    from matplotlib import colormaps
+
+    if palette not in colormaps:
+        raise ValueError(
+            f"palette must be 'grey' or a matplotlib colour map, not {shown(palette)}."
+        )
+    rgba = colormaps[palette].resampled(256)(np.arange(256), bytes=True)
+    return (rgba[:, 2::-1] - _MEANS_BGR).astype(np.float32)
+
+
+def _convolved(image: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
     """Output of the last convolution: of VGG16, not trainable yet, or of the small network."""
     dtype = resolve_precision(config.precision)
     if config.mode != "scratch":
@@ -216,7 +270,7 @@ def _features(image: keras.KerasTensor, config: ExperimentConfig) -> keras.Keras
     return features
 
 
-def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+def _pooled(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
     """One vector per study of the trunk's features."""
     if pooling == "global":
         return keras.layers.GlobalAveragePooling2D(name=DEEP, dtype="float32")(features)
@@ -233,9 +287,8 @@ def _bullseye(maps: keras.KerasTensor) -> keras.KerasTensor:
     by_segment = layers.Permute((2, 1), name="map_segments_last")(segments)
     # The lowest is the highest of the negative.
     negative = layers.Rescaling(-1.0, name="map_negative")(by_segment)
-    lowest = layers.Rescaling(-1.0, name="lowest_segment")(
-        layers.GlobalMaxPooling1D(name="highest_negative")(negative)
-    )
+    highest_negative = layers.GlobalMaxPooling1D(name="highest_negative")(negative)
+    lowest = layers.Rescaling(-1.0, name="lowest_segment")(highest_negative)
     return layers.Concatenate(name=WIDE)(
         [
             layers.Flatten(name="segments")(segments),
@@ -270,9 +323,8 @@ def _standardised(group: keras.KerasTensor, name: str, standards: Standards) -> 
             f"{n} {name} features cannot be standardised by {len(factors)} factors and "
             f"{len(offsets)} offsets"
         )
-    return keras.layers.Rescaling(
-        factors, offsets, name=f"{name}_standardised", dtype="float32"
-    )(group)  # fmt: skip
+    scale = keras.layers.Rescaling(factors, offsets, name=f"{name}_standardised", dtype="float32")
+    return scale(group)
 
 
 def _head(
@@ -282,32 +334,34 @@ def _head(
     name = head_name(trait)
     both = deep
     if wide is not None:
-        weighed = keras.layers.Rescaling(share, name=share_name(trait), dtype="float32")(deep)
+        weighed = keras.layers.Rescaling(share, name=_share_name(trait), dtype="float32")(deep)
         both = keras.layers.Concatenate(name=f"groups_of_{name}", dtype="float32")([wide, weighed])
     return keras.layers.Dense(
         1, activation="sigmoid", kernel_initializer="zeros", name=name, dtype="float32"
     )(both)
 
 
-def _draw_weights(model: keras.Model, config: ExperimentConfig) -> None:
+def _share_name(trait: str) -> str:
+    """Name of the layer that weighs the deep group for a trait."""
+    return f"share_of_trunk_{head_name(trait)}"
+
+
+def _draw_weights(model: keras.Model, seed: int) -> None:
     """First weights of an untrained trunk, from the seed alone.
 
     Left to itself, Keras draws from Python's global random state, which another thread may use at
     the same time: those of a Dask worker do.
     """
-    if config.mode != "scratch" and config.weights is not None:
-        return
-    draws = random.Random(config.seed)
+    draws = random.Random(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
             glorot = keras.initializers.GlorotUniform(draws.randint(1, 10**9))
             layer.kernel.assign(glorot(layer.kernel.shape))
 
 
-def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each column in float64, a part of the rows in memory at once."""
-    n = len(features)
-    parts = [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
-    mean = np.sum([features[part].sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
-    squares = [((features[part] - mean) ** 2).sum(axis=0) for part in parts]
-    return mean, np.sum(squares, axis=0) / n
+def _processor_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    if not cpuinfo.is_file():
+        return False
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return not _BF16_PROCESSOR.isdisjoint(flags.split())

@@ -1,9 +1,13 @@
-"""Batches for training: order, labels, weights and legal augmentation, all from the seed."""
+"""From cohorts to the network: its maps, their small changes, and the batches of a training.
+
+Order, labels, weights and augmentation depend on the seed, the epoch and the study alone.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, Protocol
 
 import keras
 import numpy as np
@@ -11,7 +15,8 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
-from polarnet.network.inputs import Inputs, Rows
+from polarnet.cohort import Cohort, MapStack
+from polarnet.config import ExperimentConfig
 
 NOT_RECORDED: Final = -1.0
 """Stands for a label that was not recorded: NaN would spoil every sum that it enters."""
@@ -22,6 +27,50 @@ STRETCH = 0.03
 """Largest radial stretch or shrinkage, as a share (our choice)."""
 GRAIN = 0.03
 """SD of multiplicative pixel noise (our choice)."""
+
+_SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
+
+
+class Rows(Protocol):
+    """Rows (n, ...) of maps or features, float32, in memory or read where they are looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray | slice, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Rows of maps (n, size, size, channels), float32, read where they are looked at."""
+
+    stacks: tuple[np.ndarray | MapStack, ...]
+
+    def __len__(self) -> int:
+        return len(self.stacks[0])
+
+    def __getitem__(self, rows: np.ndarray | slice | int) -> np.ndarray:
+        return np.stack([np.asarray(stack[rows], np.float32) for stack in self.stacks], axis=-1)
+
+
+def input_maps(cohort: Cohort, config: ExperimentConfig) -> Inputs:
+    """The maps of a cohort that a network of these settings reads: one map type, or all three."""
+    return Inputs(tuple(cohort.maps[map_type] for map_type in config.map_types))
+
+
+def clipped_share(maps: Rows, config: ExperimentConfig) -> float:
+    """Share of the pixels inside the disc of the maps (n, size, size, channels) that lie outside
+    their window, 0 to 1.
+    """
+    if config.scaling == "relative":
+        return 0.0
+    low, high = np.transpose(config.windows)
+    n_pixels = n_clipped = 0
+    for start in range(0, len(maps), _SHARD):
+        part = maps[start : start + _SHARD]
+        inside = part[:, disc_mask(part.shape[1])]
+        n_pixels += inside.size
+        n_clipped += int(((inside < low) | (inside > high)).sum())
+    return n_clipped / n_pixels
 
 
 def marked_labels(traits: pd.DataFrame) -> np.ndarray:
@@ -36,13 +85,8 @@ def marked_labels(traits: pd.DataFrame) -> np.ndarray:
 def recorded_log_loss(traits: pd.DataFrame) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Loss of a batch: cross-entropy in nats, over recorded labels, mean over traits.
 
-    A recorded label weighs n / n_recorded of the training studies, so that the mean over all
-    batches of an epoch is that over the recorded labels; the others weigh nothing.
-
-    Parameters
-    ----------
-    traits
-        Labels of the training studies, NaN where not recorded.
+    A recorded label weighs n / n_recorded of the training studies, whose labels are given here, so
+    that the mean over all batches of an epoch is that over the recorded labels.
     """
     share = traits.notna().mean().to_numpy(np.float32)
     weight = np.divide(1, share, out=np.zeros_like(share), where=share > 0)
@@ -69,8 +113,56 @@ class Varied:
 
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         place = np.arange(len(self))[rows]
+        maps = self.maps[place]
+        change = _compiled_vary(maps.shape[1:])
         view = tf.constant(self.view, tf.int64)
-        return _vary(tf.constant(self.maps[place]), tf.constant(place), view, self.seed).numpy()
+        return change(tf.constant(maps), tf.constant(place), view, self.seed).numpy()
+
+
+def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Tensor:
+    """Turn, stretch and grain maps (k, size, size, channels) a little; a wall stays in its place.
+
+    All maps of a study turn together. The change depends on seed, epoch and study alone, never on
+    the batch a map came in.
+    """
+    size, channels = maps.shape[1], maps.shape[-1]
+
+    def draw(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + epoch, row])
+        # A key of its own, so that the grain knows nothing of the turn.
+        key_of_grain = key + tf.constant([1 << 40, 0], tf.int64)
+        return (
+            tf.random.stateless_uniform((2,), key, -1, 1),
+            tf.random.stateless_normal((size, size, channels), key_of_grain),
+        )
+
+    both, grain = tf.map_fn(draw, rows, fn_output_signature=(tf.float32, tf.float32))
+    angle, factor = both[:, 0] * (TURN_DEG * np.pi / 180), 1 + both[:, 1] * STRETCH
+    cos, sin = tf.cos(angle) / factor, tf.sin(angle) / factor
+    middle = (size - 1) / 2
+    zero = tf.zeros_like(cos)
+    transform = tf.stack(
+        [cos, -sin, middle * (1 - cos + sin), sin, cos, middle * (1 - sin - cos), zero, zero],
+        axis=1,
+    )
+    # The edge of the disc is warped too, and divided by: what lies outside must not leak in.
+    inner = disc_mask(size)[..., None]
+    disc = tf.broadcast_to(tf.cast(inner, tf.float32), tf.shape(maps))
+    turned, share = (
+        keras.ops.image.affine_transform(
+            values, transform, interpolation="bilinear", fill_mode="constant"
+        )
+        for values in (maps * disc, disc)
+    )
+    # Where a shrunken disc does not reach, the study keeps its own pixels.
+    inside = tf.where(share > 0.5, tf.math.divide_no_nan(turned, share), maps)
+    return tf.where(inner, tf.maximum(inside * (1 + GRAIN * grain), 0), 0)
+
+
+@lru_cache(maxsize=8)
+def _compiled_vary(shape: tuple[int, int, int]) -> Callable[..., tf.Tensor]:
+    """`vary` for maps (size, size, channels), traced for any number of them."""
+    return tf.function(vary, reduce_retracing=True)
 
 
 def training_batches(
@@ -82,20 +174,11 @@ def training_batches(
     seed: int,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs in one stream, each in an order that depends on seed and epoch alone.
+    """All epochs in one stream of (inputs, labels as of `marked_labels`), each in its own order.
 
-    Parameters
-    ----------
-    inputs
-        One for each input of the model: views of the same studies, rows (n, ...), float32, which
-        the epochs take in turn.
-    first_epoch
-        Epochs before this one are left out: they were trained before.
-
-    Returns
-    -------
-    Dataset of (tuple of inputs, labels as of `marked_labels`); ceil(n / batch_size) batches an
-    epoch, of equal size as far as n allows.
+    Each input of the model comes in one or more views, rows (n, ...) of the same studies, which the
+    epochs take in turn. An epoch has ceil(n / batch_size) batches, of equal size as far as n
+    allows. Epochs before `first_epoch` were trained before and are left out.
     """
     n = len(traits)
     # A small last batch would weigh as much as a full one.
@@ -126,51 +209,6 @@ def training_batches(
         values = tuple(gather(k, epoch, rows) for k in range(len(inputs)))
         return values if len(values) > 1 else values[0], tf.gather(labels, rows)
 
-    stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders)).flat_map(
-        of_epoch
-    )
-    return stream.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
-
-
-def vary(maps: tf.Tensor, rows: tf.Tensor, epoch: tf.Tensor, seed: int) -> tf.Tensor:
-    """Turn, stretch and grain maps (k, size, size, channels) a little; a wall stays in its place.
-
-    All maps of a study turn together. The change depends on seed, epoch and study alone, never on
-    the batch a map came in.
-    """
-    size, channels = maps.shape[1], maps.shape[-1]
-
-    def draw(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        key = tf.stack([tf.cast(seed, tf.int64) * 1_000_003 + epoch, row])
-        return (
-            tf.random.stateless_uniform((2,), key, -1, 1),
-            # A key of its own, so that the grain knows nothing of the turn.
-            tf.random.stateless_normal(
-                (size, size, channels), key + tf.constant([1 << 40, 0], tf.int64)
-            ),
-        )
-
-    both, grain = tf.map_fn(draw, rows, fn_output_signature=(tf.float32, tf.float32))
-    angle, factor = both[:, 0] * (TURN_DEG * np.pi / 180), 1 + both[:, 1] * STRETCH
-    cos, sin = tf.cos(angle) / factor, tf.sin(angle) / factor
-    middle = (size - 1) / 2
-    zero = tf.zeros_like(cos)
-    transform = tf.stack(
-        [cos, -sin, middle * (1 - cos + sin), sin, cos, middle * (1 - sin - cos), zero, zero],
-        axis=1,
-    )
-    # The edge of the disc is warped too, and divided by: what lies outside must not leak in.
-    inner = disc_mask(size)[..., None]
-    disc = tf.broadcast_to(tf.cast(inner, tf.float32), tf.shape(maps))
-    turned, share = (
-        keras.ops.image.affine_transform(
-            values, transform, interpolation="bilinear", fill_mode="constant"
-        )
-        for values in (maps * disc, disc)
-    )
-    # Where a shrunken disc does not reach, the study keeps its own pixels.
-    inside = tf.where(share > 0.5, tf.math.divide_no_nan(turned, share), maps)
-    return tf.where(inner, tf.maximum(inside * (1 + GRAIN * grain), 0), 0)
-
-
-_vary = tf.function(vary, reduce_retracing=True)
+    stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders))
+    batches = stream.flat_map(of_epoch).map(load, num_parallel_calls=2, deterministic=True)
+    return batches.prefetch(2)

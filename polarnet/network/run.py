@@ -1,28 +1,86 @@
-"""A finished training: its folder, settings, model, and what its patients and maps were."""
+"""A finished training: opened from its folder, which is checked, and used to score studies."""
 
-from dataclasses import dataclass
+import json
+import random
+import re
+import tempfile
+import threading
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import keras
+import numpy as np
 import pandas as pd
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from tensorflow.python.framework.config import disable_op_determinism, is_op_determinism_enabled
 
-from polarnet.cohort import PHANTOM
-from polarnet.config import ExperimentConfig, load_run_config
-from polarnet.familiarity import Familiarity, read_familiarity
+from polarnet.cachefolder import cache_folder
+from polarnet.cohort import PHANTOM, Cohort
+from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
+from polarnet.familiarity import Familiarity, Shares, read_familiarity
+from polarnet.files import shown
 from polarnet.htmltable import html_table
-from polarnet.network.modelfile import read_model
+from polarnet.network.features import (
+    compiled,
+    in_batches,
+    kept_end,
+    trunk_features,
+    wide_features,
+)
+from polarnet.network.model import WIDE, Standards, above, build_model, standards_of
+from polarnet.network.pipeline import Rows, input_maps
+from polarnet.network.weights import check_weights
+from polarnet.progressbar import progress_bar
 from polarnet.rundata import (
+    PART_COLUMN,
     Seen,
     check_files,
+    parts_of,
     read_finetuning,
     read_heads,
     read_patients,
     read_segments,
     trust_words,
 )
+from polarnet.suitability import check_prediction, difference
 
 MODEL_FILE: Final = "model.keras"
+
+_GENERATOR: Final = "global_seed_generator"  # Keras' own name
+
+_lock = threading.Lock()
+_before: list[bool] = []  # for each block that is open, in any thread, the switch as it was
+
+_PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
+
+_LARGEST_GRAPH: Final = 2**22
+"""Bytes of config.json; ours have 30 kB, and 1 kB more for each trait (our choice)."""
+
+_ROOM: Final = 2**22
+"""Bytes that a file of weights may have beside the weights: names and directories (our choice)."""
+
+_WIDEST: Final = 17 * 512
+"""Features of the widest group: those of block 5 in each segment."""
+
+_LARGEST_NUMBER: Final = 1e30
+"""Of those that standardise features: float32 holds no more than 3.4e38."""
+
+_SETTINGS: Final = (
+    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters",
+    "groups", "height", "input_dim", "interpolation", "keepdims", "kernel_size", "max_value",
+    "negative_slope", "offset", "output_dim", "padding", "pool_size", "scale", "strides",
+    "target_shape", "threshold", "units", "use_bias", "width",
+)  # fmt: skip
+"""What decides the size of a layer, and what it computes."""
+
+_GIVEN: Final = re.compile(r'"keras_history": \["([^"]*)"')
+"""Where the description of a layer names another one that it is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +162,7 @@ def load_run(folder: str | Path) -> Run:
     run = Run(
         folder,
         config,
-        read_model(folder / MODEL_FILE, config),
+        _read_model(folder / MODEL_FILE, config),
         read_heads(folder, config.traits),
         read_segments(folder, config),
         read_familiarity(folder),
@@ -151,3 +209,235 @@ def as_run(run: Any) -> Run:
         "Keras model does not know its unit, traits and patients: use pn.load_run(folder), or "
         "model.predict(maps) for maps in the unit of its training."
     )
+
+
+def predict(
+    run: Any,
+    cohort: Cohort,
+    *,
+    cache: str | Path | None = None,
+    show_progress: bool = False,
+) -> pd.DataFrame:
+    """Score every study.
+
+    Parameters
+    ----------
+    run
+        A Run, a run folder, or a Bundle, whose mean score is given.
+    cohort
+        In the unit and map size that the model was trained with.
+    cache
+        Folder of trunk features to use and to fill, or "user" for the user's cache folder. None:
+        nothing is kept.
+
+    Returns
+    -------
+    DataFrame, index study_id, one column per trait, probabilities in [0, 1]. Its
+    `attrs["warning"]` says where tracer, stress agent or software differ from the training
+    cohort, or that the model was trained on a phantom; empty otherwise. Where the run has a
+    `distribution`, `attrs["unfamiliar"]` is a Series study_id -> distance of the study's maps from
+    the training maps, as a share of what validation maps keep: above 1 is unlike them.
+    `attrs["part"]` is a Series study_id -> what the study is to the run: "train", "val", "test"
+    or "new", by patient or, under another id, by its map; empty where the run does not know. Of a
+    Bundle, `attrs["spread"]` is the standard deviation over its members.
+
+    Raises
+    ------
+    ValueError: the cohort has another unit or map size than the model was trained with, or lacks
+        the map type, or a map has NaN, infinite, negative or impossibly high values; or `run` is
+        something else, such as a bare Keras model.
+    """
+    if members := getattr(run, "members", None):
+        return _mean_scores(members, cohort, cache, show_progress)
+    run = as_run(run)
+    config = run.config
+    check_prediction(config, cohort)
+    folder = None if cache is None else cache_folder(cache)
+    scores = _scores(run, cohort, folder, show_progress).astype(float)
+    table = pd.DataFrame(scores, index=cohort.patients.index, columns=list(config.traits))
+    table.attrs["warning"] = difference(config, cohort)
+    if table.attrs["warning"] and not (cohort.is_phantom and config.software == PHANTOM):
+        warnings.warn(table.attrs["warning"], stacklevel=2)
+    if run.distribution is not None:
+        distances = run.distribution.distances(cohort.maps) / run.distribution.threshold
+        table.attrs["unfamiliar"] = Shares(distances, table.index)
+    table.attrs[PART_COLUMN] = Shares(parts_of(run.seen, cohort))
+    return table
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let TensorFlow's operations be deterministic inside the block.
+
+    The switch is of the whole process: left on, any code without seeds raises "Random ops require a
+    seed". TensorFlow has no public way to turn it off, so its private one is used. Global random
+    states of Python, NumPy and Keras are put back, too.
+    """
+    with _lock:
+        _before.append(bool(is_op_determinism_enabled()))
+        tf.config.experimental.enable_op_determinism()
+    drawn, drawn_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (not ours to choose)
+    generator: Any = global_state.get_global_attribute(_GENERATOR)  # None: not made yet
+    drawn_keras = None if generator is None else np.array(generator.state.value)
+    try:
+        yield
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(drawn_numpy)  # noqa: NPY002
+        global_state.set_global_attribute(_GENERATOR, generator)
+        if generator is not None:
+            generator.state.assign(drawn_keras)
+        with _lock:
+            was_enabled = _before[0]
+            _before.pop()
+            if not _before and not was_enabled:
+                disable_op_determinism()
+
+
+def _scores(run: Run, cohort: Cohort, cache: Path | None, show_progress: bool) -> np.ndarray:
+    """Scores (n, n_traits) by the whole model, or by way of kept features."""
+    config, maps = run.config, input_maps(cohort, run.config)
+    end = None if cache is None else kept_end(config)
+    bar = progress_bar(
+        total=len(cohort), desc="Scoring", unit="study", disable=not show_progress or bool(end)
+    )
+    cut: tuple[str, ...] = (config.map_type,)
+    rows: tuple[Rows, ...] = (maps,)
+    with deterministic(), bar:
+        if cache is not None and end is not None:
+            kept = trunk_features(run.model, config, end, maps, cache, show_progress=show_progress)
+            cut, rows = (WIDE, end), (wide_features(run.model, maps), kept)
+        return in_batches(compiled(above(run.model, cut, config.traits)), *rows, bar=bar)
+
+
+def _mean_scores(
+    members: Sequence[Run], cohort: Cohort, cache: str | Path | None, show_progress: bool
+) -> pd.DataFrame:
+    """Mean over the members of a bundle, with the attributes of the first."""
+    tables = []
+    for member in members:
+        with warnings.catch_warnings():
+            if tables:
+                warnings.simplefilter("ignore", UserWarning)  # the first member said it
+            tables.append(predict(member, cohort, cache=cache, show_progress=show_progress))
+    attributes = tables[0].attrs
+    for table in tables:
+        table.attrs = {}  # pandas compares them, which is costly for tables
+    by_study = pd.concat(tables).groupby(level=0, sort=False)
+    mean, spread = (part.loc[tables[0].index] for part in (by_study.mean(), by_study.std(ddof=1)))
+    mean.attrs = {**attributes, "spread": spread}
+    return mean
+
+
+def _read_model(path: Path, config: ExperimentConfig) -> keras.Model:
+    """The model of a file in float32: built from its settings, then given the numbers of the file.
+
+    The graph that the file describes is compared with that of the model, and never made: a file of
+    a kilobyte can describe layers of gigabytes, or code.
+
+    Raises
+    ------
+    ValueError: the file is damaged, describes another model, or holds other numbers than ours.
+    """
+    try:
+        model, content = _opened(path, config)
+        check_weights(content)
+        with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+            # From the archive itself Keras reads slowly.
+            weights = Path(folder) / "model.weights.h5"
+            weights.write_bytes(content)
+            model.load_weights(weights)
+        if odd := [w.path for w in model.weights if not np.isfinite(w.numpy()).all()]:
+            raise ValueError(
+                f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})"
+            )
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
+            RecursionError, MemoryError, OverflowError) as error:  # fmt: skip
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
+    return model
+
+
+def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
+    """The model without its weights, and the file of weights."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            if set(sizes) != _PARTS:
+                raise ValueError("it has other parts than a Keras file")
+            if sizes["config.json"] > _LARGEST_GRAPH:
+                raise ValueError("its config.json is larger than any of ours")
+            tree = json.loads(archive.read("config.json"))
+            exact = replace(config, precision="float32", weights=None)
+            model = build_model(exact, _standards(tree, config))
+            _check_graph(tree, json.loads(model.to_json()))
+            n_bytes, expected = sizes["model.weights.h5"], 4 * model.count_params()
+            if not expected <= n_bytes <= expected + _ROOM:
+                raise ValueError(
+                    f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}"
+                )
+            return model, archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError("cut short, or not a Keras file") from None
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError("its config.json has not the form of ours") from None
+
+
+def _standards(tree: Any, config: ExperimentConfig) -> Standards:
+    """How features are standardised and weighed in the description of a model."""
+    layers = {
+        layer["config"]["name"]: layer["config"]
+        for layer in tree["config"]["layers"]
+        if layer["class_name"] == "Rescaling"
+    }
+    standards = standards_of(layers, config.traits)
+    shares = list(standards.shares.values())
+    for values in (*standards.factors.values(), *standards.offsets.values(), shares):
+        if not isinstance(values, list) or len(values) > _WIDEST:
+            raise ValueError("its features are not standardised as ours are")
+        if not all(type(value) is float and abs(value) <= _LARGEST_NUMBER for value in values):
+            raise ValueError("its features are standardised by something else than numbers")
+    if odd := [share for share in shares if not 0 <= share <= LARGEST_SHARE]:
+        raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
+    return standards
+
+
+def _check_graph(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse a description of other layers, or of the same otherwise connected."""
+    n, n_expected = (len(tree["config"]["layers"]) for tree in (found, expected))
+    if n != n_expected:
+        raise ValueError(
+            f"it has {n} layers, which no model made here has: its settings make {n_expected}"
+        )
+    for part, ours in zip(_described(found), _described(expected), strict=True):
+        if odd := [name for name in part if part[name] != ours.get(name)]:
+            raise ValueError(
+                f"its {ours['name']} has {odd[0]} {shown(part[odd[0]])}, which no model made here "
+                f"has: its settings make {shown(ours.get(odd[0]))}"
+            )
+
+
+def _described(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each layer is, and is given by which others; and, at the end, where outputs come from.
+
+    Layers are called by their position: some have names that count up within a process.
+    """
+    layers = tree["config"]["layers"]
+    place = {layer["config"]["name"]: k for k, layer in enumerate(layers)}
+    described: list[dict[str, Any]] = []
+    for layer in layers:
+        class_name = layer["class_name"]
+        is_counted = layer["config"]["name"].startswith("divide_no_nan")
+        given = _GIVEN.findall(json.dumps(layer["inbound_nodes"]))
+        described.append(
+            {
+                "class": class_name,
+                "module": layer["module"],
+                "registered_name": layer["registered_name"] or class_name,
+                "name": class_name.lower() if is_counted else layer["config"]["name"],
+                "inputs": [place[name] for name in given],
+                **{k: v for k, v in layer["config"].items() if k in _SETTINGS},
+            }
+        )
+    outputs = {trait: place[output[0]] for trait, output in tree["config"]["output_layers"].items()}
+    return [*described, {"name": "model", "outputs": outputs}]

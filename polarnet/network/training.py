@@ -18,15 +18,11 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, settings_of
 from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.files import new_folder, write_csv, write_json
-from polarnet.network.determinism import deterministic
-from polarnet.network.encoding import clipped_share
-from polarnet.network.features import Features, trunk_features, weights_digest
+from polarnet.network.features import Features, kept_end, trunk_features, weights_digest
 from polarnet.network.fitting import fit
-from polarnet.network.inputs import input_maps
-from polarnet.network.model import DEEP, build_model, in_precision
-from polarnet.network.precision import resolve_precision
-from polarnet.network.prediction import kept_end, predict
-from polarnet.network.run import MODEL_FILE, Run
+from polarnet.network.model import DEEP, build_model, in_precision, resolve_precision
+from polarnet.network.pipeline import clipped_share, input_maps
+from polarnet.network.run import MODEL_FILE, Run, deterministic, predict
 from polarnet.rundata import (
     ENVIRONMENT_FILE,
     HEADS_FILE,
@@ -152,9 +148,8 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     """
     table = scores.copy()
     table.attrs = {}  # pandas compares them, and tables have no truth value
-    warning = scores.attrs.get("warning", "")
-    unfamiliar, part = scores.attrs.get("unfamiliar"), scores.attrs.get(PART_COLUMN)
-    notes = [[warning] * len(scores)]
+    warning, unfamiliar, part = map(scores.attrs.get, ("warning", "unfamiliar", PART_COLUMN))
+    notes = [[warning or ""] * len(scores)]
     if unfamiliar is not None:
         notes.append([unfamiliar_note(share) for share in unfamiliar.loc[scores.index]])
     if part is not None:
@@ -188,11 +183,10 @@ def _commit() -> str | None:
     here = Path(__file__)
 
     def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here.parent), *words],
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-        return done.stdout.strip()
+        command = ["git", "-C", str(here.parent), *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", here.name)

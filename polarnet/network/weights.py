@@ -1,4 +1,4 @@
-"""Where the weights of the trunk come from, and what to do where no download is possible."""
+"""VGG16's convolutions, and their weights: of the package, of a file, or downloaded."""
 
 import io
 import socket
@@ -49,10 +49,6 @@ def vgg16_trunk(
         "imagenet": those of the package where `last_block` is block 1 or 2, otherwise Keras'
         download and cache; the path of a weights file for VGG16(include_top=False); or None: the
         kernels are then zero, to be drawn by the caller.
-    last_block
-        "block1" to "block5".
-    dtype
-        Precision of its layers, as Keras names it; None: Keras' own default.
 
     Returns
     -------
@@ -63,13 +59,9 @@ def vgg16_trunk(
     FileNotFoundError: no such file.
     ConnectionError: the download was not possible; says how to fetch the file elsewhere.
     ValueError: the file does not hold VGG16 weights.
-
-    References
-    ----------
-    Simonyan & Zisserman, arXiv 1409.1556, table 1, column D.
     """
-    is_here = weights == "imagenet" and last_block in PACKAGED_BLOCKS
-    given = _packaged() if is_here else _weights(weights)
+    is_packaged = weights == "imagenet" and last_block in PACKAGED_BLOCKS
+    given = _packaged() if is_packaged else _read(weights)
     layers: dict[str, keras.layers.Layer] = {}
     values = inputs
     for block, (n_convolutions, filters) in enumerate(BLOCKS, start=1):
@@ -98,25 +90,12 @@ def _packaged() -> dict[str, list[np.ndarray]]:
         return {name: [kept[f"{name}_kernel"], kept[f"{name}_bias"]] for name in names}
 
 
-def _weights(weights: str | None) -> dict[str, list[np.ndarray]]:
-    """Kernel and bias of each convolution; nothing where there are none to be had."""
+def _read(weights: str | None) -> dict[str, list[np.ndarray]]:
+    """Kernel and bias of each convolution from a file or the download; empty for None."""
     if weights is None:
         return {}
     if weights == "imagenet":
-        patience = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(_PATIENCE_S)
-        try:
-            return _by_name(keras.applications.VGG16(include_top=False, weights="imagenet"))
-        except Exception as error:
-            # Keras wraps every failure of a download in a bare Exception.
-            reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
-            raise ConnectionError(
-                f"The ImageNet weights could not be downloaded ({reason}). On a computer "
-                f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
-                "its path as weights (--weights PATH). Blocks 1 and 2 need no download."
-            ) from None
-        finally:
-            socket.setdefaulttimeout(patience)
+        return _downloaded()
     path = Path(weights)
     if not path.is_file():
         raise FileNotFoundError(
@@ -126,24 +105,37 @@ def _weights(weights: str | None) -> dict[str, list[np.ndarray]]:
         if path.stat().st_size > _LARGEST:
             raise ValueError("larger than VGG16")
         check_weights(path.read_bytes())
-        return _by_name(keras.applications.VGG16(include_top=False, weights=str(path)))
+        trunk = keras.applications.VGG16(include_top=False, weights=str(path))
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError):
         raise ValueError(
             f"{path} does not hold weights of VGG16 without its top. The right file is "
             f"{IMAGENET_URL.rsplit('/', 1)[-1]} (58.9 MB)."
         ) from None
+    return {layer.name: layer.get_weights() for layer in trunk.layers}
 
 
-def _by_name(vgg16: keras.Model) -> dict[str, list[np.ndarray]]:
-    return {layer.name: layer.get_weights() for layer in vgg16.layers}
+def _downloaded() -> dict[str, list[np.ndarray]]:
+    """Those of ImageNet by Keras' download, which is given up after some seconds of silence."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE_S)
+    try:
+        trunk = keras.applications.VGG16(include_top=False, weights="imagenet")
+    except Exception as error:
+        # Keras wraps every failure of a download in a bare Exception.
+        reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
+        raise ConnectionError(
+            f"The ImageNet weights could not be downloaded ({reason}). On a computer "
+            f"with internet access fetch {IMAGENET_URL}, copy the file here, and pass "
+            "its path as weights (--weights PATH). Blocks 1 and 2 need no download."
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+    return {layer.name: layer.get_weights() for layer in trunk.layers}
 
 
 def check_weights(content: bytes) -> None:
-    """Refuse an HDF5 file whose arrays do not lie within it: they would be made before use.
-
-    Raises
-    ------
-    ValueError: an array says to be larger than the file, or lies elsewhere; or it is no HDF5.
+    """Raise ValueError for an HDF5 file whose arrays are larger than the file, or do not lie in it:
+    they would be made before use.
     """
     arrays: list[h5py.Dataset] = []
     try:
