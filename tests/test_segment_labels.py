@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from polarnet.anatomy import SEGMENTS, segment_means
+from polarnet.readers.headings import segment_of
 from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.profiles import Reading, load_profile
-from polarnet.readers.segmentlabels import segment_of
 
 READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
 REST = [0.8 + k / 50 for k in range(17)]

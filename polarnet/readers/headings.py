@@ -1,67 +1,40 @@
-"""What does the heading of a column promise: which map, segment, quantity and unit?"""
+"""What the heading of a column, or the label of a row, promises: map, segment, quantity, unit."""
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from polarnet.anatomy import SEGMENTS
 from polarnet.readers.identity import header_words, names_a_person
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmentlabels import segment_of
 from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within, without_doses
+from polarnet.readers.words import section
 
 ENOUGH: Final = 10
-"""Numbered columns that make a table one with a row a study; fewer than 17 are an error."""
+"""Numbered columns, or labelled rows, that make a table one of segments (our choice)."""
 
-_FLOW: Final = {"mbf", "flow", "fluss", "blutfluss", "debit", "flujo"}
-_OTHER: Final = {
-    # spread and limits of a flow
-    "sd", "std", "stdev", "stddev", "sem", "se", "cv", "ci", "variance", "var", "error", "limit",
-    "limits", "normal", "min", "max", "minimum", "maximum", "median", "percentile", "upper",
-    "lower", "z", "zscore", "p", "n", "rank", "r2", "chi2",
-    # scores and what is drawn from them
-    "score", "scores", "sss", "srs", "sds", "extent", "tpd", "defect", "severity", "grade",
-    "abnormal", "reversibility", "reversible", "mismatch", "viability", "diff", "difference",
-    "delta", "change", "ratio",
-    # other measurements
-    "suv", "suvmax", "suvmean", "suvpeak", "counts", "count", "cts", "activity", "bq", "kbq", "k1",
-    "k2", "k3", "k4", "va", "vb", "fdg", "ptf",
-    "motion", "thickening", "wallmotion", "wallthickening", "volume", "edv", "esv", "ef", "lvef",
-    "dose", "time", "pixels", "voxels", "resistance", "cvr", "hr", "bp", "rpp",
-}  # fmt: skip
-"""Words of other quantities than flow: beside "stress", they make no map of stress flow."""
+_QUANTITIES: Final = {what: frozenset(words) for what, words in section("quantities").items()}
+_FLOW: Final = _QUANTITIES["flow"]
+_OTHER: Final = _QUANTITIES["other"]
+_ROWS: Final = {what: frozenset(words) for what, words in section("rows").items()}
+_SEGMENT: Final = _ROWS["segment"]
+_SAID: Final = _QUANTITIES["neutral"] | _OTHER | _SEGMENT
+"""Words that may be repeated, because they name no person."""
 
-_BESIDE_A_NUMBER: Final = {"aha", "seg", "segment", "segments", "s"}
-_SEGMENT: Final = {
-    "segment", "segments", "seg", "aha", "segmentnr", "segmentno", "segmente", "wall", "level",
-    "region",
-}  # fmt: skip
-_NUMBERS: Final = {"nr", "no", "num", "number", "nummer", "numero", "n", "nro"}
-_PEOPLE: Final = {
-    # whose row it is
-    "patient", "patients", "patienten", "patientin", "paciente", "paziente", "pat", "person",
-    "subject", "subjects", "sujet", "sujeto", "proband", "probanden", "teilnehmer", "participant",
-    "case", "cases", "fall", "cas", "caso", "animal", "id", "ids", "code", "pseudonym", "record",
-    "study", "studie", "etude", "estudio", "studio", "onderzoek", "exam", "examination", "examen",
-    "untersuchung", "visit", "visite", "besuch", "scan", "session", "age", "alter", "edad", "eta",
-    "leeftijd", "sex", "gender", "geschlecht", "sexe", "sexo", "sesso", "geslacht",
-    # when
-    "frame", "frames", "time", "zeit", "zeitpunkt", "temps", "tiempo", "tempo", "tijd", "start",
-    "date", "datum", "fecha", "day", "tag", "jour", "dia", "week", "woche", "year", "jahr",
-    # what a person has, and a segment has not
-    "bmi", "ef", "lvef", "edv", "esv", "hr", "bp", "rpp", "weight", "gewicht", "height", "diabetes",
-    "hypertension", "group", "gruppe", "diagnosis", "diagnose", "outcome",
-}  # fmt: skip
-"""Words over columns of patients, examinations and times, which may be numbered 1 to 17 too."""
-_NEUTRAL: Final = {
-    "mean", "average", "avg", "mittelwert", "value", "values", "absolute", "myocardial", "blood",
-    "coronary", "pet", "polar", "map", "maps", "table", "the", "of", "and", "to", "by", "in", "lv",
-    "uptake", "perfusion", "relative", "corrected", "limit", "results", "model", "global", "k", "r",
-    "result", "data", "image", "img", "array", "matrix", "export", "study", "state", "scan",
-    "minus", "vs", "per", "no", "nr", "index", "name", "summed", "peak", "wall",
-}  # fmt: skip
-"""Words that say nothing about a map, and name no person either."""
+_NOT_KNOWN: Final = "a quantity that is not known here"
+
+_LONGEST: Final = 200
+"""Characters of a heading, beyond which it is none (our choice); patterns take long on such."""
+
+_LONGEST_LABEL: Final = 100
+"""The same of the name of a segment."""
+
+_LONGEST_SHOWN: Final = 60
+"""Characters of a heading that a message repeats (our choice)."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +72,6 @@ class Heading:
     is_bare: bool = False
 
 
-_NOT_KNOWN: Final = "a quantity that is not known here"
-
-_LONGEST: Final = 200
-"""Characters of a heading, beyond which it is none (our choice); patterns take long on such."""
-
-_LONGEST_SHOWN: Final = 60
-"""Characters of a heading that a message repeats (our choice)."""
-
-
 @lru_cache(maxsize=4096)
 def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     """What a heading says.
@@ -135,10 +99,10 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
         # The reserve is of stress over rest, and may say so.
         map_types = {"reserve"} if map_types != {"reserve", "rest"} else map_types
         others = [word for word in others if word != "ratio"]
-    known = [w for w in words if w in _BESIDE_A_NUMBER or meaning(w) or w in _FLOW]
+    known = {w for w in words if w in _ROWS["beside a number"] or meaning(w) or w in _FLOW}
     strange = [w for w in words if w not in known]
     segment = None
-    if len(numbers) == 1 and len(numbers[0]) <= 2 and all(w in _OTHER for w in strange):
+    if len(numbers) == 1 and len(numbers[0]) <= 2 and _OTHER.issuperset(strange):
         # "HbA1c", "dose (GBq) 3" or "N13" are no segments: only known words stand by the number.
         segment = int(numbers[0])
     elif strange and not others:
@@ -149,21 +113,20 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     problem = ""
     if len(map_types) > 1:
         problem = f"names several maps in one column: {', '.join(sorted(map_types))}"
-    unknown = [w for w in strange if w not in _OTHER and w not in _NEUTRAL and w not in _SEGMENT]
     is_flow = any(word in _FLOW or word.endswith("mbf") for word in words)
-    if map_types and unknown and segment is None and not is_flow and not others:
+    is_unknown = not _SAID.issuperset(strange)
+    if map_types and is_unknown and segment is None and not is_flow and not others:
         # "Stress strain" is no flow; what it is instead need not be known here.
         others = [_NOT_KNOWN]
-    is_known = all(w in known or w in _OTHER or w in _NEUTRAL or w in _SEGMENT for w in words)
     return Heading(
         map_type="" if problem else next(iter(map_types), ""),
         segment=segment,
         unit=unit,
         other=others[0] if others else "",
         is_flow=is_flow,
-        is_label=bool(words) and set(words) <= _SEGMENT and not map_types,
+        is_label=bool(words) and _SEGMENT.issuperset(words) and not map_types,
         problem=problem,
-        is_plain=bool(words) and is_known and len(text) <= _LONGEST_SHOWN,
+        is_plain=bool(words) and not is_unknown and len(text) <= _LONGEST_SHOWN,
         is_bare=not words,
     )
 
@@ -176,75 +139,17 @@ def letters_mark_maps(headings: Sequence[str]) -> bool:
     ValueError: S stands beside another letter, so that it does not mean segment, nor clearly
         stress.
     """
-    count: dict[str, int] = {}
+    count: Counter[str] = Counter()
     for heading in headings:
         words, numbers = _words(heading)
         single = [word for word in words if len(word) == 1]
         if len(numbers) == 1 and len(single) == 1 and set(words) <= {*single, *_FLOW}:
-            count[single[0]] = count.get(single[0], 0) + 1
-    often = sorted(letter for letter, n in count.items() if n >= 10)
+            count[single[0]] += 1
+    often = sorted(letter for letter, n in count.items() if n >= ENOUGH)
     if "s" in often and len(often) > 1 and often != ["r", "s"]:
         told = " and ".join(letter.upper() for letter in often)
         raise ValueError(f"marks its columns by {told}: call them rest and stress")
     return often == ["r", "s"]
-
-
-def shown(text: str, place: int, heading: Heading) -> str:
-    """A column as a message names it: its heading only where no name can stand in it."""
-    return f"'{text}'" if heading.is_plain else f"column {place + 1}"
-
-
-def is_title(row: Sequence[str], profile: Profile) -> bool:
-    """Whether a row above the headings speaks of maps and quantities, and of nothing else."""
-    cells = [read_heading(cell, profile) for cell in row if cell.strip()]
-    return (
-        bool(cells)
-        and all(cell.is_plain or cell.unit for cell in cells)
-        and any(cell.map_type or cell.is_flow or cell.other for cell in cells)
-    )
-
-
-def is_headed(rows: Sequence[Sequence[str]], profile: Profile) -> bool:
-    """Whether one of the rows heads a table of segments, so that no matrix stands below."""
-    return any(_heads_table([read_heading(c, profile) for c in row if c]) for row in rows)
-
-
-def _heads_table(headings: Sequence[Heading]) -> bool:
-    n_segments = sum(h.segment is not None and not h.is_bare for h in headings)
-    n_maps = sum(h.map_type != "" for h in headings)
-    return bool(headings) and (headings[0].is_label or n_segments >= ENOUGH or n_maps > 1)
-
-
-def says_segments(heading: str) -> bool:
-    """Whether a heading says that segments stand below.
-
-    >>> [says_segments(heading) for heading in ("Segment-Nr.", "AHA", "#", "Patient segment")]
-    [True, True, False, False]
-    """
-    words = header_words(heading).split()
-    is_said = any("segm" in word or word[:3] == "aha" or word in _SEGMENT for word in words)
-    return is_said and not set(words) & (_PEOPLE - {"id", "ids", "code"})
-
-
-def says_number(heading: str) -> bool:
-    """Whether a heading says no more than that numbers stand below, or nothing.
-
-    >>> [says_number(heading) for heading in ("", "#", "Nr.", "Patient no")]
-    [True, True, True, False]
-    """
-    return set(header_words(heading).split()) <= _NUMBERS
-
-
-def is_unit_row(cells: Sequence[str]) -> bool:
-    """Whether a row holds the units of the columns, known here or not."""
-    filled = [cell for cell in cells if cell.strip()]
-    are_units = all(looks_like_unit(cell) or says_no_unit(cell) for cell in filled)
-    return are_units and any(map(looks_like_unit, filled))
-
-
-def counts_people(heading: str) -> bool:
-    """Whether the rows below a heading are patients, examinations, days or times."""
-    return names_a_person(heading) or bool(_PEOPLE & set(header_words(heading).split()))
 
 
 def _words(text: str, letters: bool = False) -> tuple[list[str], list[str]]:
@@ -266,3 +171,166 @@ def _meaning(profile: Profile, letters: bool) -> Callable[[str], str]:
     """Map type of a word, "" for none."""
     marks = {"r": "rest", "s": "stress"} if letters else {}
     return lambda word: marks.get(word) or profile.map_type(word) or ""
+
+
+def shown(text: str, place: int, heading: Heading) -> str:
+    """A column as a message names it: its heading only where no name can stand in it."""
+    return f"'{text}'" if heading.is_plain else f"column {place + 1}"
+
+
+def is_title(row: Sequence[str], profile: Profile) -> bool:
+    """Whether a row above the headings speaks of maps and quantities, and of nothing else."""
+    cells = [read_heading(cell, profile) for cell in row if cell.strip()]
+    return (
+        bool(cells)
+        and all(cell.is_plain or cell.unit for cell in cells)
+        and any(cell.map_type or cell.is_flow or cell.other for cell in cells)
+    )
+
+
+def is_headed(rows: Sequence[Sequence[str]], profile: Profile) -> bool:
+    """Whether one of the rows heads a table of segments, so that no matrix stands below."""
+    for row in rows:
+        headings = [read_heading(cell, profile) for cell in row if cell]
+        n_segments = sum(h.segment is not None and not h.is_bare for h in headings)
+        n_maps = sum(h.map_type != "" for h in headings)
+        if headings and (headings[0].is_label or n_segments >= ENOUGH or n_maps > 1):
+            return True
+    return False
+
+
+def says_segments(heading: str) -> bool:
+    """Whether a heading says that segments stand below.
+
+    >>> [says_segments(heading) for heading in ("Segment-Nr.", "AHA", "#", "Patient segment")]
+    [True, True, False, False]
+    """
+    words = header_words(heading).split()
+    is_said = any("segm" in word or word[:3] == "aha" or word in _SEGMENT for word in words)
+    return is_said and not set(words) & (_ROWS["people"] - {"id", "ids", "code"})
+
+
+def says_number(heading: str) -> bool:
+    """Whether a heading says no more than that numbers stand below, or nothing.
+
+    >>> [says_number(heading) for heading in ("", "#", "Nr.", "Patient no")]
+    [True, True, True, False]
+    """
+    return _ROWS["number"].issuperset(header_words(heading).split())
+
+
+def is_unit_row(cells: Sequence[str]) -> bool:
+    """Whether a row holds the units of the columns, known here or not."""
+    filled = [cell for cell in cells if cell.strip()]
+    are_units = all(looks_like_unit(cell) or says_no_unit(cell) for cell in filled)
+    return are_units and any(map(looks_like_unit, filled))
+
+
+def counts_people(heading: str) -> bool:
+    """Whether the rows below a heading are patients, examinations, days or times."""
+    return names_a_person(heading) or bool(_ROWS["people"] & set(header_words(heading).split()))
+
+
+# === Names of segments ===
+
+_NUMBERED: Final = re.compile(
+    r"(?:aha|seg(?:ment)?|s)?[ _.-]*(?:nr\.?|no\.?|#)?[ _.-]*0?(\d{1,2})(?:\.0)?", re.IGNORECASE
+)
+_NAME_AND_NUMBER: Final = re.compile(
+    r"(?:(?:aha|seg(?:ment)?|s)?[ _#.-]*(?P<before>\d{1,2})(?:[.):]\s*|[\s_-]+)(?P<name>\D+)"
+    r"|(?P<name_first>\D+?)\s*[(\[#]\s*(?P<behind>\d{1,2})\s*[)\]]?)",
+    re.IGNORECASE,
+)
+_WALL: Final = re.compile(
+    r"(?P<front>(?:ant|inf)(?:er)?(?:i?o|iore?|ieur)?)?"
+    r"(?P<side>sep(?:t|tal|tale|taal|tum)?|settale|lat(?:eral|erale|eraal)?)?"
+)
+"""A wall in one word, as anterior, antsept, inferolat, laterale; or a part of one, as antero."""
+
+_SIDES: Final = {"sep": "septal", "set": "septal", "lat": "lateral", "": ""}
+_NAMES: Final = section("segments")
+_LEVEL_OF: Final = {
+    word: level for level in ("basal", "mid", "apical", "apex") for word in _NAMES[level]
+}
+
+
+def segment_of(label: str) -> int | None:
+    """Number of the segment that a label names, or None where it names none.
+
+    Numbers beyond 17 come back as they are: other divisions are refused by name.
+
+    Raises
+    ------
+    ValueError: name and number of one label name different segments.
+
+    >>> [segment_of(label) for label in ("Seg 04", "#4", "Basal inferior (4)", "Inferior basal")]
+    [4, 4, 4, 4]
+    >>> segment_of("Mid-ventricular antero-septal"), segment_of("Total"), segment_of("Apex")
+    (8, None, 17)
+    >>> segment_of("LVBasalAnterior"), segment_of("Bas antsep"), segment_of("Distal Lat [LCx]")
+    (1, 2, 16)
+    """
+    label = label.strip()
+    if len(label) > _LONGEST_LABEL:
+        return None
+    if match := _NUMBERED.fullmatch(label):
+        return int(match[1])
+    number, name = None, label
+    if match := _NAME_AND_NUMBER.fullmatch(label):
+        number = int(match["before"] or match["behind"])
+        name = match["name"] or match["name_first"]
+    named = _by_name(name)
+    if number is not None and named is not None and number != named:
+        raise ValueError(
+            f"has a label with the number {number} and the name of segment {named}. Its numbers "
+            "are not those of the AHA: leave only the names"
+        )
+    return named
+
+
+def _by_name(name: str) -> int | None:
+    """Segment by level and walls in whatever order, a vessel beside them: LVBasalAntSept_LAD."""
+    if re.search(r"\d", name):
+        return None
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=LV)(?=[A-Z][a-z])", " ", name)
+    letters = unicodedata.normalize("NFKD", apart.casefold())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    words = [word for word in re.findall(r"[^\W\d_]+", plain) if word not in _NAMES["beside"]]
+    n_vessels = sum(word in _NAMES["vessel"] for word in words)
+    words = [word for word in words if word not in _NAMES["vessel"]]
+    levels = [_LEVEL_OF[word] for word in words if word in _LEVEL_OF]
+    walls = [_WALL.fullmatch(word) for word in words if word not in _LEVEL_OF]
+    if n_vessels > 1 or len(levels) != 1 or not all(walls):
+        # "apical cap" is the only name of two words that has no wall.
+        return 17 if words in (["apical", "cap"], ["apikale", "kappe"]) else None
+    fronts = [m["front"] for m in walls if m and m["front"]]
+    sides = [_SIDES[m["side"][:3]] for m in walls if m and m["side"]]
+    if len(fronts) > 1 or len(sides) > 1 or (not sides and fronts in (["antero"], ["infero"])):
+        return None
+    front, side = "".join(fronts)[:3], "".join(sides)
+    wall = f"{front}ero{side}" if front and side else f"{front}erior" if front else side
+    standard = f"{levels[0]} {wall}".strip()
+    return SEGMENTS.index(standard) + 1 if standard in SEGMENTS else None
+
+
+def is_summary(label: str) -> bool:
+    """Whether a row is a mean, a spread or a vessel, and no segment or study.
+
+    >>> [is_summary(label) for label in ("Mean ± SD", "LAD", "N = 23", "SD-01")]
+    [True, True, True, False]
+    """
+    text = label.strip().casefold()
+    if re.fullmatch(r"n\s*=?\s*\d*", text) and text != "n":
+        return "=" in text
+    words = re.findall(r"[^\W\d_]+", text)
+    return bool(words) and _ROWS["summary"].issuperset(words) and not re.search(r"\d", text)
+
+
+def is_bare(label: str) -> bool:
+    """Whether a label is a number, or S and a number, that may count anything.
+
+    >>> [is_bare(label) for label in ("4", "S004", "Nr. 4", "Seg 4", "AHA 4", "Basal inferior")]
+    [True, True, True, False, False, False]
+    """
+    match = _NUMBERED.fullmatch(label.strip()[:_LONGEST_LABEL])
+    return match is not None and not re.match(r"aha|seg", label.strip(), re.IGNORECASE)

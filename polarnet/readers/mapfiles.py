@@ -32,8 +32,7 @@ from polarnet.readers.matrices import (
 )
 from polarnet.readers.profiles import Profile, Reading
 from polarnet.readers.sectors import read_sectors
-from polarnet.readers.segments.cells import SMALLEST_DIVISION, in_order
-from polarnet.readers.segments.table import read_segments
+from polarnet.readers.segmenttables import SMALLEST_DIVISION, in_order, read_segments
 from polarnet.readers.tables import read_sheet
 from polarnet.readers.units import conversion
 
@@ -155,12 +154,11 @@ def _from_table(path: Path, reading: Reading) -> list[ExportedMap]:
     if not tables:
         raise ValueError(odd_cell(sheet) or "holds no matrix of numbers")
     try:
-        segments = read_segments(sheet, tables[0], reading.study_heading)
+        return read_segments(sheet, tables[0], reading.study_heading)
     except ValueError as error:
         # A matrix with a word in it; a table with headings has a reason of its own.
         is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
         raise ValueError((is_matrix and odd_cell(sheet)) or str(error)) from None
-    return [replace(s, note="; ".join(filter(None, (sheet.note, s.note)))) for s in segments]
 
 
 # === The map in the frame of polarnet ===

@@ -10,7 +10,7 @@ import numpy as np
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import is_headed, is_title, read_heading
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.cells import cell_count, has_decimal_comma, how_to_mend
+from polarnet.readers.segmenttables import cell_count, has_decimal_comma, how_to_mend
 from polarnet.readers.sheets import Sheet
 from polarnet.readers.words import is_missing, is_number, parse_number
 

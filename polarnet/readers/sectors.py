@@ -10,7 +10,7 @@ from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import read_heading
 from polarnet.readers.matrices import SMALLEST
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segments.cells import has_decimal_comma, uneven
+from polarnet.readers.segmenttables import has_decimal_comma, uneven
 from polarnet.readers.sheets import Sheet
 from polarnet.readers.units import conversion
 from polarnet.readers.words import parse_number
