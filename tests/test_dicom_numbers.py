@@ -5,8 +5,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from polarnet.readers.dicom.facts import map_type_of, origin, series_keys
-from polarnet.readers.dicom.numbers import numbers_of_frame
+from polarnet.readers.dicom import map_type_of, numbers_of_frame, origin, series_keys
 
 STORED = np.array([[10, 20], [30, 40]], dtype=np.uint16)
 WORDS = {"rest": ("rest", "ruhe"), "stress": ("stress",), "reserve": ("mfr", "flow reserve")}
@@ -39,14 +38,14 @@ def test_a_mapping_works_on_stored_values_and_wins_over_rescaling():
         RealWorldValueMappingSequence=[mapping()], RescaleSlope=5, RescaleIntercept=0,
         Units="BQML",
     )  # fmt: skip
-    found = numbers_of_frame(header, STORED, 0, "")
-    np.testing.assert_allclose(found.values, [[2, 3], [4, 5]])
-    assert found.unit == "ml/min/g"
+    values, unit, *_ = numbers_of_frame(header, STORED, 0, "")
+    np.testing.assert_allclose(values, [[2, 3], [4, 5]])
+    assert unit == "ml/min/g"
 
 
 def test_values_outside_a_mapping_stand_for_nothing():
     header = item(RealWorldValueMappingSequence=[mapping(first=20, last=30)])
-    values = numbers_of_frame(header, STORED, 0, "").values
+    values = numbers_of_frame(header, STORED, 0, "")[0]
     np.testing.assert_array_equal(np.isnan(values), [[True, False], [False, True]])
 
 
@@ -56,9 +55,7 @@ def test_a_table_of_real_world_values_begins_at_its_first_value():
     header = item(
         RealWorldValueMappingSequence=[mapping(first=10, last=40, RealWorldValueLUTData=entries)]
     )
-    np.testing.assert_allclose(
-        numbers_of_frame(header, STORED, 0, "").values, [[0, 1.25], [2.5, 3.75]]
-    )
+    np.testing.assert_allclose(numbers_of_frame(header, STORED, 0, "")[0], [[0, 1.25], [2.5, 3.75]])
 
 
 def test_a_frame_has_its_own_mapping_before_that_of_all():
@@ -70,15 +67,15 @@ def test_a_frame_has_its_own_mapping_before_that_of_all():
         PerFrameFunctionalGroupsSequence=frames,
         SharedFunctionalGroupsSequence=[item(RealWorldValueMappingSequence=[mapping()])],
     )
-    assert numbers_of_frame(header, STORED, 0, "").values[0, 0] == pytest.approx(1)
-    assert numbers_of_frame(header, STORED, 1, "").values[0, 0] == pytest.approx(2)
-    assert numbers_of_frame(header, STORED, 2, "").values[0, 0] == pytest.approx(2)
+    assert numbers_of_frame(header, STORED, 0, "")[0][0, 0] == pytest.approx(1)
+    assert numbers_of_frame(header, STORED, 1, "")[0][0, 0] == pytest.approx(2)
+    assert numbers_of_frame(header, STORED, 2, "")[0][0, 0] == pytest.approx(2)
 
 
 def test_of_two_mappings_the_one_of_flow_counts():
     two = [mapping("Bq/ml", RealWorldValueSlope=7.0), mapping()]
     header = item(RealWorldValueMappingSequence=two)
-    assert numbers_of_frame(header, STORED, 0, "").values[0, 0] == pytest.approx(2)
+    assert numbers_of_frame(header, STORED, 0, "")[0][0, 0] == pytest.approx(2)
 
 
 def test_two_mappings_that_differ_in_slope_alone_are_not_chosen_from():
@@ -93,17 +90,16 @@ def test_two_mappings_that_differ_in_slope_alone_are_not_chosen_from():
 def test_units_of_a_pt_image_go_with_its_rescaling(units, unit):
     """0.05 * 20 + 0.5 = 1.5."""
     header = item(Units=units, RescaleSlope="0.05", RescaleIntercept="0.5")
-    found = numbers_of_frame(header, STORED, 0, "")
-    assert found.values[0, 1] == pytest.approx(1.5)
-    assert found.unit == unit
+    values, found, *_ = numbers_of_frame(header, STORED, 0, "")
+    assert (values[0, 1], found) == (pytest.approx(1.5), unit)
 
 
 def test_without_a_unit_in_the_file_the_user_states_it():
     header = item(RescaleSlope=0.05, RescaleIntercept=0)
     with pytest.raises(ValueError, match="says no unit of flow"):
         numbers_of_frame(header, STORED, 0, "")
-    found = numbers_of_frame(header, STORED, 0, "mL/min/g")
-    assert (found.values[0, 1], found.unit) == (pytest.approx(1.0), "")
+    values, unit, *_ = numbers_of_frame(header, STORED, 0, "mL/min/g")
+    assert (values[0, 1], unit) == (pytest.approx(1.0), "")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ from pydicom.pixels import apply_color_lut
 
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.readers.geometry import resampled
+from polarnet.readers.screenlayout import find_bar
 from polarnet.readers.screens import MOST_FILLED, recover_map
-from polarnet.readers.screens.bars import find_bar
-from polarnet.readers.screens.overlays import filled
 
 DICOM_TABLES = {"hot iron": 1, "pet": 2, "hot metal blue": 3, "pet 20 step": 4}
 """Last number of the UID of the palettes in DICOM PS3.6, which pydicom carries."""
@@ -362,22 +361,6 @@ def test_saturated_part_is_told(smooth):
     note = recover_map(picture, low=0, high=2).note
     assert "of the disc is at the high end of the scale, perhaps beyond" in note
     assert "low end" not in note
-
-
-def test_holes_are_filled_with_what_is_around():
-    """A tilted plane with a hole is a plane again; nothing else is touched."""
-    plane = np.add.outer(np.arange(30.0), 2 * np.arange(30.0))
-    hole = np.zeros((30, 30), bool)
-    hole[14:16, 14:16] = True
-    again = filled(np.where(hole, 1e6, plane), hole)
-    np.testing.assert_allclose(again, plane, atol=1)
-    assert (again[~hole] == plane[~hole]).all()
-
-
-def test_one_pixel_left_fills_all_the_others():
-    hole = np.ones((50, 50), bool)
-    hole[7, 7] = False
-    np.testing.assert_allclose(filled(np.where(hole, 9.0, 2.0), hole), 2)
 
 
 def test_no_bar_is_refused(plain_screen):

@@ -24,7 +24,7 @@ from polarnet.ids import listing
 from polarnet.readers.account import of_cohort, summary
 from polarnet.readers.clinic.clinical import impaired_mfr
 from polarnet.readers.clinic.columns import PROVENANCE
-from polarnet.readers.dicom.series import read_series_table
+from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled
 from polarnet.readers.mapfiles import read_maps

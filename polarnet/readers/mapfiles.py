@@ -85,8 +85,9 @@ def read_numbers(path: Path, reading: Reading) -> list[ExportedMap]:
         return _from_arrays(path, reading.profiles)
     if kind == "table":
         return _from_table(path, reading)
-    # Only here, because they load pydicom, Pillow and SciPy.
-    from polarnet.readers.pictures import NO_SCALE, read_dicom, read_picture
+    # Only here, because they load pydicom and Pillow.
+    from polarnet.readers.dicom import read_dicom
+    from polarnet.readers.pictures import NO_SCALE, read_picture
 
     if kind == "dicom":
         return unpacked(read_apart(read_dicom, path, reading))

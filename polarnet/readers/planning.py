@@ -12,7 +12,7 @@ from polarnet.ids import listing
 from polarnet.readers.account import account, mixtures, provenance, refusals
 from polarnet.readers.clinic.clinical import Clinical, read_clinical, without_table
 from polarnet.readers.clinic.columns import ColumnMap
-from polarnet.readers.dicom.series import read_series_table
+from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import Verdict
 from polarnet.readers.geometry import RASTER
 from polarnet.readers.matching import Matched, match_maps, tied_to_table

@@ -1,1 +1,0 @@
-"""DICOM images: what they say, and the numbers that they stand for."""
