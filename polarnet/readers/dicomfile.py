@@ -215,7 +215,7 @@ def _check_header(dataset: Dataset) -> None:
 
 def _check_pixels(dataset: Dataset, n_values: int) -> None:
     """Raise ValueError where the file holds fewer bytes than it says, or a larger picture."""
-    bits_of = {"PixelData": "", "FloatPixelData": 32, "DoubleFloatPixelData": 64}
+    bits_of = {"PixelData": 0, "FloatPixelData": 32, "DoubleFloatPixelData": 64}
     keyword = next((keyword for keyword in bits_of if keyword in dataset), "")
     if not keyword:
         raise ValueError("has no pixels")
@@ -226,7 +226,7 @@ def _check_pixels(dataset: Dataset, n_values: int) -> None:
     expected = 0
     if not syntax.is_compressed:
         bits = bits_of[keyword] or whole(dataset.get("BitsAllocated"), "number of bits")
-        expected = n_values * int(bits) // 8
+        expected = n_values * bits // 8
         if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
             expected = expected * 2 // 3  # two pixels share their colour (PS3.3, C.7.6.3.1.2)
     if length not in (_UNDEFINED, len(data)) or len(data) < expected:

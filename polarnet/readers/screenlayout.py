@@ -222,7 +222,8 @@ def _fitted(
         )  # fmt: skip
     if not model:
         return None, np.zeros(len(points), bool)
-    return (*map(float, model.center), float(model.radius)), fits
+    row, column = model.center
+    return (float(row), float(column), float(model.radius)), fits
 
 
 def _sharpened(view: _View, circle: Disc) -> Disc:

@@ -456,7 +456,7 @@ def _find_overlays(
     found = min(orders, key=np.count_nonzero)
     known = _continued(values, off_table)
     for contrast in (255 - colours.astype(int), colours):
-        found |= _patches(known, found, (contrast <= _PLAIN).all(axis=2), width)
+        found |= _patches(known, found, np.asarray((contrast <= _PLAIN).all(axis=2)), width)
     for _ in range(_STAIN):
         beside = binary_dilation(found, np.ones((3, 3), bool)) & ~found
         off = np.abs(_continued(known, found | beside) - known)
