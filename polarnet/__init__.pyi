@@ -48,12 +48,12 @@ from .explain.checks import check_repeatable as check_repeatable
 from .explain.checks import random_pair_level as random_pair_level
 from .explain.groups import average_seeds as average_seeds
 from .explain.groups import compare_groups as compare_groups
+from .explain.groups import segment_attribution as segment_attribution
+from .explain.groups import territory_shares as territory_shares
 from .explain.occlusion import removal_curve as removal_curve
 from .explain.occlusion import segment_occlusion as segment_occlusion
 from .explain.occlusion import wide_contribution as wide_contribution
 from .explain.randomisation import cascade as cascade
-from .explain.groups import segment_attribution as segment_attribution
-from .explain.groups import territory_shares as territory_shares
 from .explanation import explain_run as explain_run
 from .familiarity import Familiarity as Familiarity
 from .familiarity import fit_familiarity as fit_familiarity

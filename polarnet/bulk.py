@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 import shutil
 import warnings
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 from polarnet.cohort import Cohort, read_cohort
 from polarnet.config import load_run_config
 from polarnet.familiarity import UNLIKE
-from polarnet.files import new_file
+from polarnet.files import new_file, read_json, write_json
 from polarnet.rundata import PART_COLUMN, seen_note
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each
@@ -49,8 +48,8 @@ def predict_in_parts(
 
     Returns
     -------
-    What differs between the cohort and that of the training, as `predict` says it, and how many
-    studies have maps unlike those of the training, or patients of it; mostly empty.
+    What differs between the cohort and that of the training, as `predict` says it, and what
+    `scores_note` says; mostly empty.
 
     Raises
     ------
@@ -61,17 +60,22 @@ def predict_in_parts(
     config, studies = load_run_config(run), read_cohort(cohort)
     check_prediction(config, studies)
     parts = out.with_name(f"{out.name}.parts")
-    facts: dict[str, Any] = {
-        "run": _stamp(run / "environment.json"),
-        "cohort": _stamp(cohort / "cohort.json"),
-        "table": _stamp(cohort / "cohort.csv"),  # whose patients the training has seen
-    }
-    facts |= {"run_folder": str(run), "cohort_folder": str(cohort), "part": part}
-    _begin(parts, facts)
+    stamps = (
+        _sha256(run / "environment.json"),
+        _sha256(cohort / "cohort.json"),
+        _sha256(cohort / "cohort.csv"),  # whose patients the training has seen
+    )
+    made_of = {"run": str(run), "cohort": str(cohort), "part": part, "sha256": list(stamps)}
+    if not (parts / "parts.json").is_file():
+        write_json(parts / "parts.json", made_of)
+    elif read_json(parts / "parts.json") != made_of:
+        raise ValueError(
+            f"{parts} holds scores of another model or cohort. Choose another --out, or delete it."
+        )
     starts = range(0, len(studies), part)
     missing = [start for start in starts if not _file(parts, start).is_file()]
-    problems = do_each(client, _score, missing, (facts, parts), "Scoring", "part")
-    if problems:
+    shared = (run, cohort, stamps, part, parts)
+    if problems := do_each(client, _score, missing, shared, "Scoring", "part"):
         raise ValueError(f"{len(problems)} parts failed, the others are kept: {problems[0]}")
     with new_file(out) as partial, partial.open("wb") as whole:
         for k, start in enumerate(starts):
@@ -80,49 +84,35 @@ def predict_in_parts(
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    notes = (difference(config, studies), unlike_note(out), training_note(out))
+    return "; ".join(filter(None, (difference(config, studies), scores_note(out))))
+
+
+def scores_note(scores: Path) -> str:
+    """How many studies of a scores file are marked as unlike the training maps, and how many are of
+    patients of the training; nothing where there is none.
+    """
+    table = pd.read_csv(scores, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str)
+    notes, table = [], table.fillna("")
+    if "warning" in table and (n := int(table["warning"].str.contains(UNLIKE, regex=False).sum())):
+        notes.append(f"maps of {n} of {len(table)} studies are unlike the training maps")
+    if PART_COLUMN in table:
+        notes.append(seen_note(table[PART_COLUMN]))
     return "; ".join(filter(None, notes))
 
 
-def training_note(scores: Path) -> str:
-    """How many studies of a scores file are of patients of the training; nothing if none."""
-    table = pd.read_csv(scores, usecols=lambda name: name == PART_COLUMN, dtype=str)
-    return seen_note(table[PART_COLUMN].fillna("")) if PART_COLUMN in table else ""
-
-
-def unlike_note(scores: Path) -> str:
-    """How many studies of a scores file are marked as unlike the training maps; nothing if none."""
-    table = pd.read_csv(scores, usecols=lambda name: name == "warning", dtype=str)
-    if "warning" not in table:
-        return ""
-    n = int(table["warning"].str.contains(UNLIKE, regex=False, na=False).sum())
-    return f"maps of {n} of {len(table)} studies are unlike the training maps" if n else ""
-
-
-def _begin(parts: Path, facts: dict[str, Any]) -> None:
-    """Make the folder of parts, or see that it is of this work."""
-    path = parts / "parts.json"
-    if not path.is_file():
-        parts.mkdir(parents=True, exist_ok=True)
-        with new_file(path) as partial:
-            partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != facts:
-        raise ValueError(
-            f"{parts} holds scores of another model or cohort. Choose another --out, or delete it."
-        )
-
-
-def _score(start: int, facts: dict[str, Any], parts: Path) -> str:
+def _score(
+    start: int, run: Path, cohort: Path, stamps: tuple[str, ...], part: int, parts: Path
+) -> str:
     """One part, in whatever process; returns what went wrong, or nothing."""
     from polarnet.network import predict
     from polarnet.network.training import write_scores
 
     try:
-        run, studies = _opened(json.dumps(facts, sort_keys=True))
-        rows = np.arange(start, min(start + facts["part"], len(studies)))
+        model, studies = _opened(run, cohort, stamps)
+        rows = np.arange(start, min(start + part, len(studies)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said in the file, and by the caller
-            scores = predict(run, studies.select(rows))
+            scores = predict(model, studies.select(rows))
         write_scores(scores, _file(parts, start))
     except (ValueError, OSError) as error:
         return str(error)
@@ -130,18 +120,17 @@ def _score(start: int, facts: dict[str, Any], parts: Path) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(facts: str) -> tuple[Any, Cohort]:
-    """Model and cohort, opened once a process; both are named by what they hold."""
+def _opened(run: Path, cohort: Path, stamps: tuple[str, ...]) -> tuple[Any, Cohort]:
+    """Model and cohort, opened once a process, and anew where their files have changed."""
     from polarnet.network import load_run
 
-    known = json.loads(facts)
-    return load_run(known["run_folder"]), read_cohort(known["cohort_folder"])
+    return load_run(run), read_cohort(cohort)
 
 
 def _file(parts: Path, start: int) -> Path:
     return parts / f"{start:09d}.csv"
 
 
-def _stamp(path: Path) -> str:
+def _sha256(path: Path) -> str:
     """Tells whether the file that describes a run or a cohort is still the same one."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -21,6 +21,9 @@ DEFAULT_LIMIT_GB: Final = 50.0
 """Features of 100,000 maps at the default settings take 0.9 GB a map type; activations for
 fine-tuning at 224 px 40 GB for 100,000 (our choice)."""
 
+USER_CACHE: Final = "user"
+"""Stands for the user's cache folder. A folder of that name here is "./user"."""
+
 _SPARED_S: Final = 3600.0  # another process may be reading what was used this lately
 
 _KEY: Final = re.compile("[0-9a-f]{24}")
@@ -28,25 +31,13 @@ _KEY: Final = re.compile("[0-9a-f]{24}")
 
 @dataclass(frozen=True)
 class Kept:
-    """One folder of features, or the state of one stopped training.
-
-    Attributes
-    ----------
-    folder
-        Where it lies.
-    n_bytes
-        Its size.
-    used
-        When it was last used, in seconds since 1970.
+    """One folder of features, or the state of one stopped training: its size in bytes, and when it
+    was last used, in seconds since 1970.
     """
 
     folder: Path
     n_bytes: int
     used: float
-
-
-USER_CACHE: Final = "user"
-"""Stands for the user's cache folder. A folder of that name here is "./user"."""
 
 
 def cache_folder(folder: str | Path = USER_CACHE) -> Path:
@@ -69,18 +60,13 @@ def kept_in(folder: str | Path | None) -> Iterator[Path]:
 def kept_folders(cache: Path) -> list[Kept]:
     """All that this package keeps below a folder, least lately used first; nothing else."""
     found = []
-    for parent in (cache, cache / "progress"):
-        try:
-            folders = list(parent.iterdir()) if parent.is_dir() else []
-        except OSError:
-            folders = []
-        for folder in folders:
-            if not _KEY.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
-                continue
-            # Another process may remove it meanwhile; what may not be looked at is not ours.
-            with contextlib.suppress(OSError):
-                n_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-                found.append(Kept(folder, n_bytes, folder.stat().st_mtime))
+    for folder in (*cache.glob("*"), *cache.glob("progress/*")):
+        if not _KEY.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+            continue
+        # Another process may remove it meanwhile; what may not be looked at is not ours.
+        with contextlib.suppress(OSError):
+            n_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+            found.append(Kept(folder, n_bytes, folder.stat().st_mtime))
     return sorted(found, key=lambda kept: kept.used)
 
 
@@ -110,25 +96,22 @@ def limit_bytes() -> float:
     return limit * 1e9
 
 
-def trim(cache: Path, limit: float) -> list[Path]:
+def trim(cache: Path, limit: float, *, spared_s: float = _SPARED_S) -> list[Kept]:
     """Remove what was not used for longest until the rest fits; returns what was removed.
 
-    What was used within the last hour stays, even if it does not fit.
+    What was used within the last hour (`spared_s`) stays, even if it does not fit.
     """
     kept = kept_folders(cache)
     total, removed = sum(part.n_bytes for part in kept), []
     for part in kept:
-        if total <= limit or part.used > time.time() - _SPARED_S:
+        if total <= limit or part.used > time.time() - spared_s:
             break
         shutil.rmtree(part.folder, ignore_errors=True)
         total -= part.n_bytes
-        removed.append(part.folder)
+        removed.append(part)
     return removed
 
 
 def clear(cache: Path) -> int:
     """Remove all that this package keeps below a folder; returns the bytes that were freed."""
-    kept = kept_folders(cache)
-    for part in kept:
-        shutil.rmtree(part.folder, ignore_errors=True)
-    return sum(part.n_bytes for part in kept)
+    return sum(part.n_bytes for part in trim(cache, -1, spared_s=-float("inf")))

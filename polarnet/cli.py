@@ -7,9 +7,9 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from polarnet import __version__, commands
+from polarnet import __version__
 
 _BAD_INPUT = 2
 
@@ -29,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A Windows console may lack the letters of a file name; better a ? than an end.
             stream.reconfigure(errors="replace")
     try:
-        arguments.run(arguments)
+        # pandas and what else the commands need; --help and wrong arguments do without.
+        from polarnet import commands
+
+        getattr(commands, arguments.run)(arguments)
     except KeyboardInterrupt:
         return _fail("Interrupted. Nothing half-written was left; run the same command again.")
     except OSError as error:
@@ -82,18 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"polarnet {__version__}")
     choices = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def add(name: str, text: str, example: str, run: Any) -> argparse.ArgumentParser:
+    def add(name: str, text: str, example: str) -> argparse.ArgumentParser:
         command = choices.add_parser(
             name, help=text, description=text, epilog=f"Example: {example}", allow_abbrev=False
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run="import_exports" if name == "import" else name)
         return command
 
     command = add(
         "demo",
         "Run everything on a phantom and write a report.",
         "polarnet demo --out demo",
-        commands.demo,
     )
     command.add_argument("--out", default="demo", help="folder for the results (default: demo)")
     command.add_argument(
@@ -107,7 +109,6 @@ def _parser() -> argparse.ArgumentParser:
         "import",
         "Turn a folder of exported maps and a table into a cohort.",
         "polarnet import maps/ --clinical clinical.csv --unit mL/min/g --out cohort",
-        commands.import_exports,
     )
     command.add_argument("path", help="folder with S001_rest.csv, S001_stress.csv, tables, ...")
     command.add_argument("--out", help="cohort folder to make")
@@ -148,7 +149,6 @@ def _parser() -> argparse.ArgumentParser:
         "train",
         "Train a model on a cohort and score its validation and test studies.",
         "polarnet train cohort --map-type stress --traits sex,diabetes --out runs/stress",
-        commands.train,
     )
     command.add_argument("cohort", help="cohort folder")
     command.add_argument("--out", required=True, help="run folder to make")
@@ -167,7 +167,6 @@ def _parser() -> argparse.ArgumentParser:
         "predict",
         "Score a cohort with a trained model.",
         "polarnet predict runs/stress other_cohort --out scores.csv",
-        commands.predict,
     )
     command.add_argument("run_folder", metavar="MODEL", help="run folder, or a bundle")
     command.add_argument("cohort", help="cohort folder")
@@ -184,7 +183,6 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         "Show where a trained network looks for one trait, and test whether that can be believed.",
         "polarnet explain runs/stress cohort --trait sex --out explained",
-        commands.explain,
     )
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("cohort", help="cohort folder, best not the one of the training")
@@ -207,7 +205,6 @@ def _parser() -> argparse.ArgumentParser:
         "grid",
         "Train and compare many networks: maps, modes, traits, seeds and folds.",
         "polarnet grid study.yaml --out runs",
-        commands.grid,
     )
     command.add_argument("grid_file", metavar="YAML", help="what to run; see docs/grid.md")
     command.add_argument("--out", required=True, help="folder for all runs; goes on where it is")
@@ -218,7 +215,6 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         "Write trained runs as one file to hand on: a bundle with all that belongs to it, or ONNX.",
         "polarnet export bundle runs/s0 runs/s1 --cohort cohort --out model.polarnet",
-        commands.export,
     )
     command.add_argument("kind", choices=("bundle", "onnx"), help="onnx takes one run")
     command.add_argument("runs", nargs="+", metavar="RUN", help="run; several differ in seed alone")
@@ -229,7 +225,6 @@ def _parser() -> argparse.ArgumentParser:
         "cache",
         "Show the size of kept VGG16 features and stopped trainings, or remove them.",
         "polarnet cache --clear",
-        commands.cache,
     )
     command.add_argument("--clear", action="store_true", help="remove them; they are made again")
     _add_cache(command)
@@ -238,7 +233,6 @@ def _parser() -> argparse.ArgumentParser:
         "evaluate",
         "AUROC with interval of a file of scores.",
         "polarnet evaluate scores.csv --cohort other_cohort",
-        commands.evaluate,
     )
     command.add_argument("scores", help="CSV file written by predict or train")
     command.add_argument("--cohort", required=True, help="cohort folder with the labels")
@@ -248,7 +242,6 @@ def _parser() -> argparse.ArgumentParser:
         "report",
         "Write one page about a study, or about runs: tables, figures, limits, how to redo them.",
         "polarnet report study --cohort cohort --explained explained --out report.html",
-        commands.report,
     )
     command.add_argument("path", nargs="+", help="a study folder, or one run folder or several")
     command.add_argument("--cohort", help="cohort folder, for curves (default: the study's own)")

@@ -22,6 +22,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from polarnet.ids import cut, listing
+
 # === Whole or not at all ===
 
 
@@ -115,9 +117,6 @@ _FEW: Final = 0.2
 
 _DIGITS: Final = 15
 """Digits up to which every integer is exact as a decimal number."""
-
-_LISTED: Final = 10
-"""Lines that a message names."""
 
 
 def write_csv(
@@ -222,7 +221,7 @@ def _rows(content: str, delimiter: str, path: Path) -> tuple[list[int], list[lis
         ) from None
     if odd:
         raise ValueError(
-            f"{path}: the heading has {len(rows[0])} cells, but {_first(odd)} "
+            f"{path}: the heading has {len(rows[0])} cells, but {listing(odd, most=10)} "
             f"{'has' if len(odd) == 1 else 'have'} another number. Mend or restore the table."
         )
     return lines, rows
@@ -241,7 +240,7 @@ def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) 
         return pd.Series([_TRUTH.get(cell.lower(), np.nan) for cell in stripped], dtype=object
                          ).infer_objects()  # fmt: skip
     odd = [
-        f"line {line} ({_cut(cell)})"
+        f"line {line} ({cut(cell)})"
         for line, cell in zip(lines, stripped, strict=True)
         if cell.lower() not in MISSING and not _NUMBER.fullmatch(cell)
     ]
@@ -249,7 +248,9 @@ def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) 
     if len(odd) > _FEW * len(given) or any(len(c) > _DIGITS and c.isdigit() for c in given):
         return _texts(cells)
     if odd:
-        raise ValueError(f"{where} holds numbers but for {_first(odd)}. Correct these cells.")
+        raise ValueError(
+            f"{where} holds numbers but for {listing(odd, most=10)}. Correct these cells."
+        )
     commas = [cell for cell in given if "," in cell]
     if commas and any("." in cell for cell in given):
         raise ValueError(f"{where} has decimal commas and decimal points. Write it with one.")
@@ -261,16 +262,6 @@ def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) 
     )
     is_whole = given and len(given) == len(cells) and all(map(_INTEGER.fullmatch, given))
     return numbers.astype(np.int64) if is_whole else numbers
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
-    return ", ".join(texts[:_LISTED]) + more
-
-
-def _cut(cell: str) -> str:
-    """What a message repeats of a cell: what was typed into a wrong column may be a name."""
-    return cell if len(cell) <= 6 else cell[:6] + "..."
 
 
 def csv_text(

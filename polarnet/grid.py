@@ -21,13 +21,11 @@ from polarnet.config import ExperimentConfig, load_run_config, read_settings
 from polarnet.files import new_folder, shown, write_csv
 from polarnet.rundata import (
     data_facts,
-    differing,
     is_of,
     keep_data,
     note_test,
     pixel_digests,
     read_patients,
-    run_data,
 )
 from polarnet.suitability import check_test, check_training
 from polarnet.traits import TRAITS
@@ -335,11 +333,7 @@ def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path
     train, val, test = run.parts(studies)
     if load_run_config(folder) != resolved_config(run.config, train):
         raise ValueError(f"{folder} is a run of other settings; choose another --out.")
-    is_same = is_of(folder, train, val, run.config, pixels)
-    if kept := run_data(folder).get("test"):
-        of_run = pixels[list(run.config.map_types)]
-        is_same &= not differing(kept, data_facts(test, of_run, run.config.traits))
-    if not is_same:
+    if not is_of(folder, train, val, run.config, pixels, test):
         raise ValueError(
             f"{folder} is a run of other studies, labels or maps; choose another --out."
         )

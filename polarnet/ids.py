@@ -11,8 +11,8 @@ import pandas as pd
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad"))
 """Characters without width that spreadsheets and web pages leave in cells."""
 
-_LISTED: Final = 50
-"""Offenders named one by one; the rest are counted."""
+_LONGEST: Final = 6
+"""Characters of a wrong cell that a message repeats: it may be a name in a wrong column."""
 
 
 def normal_id(value: Any) -> str:
@@ -46,12 +46,22 @@ def normal_ids(values: Iterable[Any]) -> list[str]:
     return [normal_id(value) for value in values]
 
 
-def listing(names: Iterable[object]) -> str:
-    """Names in one line: the first 50, then how many more.
+def listing(names: Iterable[object], most: int = 50) -> str:
+    """Names in one line: the first `most`, then how many more.
 
-    >>> listing(["S1", "S2"])
-    'S1, S2'
+    >>> listing(["S1", "S2"]), listing("abc", most=2)
+    ('S1, S2', 'a, b and 1 more')
     """
     names = list(names)
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(str, names[:_LISTED])) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
+def cut(cell: object) -> str:
+    """A wrong cell as a message repeats it.
+
+    >>> cut("Johannes")
+    'Johann...'
+    """
+    text = str(cell)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

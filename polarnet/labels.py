@@ -6,13 +6,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.ids import normal_ids
+from polarnet.ids import listing, normal_ids
 
 TRUTH: Final = {"false": 0.0, "true": 1.0}
 EMPTY: Final = ("", "nan", "<na>")
 """Text that can only mean a truth value, or nothing. "yes", "m" or "none" depend on the writer."""
 
-_NAMED: Final = 10  # studies, or kinds of labels, named in a message
 _LONGEST: Final = 20  # letters of a label in a message
 
 
@@ -50,7 +49,7 @@ def aligned(*given: Any) -> list[Any]:
     for other in names[1:]:
         if strangers := list(names[0].symmetric_difference(other)):
             raise ValueError(
-                f"{len(strangers)} studies are in one table only: {_few(strangers)}. "
+                f"{len(strangers)} studies are in one table only: {listing(strangers, most=10)}. "
                 "Select the same studies from both with .loc."
             )
     is_moved = not all(names[0].equals(other) for other in names[1:])
@@ -99,8 +98,8 @@ def read_labels(labels: Any, name: str = "Labels") -> np.ndarray:
         counts = pd.Series([str(value)[:_LONGEST] for value in values[~pd.isna(values)]])
         found = [f"{kind!r} ({n})" for kind, n in counts.value_counts(sort=False).items()]
         raise ValueError(
-            f"{name} must be 0 or 1, but there are {_few(found)}. Code 1 for those with the trait "
-            "and 0 for those without, and leave the others empty."
+            f"{name} must be 0 or 1, but there are {listing(found, most=10)}. Code 1 for "
+            "those with the trait and 0 for those without, and leave the others empty."
         )
     return read
 
@@ -148,7 +147,7 @@ def read_patients(patients: Any, n: int) -> np.ndarray:
     if len(names) != n or is_missing.any():
         which = ""
         if isinstance(patients, pd.Series) and is_missing.any():
-            which = f": {_few(list(map(str, patients.index[is_missing])))} have none"
+            which = f": {listing(patients.index[is_missing], most=10)} have none"
         raise ValueError(
             f"{n} studies need a patient each, but {int((~is_missing).sum())} are named{which}."
         )
@@ -185,9 +184,4 @@ def label_of(value: Any, missing: Collection[str] = EMPTY) -> float:
 
 def _refuse_twice(index: pd.Index) -> None:
     if twice := list(map(str, index[index.duplicated()].unique())):
-        raise ValueError(f"Name each study once; {_few(twice)} come twice.")
-
-
-def _few(names: list[str]) -> str:
-    """The first ten."""
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise ValueError(f"Name each study once; {listing(twice, most=10)} come twice.")

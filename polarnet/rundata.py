@@ -12,7 +12,7 @@ import pandas as pd
 
 from polarnet.cohort import Cohort, map_digest
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
-from polarnet.files import read_csv, read_json, without_apostrophes, write_csv, write_json
+from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.ids import listing, normal_ids
 
 ENVIRONMENT_FILE: Final = "environment.json"
@@ -133,19 +133,17 @@ def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("too large")
-        table = pd.read_csv(path, dtype={"map_type": str, "group": str})
-        table = without_apostrophes(table).set_index(["map_type", "group"])
-        values = table.to_numpy(float)
+        table = read_csv(path, text=("map_type", "group")).set_index(["map_type", "group"])
         if sorted(table.index) != sorted(expected) or list(table) != _SEGMENTS:
             raise ValueError("other rows or columns")
         # A group without studies has no means; flow is never below 0.
-        if not (np.isnan(values) | ((values >= 0) & (values < _HIGHEST))).all():
+        if not ((table >= 0) & (table < _HIGHEST) | table.isna()).to_numpy().all():
             raise ValueError("impossible values")
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} cannot be read ({str(error).splitlines()[0][:100]}). Copy the run again."
+            f"{path} cannot be read ({str(error)[:200]}). Copy the run again."
         ) from None
-    return table
+    return table.astype(float)
 
 
 def read_finetuning(folder: Path) -> str:
@@ -239,14 +237,13 @@ def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: 
         write_json(path, kept | missing)
 
 
-def run_data(folder: Path) -> dict[str, dict[str, str]]:
-    """Part -> `data_facts` of a run; empty for a run of an earlier version."""
-    found = read_json(folder / ENVIRONMENT_FILE).get("data", {})
-    return found if isinstance(found, dict) else {}
-
-
 def is_of(
-    folder: Path, train: Cohort, val: Cohort, config: ExperimentConfig, pixels: pd.DataFrame
+    folder: Path,
+    train: Cohort,
+    val: Cohort,
+    config: ExperimentConfig,
+    pixels: pd.DataFrame,
+    test: Cohort | None = None,
 ) -> bool:
     """Whether a run folder was made from these studies, labels and maps.
 
@@ -254,11 +251,16 @@ def is_of(
     ----------
     pixels
         Of `pixel_digests`, of these studies and map types or more.
+    test
+        Compared where the run was tested.
     """
-    kept, of_run = run_data(folder), pixels[list(config.map_types)]
+    kept = read_json(folder / ENVIRONMENT_FILE).get("data", {})
+    kept = kept if isinstance(kept, dict) else {}
+    parts = {"train": train, "val": val} | ({"test": test} if test and "test" in kept else {})
+    of_run = pixels[list(config.map_types)]
     return not any(
         differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
-        for part, cohort in (("train", train), ("val", val))
+        for part, cohort in parts.items()
     )
 
 

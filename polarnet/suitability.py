@@ -7,14 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.cohort import PHANTOM, RECOVERED, Cohort, as_labels
+from polarnet.cohort import PHANTOM, RECOVERED, STATED, Cohort, as_labels, cells_told
 from polarnet.config import ExperimentConfig
 from polarnet.ids import listing
 from polarnet.traits import COMBINED, MAP_TYPES
-
-STATED: Final = ("tracer", "stress_agent", "software")
-"""What a user may state about a whole cohort, and what prediction compares."""
-
 
 RESERVED: Final = (
     *MAP_TYPES, COMBINED, "study_id", "patient_id", "split", "warning", "part",
@@ -92,8 +88,7 @@ def _beside(trait: str, cohort: Cohort) -> str:
         return ""
     cells = cohort.clinical[trait]
     if len(odd := cells[np.isinf(as_labels(cells))]):
-        told = listing(f"{study} ({str(cell)[:6]})" for study, cell in odd.items())
-        return f" Column {trait} has other cells than 0, 1 and empty: {told}."
+        return f" Column {trait} has other cells than 0, 1 and empty: {cells_told(odd)}."
     return f" Column {trait} holds 0 and 1: cohort.with_traits(['{trait}']) makes it a trait."
 
 

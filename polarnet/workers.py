@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from polarnet.progressbar import progress_bar
@@ -11,34 +11,41 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-def client_for(
-    workers: int, scheduler: str | None
-) -> "AbstractContextManager[Client] | AbstractContextManager[None]":
+@contextmanager
+def client_for(workers: int, scheduler: str | None = None) -> Iterator["Client | None"]:
     """A client of the workers that were asked for; None where this process does the work.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine, which share its cores; 1: this process.
+    scheduler
+        Address of a Dask scheduler that runs already, such as tcp://node1:8786; it wins.
 
     Raises
     ------
-    ValueError: fewer than one worker, or as for `local_client` and `remote_client`.
+    ValueError: fewer than one worker, Dask is not installed, or there is no scheduler.
     """
     if workers < 1:
         raise ValueError(f"--workers must be 1 or more, but {workers} was given.")
+    if workers == 1 and not scheduler:
+        yield None
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise ValueError(
+            "Several workers need Dask: pip install 'polarnet[cluster]'. Or use --workers 1."
+        ) from None
     if scheduler:
-        return remote_client(scheduler)
-    return nullcontext() if workers == 1 else local_client(workers)
-
-
-@contextmanager
-def local_client(workers: int | None = None) -> Iterator["Client"]:
-    """A client of a cluster of processes on this machine, which share its cores.
-
-    Raises
-    ------
-    ValueError: Dask distributed is not installed.
-    """
-    distributed = _distributed()
-    cores = os.cpu_count() or 1
-    n = workers or cores
-    threads = str(max(1, cores // n))
+        try:
+            client = distributed.Client(scheduler, timeout=10)
+        except (OSError, TimeoutError) as error:
+            raise ValueError(f"No Dask scheduler answers at {scheduler}: {error}") from None
+        with client:
+            yield client
+        return
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
     # Read by TensorFlow when a worker imports it, which is in its first task: never before a fork.
     environment = {
         "TF_NUM_INTRAOP_THREADS": threads,
@@ -47,7 +54,7 @@ def local_client(workers: int | None = None) -> Iterator["Client"]:
     }
     with (
         distributed.LocalCluster(
-            n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
             silence_logs="CRITICAL", env=environment,
             # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
             # alone, so that a second cluster does not meet the first.
@@ -56,32 +63,6 @@ def local_client(workers: int | None = None) -> Iterator["Client"]:
         distributed.Client(cluster) as client,
     ):  # fmt: skip
         yield client
-
-
-@contextmanager
-def remote_client(address: str) -> Iterator["Client"]:
-    """A client of a scheduler that runs already, such as tcp://node1:8786.
-
-    Raises
-    ------
-    ValueError: Dask distributed is not installed, or there is no scheduler.
-    """
-    try:
-        client = _distributed().Client(address, timeout=10)
-    except (OSError, TimeoutError) as error:
-        raise ValueError(f"No Dask scheduler answers at {address}: {error}") from None
-    with client:
-        yield client
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise ValueError(
-            "Several workers need Dask: pip install 'polarnet[cluster]'. Or use --workers 1."
-        ) from None
-    return distributed
 
 
 def do_each(
@@ -107,17 +88,12 @@ def do_each(
     What went wrong, one line an item.
     """
     items = list(items)
-    problems = []
-    with progress_bar(total=len(items), desc=title, unit=unit) as bar:
-        if client is None:
-            results: Any = (task(item, *shared) for item in items)
-        else:
-            from distributed import as_completed
+    if client is None:
+        results: Iterator[str] = (task(item, *shared) for item in items)
+    else:
+        from distributed import as_completed
 
-            # pure=False: a task acts on the disk; its result says only what went wrong.
-            futures = [client.submit(task, item, *shared, pure=False) for item in items]
-            results = (future.result() for future in as_completed(futures))
-        for problem in results:
-            problems += [problem] if problem else []
-            bar.update()
-    return problems
+        # pure=False: a task acts on the disk; its result says only what went wrong.
+        futures = [client.submit(task, item, *shared, pure=False) for item in items]
+        results = (future.result() for future in as_completed(futures))
+    return [told for told in progress_bar(results, total=len(items), desc=title, unit=unit) if told]

@@ -153,7 +153,7 @@ def test_killed_workers_change_nothing(serial, tmp_path):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    with workers.local_client(2) as client:
+    with workers.client_for(2) as client:
         grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
     killer.join(timeout=60)
     assert killed
@@ -167,5 +167,5 @@ def test_killed_workers_change_nothing(serial, tmp_path):
 
 def test_two_clusters_of_one_machine_do_not_meet():
     """Nor does a program that has Dask's usual port, 8787: warnings are errors here."""
-    with workers.local_client(1) as first, workers.local_client(1) as second:
+    with workers.client_for(2) as first, workers.client_for(2) as second:
         assert first.submit(sum, [1, 2]).result() + second.submit(sum, [3]).result() == 6

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polarnet as pn
 from polarnet.grid import read_grid, run_grid
-from polarnet.workers import local_client
+from polarnet.workers import client_for
 
 GRID = """
 cohort: cohort
@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds: dict[str, list[float]] = {"one process": [], "two workers": []}
     is_same = True
-    with tempfile.TemporaryDirectory() as temporary, local_client(2) as client:
+    with tempfile.TemporaryDirectory() as temporary, client_for(2) as client:
         folder = Path(temporary)
         pn.make_phantom_cohort(arguments.n, seed=6).save(folder / "cohort")
         for repeat in range(arguments.repeats + 1):

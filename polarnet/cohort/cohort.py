@@ -390,7 +390,7 @@ class Cohort:
         return Path(folder)
 
     def _stated(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in STATED}
+        return {name: getattr(self, name) for name in ("unit", *STATED)}
 
 
 def split_by_patient(
@@ -532,5 +532,5 @@ def _cohort_of(
         patients=table["patient_id"],
         clinical=table.drop(columns=["patient_id", *facts["traits"], *truth.columns]),
         truth=truth.rename(columns=lambda name: name.removeprefix(TRUTH_PREFIX)),
-        **{name: facts[name] for name in STATED},
+        **{name: facts[name] for name in ("unit", *STATED)},
     )

@@ -23,8 +23,8 @@ TRUTH_PREFIX: Final = "truth_"
 FORMAT: Final = 1
 """Version of the folder's layout."""
 
-STATED: Final = ("unit", "tracer", "stress_agent", "software")
-"""What is said of a whole cohort."""
+STATED: Final = ("tracer", "stress_agent", "software")
+"""What a user may state about a whole cohort, and what prediction compares."""
 
 Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
 """Some studies of a cohort: maps, table, facts."""
@@ -193,7 +193,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     facts = {"text": [], "table": {}} | facts  # folders of version 0.1 may lack these
     kinds: dict[str, Callable[[Any], bool]] = (
         dict.fromkeys(("n_studies", "size"), _is_count)
-        | dict.fromkeys(STATED, lambda value: isinstance(value, str))
+        | dict.fromkeys(("unit", *STATED), lambda value: isinstance(value, str))
         | dict.fromkeys(("traits", "clinical", "truth", "study_ids", "text"), _is_names)
         | {"table": lambda value: value == {} or _is_digests(value, "sha256_but_last_row")}
         | {"files": _is_files}

@@ -8,11 +8,8 @@ import pandas as pd
 
 from polarnet.cohort.stack import kind_of
 from polarnet.files import MISSING
-from polarnet.ids import listing, normal_id, normal_ids
+from polarnet.ids import cut, listing, normal_id, normal_ids
 from polarnet.labels import label_of
-
-_SHOWN: Final = 6
-"""Characters of a wrong cell that a message repeats: it may be a name in a wrong column."""
 
 _WAYS: Final = (
     "Choose studies by an id ('S001'), a position (5), a slice, a list of ids or positions, or a "
@@ -141,11 +138,7 @@ def cells_told(cells: pd.Series) -> str:
     >>> cells_told(pd.Series({"S1": 2, "S2": "Johannes"}))
     'S1 (2), S2 (Johann...)'
     """
-    texts = {study: str(cell) for study, cell in cells.items()}
-    return listing(
-        f"{study} ({text if len(text) <= _SHOWN else text[:_SHOWN] + '...'})"
-        for study, text in texts.items()
-    )
+    return listing(f"{study} ({cut(cell)})" for study, cell in cells.items())
 
 
 # === Which studies are meant ===

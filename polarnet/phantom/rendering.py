@@ -1,17 +1,192 @@
-"""From flow levels and planted findings to maps: signal first, then artefacts, blur and noise."""
+"""From flow levels and planted findings to maps: normal pattern, signal, artefacts, blur, noise.
 
+Signals are drawn on a raster somewhat larger than the map, so that blur at the basal edge sees what
+lies beyond it.
+"""
+
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import shift
 from scipy.spatial.distance import cdist
+from scipy.special import eval_jacobi
 
-from polarnet.anatomy import disc_mask, disc_mean, polar_coordinates
+from polarnet.anatomy import (
+    disc_mask,
+    disc_mean,
+    nearest_inside,
+    polar_coordinates,
+    segment_basis,
+    segment_means,
+)
 from polarnet.phantom import physiology as known
-from polarnet.phantom.pattern import Canvas
 
 ARTEFACTS = ("misregistration_rest", "misregistration_stress", "motion_rest", "motion_stress")
+
+RING_MIDDLES: Final = (0.375, 0.625, 0.875)
+"""Middle radius of the apical, mid and basal ring."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """Shapes that signals are made of; `wide` is the side of the larger raster.
+
+    Attributes
+    ----------
+    size, margin
+        Side of the map, and rows that the larger raster has on each side of it.
+    radius, angle
+        Of the pixels of the larger raster, as in `anatomy.polar_coordinates`.
+    templates
+        "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
+    segments
+        (17, wide * wide), smooth; their weighted sum has given AHA segment means (within 0.02 at
+        16 pixels, 0.001 at 64).
+    departures
+        (k, wide * wide): Zernike polynomials, weighted so that k standard normal coefficients give
+        a field of SD 1 over the disc.
+    basal
+        (wide, wide): share of flow lost at the base of a ventricle one SD smaller than the mean.
+    blur
+        (size, wide): Gaussian along one axis.
+    """
+
+    size: int
+    margin: int
+    radius: np.ndarray
+    angle: np.ndarray
+    templates: dict[str, np.ndarray]
+    segments: np.ndarray
+    departures: np.ndarray
+    basal: np.ndarray
+    blur: np.ndarray
+
+    def inner(self, wide_maps: np.ndarray) -> np.ndarray:
+        """The part (..., size, size) of larger rasters that the map shows."""
+        inside = slice(self.margin, self.margin + self.size)
+        return wide_maps[..., inside, inside]
+
+    def blurred(self, wide_maps: np.ndarray) -> np.ndarray:
+        """Maps (..., size, size) of larger rasters, smoothed along both axes."""
+        return self.blur @ wide_maps @ self.blur.T
+
+
+@lru_cache(maxsize=8)
+def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
+    """Shapes for maps of `size` x `size` pixels.
+
+    Parameters
+    ----------
+    size
+        Rows (and columns) of a map.
+    tracer
+        A key of `physiology.LATERAL_FACTOR`.
+    septal_reserve
+        1: stress / rest of the septal segments as in the Ottawa maps, whose septum has the higher
+        reserve; -1: the inverse; 0: their shares of flow are the same at rest and stress.
+    """
+    margin = -(-size // 8)
+    wide = size + 2 * margin
+    centre = (np.arange(wide) + 0.5 - wide / 2) / (size / 2)
+    x, y = np.meshgrid(centre, -centre)
+    radius, angle = np.hypot(x, y), np.degrees(np.arctan2(y, x)) % 360
+    # Beyond the edge, shapes go on as they are at the edge.
+    row, column = nearest_inside(radius, angle, size)
+    segments = segment_basis(size)[:, row, column]
+
+    start, loss = known.BASAL_LOSS
+    canvas = Canvas(
+        size=size,
+        margin=margin,
+        radius=radius,
+        angle=angle,
+        templates={},
+        segments=segments.reshape(17, -1),
+        departures=_departures(np.minimum(radius, 1), angle),
+        basal=loss * np.clip((radius - start) / (1 - start), 0, 1),
+        blur=_gaussian_rows(size, wide, margin, known.BLUR_WIDTH * size / 2),
+    )
+    for map_type, values in _segment_values(tracer, septal_reserve).items():
+        mean_map = _template(map_type, values, canvas)
+        canvas.templates[map_type] = _before_blur(mean_map, canvas)
+    return canvas
+
+
+def _segment_values(tracer: str, septal_reserve: float) -> dict[str, np.ndarray]:
+    """Wanted means of the 17 segments at rest and stress, relative to one another."""
+    rest, stress = np.array(known.REST_PATTERN), np.array(known.STRESS_PATTERN)
+    septum = np.array([2, 3, 8, 9, 14]) - 1
+    stress[septum] = rest[septum] * (stress[septum] / rest[septum]) ** septal_reserve
+    lateral = np.ones(17)
+    lateral[np.array([5, 6, 11, 12, 16]) - 1] = known.LATERAL_FACTOR[tracer]
+    return {"rest": rest * lateral, "stress": stress * lateral}
+
+
+def _template(map_type: str, values: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """Normal map on the larger raster: radial profile, walls by ring, exact segment means."""
+    radius, angle = canvas.radius, canvas.angle
+    profile, last_ring = {
+        "rest": (known.REST_PROFILE, known.REST_LAST_RING),
+        "stress": (known.STRESS_PROFILE, known.STRESS_LAST_RING),
+    }[map_type]
+    rings = [values[12:16], values[6:12], values[:6], np.array(last_ring)]
+    walls = np.stack([_around(ring / ring.mean(), angle) for ring in rings])
+    place = np.interp(radius, (*RING_MIDDLES, 0.95), range(4))
+    below = np.minimum(place.astype(int), 2)
+    lower, upper = (np.take_along_axis(walls, k[None], 0)[0] for k in (below, below + 1))
+    # At the very apex there are no walls.
+    wall = 1 + ((place - below) * upper + (1 - place + below) * lower - 1) * np.clip(
+        radius / RING_MIDDLES[0], 0, 1
+    )
+    template = np.interp(radius, known.PROFILE_RADII, profile) * wall
+    basis = canvas.segments.reshape(17, *radius.shape)
+    disc = disc_mask(canvas.size)
+    for _ in range(20):
+        shown = np.where(disc, canvas.inner(template), 0)
+        template = template * np.tensordot(values / segment_means(shown), basis, 1)
+    return template / disc_mean(canvas.inner(template))
+
+
+def _around(ring: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Values of a ring's walls, first one anterior, interpolated along the angle in degrees."""
+    n = len(ring)
+    return np.interp((angle - 90) % 360, np.arange(n + 1) * 360 / n, [*ring, ring[0]])
+
+
+def _departures(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Zernike polynomials without the constant, (k, pixels), sum of their variances 1."""
+    fields = []
+    for order in range(1, known.ZERNIKE_ORDER + 1):
+        for m in range(order % 2, order + 1, 2):
+            radial = radius**m * eval_jacobi((order - m) // 2, 0, m, 2 * radius**2 - 1)
+            for part in (np.cos, np.sin)[: 2 if m else 1]:
+                fields.append(radial * part(m * np.radians(angle)))
+    values = np.stack(fields).reshape(len(fields), -1)
+    inside = values[:, radius.ravel() < 1]
+    return values / np.sqrt((inside**2).mean(axis=1, keepdims=True) * len(fields))
+
+
+def _gaussian_rows(size: int, wide: int, margin: int, width: float) -> np.ndarray:
+    """Matrix (size, wide) whose rows are Gaussians of SD `width` pixels with sum 1."""
+    distance = np.arange(wide) - (np.arange(size) + margin)[:, None]
+    rows = np.exp(-(distance**2) / (2 * width**2))
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _before_blur(mean_map: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """Map (wide, wide) that shows `mean_map` once the mean share of blur is added."""
+    share = known.BLUR_SHARE[0]
+    sharp = mean_map.copy()
+    for _ in range(10):
+        shown = (1 - share) * canvas.inner(sharp) + share * canvas.blurred(sharp)
+        canvas.inner(sharp)[...] *= canvas.inner(mean_map) / shown
+    return sharp
+
+
+# === One study after the other ===
 
 
 def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:

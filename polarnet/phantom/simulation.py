@@ -10,14 +10,22 @@ import pandas as pd
 from polarnet.anatomy import disc_mean
 from polarnet.cohort import HIGHEST, PHANTOM, Cohort, write_cohorts
 from polarnet.phantom import physiology as known
-from polarnet.phantom.flow import draw_circulation, draw_flow, draw_levels
-from polarnet.phantom.patients import SEGMENT_DROPS, VESSELS, draw_disease, draw_patients
-from polarnet.phantom.pattern import Canvas, make_canvas
+from polarnet.phantom.patients import (
+    SEGMENT_DROPS,
+    VESSELS,
+    draw_circulation,
+    draw_disease,
+    draw_flow,
+    draw_levels,
+    draw_patients,
+)
 from polarnet.phantom.rendering import (
     ARTEFACTS,
+    Canvas,
     add_noise,
     draw_artefacts,
     draw_departures,
+    make_canvas,
     render_signal,
 )
 from polarnet.progressbar import progress_bar

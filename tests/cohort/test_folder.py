@@ -1,0 +1,296 @@
+"""Cohort folders: written whole or not at all; edited, exchanged, cut or damaged by people."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import polarnet as pn
+
+IDS = [f"S{k}" for k in range(6)]
+
+
+@pytest.fixture
+def folder(make_cohort, tmp_path):
+    """Six studies with age and site, some labels not recorded."""
+    clinical = pd.DataFrame(
+        {"age": [50.5, np.nan, 52, 53, 54, 55.25], "site": ["A", "007", None, "NA", "1", "2"]}, IDS
+    )
+    traits = pd.DataFrame({"sex": [0, 1, np.nan, 1, 0, 1], "smoking": [1, 0, 0, 1, 1, 0]}, IDS)
+    return make_cohort(clinical=clinical, traits=traits, truth=None).save(tmp_path / "Kohorte ü")
+
+
+def _edit(folder, change):
+    path = folder / "cohort.csv"
+    path.write_bytes(change(path.read_text(encoding="utf-8")).encode())
+
+
+def _describe(folder, **changes):
+    path = folder / "cohort.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _refused(folder, told, **options):
+    with pytest.raises(ValueError, match=told) as caught:
+        pn.read_cohort(folder, **options)
+    assert "\n" not in str(caught.value)
+
+
+def _same(first, second):
+    for name in ("traits", "clinical", "truth"):
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
+    pd.testing.assert_series_equal(first.patients, second.patients)
+
+
+# === Written whole ==============================================================================
+
+
+def test_a_saved_cohort_reads_back_the_same(phantom, tmp_path):
+    phantom.save(tmp_path / "Kohorte ü")
+    again = pn.read_cohort(tmp_path / "Kohorte ü", verify=True)
+    _same(again, phantom)
+    for map_type in phantom.maps:
+        np.testing.assert_array_equal(again.maps[map_type], phantom.maps[map_type])
+    assert isinstance(again.maps["stress"], np.memmap)
+    assert again.is_phantom
+
+
+def test_a_hundred_thousand_studies_open_without_being_read(tmp_path):
+    """The map files are holes of the right size: reading them would take 3 GB of memory. The
+    folder is as version 0.1 wrote it: no checksum of the table or of first maps, no text columns.
+    """
+    n, size = 100_000, 64
+    ids = pd.Index([f"S{k}" for k in range(n)], name="study_id")
+    table = pd.DataFrame({"patient_id": ids, "sex": 1.0}, index=ids)
+    table.to_csv(tmp_path / "cohort.csv")
+    files = {}
+    for name in ("rest.npy", "stress.npy"):
+        np.lib.format.open_memmap(tmp_path / name, "w+", np.float32, (n, size, size)).flush()
+        files[name] = {"bytes": (tmp_path / name).stat().st_size, "sha256": ""}
+    description = {
+        "format": 1, "n_studies": n, "size": size, "unit": "mL/min/g", "tracer": "",
+        "stress_agent": "", "software": "", "traits": ["sex"], "clinical": [], "truth": [],
+        "files": files, "study_ids": list(ids),
+    }  # fmt: skip
+    (tmp_path / "cohort.json").write_text(json.dumps(description))
+    half = pn.read_cohort(tmp_path).select(np.arange(0, n, 2))
+    assert len(half) == n // 2
+    assert isinstance(half.maps["stress"].values, np.memmap)
+    assert half.maps["reserve"][:3].shape == (3, size, size)
+
+
+def test_a_save_that_ends_early_leaves_no_cohort(phantom, tmp_path, monkeypatch):
+    """An interruption tidies up; a killed process cannot, and leaves no cohort.json."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polarnet.cohort.folder.json.dumps", stop)
+    with pytest.raises(KeyboardInterrupt):
+        phantom.save(tmp_path / "cohort")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("polarnet.files.shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        phantom.save(tmp_path / "cohort")
+    (left,) = tmp_path.iterdir()
+    assert left.name != "cohort"
+    with pytest.raises(FileNotFoundError, match="not a cohort folder"):
+        pn.read_cohort(left)
+
+
+def test_a_name_in_two_tables_is_not_saved(make_cohort, tmp_path):
+    traits = make_cohort().traits
+    for clinical in (traits, traits.set_axis(["study_id"], axis=1)):
+        with pytest.raises(ValueError, match="names of their own"):
+            make_cohort(clinical=clinical).save(tmp_path / "cohort")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "null", "None", "N/A", "007", "1e5", "=1+1", "inf"])
+def test_an_id_that_looks_like_something_else_is_read_back(make_cohort, tmp_path, word):
+    ids, people = [word, *IDS[1:]], [*(f"P{k}" for k in range(5)), word]
+    cohort = make_cohort(
+        patients=pd.Series(people, ids), traits=pd.DataFrame({"sex": 1.0}, ids), clinical=None,
+        truth=None,
+    )  # fmt: skip
+    again = pn.read_cohort(cohort.save(tmp_path / "cohort"), verify=True)
+    assert (list(again.patients.index), list(again.patients)) == (ids, people)
+
+
+def test_text_columns_stay_text(folder):
+    sites = pn.read_cohort(folder).clinical["site"]
+    assert list(sites.fillna("-")) == ["A", "007", "-", "NA", "1", "2"]
+
+
+# === The table that people edit =================================================================
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";").replace(".", ","),  # Excel in German
+        lambda text: text.replace(",", "\t"),
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+        lambda text: text + "\n\n",
+        lambda text: text + "," * text.split("\n")[0].count(",") + "\n",
+        lambda text: text.rstrip("\n"),
+        lambda text: text.replace("\n", ",\n"),  # a column without heading, and empty
+        # A spreadsheet's sort button must not hand one patient's labels to another's map.
+        lambda text: "\n".join([*text.split("\n")[:1], *sorted(text.split("\n")[1:])[::-1]]),
+    ],
+)
+def test_a_table_saved_by_a_spreadsheet_says_the_same(folder, change):
+    before = pn.read_cohort(folder)
+    _edit(folder, change)
+    _same(before, pn.read_cohort(folder))
+
+
+def test_columns_may_be_added_and_one_of_0_and_1_named_as_a_trait(folder):
+    cells = ["cad,split", "1,train", ",train", "0,val", "1,val", "1,test", "0,test"]
+    _edit(folder, lambda text: "\n".join(map(",".join, zip(text.split("\n"), cells, strict=False))))
+    cohort = pn.read_cohort(folder).with_traits(["cad"])
+    np.testing.assert_array_equal(cohort.traits["cad"], [1, np.nan, 0, 1, 1, 0])
+    assert "cad" not in cohort.clinical
+    assert list(cohort.clinical["split"].unique()) == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize("cut", range(1, 18))
+def test_a_table_cut_anywhere_in_its_last_row_is_refused(folder, cut):
+    text = (folder / "cohort.csv").read_text(encoding="utf-8")
+    assert text.endswith("S5,P5,1.0,0.0,55.25,2\n")
+    _edit(folder, lambda text: text[: -1 - cut])
+    for verify in (False, True):
+        _refused(folder, r"cohort\.csv was cut within its last row", verify=verify)
+    _edit(folder, lambda text: text.rstrip(",") + "\n" * (cut > 1))
+    _refused(folder, r"cells|cut within")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("S3,P3,1.0,", "S3,P3,", r"heading has 6 cells, but line 5 \(5\)"),
+        ("53.0", "53,0", r"heading has 6 cells, but line 5 \(7\)"),
+        ("S3,P3", ",P3", "no study_id in a row"),
+        ("S3,P3", "S3,", "no patient_id: S3"),
+        ("S3,P3", "S2,P3", "study_id given twice: S2"),
+        ("S3,P3", "T3,P3", "lacks S3"),
+        ("S5,P5,1.0,0.0,55.25,2\n", "", r"lacks S5 \(5 rows, 6 studies\)"),
+        ("53.0", "53o", r"column 'age'.*line 5 \(53o\)"),
+        ("S3,P3,1.0", "S3,P3,2", r"sex must be 0, 1 or empty: S3 \(2\)"),
+        ("S3,P3,1.0", "S3,P3,f", r"sex must be 0, 1 or empty: S3 \(f\)"),
+        ("smoking", "smoker", "lacks the columns smoking"),
+        ("smoking", "sex", "columns twice: sex"),
+        ("study_id,", "id,", "lacks the columns study_id"),
+        ("A", "\0", "zero bytes"),
+        (None, "", "empty"),
+    ],
+)
+def test_a_spoilt_table_says_what_is_wrong(folder, old, new, told):
+    _edit(folder, lambda text: text.replace(old, new) if old else new)
+    _refused(folder, told)
+
+
+def test_verification_says_that_the_table_was_edited(folder):
+    pn.read_cohort(folder, verify=True)
+    _edit(folder, lambda text: text.replace("50.5", "51.5"))
+    assert pn.read_cohort(folder).clinical["age"].iloc[0] == 51.5
+    with pytest.warns(UserWarning, match=r"cohort\.csv was edited since it was written"):
+        pn.read_cohort(folder, verify=True)
+
+
+# === Maps that were exchanged, cut or damaged ===================================================
+
+
+def test_a_file_cut_short_is_named_and_a_changed_one_found_when_asked(folder):
+    path = folder / "stress.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    pn.read_cohort(folder)
+    _refused(folder, "not what was written", verify=True)
+    path.write_bytes(whole[:-100])
+    _refused(folder, r"stress\.npy has \d+ bytes instead of \d+")
+
+
+def test_files_of_a_cohort_that_were_exchanged_are_found_without_being_read(
+    folder, make_cohort, tmp_path
+):
+    maps = {m: np.array(make_cohort().maps[m]) * 1.5 for m in ("rest", "stress")}
+    other = make_cohort(maps=maps).save(tmp_path / "other")
+    shutil.copy(folder / "rest.npy", other / "stress.npy")
+    _refused(other, r"stress\.npy holds other maps")
+    for old, new in (("rest.npy", "kept"), ("stress.npy", "rest.npy"), ("kept", "stress.npy")):
+        (folder / old).rename(folder / new)
+    _refused(folder, r"rest\.npy holds other maps")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: whole[:200] + b"\x00" + whole[200:-1],
+        lambda whole: whole[:8] + b"\xff\xff" + whole[10:],
+        # The header ends sooner, so that its blanks are taken for pixels.
+        lambda whole: (
+            whole[:8]
+            + (int.from_bytes(whole[8:10], "little") - 4).to_bytes(2, "little")
+            + whole[10:]
+        ),
+        lambda whole: whole.replace(b"False", b"True ", 1),
+        lambda whole: whole.replace(b"'<f4'", b"'>f4'", 1),
+        lambda whole: whole.replace(b"'<f4'", b"'|O4'", 1),
+        lambda whole: whole.replace(b"(6, 16, 16)", b"(6, 16, 1e)", 1),
+        lambda whole: whole.replace(b"(6, 16, 16)", b"(3, 32, 16)", 1),
+        lambda whole: whole.replace(b"(6, 16, 16)", b"(9**99, 16)", 1),
+        lambda whole: b"\x80\x04" + whole[2:],
+        lambda whole: b"PK\x03\x04" + whole[4:],
+        lambda whole: bytes(len(whole)),
+    ],
+)
+def test_a_damaged_map_file_of_the_same_length_is_refused(folder, change):
+    whole = (folder / "rest.npy").read_bytes()
+    spoilt = change(whole)
+    assert len(spoilt) == len(whole)
+    assert spoilt != whole
+    (folder / "rest.npy").write_bytes(spoilt)
+    _refused(folder, r"rest\.npy", verify=True)
+
+
+# === The description ============================================================================
+
+
+def test_a_description_that_gives_the_maps_to_other_studies_is_refused(folder):
+    """Where the table is as written, its order is that of the maps."""
+    _describe(folder, study_ids=[*IDS[1:], IDS[0]])
+    _refused(folder, r"cohort\.json names the studies in another order")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_studies", 10**12), ("n_studies", "6"), ("n_studies", 6.0), ("n_studies", True),
+        ("n_studies", -6), ("n_studies", None), ("size", 10**12), ("size", [16]), ("size", 0),
+        ("study_ids", ["S0"]), ("study_ids", 6), ("study_ids", [0, 1, 2, 3, 4, 5]),
+        ("traits", "sex"), ("traits", [1]), ("traits", None), ("clinical", {"age": 1}),
+        ("truth", 3), ("text", "site"), ("table", []), ("table", {"sha256": 1}), ("unit", 1),
+        ("unit", "mSv"), ("tracer", None), ("software", ["x"]), ("format", "1"), ("format", 2),
+        ("files", []), ("files", None), ("files", {"rest.npy": None}), ("files", {}),
+        ("files", {"rest.npy": {"bytes": "5", "sha256": ""}}),
+        ("files", {"rest.npy": {"bytes": 5}}), ("files", {"rest.npy": {}}),
+        ("files", {"../rest.npy": {"bytes": 5, "sha256": ""}}),
+        ("files", {"/etc/passwd": {"bytes": 5, "sha256": ""}}),
+        ("files", {"cohort.csv": {"bytes": 5, "sha256": ""}}),
+    ],
+)  # fmt: skip
+def test_a_description_with_anything_wrong_is_refused_in_one_line(folder, name, value):
+    _describe(folder, **{name: value})
+    _refused(folder, r"cohort|Unit|at least one|rest\.npy")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", "null", "{", "[" * 100_000, '{"format": 1}', "{}", "\ufffd", "9" * 5000]
+)
+def test_a_description_that_is_none_is_refused_in_one_line(folder, text):
+    (folder / "cohort.json").write_text(text, encoding="utf-8")
+    _refused(folder, r"cohort\.json")
