@@ -11,7 +11,7 @@ from polarnet.anatomy import disc_mask, segment_map, segment_means
 from polarnet.cohort import RECOVERED
 from polarnet.readers import plausibility
 from polarnet.readers.apart import read_apart
-from polarnet.readers.arrays import read_arrays, read_plain_matrix
+from polarnet.readers.arrays import read_arrays
 from polarnet.readers.exportedmap import ExportedMap, unpacked
 from polarnet.readers.filenames import (
     NO_MAP_TYPE,
@@ -28,10 +28,11 @@ from polarnet.readers.matrices import (
     is_nearly_matrix,
     odd_cell,
     read_matrix,
+    read_plain_matrix,
+    read_sectors,
     without_counts,
 )
 from polarnet.readers.profiles import Profile, Reading
-from polarnet.readers.sectors import read_sectors
 from polarnet.readers.segmenttables import SMALLEST_DIVISION, in_order, read_segments
 from polarnet.readers.tables import read_sheet
 from polarnet.readers.units import conversion

@@ -1,8 +1,12 @@
-"""Which matrix of numbers does a text file or worksheet hold, whatever stands around it?"""
+"""The matrix of numbers that a text file or worksheet holds, whatever stands around it.
+
+Also tables of slices by sectors, as Medviso Segment writes them: rings in the order of a profile.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -10,8 +14,9 @@ import numpy as np
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import is_headed, is_title, read_heading
 from polarnet.readers.profiles import Profile
-from polarnet.readers.segmenttables import cell_count, has_decimal_comma, how_to_mend
+from polarnet.readers.segmenttables import cell_count, has_decimal_comma, how_to_mend, uneven
 from polarnet.readers.sheets import Sheet
+from polarnet.readers.units import conversion
 from polarnet.readers.words import is_missing, is_number, parse_number
 
 SMALLEST: Final = 8
@@ -24,6 +29,49 @@ _ECAT: Final = {1, 9, 18, 32}
 """Sectors of the rings of an ECAT 7 polar map, in the header of that format."""
 
 _INFINITE: Final = ("inf", "infinity")
+
+_LARGEST_PLAIN: Final = 16 * 2**20
+"""Bytes of the largest text file taken in one go (our choice); larger ones go cell by cell."""
+
+_MOST_HALVES: Final = 2**20
+"""Bytes up to which whole numbers between commas are looked at cell by cell (our choice)."""
+
+_PLAIN: Final = b"0123456789eE+-.,;\t \r\n"
+"""All that a text file of numbers holds."""
+
+_SECTOR: Final = re.compile(r"sector\s?(\d{1,3})", re.IGNORECASE)
+_SLICE: Final = re.compile(r"(?:slice\s?)?(\d{1,2})(?:\s\((basal|apical)\))?", re.IGNORECASE)
+
+
+def read_plain_matrix(path: Path) -> np.ndarray | None:
+    """Matrix of a text file that holds numbers and nothing else, or None for any other file.
+
+    Returns
+    -------
+    float64 array (rows, columns), or None: letters, an encoding other than ASCII, rows of
+    different length, or separators that could also be decimal commas.
+    """
+    if path.stat().st_size > _LARGEST_PLAIN:
+        return None
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
+    if not data or data.translate(None, _PLAIN):
+        return None
+    delimiter = next((d for d in (b"\t", b";", b",") if d in data), b" ")
+    if delimiter != b"," and b"," in data:
+        data = data.replace(b",", b".") if b"." not in data else b""
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    if delimiter == b" ":
+        lines = [b" ".join(line.split()) for line in lines]
+    counts = {line.count(delimiter) for line in lines if line}
+    if len(counts) != 1 or (delimiter == b"," and b"." not in data and len(data) < _MOST_HALVES):
+        return None
+    # A cell for every separator: an empty one is no number.
+    cells = delimiter.join(line for line in lines if line).split(delimiter)
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    return values.reshape(-1, counts.pop() + 1) if np.isfinite(values).all() else None
 
 
 def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> ExportedMap | None:
@@ -129,40 +177,33 @@ def _first_row(sheet: Sheet) -> int:
 
 def _check_lengths(sheet: Sheet, start: int, is_ragged: bool) -> None:
     """Raise where a row may be shifted: a cell is lost, or there is one too many."""
-    rows, numbers = sheet.rows[start:], sheet.row_numbers[start:]
+    rows, numbers, written = sheet.rows[start:], sheet.row_numbers[start:], sheet.widths[start:]
     for row, number in zip(sheet.rows[:start], sheet.row_numbers, strict=False):
         text = " ".join(row)
         if len(re.findall(r"\d+", text)) >= SMALLEST and not re.search(r"[^\W\d_eE]", text):
             raise ValueError(f"row {number} is not a row of numbers as those below it are")
     has_blanks = any(is_missing(cell) for row in rows for cell in row)
+    lengths: Sequence[int] = [len(row) for row in rows]
     if is_ragged and not has_blanks:
-        place = _odd_ring([len(row) for row in rows])
-        widths: Sequence[int] = [len(row) for row in rows]
-        written = sheet.widths[start:]
-        if len({*written}) > 1 and place is None:
-            # Empty cells at the end of some rows only.
-            ends = [n - width for n, width in zip(written, widths, strict=True)]
-            place = _odd_one(ends)
-    elif sheet.delimiter:
-        widths = sheet.widths[start:]
-        place = _odd_one(widths)
-    elif has_blanks:
-        widths = [len(row) for row in rows]
+        odd = _odd_ring(lengths)
+        if odd is None and written:  # empty cells at the end of some rows only
+            odd = _odd_one([n - length for n, length in zip(written, lengths, strict=True)])
+    elif has_blanks and not sheet.delimiter:
         # Empty cells around the disc are as many on either side, or as many more in every row.
         left = [next((k for k, c in enumerate(row) if not is_missing(c)), 0) for row in rows]
-        place = _odd_one([n + len(row) for n, row in zip(left, rows, strict=True)], most=0.8)
-        if place is not None:
+        sides = [n + length for n, length in zip(left, lengths, strict=True)]
+        shifted, odd = _odd_one(sides), None
+        if shifted is not None and Counter(sides).most_common(1)[0][1] >= 0.8 * len(rows):
             raise ValueError(
-                f"row {numbers[place]} is shifted against the others: export the map again"
+                f"row {numbers[shifted]} is shifted against the others: export the map again"
             )
     else:
-        widths = [len(row) for row in rows]
-        place = _odd_one(widths)
-    if place is not None:
-        usual = Counter(widths).most_common(1)[0][0]
-        told = f"{cell_count(widths[place])}, most rows {usual}"
-        mend = how_to_mend(sheet, widths[place] > usual)
-        raise ValueError(f"row {numbers[place]} {told}{mend}")
+        lengths = written if sheet.delimiter else lengths
+        odd = _odd_one(lengths)
+    if odd is not None:
+        usual = Counter(lengths).most_common(1)[0][0]
+        mend = how_to_mend(sheet, lengths[odd] > usual)
+        raise ValueError(f"row {numbers[odd]} {cell_count(lengths[odd])}, most rows {usual}{mend}")
     if sheet.delimiter == "," and _may_be_halves(rows):
         raise ValueError(
             "has whole numbers only, which may be the halves of numbers with a decimal comma: save "
@@ -170,17 +211,9 @@ def _check_lengths(sheet: Sheet, start: int, is_ragged: bool) -> None:
         )
 
 
-def _odd_one(counts: Sequence[int], most: float = 0.0) -> int | None:
-    """Place of the first count that is not the usual one, None where there is none.
-
-    Parameters
-    ----------
-    most
-        Share that must have the usual one; with fewer, none is odd.
-    """
-    usual, n_usual = Counter(counts).most_common(1)[0]
-    if n_usual < most * len(counts):
-        return None
+def _odd_one(counts: Sequence[int]) -> int | None:
+    """Place of the first count that is not the usual one, None where there is none."""
+    usual = Counter(counts).most_common(1)[0][0]
     return next((place for place, n in enumerate(counts) if n != usual), None)
 
 
@@ -194,11 +227,11 @@ def _odd_ring(counts: Sequence[int]) -> int | None:
         return _odd_one(counts)
     if set(counts) <= _ECAT or len(shares) == 1:
         return None
-    rising = counts if counts[0] <= counts[-1] else counts[::-1]
-    for place, n in enumerate(rising):
-        before = rising[max(place - 1, 0)]
-        if n % min(counts) or not before <= n <= 3 * before or (n - min(counts)) in (1, 2):
-            return place if rising is counts else len(counts) - 1 - place
+    is_rising = counts[0] <= counts[-1]
+    rising, fewest = counts if is_rising else counts[::-1], min(counts)
+    for place, (before, n) in enumerate(zip([rising[0], *rising], rising, strict=False)):
+        if n % fewest or not before <= n <= 3 * before or n - fewest in (1, 2):
+            return place if is_rising else len(counts) - 1 - place
     return None
 
 
@@ -258,3 +291,86 @@ def _counts(values: np.ndarray) -> bool:
 
 def _is_count(cells: Sequence[str]) -> bool:
     return all(map(str.isdigit, cells)) and _counts(np.array(cells, dtype=float))
+
+
+# === Slices by sectors ===
+
+
+def read_sectors(sheet: Sheet, profiles: Sequence[Profile]) -> ExportedMap | None:
+    """The rings of a sheet with columns Sector1, Sector2 ..., or None for any other sheet.
+
+    Sectors are put in ascending order whatever theirs is, and rings in the order of the profile.
+
+    Raises
+    ------
+    ValueError: no profile tells where the sectors lie; the quantity is no flow; or slices or
+        sectors are lacking.
+    """
+    named = [sum(_SECTOR.fullmatch(c) is not None for c in row) for row in sheet.rows[:5]]
+    head = int(np.argmax(named))
+    if named[head] < 4:
+        top = sheet.rows[0]
+        is_headed = len(top) == 4 and re.search(r"[^\W\d_]", top[0]) is not None
+        if is_headed and top[2].isdigit() and top[3].isdigit() and len(sheet.rows) >= SMALLEST:
+            raise ValueError(
+                "is a smoothed picture of slices and sectors: export the 17 AHA segments instead"
+            )
+        return None
+    sectors = {
+        int(m[1]): k for k, cell in enumerate(sheet.rows[head]) if (m := _SECTOR.fullmatch(cell))
+    }
+    if set(sectors) != set(range(1, named[head] + 1)):
+        raise ValueError("has sectors that are not numbered from 1 on, each once")
+    for place in range(head + 1, len(sheet.rows)):
+        if problem := uneven(sheet, head, place):
+            raise ValueError(f"row {sheet.row_numbers[place]} {problem}")
+    below, first = sheet.rows[head + 1 :], min(sectors.values())
+    names = [row[first - 1] if first else "" for row in below]
+    told = [f"{m[1]} {m[2] or ''}".strip().lower() for n in names if (m := _SLICE.fullmatch(n))]
+    plain = [str(k) for k in range(1, len(below) + 1)]
+    ends = ["1 basal", *plain[1:-1], f"{len(below)} apical"]
+    if len(below) < 2 or told not in (plain, ends):
+        raise ValueError(
+            "does not number its slices from the basal one to the apical one: export the 17 AHA "
+            "segments instead"
+        )
+    map_type, unit = _parameter(sheet, head, profiles[0])
+    cells = [[row[sectors[k]] if sectors[k] < len(row) else "" for k in sorted(sectors)]
+             for row in below]  # fmt: skip
+    decimal_comma = has_decimal_comma((c for row in cells for c in row), sheet.delimiter)
+    values = np.array([[parse_number(c, decimal_comma) for c in row] for row in cells])
+    if _profile(values.shape, profiles).first_ring == "base":
+        return ExportedMap(values, map_type=map_type, unit=unit)
+    if told == plain:
+        raise ValueError(
+            "does not say which of its slices is basal: state first_ring: base in the profile "
+            "if it is the first, or export the 17 AHA segments instead"
+        )
+    return ExportedMap(values[::-1], map_type=map_type, unit=unit)
+
+
+def _parameter(sheet: Sheet, head: int, profile: Profile) -> tuple[str, str]:
+    """Map type and unit that the table says, or ValueError for no flow."""
+    is_below = sheet.rows[head][0].casefold() == "parameter"
+    said = sheet.rows[head + 1 if is_below else max(head - 1, 0)]
+    heading = read_heading(said[0], profile)
+    unit = heading.unit or ("" if is_below or len(said) < 2 else said[1])
+    is_flow = heading.map_type or heading.is_flow or conversion(unit)[0] == "mL/min/g"
+    if heading.other or heading.problem or not is_flow:
+        raise ValueError("is a table of sectors whose quantity is not called flow")
+    return heading.map_type, unit
+
+
+def _profile(shape: tuple[int, ...], profiles: Sequence[Profile]) -> Profile:
+    """The profile by which the rings will be read."""
+    n_rings, n_sectors = shape
+    for profile in profiles:
+        if profile.layout == "square" and n_rings == n_sectors:
+            break
+        is_one = profile.layout == "rings" and profile.rings_are == "rows"
+        if is_one and profile.rings in (0, n_rings) and profile.sectors in (0, n_sectors):
+            return profile
+    raise ValueError(
+        "is a table of slices and sectors, which does not say where its first sector lies: export "
+        "the 17 AHA segments instead, or state it in a profile of layout rings"
+    )
