@@ -1,16 +1,16 @@
 """Files that may harm the process that reads them are read by another one, within limits."""
 
-import atexit
 import contextlib
 import os
-import pickle
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any, Final
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import current_process
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
 
 SECONDS: Final = 10.0
 """Longest processor time for one file (our choice)."""
@@ -20,23 +20,13 @@ _WAITING: Final = 30.0
 file (our choice). On Windows, where nothing ends a process by its processor time, this alone."""
 
 MEMORY: Final = 2**30
-"""Bytes of address space that the other process may have, where the system can tell it so (our
+"""Bytes of address space that the other process may have, where the system can limit it (our
 choice): a bomb ends there, and not in the user's swap."""
-
-_START_SECONDS: Final = 600.0
-"""Longest time until the other process has loaded its libraries; a virus scanner may read along."""
-
-_DOES_NOT_START: Final = (
-    "cannot be read, because the program that reads such files does not start: is the installation "
-    "complete?"
-)
-
-_READY, _ANSWER, _ERROR = b"R", b"A", b"E"
 
 _HAS_TIMER: Final = hasattr(signal, "setitimer")
 """Whether the system ends a process by the processor time that it has used."""
 
-_others: list[subprocess.Popen[bytes]] = []
+_others: "list[ProcessPoolExecutor]" = []
 """The other process, kept from file to file: starting it takes longer than reading a file."""
 
 _one_at_a_time = threading.Lock()
@@ -54,7 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float = SECONDS) -> bytes:
-    """What a function of ours returns, called with these arguments in another process.
+    """The result of a function that is called with these arguments in another process.
 
     Damaged and hostile files can end a process without an error that could be caught, make it wait
     for ever or fill the memory. The process is kept for the next file; one that ended is replaced.
@@ -62,7 +52,7 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
     Parameters
     ----------
     function
-        Of a module of ours; its result is bytes, never a pickle.
+        At the top of a module; its result is bytes.
     seconds
         Of processor time, after which the process is ended.
 
@@ -71,151 +61,84 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
     ValueError: the function raised one, failed in another way, needed too much memory or time, or
         ended its process.
     """
-    request = pickle.dumps((function, arguments, seconds))
     late = f"took longer than {seconds:g} seconds to read"
-    # One question at a time: of two threads, one would get the answer to the other's file.
     with _one_at_a_time:
-        try:
+        # Anything may have ended the process while it was not asked: a file is asked for twice.
+        for is_last in (False, True):
             try:
-                _send(_running().stdin, _READY, request)
-            except OSError:
-                # It ended while nobody asked it anything; the next one has not.
-                _end(*_others)
-                _send(_running().stdin, _READY, request)
-            _answer(_running(), _START_SECONDS, _DOES_NOT_START, _DOES_NOT_START)
-            ended = "ends the program that reads it"
-            kind, content = _answer(_running(), _WAITING * seconds, ended, late)
-        except BaseException:
-            # What it answers later must not be taken for the answer to another question.
-            _end(*_others)
-            raise
-    if kind == _ERROR:
-        raise ValueError(content.decode())
+                future = _running().submit(_within_limits, function, arguments, seconds)
+                content, problem = future.result(_WAITING * seconds)
+                break
+            except BrokenProcessPool as error:
+                _end()
+                if "SIGPROF" in str(error):
+                    raise ValueError(late) from None
+                if is_last:
+                    raise ValueError("ends the program that reads it") from None
+            except TimeoutError:
+                _end()
+                raise ValueError(late) from None
+            except BaseException:
+                _end()
+                raise
+    if problem:
+        raise ValueError(problem)
     return content
 
 
-def _running() -> subprocess.Popen[bytes]:
-    """The other process, started if there is none."""
+def _running() -> "ProcessPoolExecutor":
+    """The other process, started if there is none; loky imports no script of the user's in it."""
+    if current_process().daemon:
+        raise ValueError(
+            "is read by a process of its own, which a worker of Dask or of multiprocessing may not "
+            "start: read it outside of such workers"
+        )
     if not _others:
-        # The same packages as here, wherever this process looks for them.
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path),
-            # Each thread of it would take address space.
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
-        _others.append(
-            subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        )  # fmt: skip
+        from loky import ProcessPoolExecutor  # half of all imports need no other process
+
+        # Each thread of a library would take address space.
+        alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        _others.append(ProcessPoolExecutor(1, env=alone, initializer=_prepare))
     return _others[0]
 
 
-def _answer(
-    other: subprocess.Popen[bytes], seconds: float, ended: str, late: str
-) -> tuple[bytes, bytes]:
-    """What comes next from the other process; ValueError if it ended, or was too late."""
-    is_late = threading.Event()
-
-    def stop() -> None:
-        is_late.set()
-        other.kill()
-
-    timer = threading.Timer(seconds, stop)
-    timer.start()
-    try:
-        kind, content = _receive(other.stdout)
-    finally:
-        timer.cancel()
-        timer.join()
-    if not kind:
-        is_used_up = _HAS_TIMER and other.wait() == -signal.SIGPROF
-        raise ValueError(late if is_late.is_set() or is_used_up else ended)
-    return kind, content
-
-
-@atexit.register
-def _end_all() -> None:
-    _end(*_others)
-
-
-def _end(*others: subprocess.Popen[bytes]) -> None:
-    """Processes that are not to be asked again."""
-    for other in others:
-        _others.remove(other)
-        other.kill()
-        other.wait()
-        for pipe in (other.stdin, other.stdout):
-            with contextlib.suppress(OSError):  # what was not sent is not wanted any more
-                if pipe:
-                    pipe.close()
+def _end() -> None:
+    """A process that is not to be asked again."""
+    while _others:
+        _others.pop().shutdown(kill_workers=True)
 
 
 # === In the other process ===
 
 
-def serve() -> None:
-    """Answer one question after the other, until nobody asks any more."""
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # Libraries may print what they like; it must not come between the answers.
+def _prepare() -> None:
+    """Print nothing, leave Ctrl-C to the one who asks, and limit the memory."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    # Ctrl-C is for the one who asks; the end of the questions ends this process.
+    os.dup2(nowhere, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory()
-    while True:
-        kind, request = _receive(questions)
-        if not kind:
-            return
-        function, arguments, seconds = pickle.loads(request)
-        _send(answers, _READY, b"")
-        _limit_time(seconds)
-        try:
-            answer = _ANSWER, b"" + function(*arguments)
-        except ValueError as error:
-            answer = _ERROR, str(error).encode()
-        except MemoryError:
-            answer = _ERROR, f"needs more than {MEMORY / 2**30:g} GB of memory".encode()
-        except Exception as error:
-            # A damaged file may trip any library in any way; it must not end the import.
-            answer = _ERROR, f"cannot be read ({type(error).__name__})".encode()
-        _limit_time(0)
-        _send(answers, *answer)
+    # macOS does not know the limit, or the user's own is lower; Windows has none.
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def _limit_time(seconds: float) -> None:
-    """End this process once it has used so much processor time; 0: never."""
+def _within_limits(
+    function: Callable[..., bytes], arguments: tuple[Any, ...], seconds: float
+) -> tuple[bytes, str]:
+    """The result of a function, and why there is none."""
     if _HAS_TIMER:
         signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
-def _limit_memory() -> None:
-    """Where the system can do it: Linux. Elsewhere the checks before reading must do."""
     try:
-        import resource
-    except ImportError:  # Windows
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ValueError, OSError):  # macOS does not know it, or the user's own limit is lower
-        return
-
-
-def _send(pipe: IO[bytes] | None, kind: bytes, content: bytes) -> None:
-    assert pipe is not None
-    pipe.write(kind + len(content).to_bytes(8, "big") + content)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes] | None) -> tuple[bytes, bytes]:
-    """Kind and content; (b"", b"") where the pipe has ended."""
-    assert pipe is not None
-    head = pipe.read(9)
-    if len(head) < 9:
-        return b"", b""
-    length = int.from_bytes(head[1:], "big")
-    content = pipe.read(length)
-    return (head[:1], content) if len(content) == length else (b"", b"")
+        return b"" + function(*arguments), ""
+    except ValueError as error:
+        return b"", str(error)
+    except MemoryError:
+        return b"", f"needs more than {MEMORY / 2**30:g} GB of memory"
+    except Exception as error:
+        # A damaged file may trip any library in any way; it must not end the import.
+        return b"", f"cannot be read ({type(error).__name__})"
+    finally:
+        if _HAS_TIMER:
+            signal.setitimer(signal.ITIMER_PROF, 0)

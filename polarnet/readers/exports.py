@@ -1,7 +1,6 @@
 """From a folder of exports and a clinical table to a cohort, with an account of everything met."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -27,6 +26,7 @@ from polarnet.readers.clinic.columns import PROVENANCE
 from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled
+from polarnet.readers.identity import write_private
 from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
 from polarnet.readers.profiles import Reading, load_profiles
@@ -314,10 +314,7 @@ def _write_link(path: Path, plan: Plan) -> None:
     ]
     numbered = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
     table = pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)])
-    # For its owner alone, from the first byte on.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(csv_text(table))
+    write_private(path, csv_text(table))
 
 
 @contextmanager

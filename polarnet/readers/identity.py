@@ -1,16 +1,64 @@
-"""What may identify a person: headings, dates, and ids that a spreadsheet has spoilt."""
+"""Headings, dates and ids that may identify a person, and the pseudonyms in their place."""
 
+import base64
+import hashlib
+import hmac
+import os
 import re
+import secrets
 import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-_MONTH: Final = (
-    r"(jan(uary|uar|uari|v|vier)?|ene(ro)?|gen(naio)?|feb(ruary|ruar|ruari|rero|braio)?|fev(r|rier)?"
-    r"|mar(ch|s|z|zo)?|mrz|mrt|maart|apr(il|ile)?|avr(il)?|abr(il)?|may(o)?|mai|mei|mag(gio)?"
-    r"|jun(e|i|io)?|juin|giu(gno)?|jul(y|i|io)?|juil(let)?|lug(lio)?|aug(ust|ustus)?|aout|ago(sto)?"
-    r"|sep(t|tember|tembre|tiembre)?|set(tembre)?|oct(ober|obre|ubre)?|okt(ober)?|ott(obre)?"
-    r"|nov(ember|embre|iembre)?|dec(ember|embre)?|dez(ember)?|dic(iembre|embre)?)\.?"
+from filelock import FileLock
+from platformdirs import user_config_path
+
+from polarnet.files import new_file
+from polarnet.ids import normal_id
+from polarnet.readers.words import entry, section
+
+# === Headings ===
+
+_PERSON: Final = re.compile(
+    rf"\b({'|'.join(word for words in section('persons').values() for word in words)})\b"
 )
+_THING: Final = re.compile("|".join(entry("things with a name")))
+
+
+def names_a_person(column: str) -> bool:
+    """True where a column's heading promises names, birth dates, addresses or hospital numbers.
+
+    >>> [names_a_person(c) for c in ("Nachname", "PatNr", "genome", "Software name")]
+    [True, True, False, False]
+    """
+    words = header_words(column)
+    if re.search(r"\b(sex|gender)\b.*\bat birth\b", words):
+        return False
+    found = [match[0] for match in _PERSON.finditer(words)]
+    if _THING.search(words):
+        found = [word for word in found if not re.search(r"(name|nom|naam|nombre|nome)s?$", word)]
+    return bool(found)
+
+
+def header_words(column: str) -> str:
+    """A heading in small letters without accents, its words apart.
+
+    >>> header_words("PatNr (Straße)")
+    'pat nr strasse'
+    """
+    parts = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", column)
+    return " ".join(re.findall(r"[^\W_]+", _without_accents(parts.casefold())))
+
+
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+# === Dates ===
+
+_MONTH: Final = rf"({'|'.join(entry('months'))})\.?"
 
 _DATE: Final = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([ t]\d{1,2}:\d{2}(:\d{2})?(\.\d+)?)?"
@@ -46,67 +94,6 @@ _DAY_WITHIN: Final = re.compile(
 ROUNDED: Final = re.compile(r"\d[.,]\d+e\+\d+")
 """What a spreadsheet makes of an id of more than eleven digits."""
 
-_PERSON: Final = re.compile(
-    r"""
-    \b(
-      # name, in English, German, French, Dutch, Spanish, Italian
-      \w*names? | (pre)?noms? | \w*naam | nombres? | apellidos? | (cog)?nome | cognom\w* | initials
-    | initialen | initiales | iniciales | iniziali
-      # birth
-    | \w*birth(?!\ ?weight)\w* | \w*geburt\w* | geb(\ ?dat\w*)? | naissance | \w*geboorte\w* | dob
-    | ddn | nacimiento | nascita
-      # where they live, how they are reached
-    | address\w* | adress\w* | adres(se)? | anschrift | direccion | indirizzo | \w*strasse | street
-    | straat | rue | calle | plz | postleitzahl | zip(\ ?code)? | post(al)?\ ?code | code\ postal
-    | codigo\ postal | city | wohnort | woonplaats | ville | ciudad | \w*phone\w* | tele?foo?n\w*
-    | tel | handy\w* | mobil\w*\ ?(nr|nummer|number) | fax | e?\ ?mail | courriel | correo
-      # numbers that belong to them
-    | mrn | ssn | bsn | nhs | ahv\w* | kv(nr|\ nr|nummer) | sv\ ?(nr|nummer) | nss | nhc | dni | nif
-    | insee | burgerservice\w* | \w*versicher\w* | sozialversicher\w* | securite\ sociale
-    | seguridad\ social | social\ security | codice\ fiscale | tessera\ sanitaria
-    | historia\ clinica | passport\w* | national\ id | iban | \w*insurance\ (no|nr|number|id)
-    | hospital\ ?(no|nr|num|number|id|nummer) | (fall|aufnahme|krankenhaus)\ ?(nr|nummer)
-    | accession\w* | pid | uid | kis | cpr | yob | jahrgang | chart | case\ (id|no|number)
-    | record\ (id|no|number) | pat(ient(en)?)?s?\ ?(id|nr|no|num|number|nummer)
-    )\b
-    """,
-    re.VERBOSE,
-)
-
-_THING: Final = re.compile(
-    r"(manufacturer|hersteller|fabricant|fabrikant|fabricante|model|modell?o|modele|software|tracer"
-    r"|traceur|trazador|scanner|device|gerat|apparaat|camera|agent|agens|product|produkt|drug"
-    r"|medication|protocol|protokoll|version|radiopharm)"
-)
-"""What may have a name without being a person."""
-
-
-def names_a_person(column: str) -> bool:
-    """True where a column's heading promises names, birth dates, addresses or hospital numbers.
-
-    >>> [names_a_person(c) for c in ("Nachname", "PatNr", "genome", "Software name")]
-    [True, True, False, False]
-    """
-    words = header_words(column)
-    if re.search(r"\b(sex|gender)\b.*\bat birth\b", words):
-        return False
-    found = [match[0] for match in _PERSON.finditer(words)]
-    if _THING.search(words):
-        found = [word for word in found if not re.search(r"(name|nom|naam|nombre|nome)s?$", word)]
-    return bool(found)
-
-
-def header_words(column: str) -> str:
-    """A heading in small letters without accents, its words apart.
-
-    >>> header_words("PatNr (Straße)")
-    'pat nr strasse'
-    """
-    parts = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", column)
-    letters = unicodedata.normalize("NFKD", parts.casefold())
-    plain = "".join(c for c in letters if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[^\W_]+", plain))
-
 
 def is_date(cell: str) -> bool:
     """True for a day or a time of day, as spreadsheets write them.
@@ -114,8 +101,7 @@ def is_date(cell: str) -> bool:
     >>> [is_date(cell) for cell in ("12-Mar", "Mar-12", "2026-12-03", "MAR-12", "2026-12")]
     [True, True, True, False, False]
     """
-    letters = unicodedata.normalize("NFKD", cell.strip())
-    text = "".join(c for c in letters if not unicodedata.combining(c))
+    text = _without_accents(cell.strip())
     # In capitals it is what the clinic typed; a spreadsheet would have written Mar-12.
     by_month = not text.isupper() and _MONTH_DATE.fullmatch(text.lower()) is not None
     return by_month or _DATE.fullmatch(text.lower()) is not None
@@ -127,7 +113,135 @@ def tells_a_day(cell: str) -> bool:
     >>> [tells_a_day(cell) for cell in ("12MAR2024", "Mar 12, 2024", "20240312", "20241399")]
     [True, True, True, False]
     """
-    letters = unicodedata.normalize("NFKD", cell.strip().lower())
-    text = "".join(c for c in letters if not unicodedata.combining(c))
+    text = _without_accents(cell.strip().lower())
     whole = is_date(cell) or _CLINICAL_DATE.fullmatch(text) is not None
     return whole or _DAY_WITHIN.search(text) is not None
+
+
+# === Pseudonyms ===
+
+KEY_BYTES: Final = 32
+"""As long as SHA-256's result, which RFC 2104 recommends for HMAC."""
+
+LENGTH: Final = 12
+"""Characters after the letter, 60 bits (our choice): among a million ids two are the same with
+a probability of 4 in ten million."""
+
+_KEY_FILE: Final = re.compile(rb"([0-9a-f]{64})\r?\n?")
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Keyed pseudonyms: HMAC-SHA256 of an id, cut to 60 bits and written in base32.
+
+    The same patient always gets the same one; whoever lacks the key cannot tell whose it is.
+
+    Attributes
+    ----------
+    key
+        32 secret bytes. They are never shown: with them, a list of all hospital numbers tells
+        whose pseudonym is whose.
+
+    Raises
+    ------
+    ValueError: the key has another length.
+
+    References
+    ----------
+    RFC 2104 (HMAC); RFC 4648, section 6 (base32).
+    """
+
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_BYTES:
+            raise ValueError(f"A key has {KEY_BYTES} bytes, but {len(self.key)} were given.")
+
+    def patient(self, id: str) -> str:
+        """Pseudonym of a patient: P and 12 characters of a-z and 2-7.
+
+        Raises
+        ------
+        ValueError: the id is empty.
+
+        >>> Pseudonyms(bytes(32)).patient(" 4711 ") == Pseudonyms(bytes(32)).patient("4711")
+        True
+        """
+        return "P" + self._digest("patient", id)
+
+    def study(self, id: str) -> str:
+        """Pseudonym of a study: S and 12 characters of a-z and 2-7.
+
+        Raises
+        ------
+        ValueError: the id is empty.
+        """
+        return "S" + self._digest("study", id)
+
+    def _digest(self, domain: str, id: str) -> str:
+        text = normal_id(id)
+        if not text:
+            raise ValueError(f"An empty {domain} id has no pseudonym. Give every row an id.")
+        # The domain keeps a patient and a study of the same number apart.
+        code = hmac.new(self.key, f"{domain}\0{text}".encode(), hashlib.sha256).digest()
+        return base64.b32encode(code).decode("ascii").lower()[:LENGTH]
+
+
+def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
+    """Pseudonyms from the user's key file, which is made where there is none.
+
+    Parameters
+    ----------
+    path
+        File of 64 hexadecimal characters. None: `pseudonym.key` in the user's configuration
+        folder.
+
+    Returns
+    -------
+    The pseudonyms, the file, and whether it was made just now.
+
+    Raises
+    ------
+    ValueError: the file is damaged, or cannot be read or made. It is never overwritten, because
+        with a new key known patients would become others.
+    """
+    if path is None:
+        path = user_config_path("polarnet", appauthor=False) / "pseudonym.key"
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of several processes, one makes the key and the others find it.
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            is_new = not path.exists()
+            if is_new:
+                with new_file(path) as partial:
+                    write_private(partial, secrets.token_hex(KEY_BYTES) + "\n")
+            with path.open("rb") as file:
+                content = file.read(4 * KEY_BYTES)
+    except OSError as error:
+        raise ValueError(
+            f"The key file {path} cannot be read or made ({error.strerror}). Name another file, or "
+            "ask for access to this one."
+        ) from None
+    match = _KEY_FILE.fullmatch(content)
+    if match is None:
+        raise ValueError(
+            f"{path} is not a key: it has {len(content)} characters, expected 64 of 0-9 and a-f. "
+            "Put your copy of it back. If you have none and no cohort was made with it, delete it."
+        )
+    return Pseudonyms(bytes.fromhex(match[1].decode())), path, is_new
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that its owner alone can read, from the first byte on.
+
+    Raises
+    ------
+    FileExistsError: there is a file of this name.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        with suppress(OSError):  # some network drives cannot
+            os.fsync(file.fileno())

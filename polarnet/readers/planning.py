@@ -15,9 +15,9 @@ from polarnet.readers.clinic.columns import ColumnMap
 from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import Verdict
 from polarnet.readers.geometry import RASTER
+from polarnet.readers.identity import load_key
 from polarnet.readers.matching import Matched, match_maps, tied_to_table
 from polarnet.readers.profiles import Reading, load_profiles
-from polarnet.readers.pseudonyms import load_key
 from polarnet.readers.reading import Read, list_files, read_files
 from polarnet.readers.units import conversion
 

@@ -3,13 +3,12 @@
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from polarnet.files import parse_yaml, shown
+from polarnet.files import read_yaml, shown
 from polarnet.readers.units import conversion
 from polarnet.readers.words import section
 from polarnet.traits import MAP_TYPES
@@ -25,7 +24,7 @@ _CHOICES: Final = {
     "direction": ("counterclockwise", "clockwise"),
     "rings_are": ("rows", "columns"),
 }
-_LARGEST_FILE: Final = 1_000_000  # bytes
+_PROFILES: Final = Path(__file__).with_name("profiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,71 +100,58 @@ class Profile:
     software: str = ""
 
     def __post_init__(self) -> None:
-        self._check_types()
-        for setting, choices in _CHOICES.items():
-            if getattr(self, setting) not in choices:
-                raise ValueError(
-                    f"Profile {self.name}: {setting} must be one of {', '.join(choices)}, but "
-                    f"{shown(getattr(self, setting))} was given."
-                )
-        if ({self.anterior, self.septum} <= {"top", "bottom"}) or (
-            {self.anterior, self.septum} <= {"left", "right"}
-        ):
-            raise ValueError(
-                f"Profile {self.name}: anterior ({self.anterior}) and septum ({self.septum}) must "
-                "be neighbouring sides of the picture."
-            )
-        if not 0.1 <= self.disc_radius <= 1:
-            raise ValueError(
-                f"Profile {self.name}: disc_radius {self.disc_radius} must lie between 0.1 and 1."
-            )
-        ends = self.ring_ends
-        if ends and (list(ends) != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1):
-            raise ValueError(f"Profile {self.name}: ring_ends must rise from above 0 to 1.")
-        try:
-            groups = re.compile(self.files).groupindex
-        except re.error as error:
-            raise ValueError(f"Profile {self.name}: files is no pattern ({error}).") from None
-        if "study" not in groups:
-            raise ValueError(f"Profile {self.name}: files needs a group (?P<study>...).")
+        if problem := next(self._problems(), ""):
+            raise ValueError(f"Profile {self.name}: {problem}.")
 
-    def _check_types(self) -> None:
+    def _problems(self) -> Iterator[str]:
         for setting in ("disc_radius", "first_sector_deg", "rings", "sectors"):
-            value = getattr(self, setting)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"Profile {self.name}: {setting} must be a number.")
+            if not _is_number(getattr(self, setting)):
+                yield f"{setting} must be a number"
         if self.rings < 0 or self.sectors < 0:
-            raise ValueError(f"Profile {self.name}: rings and sectors cannot be negative.")
+            yield "rings and sectors cannot be negative"
         for setting in ("sides", "ring_ends", "disc", "bar"):
             values = getattr(self, setting)
-            if not isinstance(values, tuple) or not all(isinstance(v, int | float) for v in values):
-                raise ValueError(f"Profile {self.name}: {setting} must be a list of numbers.")
+            if not isinstance(values, tuple) or not all(map(_is_number, values)):
+                yield f"{setting} must be a list of numbers"
         if len(self.disc) not in (0, 3) or len(self.bar) not in (0, 4):
-            raise ValueError(
-                f"Profile {self.name}: disc needs row, column and radius, bar needs top, left, "
-                "bottom and right."
-            )
-        for map_type, (low, high) in self.scale:
-            if not math.isfinite(low) or not math.isfinite(high) or not 0 <= low < high:
-                raise ValueError(
-                    f"Profile {self.name}: scale of {map_type} must rise from 0 or more, but "
-                    f"{low:g} to {high:g} was given."
-                )
+            yield "disc needs row, column and radius, bar needs top, left, bottom and right"
+        for map_type, of_bar in self.scale:
+            if len(of_bar) != 2 or not all(map(_is_number, of_bar)):
+                yield "scale must hold lines like 'stress: [0, 4]'"
+            elif not all(map(math.isfinite, of_bar)) or not 0 <= of_bar[0] < of_bar[1]:
+                told = f"{of_bar[0]:g} to {of_bar[1]:g} was given"
+                yield f"scale of {map_type} must rise from 0 or more, but {told}"
         for setting in ("name", "unit", "files", "manufacturer", "software", *_CHOICES):
             if not isinstance(getattr(self, setting), str):
-                raise ValueError(f"Profile {self.name}: {setting} must be text.")
+                yield f"{setting} must be text"
+        for setting, choices in _CHOICES.items():
+            if (value := getattr(self, setting)) not in choices:
+                yield f"{setting} must be one of {', '.join(choices)}, but {shown(value)} was given"
+        walls = {self.anterior, self.septum}
+        if walls <= {"top", "bottom"} or walls <= {"left", "right"}:
+            told = f"anterior ({self.anterior}) and septum ({self.septum})"
+            yield f"{told} must be neighbouring sides of the picture"
+        if not 0.1 <= self.disc_radius <= 1:
+            yield f"disc_radius {self.disc_radius} must lie between 0.1 and 1"
+        ends = self.ring_ends
+        if ends and (list(ends) != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1):
+            yield "ring_ends must rise from above 0 to 1"
         try:
             conversion(self.unit)
+            if "study" not in re.compile(self.files).groupindex:
+                yield "files needs a group (?P<study>...)"
+        except re.error as error:
+            yield f"files is no pattern ({error})"
         except ValueError as error:
-            raise ValueError(f"Profile {self.name}: {error}.") from None
+            yield str(error)
         owners: dict[str, str] = {}
         for map_type, words in self.map_words:
             for word in words:
-                if owners.setdefault(word, map_type) != map_type:
-                    raise ValueError(
-                        f"Profile {self.name}: {shown(word)} stands for {owners[word]} and "
-                        f"{map_type}."
-                    )
+                if not isinstance(word, str):
+                    told = f"{shown(word)} was given; put quotes around it"
+                    yield f"map_words must be text, but {told}"
+                elif (owner := owners.setdefault(word, map_type)) != map_type:
+                    yield f"{shown(word)} stands for {owner} and {map_type}"
 
     def map_type(self, word: str) -> str | None:
         """Map type that a word of a file name or header stands for, or None."""
@@ -212,11 +198,7 @@ class Reading:
 
 def profile_names() -> list[str]:
     """Names of the profiles that come with the package."""
-    return sorted(
-        path.name.removesuffix(".yaml")
-        for path in resources.files("polarnet.readers").joinpath("profiles").iterdir()
-        if path.name.endswith(".yaml")
-    )
+    return sorted(path.stem for path in _PROFILES.glob("*.yaml"))
 
 
 def load_profile(name: str | Path) -> Profile:
@@ -227,24 +209,33 @@ def load_profile(name: str | Path) -> Profile:
     ValueError: no such profile or file, an unknown setting (the nearest known one is named), or a
         value that does not fit.
     """
-    if str(name) in profile_names():
-        text = (
-            resources.files("polarnet.readers")
-            .joinpath("profiles", f"{name}.yaml")
-            .read_text(encoding="utf-8")
-        )
-        return _profile(str(name), text)
-    path = Path(name)
+    known = profile_names()
+    path = _PROFILES / f"{name}.yaml" if str(name) in known else Path(name)
     if not path.is_file():
-        raise ValueError(
-            f"No profile '{name}': neither a YAML file nor one of {', '.join(profile_names())}."
-        )
-    if path.stat().st_size > _LARGEST_FILE:
-        raise ValueError(f"{path.name} is too large for a profile.")
+        raise ValueError(f"No profile '{name}': neither a YAML file nor one of {', '.join(known)}.")
+    settings: Any = read_yaml(path)
+    name = path.stem
+    if not isinstance(settings, dict):
+        raise ValueError(f"Profile {name} holds no settings.")
+    known = [field.name for field in fields(Profile)]
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(str(setting)[:100], known, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise ValueError(
+                f"Profile {name}: unknown setting {shown(setting)}{hint} Known: {', '.join(known)}."
+            )
+    for setting, example in (("map_words", "rest: [ruhe]"), ("scale", "stress: [0, 4]")):
+        if setting in settings:
+            settings[setting] = _by_map_type(name, setting, settings[setting], example)
+    for setting in ("sides", "ring_ends", "disc", "bar"):
+        if setting in settings:
+            settings[setting] = _as_tuple(settings[setting])
+    settings.setdefault("name", name)
     try:
-        return _profile(path.stem, path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path.name} is not UTF-8 text. Save it as UTF-8.") from None
+        return Profile(**settings)
+    except TypeError as error:
+        raise ValueError(f"Profile {name}: {error}.") from None
 
 
 def load_profiles(
@@ -274,64 +265,21 @@ def load_profiles(
     return tuple(profiles)
 
 
-def _profile(name: str, text: str) -> Profile:
-    settings = parse_yaml(text, f"Profile {name}")
-    if not isinstance(settings, dict):
-        raise ValueError(f"Profile {name} holds no settings.")
-    known = [field.name for field in fields(Profile)]
-    for setting in settings:
-        if setting not in known:
-            near = difflib.get_close_matches(str(setting)[:100], known, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(
-                f"Profile {name}: unknown setting {shown(setting)}{hint} Known: {', '.join(known)}."
-            )
-    settings = {"name": name} | {key: _as_tuple(value) for key, value in settings.items()}
-    for listed in ("sides", "ring_ends"):
-        if isinstance(settings.get(listed), int | float):
-            settings[listed] = (settings[listed],)
-    if "map_words" in settings:
-        words = _by_map_type(name, settings, "map_words", "rest: [ruhe]")
-        if odd := [
-            w for found in words.values() for w in _as_list(found) if not isinstance(w, str)
-        ]:
-            raise ValueError(
-                f"Profile {name}: map_words must be text, but {shown(odd[0])} was given; put "
-                "quotes around it."
-            )
-        settings["map_words"] = tuple(
-            (map_type, tuple(w.casefold() for w in _as_list(found)))
-            for map_type, found in words.items()
-        )
-    if "scale" in settings:
-        scales = _by_map_type(name, settings, "scale", "stress: [0, 4]")
-        if not all(_is_pair(ends) for ends in scales.values()):
-            raise ValueError(f"Profile {name}: scale must hold lines like 'stress: [0, 4]'.")
-        settings["scale"] = tuple((map_type, tuple(ends)) for map_type, ends in scales.items())
-    try:
-        return Profile(**settings)
-    except TypeError as error:
-        raise ValueError(f"Profile {name}: {error}.") from None
-
-
-def _by_map_type(name: str, settings: dict[str, Any], setting: str, example: str) -> dict[str, Any]:
-    """A setting that has a line for each map type."""
-    found = settings[setting]
-    if not isinstance(found, dict):
+def _by_map_type(name: str, setting: str, given: Any, example: str) -> tuple[Any, ...]:
+    """A setting that has a line for each map type; words in small letters."""
+    if not isinstance(given, dict):
         raise ValueError(f"Profile {name}: {setting} must hold lines like '{example}'.")
-    if unknown := [map_type for map_type in found if map_type not in MAP_TYPES]:
+    if unknown := [map_type for map_type in given if map_type not in MAP_TYPES]:
         raise ValueError(f"Profile {name}: {setting} has unknown map types {shown(unknown)}.")
-    return found
+    return tuple(
+        (map_type, tuple(v.casefold() if isinstance(v, str) else v for v in _as_tuple(values)))
+        for map_type, values in given.items()
+    )
 
 
-def _is_pair(value: Any) -> bool:
-    is_list = isinstance(value, list) and len(value) == 2
-    return is_list and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)

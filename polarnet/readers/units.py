@@ -4,26 +4,15 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from polarnet.readers.words import section
+
 TISSUE_DENSITY: Final = 1.05
 """g/mL, by which K1 per mL of tissue becomes flow per g: our choice, usual are 1.04 to 1.05."""
 
-_FLOW: Final = {
-    "ml/min/g": 1.0,
-    "cc/min/g": 1.0,
-    "cm3/min/g": 1.0,
-    "l/min/kg": 1.0,
-    "ml/min/100g": 0.01,
-    "cc/min/100g": 0.01,
-    "cm3/min/100g": 0.01,
-    "ml/min/ml": 1 / TISSUE_DENSITY,
-    "ml/min/cc": 1 / TISSUE_DENSITY,
-    "ml/min/cm3": 1 / TISSUE_DENSITY,
-    "cm3/min/cm3": 1 / TISSUE_DENSITY,
-    "cc/min/cc": 1 / TISSUE_DENSITY,
-    "1/min": 1 / TISSUE_DENSITY,
-}
-_PERCENT: Final = ("%", "percent", "prozent", "%max", "%ofmax", "%ofmaximum", "percentofmaximum")
-_NONE: Final = ("", "1", "1/1", "-", "none", "ratio", "x", "unitless")
+_WORTH: Final = {"mL/min/g": 1.0, "mL/min/100g": 0.01, "mL/min/mL": 1 / TISSUE_DENSITY}
+"""Units of flow, as vocabulary.yaml calls them, and what 1 of it is in mL/min/g."""
+
+_UNITS: Final = {"": "none"} | {w: unit for unit, words in section("units").items() for w in words}
 
 _PARTS: Final = re.compile(
     r"(100)?([kmgµμnu]?bq|[mµμnu]?ci|[dmµμnu]?l|cc|ccm|[kmµμn]?g|gm|min|h|s|sec|ms|[cmµμn]?m|mmhg"
@@ -61,17 +50,15 @@ def conversion(text: str) -> tuple[str, float]:
     >>> conversion("mL·min⁻¹·g⁻¹")
     ('mL/min/g', 1.0)
     """
-    plain = _plain(text)
-    if plain in _NONE:
-        return "", 1.0
-    if plain in _PERCENT:
-        return "percent", 1.0
-    if plain in _FLOW:
-        return "mL/min/g", _FLOW[plain]
-    raise ValueError(
-        f"unit '{text.strip()[:_SHOWN]}' is not known; known are mL/min/g, cc/min/g, mL/min/100g, "
-        "mL/min/mL (K1) and percent"
-    )
+    unit = _UNITS.get(_plain(text))
+    if unit is None:
+        raise ValueError(
+            f"unit '{text.strip()[:_SHOWN]}' is not known; known are mL/min/g, cc/min/g, "
+            "mL/min/100g, mL/min/mL (K1) and percent"
+        )
+    if unit in _WORTH:
+        return "mL/min/g", _WORTH[unit]
+    return "" if unit == "none" else unit, 1.0
 
 
 def is_unit(text: str) -> bool:
@@ -84,7 +71,7 @@ def is_unit(text: str) -> bool:
 
 def says_no_unit(text: str) -> bool:
     """Whether a cell says that its column has no unit, as that of a reserve."""
-    return _plain(text) in _NONE
+    return _UNITS.get(_plain(text)) == "none"
 
 
 def looks_like_unit(text: str) -> bool:

@@ -3,6 +3,8 @@
 import ctypes
 import itertools
 import os
+import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +15,17 @@ from polarnet.readers import apart
 from polarnet.readers.apart import read_apart
 
 
+def process_id():
+    """Of the process that reads."""
+    (number,) = apart._others[0]._processes
+    return number
+
+
 def test_an_answer_comes_back_and_the_process_is_kept():
     assert read_apart(bytes.fromhex, "00ff") == b"\x00\xff"
-    first = apart._others[0].pid
+    first = process_id()
     assert read_apart(bytes, 3) == bytes(3)
-    assert apart._others[0].pid == first
+    assert process_id() == first != os.getpid()
 
 
 def test_a_process_that_ends_is_one_error_and_is_replaced():
@@ -30,8 +38,7 @@ def test_a_process_that_ends_is_one_error_and_is_replaced():
 
 def test_a_process_that_ended_unasked_is_replaced_in_silence():
     read_apart(bytes, 1)
-    apart._others[0].kill()
-    apart._others[0].wait()
+    os.kill(process_id(), signal.SIGTERM)
     assert read_apart(bytes, 1) == b"\x00"
 
 
@@ -66,18 +73,29 @@ def test_a_process_that_wants_too_much_memory_is_refused():
     assert read_apart(bytes, 1) == b"\x00"
 
 
+def test_a_script_needs_no_main_guard(tmp_path):
+    """The other process does not run the script again, and prints nothing."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from polarnet.readers.apart import read_apart\n"
+        "try:\n    read_apart(print, 'noise')\nexcept ValueError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "cannot be read (TypeError)\n"
+
+
+def test_a_worker_that_may_start_no_process_says_so(monkeypatch):
+    monkeypatch.setattr("multiprocessing.process._current_process.daemon", True)
+    with pytest.raises(ValueError, match="a worker of Dask or of multiprocessing may not start"):
+        read_apart(bytes, 1)
+
+
 def test_an_error_of_ours_keeps_its_text_and_any_other_only_its_kind():
     """Texts of libraries may repeat what stands in the file."""
     with pytest.raises(ValueError, match="non-hexadecimal number found"):
         read_apart(bytes.fromhex, "Mustermann")
     with pytest.raises(ValueError, match=r"^cannot be read \(KeyError\)$"):
         read_apart({}.__getitem__, "Mustermann")
-
-
-def test_what_a_library_prints_does_not_come_between_the_answers():
-    with pytest.raises(ValueError, match=r"cannot be read \(TypeError\)"):
-        read_apart(print, "noise")  # its answer, None, is no bytes
-    assert read_apart(bytes, 1) == b"\x00"
 
 
 def test_two_threads_get_their_own_answers():
