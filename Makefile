@@ -15,7 +15,7 @@ demo: .venv/.ready
 
 # The study in full, on a phantom or on COHORT=folder; PLAN=file, FULL=1 for 224 px.
 study: .venv/.ready
-	$(BIN)/python experiments/study.py $(COHORT) --out $(or $(OUT),study) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PLAN),--plan $(PLAN)) $(if $(FULL),--full)
+	$(BIN)/python experiments/study/run.py $(COHORT) --out $(or $(OUT),study) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PLAN),--plan $(PLAN)) $(if $(FULL),--full)
 
 # Ratios against other programs, on an idle machine; peers by `pip install polarnet[bench]`.
 # QUICK=1 compares results alone, on any machine.

@@ -241,10 +241,10 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "report",
         "Write one page about a study, or about runs: tables, figures, limits, how to redo them.",
-        "polarnet report study --cohort cohort --explained explained --out report.html",
+        "polarnet report study --explained explained --out report.html",
     )
     command.add_argument("path", nargs="+", help="a study folder, or one run folder or several")
-    command.add_argument("--cohort", help="cohort folder, for curves (default: the study's own)")
+    command.add_argument("--cohort", help="cohort folder, for curves of runs")
     command.add_argument(
         "--explained", nargs="+", metavar="DIR", help="folders that `polarnet explain` made"
     )

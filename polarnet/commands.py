@@ -323,48 +323,22 @@ def explain(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """A study, or runs, become a page."""
+    """A project, or runs, become a page."""
     from polarnet.report.checklist import SETTINGS
     from polarnet.report.page import write_report
+    from polarnet.report.studyreport import write_study_report
 
     folder = Path(arguments.path[0])
-    cohort = arguments.cohort
     if (folder / SETTINGS).is_file() and len(arguments.path) == 1:
-        if cohort is None and (folder / "cohort" / "cohort.json").is_file():
-            cohort = folder / "cohort"  # the phantom that a study made for itself
-        _report_study(arguments, folder, cohort)
+        if arguments.cohort is not None:
+            raise ValueError("The page of a project is made from its results; leave out --cohort.")
+        write_study_report(folder, arguments.out, explained=arguments.explained or ())
     elif arguments.explained:
-        raise ValueError("--explained belongs to the report of a study, but runs were named.")
+        raise ValueError("--explained belongs to the report of a project, but runs were named.")
     else:
-        whole = None if cohort is None else read_cohort(cohort)
+        whole = None if arguments.cohort is None else read_cohort(arguments.cohort)
         write_report(arguments.path, arguments.out, cohort=whole)
     wrote(arguments.out)
-
-
-def _report_study(arguments: argparse.Namespace, folder: Path, cohort: Any) -> None:
-    """ROC bands are drawn from the hold-out, whose every read the study logs."""
-    from polarnet import reproduction as rp
-    from polarnet.report.checklist import SETTINGS
-    from polarnet.report.studyreport import BY_REPORT, write_study_report
-
-    test, scores = None, {}
-    if cohort is not None:
-        study = rp.open_reproduction(cohort, folder, rp.load_plan(folder / SETTINGS))
-        models = {m.map_type: m for m in rp.frozen_models(study.plan)}
-        scores = {
-            map_type: rp.hold_out_scores(study, model)
-            for map_type, model in models.items()
-            if all((study.run_folder(a.name) / "scores_test.csv").is_file() for a in model.arms)
-        }
-        if scores:
-            test = rp.read_hold_out(study, by=BY_REPORT, what_for="labels, for ROC curves")
-    write_study_report(
-        folder,
-        arguments.out,
-        test=test,
-        scores=scores,
-        explained=arguments.explained or (),
-    )
 
 
 def export(arguments: argparse.Namespace) -> None:

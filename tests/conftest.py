@@ -81,7 +81,7 @@ def script():
 
     def load(name):
         path = Path(__file__).parents[1] / "experiments" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"experiments_{name}", path)
+        spec = importlib.util.spec_from_file_location(f"experiments_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module

@@ -162,7 +162,7 @@ def test_a_signal_planted_in_one_segment_is_found_by_ridge_and_by_trees(from_seg
     train, test = _halves(cohort)
     scores = baseline_scores(
         train, [test], map_type="stress", traits=["abnormal"], seed=0,
-        models=pn.OF_THE_MAP,
+        models=pn.evaluation.OF_THE_MAP,
     )  # fmt: skip
     area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
     assert max(area.pop("global mean"), area.pop("lowest segment")) < 0.75

@@ -151,9 +151,9 @@ def test_what_it_knows_comes_from_validation_and_test_studies(ensemble, tmp_path
     for trait in bundle.thresholds:
         labels = rest.traits.loc[first.index, trait].dropna()
         values = first.loc[labels.index, trait]
-        expected = pn.choose_thresholds(labels, values)
+        expected = pn.evaluation.choose_thresholds(labels, values)
         assert bundle.thresholds[trait] == pytest.approx(expected, abs=1e-6)
-        fitted = pn.fit_recalibration(labels, values)
+        fitted = pn.evaluation.fit_recalibration(labels, values)
         if fitted.slope > 0:  # otherwise it would turn the ranking round
             assert bundle.recalibration[trait].slope == pytest.approx(fitted.slope, rel=1e-3)
         else:

@@ -196,14 +196,16 @@ def test_one_patient_with_all_positives_does_not_break_the_ridge(make_cohort):
     traits = pd.DataFrame({"sex": 0.0}, index=patients.index)
     traits.iloc[[1, 3, 5]] = 1.0
     cohort = dataclasses.replace(cohort, patients=patients, traits=traits)
-    scores = pn.baseline_scores(cohort, [cohort], map_type="rest", traits=["sex"], seed=0)
+    scores = pn.evaluation.baseline_scores(
+        cohort, [cohort], map_type="rest", traits=["sex"], seed=0
+    )
     assert scores["17 segments"][0]["sex"].between(0, 1).all()
 
 
 def test_baselines_find_a_signal_that_is_there(phantom):
     """Impaired MFR is nearly the mean of the reserve map: the global mean must rank it."""
     train, val, test = pn.split_by_patient(phantom, seed=1)
-    scores = pn.baseline_scores(
+    scores = pn.evaluation.baseline_scores(
         train, (val, test), map_type="reserve", traits=("impaired_mfr",), seed=0
     )
     table = pn.evaluate(scores["global mean"][0], phantom.traits)

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import polarnet as pn
+from polarnet import evaluation as ev
 from polarnet.anatomy import SEGMENTS, in_segment_order
 from polarnet.evaluation.roc import chance_p_value
 from polarnet.labels import aligned, read_labels, read_numbers, read_patients
@@ -44,23 +45,23 @@ FUNCTIONS = {
     "auroc": (pn.auroc, Y, P),
     "chance_p_value": (chance_p_value, Y, P),
     "delong_test": (pn.delong_test, Y, P, Q),
-    "unpaired_delong_test": (lambda y, p: pn.unpaired_delong_test(y, p, 1 - Y, Q), Y, P),
-    "bootstrap_auroc": (lambda *a: pn.bootstrap_auroc(*a, seed=1, n_resamples=1000), Y, P),
+    "unpaired_delong_test": (lambda y, p: ev.unpaired_delong_test(y, p, 1 - Y, Q), Y, P),
+    "bootstrap_auroc": (lambda *a: ev.bootstrap_auroc(*a, seed=1, n_resamples=1000), Y, P),
     "cluster_bootstrap_auroc": (
-        lambda *a: pn.cluster_bootstrap_auroc(*a, seed=1, n_resamples=1000), Y, P, PATIENTS),
+        lambda *a: ev.cluster_bootstrap_auroc(*a, seed=1, n_resamples=1000), Y, P, PATIENTS),
     "seeds_and_patients_auroc": (
-        lambda y, s: pn.seeds_and_patients_auroc(y, s.T, seed=1, n_resamples=1000), Y, SEEDS.T),
+        lambda y, s: ev.seeds_and_patients_auroc(y, s.T, seed=1, n_resamples=1000), Y, SEEDS.T),
     "seeds in a list": (
-        lambda *a: pn.seeds_and_patients_auroc(a[0], a[1:], seed=1, n_resamples=1000), Y, P, Q),
-    "cross_validated_auroc": (pn.cross_validated_auroc, Y, P, FOLDS),
-    "measure_calibration": (pn.measure_calibration, Y, P),
-    "smooth_calibration": (lambda *a: pn.smooth_calibration(*a, seed=1, n_resamples=5), Y, P),
-    "fit_recalibration": (pn.fit_recalibration, Y, P),
-    "choose_thresholds": (pn.choose_thresholds, Y, P),
-    "classify": (lambda *a: pn.classify(*a, 0.5), Y, P),
-    "net_benefit": (lambda *a: pn.net_benefit(*a, [0.3], seed=1, n_resamples=5), Y, P),
-    "evaluate_subgroups": (pn.evaluate_subgroups, Y, P, GROUPS),
-    "adjusted_association": (pn.adjusted_association, Y, P, AGE),
+        lambda *a: ev.seeds_and_patients_auroc(a[0], a[1:], seed=1, n_resamples=1000), Y, P, Q),
+    "cross_validated_auroc": (ev.cross_validated_auroc, Y, P, FOLDS),
+    "measure_calibration": (ev.measure_calibration, Y, P),
+    "smooth_calibration": (lambda *a: ev.smooth_calibration(*a, seed=1, n_resamples=5), Y, P),
+    "fit_recalibration": (ev.fit_recalibration, Y, P),
+    "choose_thresholds": (ev.choose_thresholds, Y, P),
+    "classify": (lambda *a: ev.classify(*a, 0.5), Y, P),
+    "net_benefit": (lambda *a: ev.net_benefit(*a, [0.3], seed=1, n_resamples=5), Y, P),
+    "evaluate_subgroups": (ev.evaluate_subgroups, Y, P, GROUPS),
+    "adjusted_association": (ev.adjusted_association, Y, P, AGE),
     "evaluate": (lambda y, p, who: pn.evaluate(p.to_frame("sex"), y.to_frame("sex"), who),
                  Y, P, PATIENTS.rename("patient") + Y.index),
     "compare_groups": (
@@ -120,9 +121,9 @@ def test_the_area_of_shuffled_series_is_the_one_by_hand():
 
 def test_an_array_beside_series_in_different_orders_is_ambiguous():
     with pytest.raises(ValueError, match="different orders, and the array beside them"):
-        pn.cross_validated_auroc(Y, P[::-1], FOLDS.to_numpy())
-    by_position = pn.cross_validated_auroc(Y, P.to_numpy(), FOLDS.to_list())
-    same(by_position, pn.cross_validated_auroc(Y, P, FOLDS))
+        ev.cross_validated_auroc(Y, P[::-1], FOLDS.to_numpy())
+    by_position = ev.cross_validated_auroc(Y, P.to_numpy(), FOLDS.to_list())
+    same(by_position, ev.cross_validated_auroc(Y, P, FOLDS))
 
 
 def test_ids_that_are_written_differently_are_the_same_studies():
@@ -159,7 +160,7 @@ AS_OTHERS = {
 def test_labels_that_can_only_mean_0_and_1_are_read(kind):
     labels = AS_OTHERS[kind](Y)
     same(pn.auroc(labels, P), pn.auroc(Y, P))
-    same(pn.measure_calibration(labels, P), pn.measure_calibration(Y, P))
+    same(pn.evaluation.measure_calibration(labels, P), pn.evaluation.measure_calibration(Y, P))
     table = pn.evaluate(P.to_frame("sex"), pd.DataFrame({"sex": labels}, index=IDS))
     same(table, pn.evaluate(P.to_frame("sex"), Y.to_frame("sex")))
     assert table["n_pos"].item() == 30
@@ -198,7 +199,7 @@ def test_masked_labels_and_scores_are_missing():
 @pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
 def test_a_missing_probability_is_refused(missing):
     scores = P.astype("Float64" if missing is pd.NA else object).where(P.index != "S03", missing)
-    line = pn.fit_recalibration(Y, P)
+    line = pn.evaluation.fit_recalibration(Y, P)
     with pytest.raises(ValueError, match="drop patients without a score"):
         line.apply(scores)
     with pytest.raises(ValueError, match="1 scores are not finite"):
@@ -206,7 +207,7 @@ def test_a_missing_probability_is_refused(missing):
 
 
 def test_a_recalibrated_series_keeps_its_index():
-    line = pn.Recalibration(intercept=0.0, slope=1.0)
+    line = pn.evaluation.Recalibration(intercept=0.0, slope=1.0)
     pd.testing.assert_series_equal(line.apply(P.astype("Float64")), P)
 
 
@@ -220,7 +221,7 @@ def test_studies_without_a_patient_are_named_and_never_one_patient(missing):
     with pytest.raises(ValueError, match=r"60 studies need a patient each.*: S00, S01 have none"):
         pn.evaluate(P.to_frame("sex"), Y.to_frame("sex"), patients)
     with pytest.raises(ValueError, match="S00, S01 have none"):
-        pn.cluster_bootstrap_auroc(Y, P, patients, seed=1, n_resamples=1000)
+        pn.evaluation.cluster_bootstrap_auroc(Y, P, patients, seed=1, n_resamples=1000)
     with pytest.raises(ValueError, match="S02 have none"):
         pn.evaluate(P.to_frame("sex"), Y.to_frame("sex"), PATIENTS.drop("S02"))
 

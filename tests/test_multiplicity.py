@@ -87,24 +87,6 @@ def test_primaries_of_two_modes_are_one_family():
         adjust_p_values(table, [("stress", "sex")])
 
 
-def test_the_main_results_have_one_family_of_primaries(script):
-    """By hand: Holm over .02 and .03 gives .04 .04; Benjamini-Hochberg over .01 and .5, .02 .5. The
-    circular cell is in neither."""
-    table = pd.DataFrame({
-        "map_type": ["stress", "stress", "stress", "stress", "reserve"],
-        "trait": ["sex", "smoking", "sex", "smoking", "impaired_mfr"],
-        "series": ["frozen", "frozen", "fine-tuned", "fine-tuned", "frozen"],
-        "p_value": [0.02, 0.01, 0.03, 0.5, 0.0001], "is_circular": [False] * 4 + [True],
-    })  # fmt: skip
-    primaries = [("stress", "frozen", "sex"), ("stress", "finetuned", "sex"),
-                 ("reserve", "frozen", "impaired_mfr")]  # fmt: skip
-    adjusted = script("main_results").adjusted(table, primaries)
-    assert adjusted["p_adjusted"].tolist() == pytest.approx(
-        [0.04, 0.02, 0.04, 0.5, np.nan], nan_ok=True
-    )
-    assert adjusted["family"].str[:7].tolist()[:4] == ["primary", "seconda", "primary", "seconda"]
-
-
 def test_primaries_may_be_lists_as_a_configuration_holds_them(table):
     adjusted = adjust_p_values(table, [list(cell) for cell in PRIMARIES])
     pd.testing.assert_frame_equal(adjusted, adjust_p_values(table, PRIMARIES))

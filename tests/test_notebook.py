@@ -114,7 +114,7 @@ def _results(make_cohort):
         "cohort": hostile,
         "study": hostile[0],
         "run": pn.Run(Path(MARK), config, None, pd.DataFrame({"share": {MARK: 0.3}})),
-        "interval": pn.Interval(0.81, 0.73, 0.88, MARK),
+        "interval": pn.evaluation.Interval(0.81, 0.73, 0.88, MARK),
     }
 
 
@@ -141,7 +141,9 @@ def test_a_difference_shows_its_interval_and_never_a_p_of_0():
     drawn = result._repr_html_()
     assert "<td>&lt;0.001</td>" in drawn
     assert f"{result.low:+.3f} to {result.high:+.3f}" in drawn
-    perfect = pn.unpaired_delong_test([0, 0, 1, 1], [1, 2, 3, 4], [0, 0, 1, 1], [1, 2, 3, 4])
+    perfect = pn.evaluation.unpaired_delong_test(
+        [0, 0, 1, 1], [1, 2, 3, 4], [0, 0, 1, 1], [1, 2, 3, 4]
+    )
     assert "not estimable" in perfect._repr_html_()
     assert "nan" not in perfect._repr_html_()
 
@@ -152,8 +154,8 @@ def test_other_results_draw_themselves():
     scores = pd.Series(np.clip(0.4 + 0.2 * labels + rng.normal(0, 0.1, 100), 0.01, 0.99))
     table = pd.DataFrame({"age": rng.normal(60, 9, 100)})
     for result, word in (
-        (pn.measure_calibration(labels, scores), "slope (1 is right)"),
-        (pn.classify(labels, scores, 0.5), "sensitivity"),
-        (pn.adjusted_association(labels, scores, table), "odds ratio per SD"),
+        (pn.evaluation.measure_calibration(labels, scores), "slope (1 is right)"),
+        (pn.evaluation.classify(labels, scores, 0.5), "sensitivity"),
+        (pn.evaluation.adjusted_association(labels, scores, table), "odds ratio per SD"),
     ):
         assert f"<th>{word}</th>" in result._repr_html_()

@@ -21,8 +21,8 @@ def large():
 
 
 def test_every_published_quantity_is_met_within_its_tolerance(script):
-    """The table of experiments/phantom_physiology.py; published values stand there."""
-    table = script("phantom_physiology").physiology_table(6_000, 16)
+    """The table of experiments/phantom/physiology.py; published values stand there."""
+    table = script("phantom/physiology").physiology_table(6_000, 16)
     text = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
     sys.stdout.write(f"Phantom, not patients.\n{text}\n")
     assert len(table) == 54

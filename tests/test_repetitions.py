@@ -22,7 +22,7 @@ def cross_validated(script, make_cohort, tmp_path):
                 files[map_type, name, repeat] = scores
                 path = tmp_path / f"{map_type}-{name}-{repeat:02d}.csv"
                 (scores / 4).to_frame("sex").to_csv(path, index_label="study_id")
-    module = script("cross_validate")
+    module = script("statistics/cross_validate")
     return (*module.summarise(tmp_path, cohort, ("sex",), ["frozen"]), files, labels)
 
 
@@ -53,7 +53,7 @@ def test_differences_are_those_of_the_areas_and_the_better_bullseye_is_the_bar(c
 
 def test_the_interval_of_a_difference_is_that_of_drawn_patients(script):
     """Known answer: patients drawn one by one, and scikit-learn's AUROC of those drawn."""
-    module, rng = script("cross_validate"), np.random.default_rng(1)
+    module, rng = script("statistics/cross_validate"), np.random.default_rng(1)
     is_positive = np.arange(70) < 30
     strong, weak = (shift * is_positive + rng.standard_normal((1, 70)) for shift in (1.5, 0.5))
     wins = [module.wins_of(is_positive, list(scores)) for scores in (strong, weak)]
@@ -84,7 +84,7 @@ def cohorts():
 
 def test_differences_over_phantom_cohorts_have_the_t_interval(script, cohorts):
     """Known answer: SciPy's one-sample t test."""
-    table = script("phantom_replications").summarise(cohorts).set_index("map_type")
+    table = script("phantom/replications").summarise(cohorts).set_index("map_type")
     cell = cohorts[cohorts["map_type"] == "stress"].set_index("model")["difference"]
     for name, model in (
         ("difference", "17 segments"), ("to_segments", "17 segments"), ("to_level", "global mean")
@@ -97,7 +97,7 @@ def test_differences_over_phantom_cohorts_have_the_t_interval(script, cohorts):
 
 def test_a_further_mode_is_compared_with_the_first_outside_circular_cells(script, cohorts):
     """`compare` has the first minus the further mode; the table has it the other way round."""
-    table = script("phantom_replications").compare_modes(cohorts, ["finetuned"])
+    table = script("phantom/replications").compare_modes(cohorts, ["finetuned"])
     assert table["map_type"].tolist() == ["all", "stress"]
     rows = cohorts[(cohorts["model"] == "finetuned") & (cohorts["map_type"] == "stress")]
     expected = ttest_1samp(-rows["difference"], 0).confidence_interval()
@@ -105,7 +105,7 @@ def test_a_further_mode_is_compared_with_the_first_outside_circular_cells(script
 
 
 def test_what_the_network_must_show_is_judged_by_its_bounds(script, cohorts):
-    module = script("phantom_replications")
+    module = script("phantom/replications")
     table = module.summarise(cohorts)
     assert list(module.requirements(table).values()) == [True, True, False]
     table.loc[table["map_type"] == "stress", "to_segments"] = 0.03

@@ -22,10 +22,6 @@ from polarnet.network import features, model
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import deterministic
 from polarnet.network.training import write_scores
-from polarnet.reproduction import opening, training
-from polarnet.reproduction.plan import Plan
-
-SMALL = Plan(weights=None, input_size=32, seeds=(1,), val=0.2, test=0.25)
 
 
 @pytest.fixture
@@ -49,19 +45,6 @@ def seen(make_cohort, tmp_path):
 # === Other data =================================================================================
 
 
-@pytest.fixture
-def study_of(tmp_path):
-    """Opens the study folder on a cohort whose parts were changed."""
-    cohort = pn.make_phantom_cohort(60, seed=11, size=16)
-
-    def open_on(**changes):
-        folder = tmp_path / f"cohort {len(list(tmp_path.iterdir()))}"
-        dataclasses.replace(cohort, **changes).save(folder)
-        return opening.open_reproduction(folder, tmp_path / "study", SMALL)
-
-    return cohort, open_on
-
-
 def other_label(cohort):
     traits = cohort.traits.copy()
     traits.loc[cohort.patients.index[3], "sex"] = 1 - traits.loc[cohort.patients.index[3], "sex"]
@@ -72,91 +55,6 @@ def other_pixel(cohort):
     rest = np.array(cohort.maps["rest"])
     rest[5, 8, 8] += 0.001
     return {"maps": {"rest": rest, "stress": np.array(cohort.maps["stress"])}}
-
-
-def other_clinic(cohort):
-    name = cohort.clinical.columns[0]
-    clinical = cohort.clinical.copy()
-    clinical[name] = clinical[name].to_numpy()[::-1]
-    return {"clinical": clinical}
-
-
-def other_patient(cohort):
-    patients = cohort.patients.copy()
-    patients.iloc[1] = "someone else"
-    return {"patients": patients}
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [(other_label, "labels of sex"), (other_pixel, "rest maps, reserve maps"),
-     (other_clinic, "clinical column"), (other_patient, "studies or their patients"),
-     (lambda _: {"tracer": "another"}, "tracer")],
-)  # fmt: skip
-def test_a_study_folder_of_other_data_is_refused(study_of, change, named):
-    cohort, open_on = study_of
-    open_on()
-    open_on()  # the same data again
-    with pytest.raises(ValueError, match=rf"made from other data: different {named}.*--out"):
-        open_on(**change(cohort))
-
-
-def test_a_study_folder_that_does_not_say_its_data_is_refused(study_of):
-    _, open_on = study_of
-    study = open_on()
-    (study.folder / "data.json").unlink()
-    open_on()  # nothing was made of it yet
-    (study.folder / "data.json").unlink()
-    study.run_folder("stress-frozen-seed1").mkdir(parents=True)
-    with pytest.raises(ValueError, match="does not say which labels and maps"):
-        open_on()
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda text: text.replace(",train", ",test", 1), "different split"),
-        (lambda text: text.replace(",train", ",trian", 1), "different split"),
-        (lambda text: text + text.splitlines()[3] + "\n", "another cohort"),
-        (lambda text: text.replace("part", "role", 1), "lacks the columns part"),
-        (lambda text: text[: len(text) // 2].rpartition(",")[0], "cells|another cohort"),
-        (lambda _: "", "is empty"),
-    ],
-    ids=["moved", "misspelt", "twice", "renamed", "cut", "empty"],
-)
-def test_an_edited_split_is_refused(study_of, change, told):
-    """A study of the training could become a result, or nobody's."""
-    _, open_on = study_of
-    path = open_on().folder / "split.csv"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(change(text), encoding="utf-8")
-    with pytest.raises(ValueError, match=told):
-        open_on()
-    for same in (text, text.replace(",", ";")):
-        path.write_text(same, encoding="utf-8")
-        open_on()
-
-
-def test_a_network_of_other_data_is_not_taken_for_trained(study_of):
-    _, open_on = study_of
-    study = open_on()
-    arm = training.Arm("a", SMALL.network("frozen", "stress", seed=1))
-    folder = study.run_folder("a")
-    folder.mkdir(parents=True)
-
-    def trained_on(train):
-        data = {
-            part: rundata.data_facts(c, study.pixels[["stress"]], arm.config.traits)
-            for part, c in (("train", train), ("val", study.val))
-        }
-        (folder / "environment.json").write_text(json.dumps({"data": data}), encoding="utf-8")
-
-    assert not training.is_trained(study, training.Arm("b", arm.config))
-    trained_on(study.train)
-    assert training.is_trained(study, arm)
-    trained_on(dataclasses.replace(study.train, **other_label(study.train)))
-    with pytest.raises(ValueError, match="trained on other studies, labels or maps"):
-        training.is_trained(study, arm)
 
 
 def test_a_folder_may_grow_by_traits_and_maps_but_not_change(make_cohort, tmp_path):
@@ -286,7 +184,7 @@ def test_a_comparison_leaves_patients_of_the_training_out_of_every_row(make_coho
     of_network = np.where(np.arange(80) < 40, 0.2 + 0.6 * sex, np.resize([0.4, 0.4, 0.6, 0.6], 80))
     network = pd.DataFrame({"sex": of_network, "part": ["train"] * 40 + ["new"] * 40}, index)
     baseline = pd.DataFrame({"sex": 0.2 + 0.6 * sex}, index)
-    table = pn.compare(
+    table = pn.evaluation.compare(
         {"network": (network[["sex"]], network), "mean": (baseline, baseline)},
         cohort, cohort, "stress",
     ).set_index("model")  # fmt: skip

@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 from test_evaluation import FIRST, LABELS
 
-from polarnet.evaluation.thresholds import choose_thresholds, classify, predictive_values
+from polarnet.evaluation.thresholds import (
+    choose_thresholds,
+    classify,
+    predictive_intervals,
+    predictive_values,
+)
 
 
 def test_chosen_thresholds_are_those_of_proc():
@@ -110,3 +115,18 @@ def test_numbers_out_of_range_are_refused():
         classify(pd.Series([0, 1], ["a", "c"]), pd.Series([0.1, 0.2], ["b", "c"]), 0.5)
     with pytest.raises(ValueError, match="all 2 patients are positive"):
         choose_thresholds([1, 1], [0.1, 0.2])
+
+
+def test_predictive_values_elsewhere_equal_r():
+    """R: p <- .2; l <- (26/30) / (19/70); s <- sqrt(1/26 - 1/30 + 1/19 - 1/70)
+    plogis(qlogis(p) + log(l) + c(0, -1, 1) * qnorm(.975) * s), and for the negative ratio
+    1 - plogis(qlogis(p) + log((4/30) / (51/70)) + c(0, 1, -1) * qnorm(.975) *
+    sqrt(1/4 - 1/30 + 1/51 - 1/70))
+    """
+    labels = [1] * 30 + [0] * 70
+    called = [1.0] * 26 + [0.0] * 4 + [1.0] * 19 + [0.0] * 51
+    found = predictive_intervals(classify(labels, called, 0.5), 0.2).iloc[0]
+    expected = (0.443902439024390, 0.346604107249658, 0.545702603236744, 0.956250000000000,
+                0.896699378970782, 0.982154167245141)  # fmt: skip
+    names = ("ppv", "ppv_low", "ppv_high", "npv", "npv_low", "npv_high")
+    assert [found[name] for name in names] == pytest.approx(expected, abs=1e-12)

@@ -12,7 +12,7 @@ SEGMENT = segment_map(64)
 
 @pytest.fixture
 def vessels(script):
-    return script("vessels")
+    return script("explanation/vessels")
 
 
 def hot(*segments, value=1.0):

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 import polarnet as pn
+from plan import load_plan
 from polarnet.files import parse_yaml, shown, yaml_text
 from polarnet.readers.clinic.columnfile import load_column_map
 from polarnet.readers.profiles import load_profile
-from polarnet.reproduction.plan import load_plan
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from polarnet.evaluation.roc import (
 )
 from polarnet.evaluation.samplesize import auroc_half_width, development_sample_size
 from polarnet.evaluation.subgroups import evaluate_subgroups, tertiles
-from polarnet.evaluation.table import evaluate, is_reportable, size_note
+from polarnet.evaluation.table import evaluate, is_reportable, read_scores, size_note
 from polarnet.evaluation.thresholds import (
     choose_thresholds,
     classify,
@@ -72,6 +72,7 @@ __all__ = [
     "net_benefit",
     "predictive_intervals",
     "predictive_values",
+    "read_scores",
     "ridge_scores",
     "seeds_and_patients_auroc",
     "size_note",

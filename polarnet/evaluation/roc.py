@@ -101,9 +101,10 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
         lists go by position.
     method
         "logit": DeLong's variance on the logit scale, with the t quantile for the smaller class's
-        size less one degrees of freedom, because the variance is estimated from so few. By
-        `experiments/interval_coverage.py` it covers 94 to 96 % where the smaller class has 30 or
-        more; the normal quantile falls to 92.7 % at an AUROC of 0.94. The quantile is our choice.
+        size less one degrees of freedom, because the variance is estimated from so few. It
+        covers 94 to 96 % where the smaller class has 30 or more
+        (`experiments/statistics/interval_coverage.py`); the normal quantile falls to 92.7 % at an
+        AUROC of 0.94. The quantile is our choice.
         "delong": what pROC prints; its ends are cut at 0 and 1.
 
     Returns

@@ -1,7 +1,6 @@
 """The study report: one self-contained HTML page about a whole study."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +9,15 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from polarnet import __version__
-from polarnet.cohort import PHANTOM, RECOVERED, Cohort
+from polarnet.cohort import PHANTOM, RECOVERED
 from polarnet.config import load_config
 from polarnet.files import new_file, read_yaml
 from polarnet.report import studysections as parts
 from polarnet.report.checklist import SETTINGS, STATUSES, count_answers
 from polarnet.report.explained import Explained, read_explained
 from polarnet.report.explanationpage import check_facts
-from polarnet.report.pictures import picture_in, picture_of
-from polarnet.report.rocbands import RESAMPLES, plot_roc_bands
+from polarnet.report.pictures import picture_in
+from polarnet.report.rocbands import RESAMPLES
 from polarnet.report.studylimits import limits_of
 from polarnet.report.tables import PHANTOM_NOTE, print_cells
 from polarnet.report.written import condensed, read_table
@@ -31,9 +30,6 @@ SECTIONS: Final = (
 SHORT: Final = 24
 """Letters of a cell that is never broken into lines (our choice)."""
 
-BY_REPORT: Final = "report"
-"""Who read the hold-out to draw this page, in test_reads.csv."""
-
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
 
@@ -45,8 +41,6 @@ def write_study_report(
     study: str | Path,
     out: str | Path,
     *,
-    test: Cohort | None = None,
-    scores: Mapping[str, pd.DataFrame] | None = None,
     explained: Sequence[str | Path] = (),
 ) -> Path:
     """Write the page about a study: what was done, on whom, what came out, what it cannot say.
@@ -56,12 +50,9 @@ def write_study_report(
     Parameters
     ----------
     study
-        Study folder with study.yaml and results/, as `experiments/study.py` fills it.
+        Study folder with study.yaml and results/, as `experiments/study/run.py` fills it.
     out
         The HTML file; replaced if it exists. It needs nothing beside it.
-    test, scores
-        Hold-out studies, and map type -> their scores (index study_id, one column a trait), for
-        ROC curves with bands. Without them the curves of results/ are shown, which have none.
     explained
         Folders of `polarnet explain`.
 
@@ -81,7 +72,7 @@ def write_study_report(
     if not facts["is_phantom"]:
         chapters = [chapter for chapter in chapters if chapter["id"] != parts.TRUTH.id]
     position = [chapter["id"] for chapter in chapters].index(parts.MAIN.id) + 1
-    chapters.insert(position, _roc_chapter(folder, test, scores))
+    chapters.insert(position, _roc_chapter(folder))
     explanations = read_explained(explained)
     page = (
         Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
@@ -124,7 +115,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         "agents": sorted({config.stress_agent for config in configs if config.stress_agent}),
         "units": sorted({config.unit for config in configs if config.unit}),
         "frozen": json.loads(frozen.read_text(encoding="utf-8")) if frozen.is_file() else {},
-        "n_reads": int((pd.read_csv(reads)["by"] != BY_REPORT).sum()) if reads.is_file() else 0,
+        "n_reads": len(pd.read_csv(reads)) if reads.is_file() else 0,
     }
 
 
@@ -170,10 +161,13 @@ def _chapter(folder: Path, section: parts.Section) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _roc_chapter(
-    folder: Path, test: Cohort | None, scores: Mapping[str, pd.DataFrame] | None
-) -> dict[str, Any]:
-    """ROC curves with bands where hold-out and scores are at hand."""
+def _roc_chapter(folder: Path) -> dict[str, Any]:
+    """ROC curves, each map type with bands."""
+    drawn = {
+        path.stem: f"ROC curves of the frozen network on {path.stem[4:]} maps with 95 % bands, by "
+        "trait"
+        for path in sorted((folder / "results").glob("roc_*.png"))
+    }
     chapter = _chapter(
         folder,
         parts.Section(
@@ -181,30 +175,17 @@ def _roc_chapter(
             title="ROC curves",
             lead="Sensitivity against false alarms at every threshold; the diagonal is chance. In "
             "each panel: AUROC [95 % interval], n with / without the trait.",
-            figures={"roc": "ROC curves of all traits by map type, frozen networks"},
+            figures=drawn or {"roc": "ROC curves of all traits by map type, frozen networks"},
             scripts=("main_results",),
         ),
     )
-    if test is None or not scores:
-        chapter["notes"] = [
-            "No bands: name the cohort by --cohort, so that they can be drawn from its labels."
-        ]
-        return chapter
-    is_first = ~test.patients.duplicated().to_numpy()
-    drawn = []
-    for map_type, of_map in scores.items():
-        labels = {str(t): test.traits.loc[is_first, t].dropna() for t in of_map if t in test.traits}
-        title = f"{map_type} maps" + (", phantom, not patients" if test.is_phantom else "")
-        if (figure := plot_roc_bands(labels, of_map, title=title)) is not None:
-            text = f"ROC curves of the frozen network on {map_type} maps with 95 % bands, by trait"
-            drawn.append((text, picture_of(figure)))
     note = (
         f"Band: pointwise 95 % of the sensitivity, percentiles of {RESAMPLES} bootstrap samples "
         "of patients, those with and without the trait drawn apart. Network with a frozen trunk, "
         "mean over the seeds; first study of each patient; nothing is drawn where a class has "
         "fewer than 10 patients."
     )
-    return chapter | {"pictures": drawn, "notes": [note]}
+    return chapter | {"notes": [note] if drawn else []}
 
 
 def _result(stem: Path) -> dict[str, Any]:
@@ -250,4 +231,4 @@ def _explanation(one: Explained) -> dict[str, Any]:
 
 
 def _command(script: str) -> str:
-    return shlex.join(["python", f"experiments/{script}.py"]) + " COHORT --out STUDY --only report"
+    return f"python experiments/study/{script}.py COHORT --out STUDY --only report"

@@ -19,7 +19,7 @@ class Section:
     tables
         Names of results.
     scripts
-        Of experiments/, that make them.
+        Of experiments/study/, that make them.
     """
 
     id: str

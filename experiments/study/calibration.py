@@ -1,0 +1,122 @@
+"""Calibration of every trait, before and after the frozen recalibration: table and figures.
+
+    python experiments/study/calibration.py COHORT --out study
+
+Networks with a frozen trunk, hold-out patients by their first study. The recalibration was fitted
+on validation patients and frozen. Writes `calibration` (table, and figure of the probabilities as
+predicted) and `calibration_recalibrated` (figure).
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import polarnet as pn
+from holdout import Cell, network_cells, score_hold_out, train_and_freeze
+from networks import frozen_models
+from project import Project, run_script
+
+COLUMNS = 3
+"""Panels in a row of the figure."""
+
+
+def develop(project: Project) -> None:
+    train_and_freeze(project, frozen_models(project.plan))
+
+
+def report(project: Project) -> None:
+    test = score_hold_out(project, frozen_models(project.plan), by="calibration")
+    cells = {
+        (map_type, trait): cell
+        for map_type in project.plan.map_types
+        for trait, cell in network_cells(project, test, map_type).items()
+    }
+    table = calibration_table(list(cells.values()))
+    project.write(
+        table, "calibration", "Calibration",
+        "intercept: calibration in the large, 0 is right; slope: 1 is right; both with 95 % Wald "
+        "interval of a logistic model without penalty.",
+        "brier: mean squared error, no interval; scaled_brier: 1 minus its ratio to that of the "
+        "prevalence.",
+        "recalibrated: by the logistic line of the validation patients, as frozen; its slope is "
+        "frozen_slope, and one below 0 turns the ranking round.",
+        f"Mean probability of {len(project.plan.seeds)} networks with a frozen trunk. First study "
+        "of each patient.",
+    )  # fmt: skip
+    side = [(project.plan.side_map, trait) for trait in project.plan.traits]
+    named = [(map_type, trait) for map_type, _, trait in project.plan.primaries]
+    shown = [cells[key] for key in dict.fromkeys([*named, *side])]
+    draw(project, shown, "calibration", is_recalibrated=False)
+    draw(project, shown, "calibration_recalibrated", is_recalibrated=True)
+    names = ["map_type", "trait", "probabilities", "n_pos", "n_neg", "intercept", "slope", "brier"]
+    print(table[names].to_string(index=False, float_format="{:.2f}".format, na_rep=""))
+
+
+def calibration_table(cells: list[Cell]) -> pd.DataFrame:
+    """Two rows a cell: as predicted, and recalibrated."""
+    rows = []
+    for cell in cells:
+        line = cell.recalibration
+        for name, values in (("as predicted", cell.scores), ("recalibrated", cell.recalibrated())):
+            numbers = measured(cell.labels, values) if cell.is_reportable else {}
+            lacks = "no recalibration could be fitted" if values is None else ""
+            rows.append(
+                cell.row | {"probabilities": name} | numbers
+                | {"frozen_slope": None if line is None else line.slope,
+                   "note": "; ".join(filter(None, [cell.note, lacks]))}
+            )  # fmt: skip
+    names = ["map_type", "trait", "n_pos", "n_neg", "probabilities",
+             "intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high",
+             "brier", "scaled_brier", "observed", "expected", "frozen_slope", "note"]  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=names)
+
+
+def measured(labels: pd.Series, values: pd.Series | None) -> dict[str, float]:
+    """Numbers of one row."""
+    if values is None:
+        return {}
+    found = pn.evaluation.measure_calibration(labels, values)
+    ends = {}
+    for name in ("intercept", "slope"):
+        interval = getattr(found, name)
+        ends[name] = interval.value
+        ends[f"{name}_low"], ends[f"{name}_high"] = interval.low, interval.high
+    rest = ("brier", "scaled_brier", "observed", "expected")
+    return ends | {name: getattr(found, name) for name in rest}
+
+
+def draw(project: Project, cells: list[Cell], name: str, *, is_recalibrated: bool) -> None:
+    """One panel a cell that has numbers."""
+    pairs = [(cell, cell.recalibrated() if is_recalibrated else cell.scores) for cell in cells]
+    pairs = [(cell, values) for cell, values in pairs if values is not None and cell.is_reportable]
+    if not pairs:
+        print(f"No figure {name}: no trait has enough patients of each class.")
+        return
+    n_rows = -(-len(pairs) // COLUMNS)
+    figure = Figure(figsize=(7.2, 2.9 * n_rows + 0.3), layout="constrained")
+    axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    for ax, (cell, values) in zip(axes, pairs, strict=False):
+        curve = pn.evaluation.smooth_calibration(cell.labels, values, seed=0)
+        title = f"{pn.trait_name(cell.trait)}, {cell.map_type} map"
+        pn.plot_calibration(curve, ax, probabilities=values, labels=cell.labels, name=title,
+                            line=joint_line(cell.labels, values))  # fmt: skip
+        ax.get_legend().remove()  # one for all panels, where it hides nothing
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=7, frameon=False,
+                  title="recalibrated on validation patients" if is_recalibrated
+                  else "as predicted", title_fontsize=7)  # fmt: skip
+    for ax in axes[len(pairs) :]:
+        ax.axis("off")
+    project.save(figure, name)
+
+
+def joint_line(labels: pd.Series, values: pd.Series) -> tuple[float, float] | None:
+    """The logistic line of these very patients, for the picture alone."""
+    try:
+        line = pn.evaluation.fit_recalibration(labels, values)
+    except ValueError:
+        return None  # equal probabilities, or classes apart
+    return line.intercept, line.slope
+
+
+if __name__ == "__main__":
+    run_script(__doc__, develop, report)

@@ -1,0 +1,160 @@
+"""Main results: map x trait x frozen or fine-tuned, with the paper's cells; forest plot and ROC.
+
+    python experiments/study/main_results.py COHORT --out study
+
+Each row is an ensemble over the seeds of the plan. `difference` is its AUROC minus that of the
+baseline of the same map with the lowest validation log-loss (paired DeLong, unadjusted). A label
+that is derived from the flow shown is circular and counts in no test. The primaries of the plan,
+each a map type, mode and trait, are one family, all other cells of both modes another.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import polarnet as pn
+from baselines import freeze_baselines, load_baselines, score_baselines
+from holdout import first_labels, score_hold_out, train_and_freeze
+from networks import (
+    Model,
+    frozen_models,
+    hold_out_scores,
+    main_models,
+    single_scores,
+    val_scores,
+)
+from plan import PUBLISHED
+from polarnet.report.rocbands import plot_roc_bands
+from project import Project, run_script
+
+LOOKS = {"frozen": "frozen", "finetuned": "fine-tuned"}
+
+
+def develop(project: Project) -> None:
+    train_and_freeze(project, main_models(project.plan))
+    freeze_baselines(project)
+
+
+def report(project: Project) -> None:
+    test = score_hold_out(project, main_models(project.plan), by="main_results")
+    score_baselines(project, by="main_results")
+    table = main_table(project, test)
+    notes = [
+        "AUROC [95 % interval: logit DeLong, t quantile]; p: Mann-Whitney against 0.5.",
+        "p_adjusted: Holm among the primaries of the plan, Benjamini-Hochberg over the rest; "
+        "circular cells in neither.",
+        f"Mean probability of {len(project.plan.seeds)} networks; seed_mean and seed_sd are of "
+        "single ones; two_way: interval over seeds and patients.",
+        "comparator: baseline of the same map with the lowest validation log-loss; difference: "
+        "paired DeLong, 95 %, unadjusted.",
+        "published: all cells that the abstract of Yeung et al. 2022 gives.",
+    ]
+    project.write(table, "main_results", "Main results", *notes)
+    names = ["map_type", "trait", "series", "auroc", "seed_mean", "seed_sd", "two_way_low",
+             "two_way_high"]  # fmt: skip
+    project.write(table[names], "seeds", "What the seed does", notes[2])
+    draw_forest(project, table)
+    draw_roc(project, test)
+    print(table[["map_type", "trait", "series", "n_pos", "n_neg", "auroc", "ci_low", "ci_high",
+                 "difference", "comparator"]].to_string(index=False, float_format="{:.3f}".format,
+                                                       na_rep=""))  # fmt: skip
+
+
+def main_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
+    """One row a cell and mode."""
+    tables = []
+    for model in main_models(project.plan):
+        scores = {name: (of_val, load_baselines(project, model.map_type, "test")[name])
+                  for name, of_val in load_baselines(project, model.map_type, "val").items()
+                  if name in pn.evaluation.OF_THE_MAP}  # fmt: skip
+        own = (val_scores(project, model), hold_out_scores(project, model))
+        compared = pn.evaluation.compare(
+            {"network": own} | scores, project.val, test, model.map_type
+        )
+        of_network = compared[compared["model"] == "network"].set_index("trait")
+        of_bar = compared[compared["is_comparator"]].set_index("trait")
+        for name in ("difference", "difference_low", "difference_high", "difference_p"):
+            of_network[name] = of_bar[name]
+        of_network["comparator"] = of_bar["model"]
+        of_network["comparator_auroc"] = of_bar["auroc"]
+        tables.append(
+            of_network.drop(columns=["model", "is_comparator", "p_adjusted"])
+            .join(seed_table(project, model, test))
+            .reset_index()
+            .assign(series=LOOKS[model.config.mode])
+        )
+    whole = pd.concat(tables, ignore_index=True)
+    whole["published"] = [
+        "{:.2f} [{:.2f}, {:.2f}]".format(*PUBLISHED[cell]) if cell in PUBLISHED else ""
+        for cell in zip(whole["map_type"], whole["trait"], strict=True)
+    ]
+    return adjusted(whole, project.plan.primaries)
+
+
+def seed_table(project: Project, model: Model, test: pn.Cohort) -> pd.DataFrame:
+    """Trait -> mean and SD over single networks, and the interval over seeds and patients."""
+    single = single_scores(project, model)
+    areas = pd.DataFrame(
+        [pn.evaluate(scores, test.traits, test.patients).set_index("trait")["auroc"]
+         for scores in single]
+    )  # fmt: skip
+    table = pd.DataFrame({"seed_mean": areas.mean(), "seed_sd": areas.std()})
+    for trait in table.index[table["seed_mean"].notna()]:
+        labels = first_labels(test, trait)
+        if len(single) > 1:
+            two_way = pn.evaluation.seeds_and_patients_auroc(
+                labels, [scores.loc[labels.index, trait] for scores in single], seed=0
+            )
+            table.loc[trait, ["two_way_low", "two_way_high"]] = two_way.low, two_way.high
+    return table.reindex(columns=["seed_mean", "seed_sd", "two_way_low", "two_way_high"])
+
+
+def adjusted(table: pd.DataFrame, primaries: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """p-values adjusted in two families, the primaries and all others; circular ones in neither."""
+    modes = {look: mode for mode, look in LOOKS.items()}
+    tested = table.assign(mode=table["series"].map(modes))[~table["is_circular"]]
+    there = set(zip(tested["map_type"], tested["mode"], tested["trait"], strict=True))
+    named = [tuple(cell) for cell in primaries if tuple(cell) in there]
+    whole = pn.evaluation.adjust_p_values(tested, named)
+    return table.join(whole[["p_adjusted", "family"]])
+
+
+def draw_forest(project: Project, table: pd.DataFrame) -> None:
+    maps = list(project.plan.map_types)
+    halves = [maps[: len(maps) // 2 or 1], maps[len(maps) // 2 or 1 :]]
+    figure = Figure(figsize=(7.2, 6.5), layout="constrained")
+    n_columns = len([half for half in halves if half])
+    axes = figure.subplots(1, n_columns, sharex=True, squeeze=False)[0]
+    lowest = 1.0
+    for ax, half in zip(axes, halves, strict=False):
+        shown = table[table["map_type"].isin(half)]
+        pn.plot_forest(shown, ax, published={k: v for k, v in PUBLISHED.items() if k[0] in half})
+        lowest = min(lowest, ax.get_xlim()[0])
+    axes[0].set_xlim(left=lowest)  # one scale for all columns
+    project.save(figure, "main_forest")
+
+
+def draw_roc(project: Project, test: pn.Cohort) -> None:
+    models = frozen_models(project.plan)
+    figure = Figure(figsize=(7.2, 3.6 * ((len(models) + 1) // 2)), layout="constrained")
+    axes = figure.subplots((len(models) + 1) // 2, 2, squeeze=False).ravel()
+    for ax, model in zip(axes, models, strict=False):
+        scores = hold_out_scores(project, model)
+        for trait in scores:
+            labels = first_labels(test, trait)
+            if min((labels == 1).sum(), (labels == 0).sum()) >= 10:
+                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=pn.trait_name(trait))
+        ax.set_title(f"{model.map_type}, frozen", fontsize=9)
+    for ax in axes[len(models) :]:
+        ax.axis("off")
+    project.save(figure, "roc")
+    for model in models:
+        scores = hold_out_scores(project, model)
+        labels = {trait: first_labels(test, trait) for trait in scores}
+        if (figure := plot_roc_bands(labels, scores, title=f"{model.map_type} maps")) is not None:
+            project.save(figure, f"roc_{model.map_type}")
+
+
+if __name__ == "__main__":
+    run_script(__doc__, develop, report)

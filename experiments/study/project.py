@@ -1,0 +1,361 @@
+"""The project: its folder with plan, cohort and split, opened in the same way by every script."""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import polarnet as pn
+from leaks import refuse_leaks
+from plan import Plan, listing, load_plan, plan_as_text
+
+PLAN_FILE: Final = "study.yaml"
+SPLIT_FILE: Final = "split.csv"
+DATA_FILE: Final = "data.json"
+
+PHANTOM_NOTE: Final = "Phantom, not patients."
+
+N_PHANTOM: Final = 1200
+PHANTOM_SEED: Final = 7
+"""Of the phantom that a project without a cohort makes for itself."""
+
+_MADE: Final = ("runs", "baselines", "nested", "freeze.json")
+"""What a project that has begun has made."""
+
+_BATCH: Final = 1024  # maps in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """An opened project.
+
+    Attributes
+    ----------
+    folder
+        Holds study.yaml, split.csv, data.json, freeze.json, test_reads.csv, runs/ and results/.
+    plan
+        Every setting.
+    cohort
+        All studies. Scripts use `train` and `val`; only `read_hold_out` gives the hold-out.
+    part
+        study_id -> "train", "val" or "test".
+    """
+
+    folder: Path
+    plan: Plan
+    cohort: pn.Cohort
+    part: pd.Series
+
+    def studies(self, *parts: str) -> pn.Cohort:
+        """The studies of some parts."""
+        return self.cohort.select(self.part.isin(parts).to_numpy())
+
+    @property
+    def train(self) -> pn.Cohort:
+        """Training studies."""
+        return self.studies("train")
+
+    @property
+    def val(self) -> pn.Cohort:
+        """Validation studies: they choose epoch, penalty, threshold and comparator."""
+        return self.studies("val")
+
+    @property
+    def cache(self) -> Path:
+        """Folder of kept features."""
+        return self.folder / "features"
+
+    @property
+    def split_digest(self) -> str:
+        """sha256 of who trains, validates and tests."""
+        return _sha256(self.part.to_csv(lineterminator="\n"))
+
+    def write(self, table: pd.DataFrame, name: str, title: str, *notes: str) -> None:
+        """Write a table of results/ as CSV, HTML and LaTeX; its first note says of a phantom that
+        it is one.
+        """
+        notes = (PHANTOM_NOTE, *notes) if self.cohort.is_phantom else notes
+        pn.write_table(table, self.folder / "results" / name, title=title, notes=list(notes))
+
+    def save(self, figure: Figure, name: str) -> None:
+        """Write a figure of results/ as SVG and PNG; it says of a phantom that it is one."""
+        if self.cohort.is_phantom:
+            figure.supxlabel(PHANTOM_NOTE, fontsize=7)
+        pn.save_figure(figure, self.folder / "results" / name)
+
+
+Step = Callable[[Project], None]
+"""What a script does with an opened project."""
+
+
+def run_script(doc: str | None, develop: Step, report: Step) -> None:
+    """Parse the command line, open the project, develop, and report.
+
+    Parameters
+    ----------
+    doc
+        Docstring of the script: its first line is the help text.
+    develop
+        Trains and freezes what is missing; reads no test study.
+    report
+        Reads the hold-out, and writes tables and figures.
+
+    Without a cohort a phantom of 1,200 patients is made in the project folder. Exits with 2 and
+    one line on stderr where something is wrong with the input, or on Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").strip().splitlines()[0])
+    parser.add_argument("cohort", nargs="?", help="cohort folder (default: a phantom)")
+    parser.add_argument("--out", default="study", help="project folder (default: study)")
+    parser.add_argument("--plan", help="YAML file with what differs from the default plan")
+    parser.add_argument("--weights", help="path, imagenet (default), or none: an untrained trunk")
+    parser.add_argument("--full", action="store_true", help="everything, fine-tuned too, 224 px")
+    parser.add_argument("--only", choices=("develop", "report"), help="one of the two steps")
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        project = _open(arguments)
+        if arguments.only != "report":
+            develop(project)
+        if arguments.only != "develop":
+            report(project)
+    except KeyboardInterrupt:
+        sys.exit(_fail("Interrupted. What is finished is kept; run the same command again."))
+    except (ValueError, KeyError, OSError) as error:
+        sys.exit(_fail(str(error.args[0]) if len(error.args) == 1 else str(error)))
+
+
+def _open(arguments: argparse.Namespace) -> Project:
+    """The project; one that was begun brings its own plan."""
+    changes: dict[str, object] = {"full": True} if arguments.full else {}
+    if arguments.weights is not None:
+        is_none = arguments.weights.lower() == "none"
+        changes["weights"] = None if is_none else arguments.weights
+    out = Path(arguments.out)
+    kept = out / PLAN_FILE
+    plan = load_plan(arguments.plan or (kept if kept.is_file() else None), **changes)
+    cohort = arguments.cohort
+    if cohort is None:
+        cohort = out / "cohort"
+        if not (cohort / "cohort.json").is_file():
+            print(f"Simulating {N_PHANTOM} patients (phantom, not patients) ...", flush=True)
+            pn.make_phantom_cohort(N_PHANTOM, seed=PHANTOM_SEED).save(cohort)
+    return open_project(cohort, out, plan)
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(message.split())}\n")
+    return 2
+
+
+def open_project(cohort: str | Path, out: str | Path, plan: Plan) -> Project:
+    """Begin a project, or go on with it.
+
+    Parameters
+    ----------
+    cohort
+        Cohort folder.
+    out
+        Project folder. Where it has a plan and a split, they must be the same, unless nothing was
+        trained by them yet.
+
+    Raises
+    ------
+    ValueError: the plan differs from that of the folder, the cohort, its labels or its maps from
+        those that the folder was made from, or something tells a trait that must not (see
+        `refuse_leaks`).
+    """
+    folder, whole = Path(out), pn.read_cohort(cohort)
+    if lacking := [trait for trait in plan.traits if trait not in whole.traits]:
+        raise ValueError(
+            f"No trait {listing(lacking)} in {cohort}; it has {listing(whole.traits.columns)}. "
+            "Name yours under `traits` in the plan."
+        )
+    kept = load_plan(folder / PLAN_FILE) if (folder / PLAN_FILE).is_file() else plan
+    if kept != plan and any((folder / "runs").glob("*/environment.json")):
+        differences = ", ".join(
+            f"{name}: {getattr(kept, name)} there, {value} here"
+            for name, value in vars(plan).items()
+            if getattr(kept, name) != value
+        )
+        raise ValueError(
+            f"{folder} holds a project with another plan ({differences}). "
+            "Choose another --out, or take that plan."
+        )
+    if kept != plan:  # a slip in the first call, such as a wrong path of weights, binds nobody
+        for name in (PLAN_FILE, SPLIT_FILE, DATA_FILE):
+            (folder / name).unlink(missing_ok=True)
+    split_file = folder / SPLIT_FILE
+    if split_file.is_file():
+        part = _read_split(split_file)
+        if sorted(part.index) != sorted(whole.patients.index):
+            raise ValueError(
+                f"{split_file} is of another cohort: {len(part)} studies, {cohort} has "
+                f"{len(whole)}. Choose another --out."
+            )
+        project = Project(folder, plan, whole, part.loc[whole.patients.index])
+        _keep_data(project)
+        return project
+    project = Project(folder, plan, whole, _draw(whole, plan))
+    refuse_leaks(whole, project.part, plan)
+    _keep_data(project)
+    write_text(split_file, project.part.to_csv(index_label="study_id", lineterminator="\n"))
+    write_text(folder / PLAN_FILE, plan_as_text(plan))
+    return project
+
+
+def _read_split(path: Path) -> pd.Series:
+    """study_id -> part, as it was drawn; a spreadsheet may have changed the commas."""
+    try:
+        table = pd.read_csv(path, dtype=str, sep=None, engine="python").set_index("study_id")
+        return table["part"]
+    except (ValueError, KeyError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read ({error}). Choose another --out.") from None
+
+
+def _draw(cohort: pn.Cohort, plan: Plan) -> pd.Series:
+    """The part of each study."""
+    if plan.split_by is not None:
+        cohort = assign_split(cohort, plan)
+    splits = pn.split_by_patient(cohort, plan.val, plan.test, seed=plan.split_seed)
+    part = pd.Series("", index=cohort.patients.index, name="part")
+    for name, split in zip(("train", "val", "test"), splits, strict=True):
+        part[split.patients.index] = name
+    return part
+
+
+def assign_split(cohort: pn.Cohort, plan: Plan) -> pn.Cohort:
+    """The cohort with a column `split` made from a date, a number or a site.
+
+    Parameters
+    ----------
+    plan
+        Its `split_by` names a column of the clinical table. With `test_site` the patients with a
+        study there test; without, those whose first study is among the latest (largest) do, in the
+        share `test`. Of the rest the share `val` validates, drawn by patient.
+
+    Raises
+    ------
+    ValueError: no such column or site, or a value is missing.
+    """
+    column = str(plan.split_by)
+    if column not in cohort.clinical:
+        raise ValueError(
+            f"No column '{column}' to split by; there are {listing(cohort.clinical.columns)}."
+        )
+    values = cohort.clinical[column]
+    if values.isna().any():
+        raise ValueError(
+            f"Column '{column}' is empty for {listing(values.index[values.isna()])}; a split by it "
+            "needs a value for every study."
+        )
+    patients = cohort.patients
+    if plan.test_site is not None:
+        is_there = values.astype(str) == plan.test_site
+        if not is_there.any():
+            raise ValueError(f"No study has '{plan.test_site}' in column '{column}'.")
+        testing = set(patients[is_there])
+    else:
+        numbers = pd.to_numeric(values, errors="coerce")
+        if numbers.isna().any():
+            numbers = pd.to_datetime(values, format="ISO8601").astype("int64")
+        first = numbers.groupby(patients.to_numpy()).min().sort_values(kind="stable")
+        testing = set(first.index[-max(1, round(plan.test * len(first))) :])
+    is_test = patients.isin(testing).to_numpy()
+    rest = np.array(sorted(set(patients[~is_test])))
+    drawn = np.random.default_rng(plan.split_seed).permutation(rest)
+    validating = set(drawn[: max(1, round(plan.val * patients.nunique()))])
+    part = np.where(is_test, "test", np.where(patients.isin(validating), "val", "train"))
+    return replace(cohort, clinical=cohort.clinical.assign(split=part))
+
+
+# === What a project is made of ==================================================================
+
+
+def keep_facts(folder: Path, facts: dict[str, str], made: Sequence[str], advice: str) -> None:
+    """Note what a folder is made of in data.json, or see that it still is the same.
+
+    Parameters
+    ----------
+    made
+        Names of what the folder holds once something was made of the data.
+
+    Raises
+    ------
+    ValueError: the data are others, or nothing tells what they were; says which differ.
+    """
+    path = folder / DATA_FILE
+    if path.is_file():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if odd := [name for name in {**kept, **facts} if kept.get(name) != facts.get(name)]:
+            raise ValueError(
+                f"{folder} was made from other data: different {listing(odd)}. {advice}"
+            )
+    elif any((folder / name).exists() for name in made):
+        raise ValueError(f"{folder} does not say which labels and maps it was made from. {advice}")
+    else:
+        write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def map_facts(cohort: pn.Cohort) -> dict[str, str]:
+    """What the maps of a cohort are: sha256 of their pixels, and what is stated of them."""
+    facts = {"studies or their patients": _sha256(cohort.patients.to_csv(lineterminator="\n"))}
+    # Reserve maps are computed from rest and stress maps where these are there.
+    measured = {"rest", "stress"} & set(cohort.maps) or set(cohort.maps)
+    for map_type in sorted(measured):
+        digest, stack = hashlib.sha256(), cohort.maps[map_type]
+        for start in range(0, len(cohort), _BATCH):
+            digest.update(np.asarray(stack[start : start + _BATCH], np.float32).tobytes())
+        facts[f"{map_type} maps"] = digest.hexdigest()
+    stated = ("unit", "tracer", "stress_agent", "software")
+    return facts | {name.replace("_", " "): str(getattr(cohort, name)) for name in stated}
+
+
+def _keep_data(project: Project) -> None:
+    cohort = project.cohort
+    facts = map_facts(cohort) | {"split (split.csv)": project.split_digest}
+    facts |= {f"labels of {trait}": _column(cohort.traits[trait]) for trait in project.plan.traits}
+    facts |= {f"clinical column {name}": _column(cohort.clinical[name]) for name in cohort.clinical}
+    advice = (
+        "Networks, thresholds and baselines there belong to the old data. Choose another --out, or "
+        "put the old cohort back."
+    )
+    keep_facts(project.folder, facts, _MADE, advice)
+
+
+def _column(values: pd.Series) -> str:
+    return _sha256(values.to_csv(header=False, lineterminator="\n"))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def write_scores(scores: pd.DataFrame, path: Path) -> None:
+    """Write scores with 9 digits, more than float32 has."""
+    text = scores.to_csv(index_label="study_id", float_format="%.9g", lineterminator="\n")
+    write_text(path, text)
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Scores of a file, index study_id, one column per trait."""
+    scores = pn.evaluation.read_scores(path)
+    scores.attrs = {}  # what each study was to the run; the project knows
+    return scores

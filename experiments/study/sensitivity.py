@@ -1,0 +1,198 @@
+"""Sensitivity rows: other definitions of impaired MFR, other intervals of every AUROC. One table.
+
+    python experiments/study/sensitivity.py COHORT --out study
+
+The frozen networks are not trained again: their scores stay, the labels of the hold-out are made
+anew. Flow reserve is in neither rest nor stress maps, so no row of these is circular.
+"""
+
+import numpy as np
+import pandas as pd
+
+import polarnet as pn
+from holdout import network_cells, score_hold_out, train_and_freeze
+from networks import frozen_models, hold_out_scores, main_model
+from project import Project, run_script
+
+MFR = "impaired_mfr"
+MFR_MAPS = ("stress", "rest")
+AS_MAIN = "global (as in the main results)"
+
+HEART_RATE, SYSTOLIC = "hr_rest", "sbp_rest"
+"""Clinical columns: beats/min and mmHg during the rest scan."""
+
+REFERENCE_RPP = 10_000.0
+"""Rate-pressure product in mmHg/min to which rest flow is normalised: about 1 mL/min/g there.
+Campisi et al., Circulation 1998, doi 10.1161/01.cir.98.2.119; Czernin et al., Circulation 1993,
+doi 10.1161/01.cir.88.1.62."""
+
+THRESHOLD = 2.0
+"""Flow reserve strictly below it is impaired."""
+
+GREY_ZONE = (1.9, 2.1)
+"""Flow reserves, ends included, that are too near to 2.0 to call (our choice)."""
+
+
+def develop(project: Project) -> None:
+    train_and_freeze(project, frozen_models(project.plan))
+
+
+def report(project: Project) -> None:
+    plan = project.plan
+    maps = [m for m in plan.map_types if m in MFR_MAPS or m == plan.side_map]
+    test = score_hold_out(project, [main_model(plan, m) for m in maps], by="sensitivity")
+    rows = []
+    if MFR in plan.traits:
+        for map_type in (m for m in MFR_MAPS if m in maps):
+            rows += definition_rows(project, test, map_type)
+    for trait in plan.traits:
+        rows += interval_rows(project, test, plan.side_map, trait)
+    table = pd.DataFrame(rows)[["map_type", "trait", "what", "n_studies", "n_pos", "n_neg", "auroc",
+                                "ci_low", "ci_high", "method", "note"]]  # fmt: skip
+    notes = [
+        f"Mean probability of {len(plan.seeds)} networks with a frozen trunk, the same.",
+        "any territory: LAD, RCA or LCx (AHA) with a flow reserve below 2.0, mean stress over mean "
+        "rest flow of its pixels.",
+        "rate-pressure corrected: rest flow x 10,000 / (heart rate x systolic pressure at rest); "
+        "Campisi et al., doi 10.1161/01.cir.98.2.119, Czernin et al., doi 10.1161/01.cir.88.1.62.",
+        "without 1.9-2.1: patients whose global flow reserve is within that range are left out, "
+        "which makes the task easier.",
+        "n_studies: studies counted. First study of each patient, but for the bootstrap of "
+        "patients over all studies. Nothing is given where a class has fewer than 10 patients.",
+    ]
+    project.write(table, "sensitivity", "Sensitivity analyses", *notes)
+    print(table.drop(columns="note").to_string(
+        index=False, float_format="{:.3f}".format, na_rep=""))  # fmt: skip
+
+
+def mfr_labels(cohort: pn.Cohort) -> dict[str, pd.Series | str]:
+    """Impaired flow reserve by other definitions.
+
+    Returns
+    -------
+    Definition -> labels 1.0, 0.0 or NaN (cannot be told), index study_id; or, where the cohort
+    lacks what it needs, a sentence that says why.
+
+    Raises
+    ------
+    ValueError: the mean rest flow of a study is 0.
+    """
+    if cohort.unit != "mL/min/g" or not {"rest", "stress"} <= cohort.maps.keys():
+        why = f"needs rest and stress maps in mL/min/g; there are {', '.join(cohort.maps)}"
+        return dict.fromkeys(("any territory", "rate-pressure corrected", "without 1.9-2.1"), why)
+    mfr, table = cohort.global_mfr(), cohort.clinical
+    if missing := [name for name in (HEART_RATE, SYSTOLIC) if name not in table]:
+        corrected = f"needs clinical columns {HEART_RATE} and {SYSTOLIC}; no {', '.join(missing)}"
+    else:
+        rate, systolic = (pd.to_numeric(table[n], errors="coerce") for n in (HEART_RATE, SYSTOLIC))
+        corrected = _impaired(corrected_mfr(mfr, rate, systolic))
+    return {
+        "any territory": _impaired(territory_mfr(cohort).min(axis=1, skipna=False)),
+        "rate-pressure corrected": corrected,
+        "without 1.9-2.1": outside_grey_zone(cohort, mfr),
+    }
+
+
+def territory_mfr(cohort: pn.Cohort) -> pd.DataFrame:
+    """Flow reserve of each territory: mean stress flow over its pixels / mean rest flow.
+
+    Returns
+    -------
+    Index study_id, columns LAD, RCA, LCx, no unit; NaN where the territory's rest flow is 0. As
+    the global reserve is a mean of these, weighted by rest flow, the lowest is never above it.
+    """
+    segments = pn.anatomy.segment_map(cohort.size)
+    found = {}
+    for name, members in pn.anatomy.TERRITORIES.items():
+        pixels = np.isin(segments, members)
+        stress, rest = (
+            np.array([np.mean(values[pixels], dtype=float) for values in cohort.maps[map_type]])
+            for map_type in ("stress", "rest")
+        )
+        found[name] = np.divide(stress, rest, out=np.full(len(rest), np.nan), where=rest > 0)
+    return pd.DataFrame(found, index=cohort.patients.index)
+
+
+def corrected_mfr(mfr: pd.Series, heart_rate: pd.Series, systolic: pd.Series) -> pd.Series:
+    """Stress flow / (rest flow x 10,000 / rate-pressure product of rest).
+
+    Parameters
+    ----------
+    mfr
+        Stress flow / rest flow, no unit.
+    heart_rate, systolic
+        At rest: beats/min and mmHg. NaN where one is missing or not above 0.
+    """
+    product = heart_rate.where(heart_rate > 0) * systolic.where(systolic > 0)
+    return mfr * product / REFERENCE_RPP
+
+
+def outside_grey_zone(cohort: pn.Cohort, mfr: pd.Series) -> pd.Series:
+    """The cohort's own labels, NaN where the flow reserve is within 1.9-2.1.
+
+    Parameters
+    ----------
+    mfr
+        Of the maps, no unit; a workstation's number in the clinical column `mfr` goes before it.
+    """
+    if "mfr" in cohort.clinical:
+        mfr = pd.to_numeric(cohort.clinical["mfr"], errors="coerce").fillna(mfr)
+    return cohort.traits[MFR].mask(mfr.between(*GREY_ZONE))
+
+
+def _impaired(mfr: pd.Series) -> pd.Series:
+    """1.0 strictly below 2.0, else 0.0; NaN stays NaN."""
+    return (mfr < THRESHOLD).astype(float).where(mfr.notna())
+
+
+def definition_rows(project: Project, test: pn.Cohort, map_type: str) -> list[dict]:
+    """One row a definition; it says why where it cannot be made."""
+    scores = hold_out_scores(project, main_model(project.plan, map_type))[[MFR]]
+    rows = []
+    for name, labels in ({AS_MAIN: test.traits[MFR]} | mfr_labels(test)).items():
+        row = {"map_type": map_type, "trait": MFR, "what": name}
+        if isinstance(labels, str):
+            rows.append(row | {"note": labels})
+            continue
+        found = pn.evaluate(scores, labels.to_frame(MFR), test.patients).iloc[0]
+        n_studies = found["n_pos"] + found["n_neg"]
+        rows.append(row | {"n_studies": n_studies} | numbers_of(found))
+    return rows
+
+
+def numbers_of(found: pd.Series) -> dict:
+    """What a row takes over from `evaluate`."""
+    names = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method", "note")
+    return {name: found[name] for name in names}
+
+
+def interval_rows(project: Project, test: pn.Cohort, map_type: str, trait: str) -> list[dict]:
+    """One trait by four intervals: three of the first studies, one of all."""
+    cell = network_cells(project, test, map_type)[trait]
+    start = cell.row | {"n_studies": len(cell.labels), "note": cell.note}
+    if not cell.is_reportable:
+        return [start | {"what": "first study of each patient"}]
+    first = {
+        "first study of each patient": pn.auroc(cell.labels, cell.scores),
+        "first study, DeLong without logit": pn.auroc(cell.labels, cell.scores, method="delong"),
+        "first study, bootstrap": pn.evaluation.bootstrap_auroc(cell.labels, cell.scores, seed=0),
+    }
+    rows = [start | {"what": what} | ends(interval) for what, interval in first.items()]
+    labels = test.traits[trait].dropna()
+    scores = hold_out_scores(project, main_model(project.plan, map_type))
+    of_all = pn.evaluation.cluster_bootstrap_auroc(
+        labels, scores.loc[labels.index, trait], test.patients[labels.index], seed=0
+    )
+    counts = {"n_pos": int((labels == 1).sum()), "n_neg": int((labels == 0).sum()),
+              "n_studies": len(labels)}  # fmt: skip
+    return [*rows, start | counts | {"what": "all studies, bootstrap of patients"} | ends(of_all)]
+
+
+def ends(interval: pn.evaluation.Interval) -> dict:
+    """An interval as columns."""
+    return {"auroc": interval.value, "ci_low": interval.low, "ci_high": interval.high,
+            "method": interval.method}  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_script(__doc__, develop, report)

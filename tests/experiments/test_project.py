@@ -1,0 +1,272 @@
+"""The plan, the split, what a project is made of, and leaks."""
+
+import dataclasses
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import polarnet as pn
+from leaks import refuse_leaks
+from plan import Plan, load_plan, plan_as_text
+from project import assign_split, open_project
+
+# === The plan ===================================================================================
+
+
+def test_a_plan_survives_its_file(tmp_path):
+    plan = Plan(seeds=(4,), proxies={"sex": ("height",)}, primaries=[("rest", "smoking")])
+    (tmp_path / "study.yaml").write_text(plan_as_text(plan), encoding="utf-8")
+    assert load_plan(tmp_path / "study.yaml") == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sedes: [1]", "unknown setting 'sedes'; did you mean 'seeds'"),
+        ("primaries: [[stress, gender]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, tuned, sex]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, sex, frozen]]", "are not among map_types, modes and traits"),
+        ("primaries: [[stress, sex], [stress, frozen, sex]]", "each primary endpoint once"),
+        ("primaries: [stress]", "is .map type, mode, trait., not 'stress'"),
+        ("seeds: [1, 1]", "each once"),
+        ("shares: [1.5]", "between 0 and 1"),
+        ("folds: 1", "at least 2"),
+        ("full: 1", "true or false"),
+        ("input_size: 50", "multiple of 16"),
+        ("[1]", "must hold lines like"),
+        ("seeds: [", "is no YAML"),
+    ],
+)
+def test_a_wrong_plan_says_what_is_wrong(tmp_path, text, message):
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        load_plan(tmp_path / "plan.yaml")
+
+
+def test_a_primary_without_mode_is_of_the_first_mode():
+    assert Plan().primaries == (("stress", "frozen", "impaired_mfr"), ("stress", "frozen", "sex"))
+    other = Plan(modes=("finetuned", "frozen"), primaries=[["rest", "sex"]])
+    assert other.primaries == (("rest", "finetuned", "sex"),)
+
+
+def test_own_proxies_stand_beside_the_built_in_ones():
+    plan = Plan(proxies={"sex": ("height",)})
+    assert "height" in plan.all_proxies["sex"]
+    assert any("hba1c" in pattern for pattern in plan.all_proxies["diabetes"])
+
+
+def test_the_plan_with_every_setting_states_the_defaults():
+    path = Path(__file__).parents[2] / "experiments" / "configs" / "study.yaml"
+    assert load_plan(path) == Plan()
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(vars(Plan())) - {
+        "weights", "full",
+    }  # fmt: skip
+
+
+# === Opening again ==============================================================================
+
+
+def test_opening_again_gives_the_same_split(project, cohort_folder, plan):
+    again = open_project(cohort_folder, project.folder, plan)
+    assert again.split_digest == project.split_digest
+    assert (project.part.groupby(project.cohort.patients).nunique() == 1).all()
+
+
+def test_another_plan_is_refused_unless_nothing_was_trained_by_it(project, cohort_folder, plan):
+    slip = dataclasses.replace(plan, weights="a/slip.weights.h5", split_seed=8)
+    assert open_project(cohort_folder, project.folder, slip).split_digest != project.split_digest
+    assert load_plan(project.folder / "study.yaml") == slip
+    trained = project.folder / "runs" / "stress-frozen-seed1"
+    trained.mkdir(parents=True)
+    (trained / "environment.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"another plan \(epochs: 50 there, 7 here\)"):
+        open_project(cohort_folder, project.folder, dataclasses.replace(slip, epochs=7))
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens one project folder on a cohort whose parts were changed."""
+    cohort = pn.make_phantom_cohort(60, seed=11, size=16)
+    plan = Plan(weights=None, input_size=32, seeds=(1,), val=0.2, test=0.25)
+
+    def open_on(cohort=cohort, **changes):
+        folder = tmp_path / f"cohort {len(list(tmp_path.iterdir()))}"
+        dataclasses.replace(cohort, **changes).save(folder)
+        return open_project(folder, tmp_path / "study", plan)
+
+    open_on.cohort = cohort
+    return open_on
+
+
+def other_label(cohort):
+    traits = cohort.traits.copy()
+    traits.loc[cohort.patients.index[3], "sex"] = 1 - traits.loc[cohort.patients.index[3], "sex"]
+    return {"traits": traits}
+
+
+def other_pixel(cohort):
+    rest = np.array(cohort.maps["rest"])
+    rest[5, 8, 8] += 0.001
+    return {"maps": {"rest": rest, "stress": np.array(cohort.maps["stress"])}}
+
+
+def other_clinic(cohort):
+    name = cohort.clinical.columns[0]
+    return {"clinical": cohort.clinical.assign(**{name: cohort.clinical[name].to_numpy()[::-1]})}
+
+
+def other_patient(cohort):
+    patients = cohort.patients.copy()
+    patients.iloc[1] = "someone else"
+    return {"patients": patients}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [(other_label, "labels of sex"), (other_pixel, "rest maps"),
+     (other_clinic, "clinical column"), (other_patient, "studies or their patients"),
+     (lambda _: {"tracer": "another"}, "tracer")],
+)  # fmt: skip
+def test_a_project_folder_of_other_data_is_refused(opened, change, named):
+    opened()
+    opened()  # the same data again
+    with pytest.raises(ValueError, match=rf"made from other data: different {named}.*--out"):
+        opened(**change(opened.cohort))
+
+
+def test_a_folder_that_is_of_another_cohort_or_does_not_say_of_which_is_refused(opened):
+    project = opened()
+    with pytest.raises(ValueError, match="of another cohort"):
+        opened(pn.make_phantom_cohort(30, seed=12, size=16))
+    (project.folder / "data.json").unlink()
+    opened()  # nothing was made of it yet
+    (project.folder / "data.json").unlink()
+    (project.folder / "runs").mkdir()
+    with pytest.raises(ValueError, match="does not say which labels and maps"):
+        opened()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace(",train", ",test", 1), "different split"),
+        (lambda text: text.replace(",train", ",trian", 1), "different split"),
+        (lambda text: text + text.splitlines()[3] + "\n", "another cohort"),
+        (lambda text: text.replace("part", "role", 1), "cannot be read"),
+        (lambda text: text[: len(text) // 2].rpartition(",")[0], "cannot be read|another cohort"),
+        (lambda _: "", "cannot be read"),
+    ],
+    ids=["moved", "misspelt", "twice", "renamed", "cut", "empty"],
+)
+def test_an_edited_split_is_refused(opened, change, told):
+    """A study of the training could become a result, or nobody's."""
+    path = opened().folder / "split.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(change(text), encoding="utf-8")
+    with pytest.raises(ValueError, match=told):
+        opened()
+    for same in (text, text.replace(",", ";")):
+        path.write_text(same, encoding="utf-8")
+        opened()
+
+
+def test_a_trait_that_the_cohort_lacks_is_named(cohort_folder, tmp_path, plan):
+    other = dataclasses.replace(plan, traits=(*plan.traits, "gender"))
+    with pytest.raises(ValueError, match=r"No trait gender in .*; it has .*sex"):
+        open_project(cohort_folder, tmp_path / "out", other)
+
+
+# === Splits by date and by site =================================================================
+
+
+def test_a_split_by_date_tests_the_latest_patients(project, plan):
+    whole = project.cohort
+    dates = pd.Series(pd.date_range("2015-01-01", periods=len(whole)), index=whole.patients.index)
+    whole = dataclasses.replace(
+        whole, clinical=whole.clinical.assign(scanned=dates.dt.strftime("%Y-%m-%d"))
+    )
+    part = assign_split(whole, dataclasses.replace(plan, split_by="scanned")).clinical["split"]
+    first = dates.groupby(whole.patients).min()
+    testing = set(whole.patients[part == "test"])
+    assert len(testing) == round(plan.test * whole.patients.nunique())
+    assert first[list(testing)].min() > first[~first.index.isin(testing)].max()
+
+
+def test_a_split_by_site_tests_that_site(project, plan):
+    whole = project.cohort
+    sites = np.where(whole.patients.str[-1] == "7", "Nord", "Süd")
+    whole = dataclasses.replace(whole, clinical=whole.clinical.assign(site=sites))
+    by_site = dataclasses.replace(plan, split_by="site", test_site="Nord")
+    part = assign_split(whole, by_site).clinical["split"]
+    assert set(whole.clinical.loc[part == "test", "site"]) == {"Nord"}
+    assert set(whole.clinical.loc[part != "test", "site"]) == {"Süd"}
+    for change, told in (("test_site", "No study has 'West'"), ("split_by", "No column 'West'")):
+        with pytest.raises(ValueError, match=told):
+            assign_split(whole, dataclasses.replace(by_site, **{change: "West"}))
+
+
+# === Leaks ======================================================================================
+
+
+def save_and_open(cohort, tmp_path, plan):
+    cohort.save(tmp_path / "changed")
+    return open_project(tmp_path / "changed", tmp_path / "out", plan)
+
+
+def test_a_study_twice_under_two_patients_is_refused(project, tmp_path, plan):
+    """The copy has a hair more flow, so that not a pixel is the same."""
+    whole = project.cohort
+    a, b = (int(np.flatnonzero(project.part == part)[0]) for part in ("train", "test"))
+    maps = {m: np.array(whole.maps[m][:]) for m in ("rest", "stress")}
+    for stack in maps.values():
+        stack[b] = 1.01 * stack[a]
+    clinical = whole.clinical.assign(split=project.part)
+    twin = dataclasses.replace(whole, maps=maps, clinical=clinical)
+    with pytest.raises(ValueError, match=f"{whole.patients.index[a]}.* all but the same"):
+        save_and_open(twin, tmp_path, plan)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_twin_among_20_000_studies_is_found_in_little_memory():
+    """All pairs at once are 20,000 x 20,000 numbers, 3,200 MB."""
+    n, rng = 20_000, np.random.default_rng(0)
+    maps = rng.uniform(1, 3, (n, 8, 8)).astype(np.float32) * pn.anatomy.disc_mask(8)
+    maps[17_003] = 1.01 * maps[41]
+    index = pd.Index([f"S{k}" for k in range(n)], name="study_id")
+    many = pn.Cohort(
+        maps={"stress": maps}, traits=pd.DataFrame({"sex": rng.integers(0, 2, n) * 1.0}, index),
+        patients=pd.Series([f"P{k}" for k in range(n)], index), unit="mL/min/g",
+        clinical=pd.DataFrame(index=index), truth=pd.DataFrame(index=index),
+    )  # fmt: skip
+    part = pd.Series(np.repeat(["train", "val", "test"], (14_000, 2_500, 3_500)), index)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="maps of S41 and S17003 are all but the same"):
+        refuse_leaks(many, part, Plan(traits=("sex",), primaries=(), map_types=("stress",)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+
+
+def test_a_column_that_is_the_label_is_refused_unless_named_a_proxy(project, tmp_path, plan):
+    whole = project.cohort
+    noise = np.random.default_rng(0).normal(0, 0.1, len(whole))
+    leaky = dataclasses.replace(
+        whole, clinical=whole.clinical.assign(marker=whole.traits["smoking"] + noise)
+    )
+    with pytest.raises(ValueError, match=r"'marker' alone tells smoking.*proxies"):
+        save_and_open(leaky, tmp_path, plan)
+    named = dataclasses.replace(plan, proxies={"smoking": ("marker",)})
+    assert open_project(tmp_path / "changed", tmp_path / "out", named)
+
+
+def test_a_mark_burned_into_the_maps_is_refused(project, tmp_path, plan):
+    whole = project.cohort
+    maps = {m: np.array(whole.maps[m][:]) for m in ("rest", "stress")}
+    maps["stress"][whole.traits["diabetes"].to_numpy() == 1, 20, 9] = 9.0
+    marked = dataclasses.replace(whole, maps=maps)
+    with pytest.raises(ValueError, match="row 20, column 9 of stress maps alone tells diabetes"):
+        save_and_open(marked, tmp_path, plan)

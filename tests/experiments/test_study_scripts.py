@@ -1,0 +1,535 @@
+"""Tables of the project, by made-up scores: nothing is trained here."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import baselines
+import calibration
+import cohort_table
+import decisions
+import encoding_ablation
+import external
+import failures
+import learning_curve
+import main_results
+import nested_cross_validation as nested
+import polarnet as pn
+import run
+import sample_size
+import sensitivity
+import single_task
+import subgroups
+import truth
+from holdout import Cell, first_labels, freeze, frozen_decisions, read_hold_out
+from networks import hold_out_scores, main_model, share_of, single_task_models
+from plan import Plan
+from project import Project
+
+NAN = np.nan
+SIZE = 32
+SEGMENTS = pn.anatomy.segment_map(SIZE)
+
+
+def cohort_of(stress, clinical=None, patients=None, unit="mL/min/g", **traits):
+    """Studies S0, S1, ... whose rest flow is 1 (or 50 percent) all over."""
+    n = len(stress)
+    index = pd.Index([f"S{k}" for k in range(n)], name="study_id")
+    disc = (SEGMENTS > 0).astype(np.float32)
+    rest = np.stack([disc * (1 if unit == "mL/min/g" else 50)] * n)
+    # Two patients do not share a map.
+    own = np.float32(1e-4) * np.arange(n, dtype=np.float32)[:, None, None] * disc
+    return pn.Cohort(
+        maps={"rest": rest + own, "stress": np.stack(stress).astype(np.float32) + own},
+        traits=pd.DataFrame(traits, index=index),
+        patients=pd.Series(patients or [f"P{k}" for k in range(n)], index=index),
+        clinical=pd.DataFrame(clinical or {}, index=index),
+        truth=pd.DataFrame(index=index),
+        unit=unit,
+    )
+
+
+def flow(level, **by_territory):
+    """Stress map of one level, other levels in the territories named."""
+    values = np.where(SEGMENTS > 0, float(level), 0)
+    for name, other in by_territory.items():
+        values[np.isin(SEGMENTS, pn.anatomy.TERRITORIES[name])] = other
+    return values
+
+
+def cell_of(n_pos, n_neg, scores, **changes):
+    index = pd.Index([f"S{k}" for k in range(n_pos + n_neg)])
+    labels = pd.Series([1.0] * n_pos + [0.0] * n_neg, index=index)
+    whole = {
+        "map_type": "stress", "trait": "sex", "labels": labels,
+        "scores": pd.Series(scores, index=index, dtype=float), "is_circular": False,
+        "recalibration": None, "thresholds": {"youden": 0.5, "sensitive": 0.3},
+    }  # fmt: skip
+    return Cell(**(whole | changes))
+
+
+# === Cohort table ===============================================================================
+
+
+def test_a_standardised_difference_is_austin_s():
+    """By hand. Shares 1/2 and 1/4: 0.25 / sqrt((0.25 + 0.1875) / 2) = 0.534522. Means 4 and 2,
+    variances 4 and 1: 2 / sqrt(2.5) = 1.264911."""
+    smd = cohort_table.standardised_difference
+    shares = pd.Series([1, 0, 1, 0.0]), pd.Series([1, 0, 0, 0, NAN])
+    assert smd(*shares) == pytest.approx(0.534522, abs=1e-6)
+    numbers = pd.Series([2, 4, 6.0]), pd.Series([1, NAN, 2, 3])
+    assert smd(*numbers) == pytest.approx(1.264911, abs=1e-6)
+    assert smd(*numbers[::-1]) == pytest.approx(-1.264911, abs=1e-6)
+    assert np.isnan(smd(pd.Series([1.0]), numbers[1]))
+    assert np.isnan(smd(pd.Series([5.0, 5]), pd.Series([5.0, 5])))
+
+
+def test_the_cohort_table_counts_what_is_missing_and_only_first_studies(project):
+    values = cohort_table.patient_values(project.cohort, ("sex",))
+    assert len(values) == project.cohort.patients.nunique() < len(project.cohort)
+    train = pd.DataFrame({"sex": [1, 1, 0, NAN], "age": [50, 60, 70, 80.0]})
+    parts = {"train": train, "val": train, "test": train.assign(sex=NAN)}
+    rows = cohort_table.cohort_table(parts).set_index("variable")
+    assert rows.loc["sex, n (%)", "train"] == "2 (66.7)"
+    assert rows.loc["age, mean (SD)", "val"] == "65.0 (12.9)"
+    assert rows.loc["sex, n (%)", ["missing_train", "missing_test"]].tolist() == [1, 4]
+    assert rows.loc["sex, n (%)", "test"] == "not recorded"
+    assert rows.loc["patients", "test"] == "4"
+
+
+def test_patients_without_a_label_are_set_against_those_with_one():
+    values = pd.DataFrame(
+        {"smoking": [1, 0, NAN, NAN], "sex": [1, 0, 1, 0], "age": [40, 50, 70, 80.0]}
+    )
+    table = cohort_table.missing_labels(values, ("sex", "smoking"))
+    assert table["trait"].unique().tolist() == ["smoking"]
+    age = table.set_index("variable").loc["age"]
+    assert age[["n_labelled", "n_unlabelled", "mean_labelled", "mean_unlabelled"]].tolist() == [
+        2, 2, 45, 75,
+    ]  # fmt: skip
+    assert age["smd"] == pytest.approx(30 / np.sqrt(50))
+
+
+# === Main results, baselines, ablations =========================================================
+
+
+def test_the_main_results_have_one_family_of_primaries():
+    """By hand: Holm over .02 and .03 gives .04 .04; Benjamini-Hochberg over .01 and .5, .02 .5. The
+    circular cell is in neither."""
+    table = pd.DataFrame({
+        "map_type": ["stress", "stress", "stress", "stress", "reserve"],
+        "trait": ["sex", "smoking", "sex", "smoking", "impaired_mfr"],
+        "series": ["frozen", "frozen", "fine-tuned", "fine-tuned", "frozen"],
+        "p_value": [0.02, 0.01, 0.03, 0.5, 0.0001], "is_circular": [False] * 4 + [True],
+    })  # fmt: skip
+    primaries = [("stress", "frozen", "sex"), ("stress", "finetuned", "sex"),
+                 ("reserve", "frozen", "impaired_mfr")]  # fmt: skip
+    adjusted = main_results.adjusted(table, primaries)
+    assert adjusted["p_adjusted"].tolist() == pytest.approx(
+        [0.04, 0.02, 0.04, 0.5, np.nan], nan_ok=True
+    )
+    assert adjusted["family"].str[:7].tolist()[:4] == ["primary", "seconda", "primary", "seconda"]
+
+
+def test_a_circular_cell_counts_in_no_mean(project, plan, write_model):
+    model = main_model(plan, "reserve")
+    singles = [m for m in single_task_models(plan) if m.name.startswith("reserve-frozen-only")]
+    for made in (model, *singles):
+        write_model(project, made)
+    freeze(project, [])
+    test = read_hold_out(project, "a test")
+    single = single_task.single_scores(project, model, hold_out_scores)
+    assert list(single) == list(plan.traits)
+    cells = single_task.cells_of(project, model, single, test)
+    of_mfr = cells.set_index("trait").loc["impaired_mfr"]
+    assert of_mfr["is_circular"]
+    assert of_mfr["difference"] == pytest.approx(of_mfr["auroc_multi"] - of_mfr["auroc_single"])
+    row = single_task.mean_row(cells, hold_out_scores(project, model), single, test).iloc[0]
+    counted = cells[(cells["trait"] != "impaired_mfr") & cells["auroc_multi"].notna()]
+    assert row["note"].startswith(f"traits: {len(counted)}, ")
+    assert row["auroc_multi"] == pytest.approx(counted["auroc_multi"].mean())
+    assert row["difference"] == pytest.approx(counted["difference"].mean())
+
+
+def test_proxies_that_a_cohort_has_are_named(plan):
+    cohort = pn.make_phantom_cohort(40, seed=3, size=16)
+    cohort.clinical["hba1c"] = np.linspace(5, 9, len(cohort))
+    found = baselines.proxies_of(cohort, plan)
+    assert found["diabetes"] == ["hba1c"]
+    assert found["hypertension"] == ["sbp_rest", "sbp_stress"]
+    assert "smoking" not in found
+
+
+@pytest.mark.parametrize(
+    ("area", "is_circular", "said"),
+    [(0.98, True, " reaches 0.98"), (0.979, True, "does NOT reach"), (0.99, False, "No circular")],
+)
+def test_the_ceiling_is_said_of_the_circular_cell_alone(area, is_circular, said):
+    table = pd.DataFrame({"map_type": ["reserve"], "trait": ["impaired_mfr"], "n_pos": [30],
+                          "n_neg": [70], "encoding": ["absolute"], "auroc": [area],
+                          "is_circular": [is_circular]})  # fmt: skip
+    line = encoding_ablation.ceiling_line(table)
+    assert said in line
+    assert ("30 with, 70 without" in line) == is_circular
+
+
+# === Learning curve and nested cross-validation =================================================
+
+
+def test_a_baseline_on_a_share_sees_the_patients_that_the_network_saw(project, monkeypatch):
+    seen, again = [], []
+
+    def fit(train, others, **settings):
+        seen.append((settings["map_type"], settings["seed"], set(train.patients)))
+        value = settings["seed"] / 10
+        if settings["chosen"]:
+            again.append(settings["chosen"]["17 segments"]["sex"])
+            assert again[-1] == value
+        (table,) = (pd.DataFrame({"sex": value}, index=c.patients.index) for c in others)
+        table.attrs["chosen"] = {"sex": value}
+        return {"17 segments": [table]}
+
+    monkeypatch.setattr(pn.evaluation, "baseline_scores", fit)
+    found = learning_curve.fit_on_shares(project)
+    assert list(found) == [f"{m}: 17 segments, 50%, seed {s}"
+                           for m in ("stress", "reserve") for s in (1, 2)]  # fmt: skip
+    for _, seed, patients in seen:
+        assert patients == set(share_of(project.train, 0.5, seed=seed).patients)
+    freeze(project, [], found)
+    learning_curve._score_missing(project, "test", read_hold_out(project, "a test"))
+    (model,) = [m for m in learning_curve.curve_models(project.plan) if m.name.startswith("stress-")
+                and m.share == 0.5]  # fmt: skip
+    first, second = learning_curve.segment_scores(project, model, "test")
+    assert (first["sex"].unique(), second["sex"].unique()) == (0.1, 0.2)
+    assert set(first.index) == set(project.part.index[project.part == "test"])
+    learning_curve.fit_on_shares(project)
+    assert len(seen) == 8  # twice 2 maps x 2 seeds, and nothing again
+    assert len(again) == 4  # the test studies are scored with the penalties that were chosen
+
+
+def test_nested_folds_never_touch_the_hold_out_and_hold_everyone_out_once(project, monkeypatch):
+    held = []
+
+    def train_and_score(project, map_type, train, val, held_out, folder):
+        groups = [set(cohort.patients) for cohort in (train, val, held_out)]
+        assert sum(map(len, groups)) == len(set.union(*groups)) == n_patients
+        held.append(held_out.patients.index)
+        folder.mkdir(parents=True, exist_ok=True)
+        value = int(folder.name.removeprefix("network")) / 10
+        table = pd.DataFrame({"sex": value}, index=held_out.patients.index)
+        table.to_csv(folder / nested.SCORES, index_label="study_id")
+
+    def fit(train, others, **settings):
+        return {"17 segments": [pd.DataFrame({"sex": 0.5}, index=others[0].patients.index)]}
+
+    known = project.part.index[project.part != "test"]
+    n_patients = project.cohort.patients[known].nunique()
+    monkeypatch.setattr(nested, "train_and_score", train_and_score)
+    monkeypatch.setattr(pn.evaluation, "baseline_scores", fit)
+    nested.train_nested(project, ["stress"])
+    assert len(held) == 3 * 3
+    scores = nested.nested_scores(project, "stress")
+    assert sorted(scores.index) == sorted(known)
+    np.testing.assert_allclose(scores["network", "sex"], 0.2)  # mean of 0.1, 0.2, 0.3
+    assert set(scores["fold", ""]) == {1, 2, 3}
+
+
+# === Another site ===============================================================================
+
+
+def test_a_patient_of_the_project_is_no_external_patient(project, cohort_folder):
+    same = replace(project, plan=replace(project.plan, external=str(cohort_folder)))
+    with pytest.raises(ValueError, match=r"Patients of the project are in .* too"):
+        external.open_external(same)
+
+
+def test_a_phantom_gets_a_second_site_once_and_patients_get_none(project, monkeypatch):
+    monkeypatch.setitem(external.PHANTOM_SITE, "n_patients", 12)
+    made = external.open_external(project)
+    assert made.tracer == "Rb-82"
+    assert made.size == project.cohort.size
+    when = (project.folder / "external" / "stress.npy").stat().st_mtime_ns
+    assert len(external.open_external(project)) == len(made)
+    assert (project.folder / "external" / "stress.npy").stat().st_mtime_ns == when
+    object.__setattr__(project.cohort, "software", "a workstation")
+    assert external.open_external(project) is None
+
+
+def test_thresholds_are_the_frozen_ones_and_a_refit_is_judged_on_others(
+    project, plan, write_model, random_scores
+):
+    model = main_model(plan, "stress")
+    write_model(project, model)
+    site = pn.make_phantom_cohort(200, seed=5, size=32)
+    with pytest.raises(KeyError, match="not in"):
+        external.score_external(project, [model], site)
+    freeze(project, [model])
+    folder = project.folder / "external_scores"
+    external.score_external(project, [], site)  # notes which maps are scored
+    for network in model.networks:
+        scores = random_scores(site, plan.traits, seed=network.config.seed)
+        scores.to_csv(folder / f"{network.name}.csv", index_label="study_id")
+    external.score_external(project, [model], site)  # all there: nothing is loaded
+    table = external.threshold_table(project, model, site).set_index(["trait", "chosen_by"])
+    decided = frozen_decisions(project, model.name)
+    found = external.external_scores(project, model)
+    for (trait, name), row in table.iterrows():
+        assert row["threshold"] == decided[trait]["thresholds"][name]
+        labels = first_labels(site, trait)
+        called = found.loc[labels.index, trait] >= row["threshold"]
+        assert row["tp"] == (called & (labels == 1)).sum()
+        assert row["fp"] == (called & (labels == 0)).sum()
+    sex = external.model_table(project, model, site).query("trait == 'sex'")
+    sex = sex.set_index("recalibration")
+    counts = sex["n_pos"] + sex["n_neg"]
+    assert counts["none"] == counts["frozen"] == site.patients.nunique()
+    assert abs(2 * counts["refitted on half"] - counts["none"]) <= 2
+    # Fitted and judged on the same patients, it would be 0 exactly.
+    assert abs(sex.loc["refitted on half", "intercept"]) > 1e-3
+    with pytest.raises(ValueError, match=r"different studies or their patients.* Delete"):
+        external.score_external(project, [model], site.select(np.arange(100)))
+
+
+# === Other definitions of impaired MFR ==========================================================
+
+
+def test_one_territory_below_two_impairs_though_the_global_reserve_does_not():
+    """Rest 1 everywhere: the reserve of a territory is its stress flow."""
+    cohort = cohort_of([flow(3, LCx=1.5), flow(3), flow(1.9)], impaired_mfr=[0.0, 0.0, 1.0])
+    assert cohort.global_mfr()["S0"] > 2
+    assert sensitivity.territory_mfr(cohort).loc["S0"].to_dict() == pytest.approx(
+        {"LAD": 3, "RCA": 3, "LCx": 1.5}
+    )
+    assert sensitivity.mfr_labels(cohort)["any territory"].tolist() == [1, 0, 1]
+
+
+def test_the_global_reserve_lies_between_those_of_the_territories(phantom):
+    of_territories = sensitivity.territory_mfr(phantom)
+    assert (of_territories.min(axis=1) <= phantom.global_mfr() + 1e-9).all()
+    assert (of_territories.max(axis=1) >= phantom.global_mfr() - 1e-9).all()
+
+
+def test_rest_flow_is_normalised_to_a_product_of_ten_thousand():
+    """By hand: 60 x 120 = 7,200, so rest flow grows by 10,000 / 7,200 and 2.5 becomes 1.8;
+    at 100 x 150 = 15,000 it shrinks, and 1.6 becomes 2.4.
+    """
+    mfr = pd.Series([2.5, 1.6, 2.5, 2.5])
+    rate, systolic = pd.Series([60, 100, 0, 60.0]), pd.Series([120, 150, 120, np.nan])
+    found = sensitivity.corrected_mfr(mfr, rate, systolic)
+    assert found[:2].tolist() == pytest.approx([1.8, 2.4])
+    assert found[2:].isna().all()
+
+
+def test_correction_needs_heart_rate_and_pressure():
+    stress = [flow(2.5), flow(1.6), flow(2.5)]
+    clinic = {"hr_rest": [60, 100, np.nan], "sbp_rest": [120, 150, 120]}
+    whole = cohort_of(stress, clinic, impaired_mfr=[0.0, 1.0, 0.0])
+    found = sensitivity.mfr_labels(whole)["rate-pressure corrected"]
+    assert found[:2].tolist() == [1, 0]
+    assert np.isnan(found.iloc[2])
+    without = cohort_of(stress, {"hr_rest": [60, 100, 70]}, impaired_mfr=[0.0, 1.0, 0.0])
+    assert "no sbp_rest" in sensitivity.mfr_labels(without)["rate-pressure corrected"]
+
+
+def test_grey_zone_includes_its_ends_and_takes_the_workstations_number_first():
+    clinic = {"mfr": [1.9, 2.1, 1.89, 2.11, np.nan, np.nan]}
+    labels = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    cohort = cohort_of([flow(2.0)] * 4 + [flow(2.05), flow(3)], clinic, impaired_mfr=labels)
+    found = sensitivity.mfr_labels(cohort)["without 1.9-2.1"]
+    assert found.isna().tolist() == [True, True, False, False, True, False]
+    assert found.dropna().tolist() == [1, 0, 0]
+
+
+def test_relative_counts_say_why_there_is_no_other_definition():
+    found = sensitivity.mfr_labels(cohort_of([flow(60)], unit="percent", sex=[1.0]))
+    assert all("mL/min/g" in why for why in found.values())
+    assert len(found) == 3
+
+
+# === Closer looks at the frozen networks ========================================================
+
+
+def test_thresholds_table_counts_at_the_frozen_thresholds():
+    """At 0.5: 6 of 10 with the trait, 2 of 10 without; at 0.3: 10 and 5. Small cells are empty."""
+    scores = [0.5] * 6 + [0.3] * 4 + [0.6] * 2 + [0.4] * 3 + [0.1] * 5
+    table = decisions.thresholds_table([cell_of(10, 10, scores)]).set_index("point")
+    assert table.loc["youden", ["tp", "fp", "fn", "tn"]].tolist() == [6, 2, 4, 8]
+    assert table.loc["sensitive", ["tp", "fp", "fn", "tn"]].tolist() == [10, 5, 0, 5]
+    assert table.loc["youden", "sensitivity"].startswith("0.60 [")
+    small = decisions.thresholds_table([cell_of(9, 11, scores)])
+    assert small["tp"].isna().all()
+    assert small["note"].str.contains("suppressed: 9 positives").all()
+
+
+def test_calibration_has_a_row_before_and_one_after():
+    """Half of those at 0.5 are positive: as good as the prevalence. A line that makes every
+    probability 1/3 misses by 1/9 and 4/9, so Brier 5/18, and 1 - (5/18) / (1/4) = -1/9.
+    """
+    line = pn.evaluation.Recalibration(intercept=-math.log(2), slope=0.0)
+    cells = [cell_of(10, 10, [0.5] * 20, recalibration=line), cell_of(10, 10, [0.5] * 20)]
+    table = calibration.calibration_table(cells)
+    assert table["probabilities"].tolist() == ["as predicted", "recalibrated"] * 2
+    assert table["brier"].tolist()[:3] == pytest.approx([1 / 4, 5 / 18, 1 / 4])
+    assert table["scaled_brier"].tolist()[:2] == pytest.approx([0, -1 / 9])
+    assert table["intercept"].tolist()[:2] == pytest.approx([0, math.log(2)])
+    assert np.isnan(table["brier"][3])
+    assert table["note"][3].endswith("no recalibration could be fitted")
+
+
+def test_surest_errors_come_first_and_bear_no_id():
+    scores = [0.9, 0.49, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.95, 0.05]
+    cell = cell_of(7, 3, scores)
+    found = failures.surest_errors(cell, pd.Series("", index=cell.labels.index))
+    by_error = {name: part["probability"].tolist() for name, part in found.groupby("error")}
+    assert by_error == {"false positive": [0.95, 0.5], "false negative": [0.1, 0.2, 0.3, 0.4]}
+    assert found.groupby("error")["n_errors"].first().to_dict() == {
+        "false positive": 2, "false negative": 6,
+    }  # fmt: skip
+    assert not {"study_id", "patient_id"} & set(found.columns)
+
+
+def test_what_was_planted_is_said_in_words():
+    assert failures.planted({"lad": 0, "rca": 0.1, "lcx": 0, "scar": 0.9}) == "no defect"
+    told = failures.planted({
+        "lad": 0.4, "rca": 0.2, "lcx": 0.0, "scar": 0.6, "small_ventricle": -1.5, "uneven": 1,
+        "motion_rest": 0.2, "misregistration_stress": 0.0,
+    })  # fmt: skip
+    assert told == (
+        "LAD -40 %, RCA -20 %, fixed part 60 %, large ventricle, uneven stress flow, motion"
+    )
+
+
+def test_expected_widths_come_from_validation():
+    """Hanley-McNeil 1982 at 0.80 with 60 and 140 patients: half-width 0.073. Validation has 30 and
+    90 of its 150 patients, so 200 test patients are expected to hold 40 and 120.
+    """
+    of_val = pd.Series({"n_pos": 30, "n_neg": 90, "auroc": 0.80})
+    train = pd.Series([1.0, 0.0, 1.0])
+    row = sample_size.planned_row(of_val, train, n_test=200, n_val=150)
+    half = pn.evaluation.auroc_half_width(0.80, 40, 120)
+    assert row["expected_width"] == pytest.approx(2 * half)
+    assert (row["n_train"], row["events_train"], row["val_prevalence"]) == (3, 2, 0.25)
+    same = sample_size.planned_row(of_val.replace({30: 60, 90: 140}), train, n_test=9, n_val=9)
+    assert same["expected_width"] / 2 == pytest.approx(0.073, abs=5e-4)
+    chance = sample_size.planned_row(of_val.replace({0.80: 0.49}), train, n_test=9, n_val=9)
+    assert np.isnan(chance["expected_width"])
+    assert chance["why"]
+
+
+def test_widths_of_the_paper_stand_beside_ours():
+    """Abstract: 0.87-0.98, 0.73-0.88, 0.58-0.85."""
+    cells = [("reserve", "impaired_mfr"), ("stress", "sex"), ("rest", "smoking"), ("rest", "sex")]
+    widths = [
+        sample_size.measured_row(cell_of(1, 1, [0, 1], map_type=m, trait=t))["published_width"]
+        for m, t in cells
+    ]
+    assert widths == pytest.approx([0.11, 0.15, 0.27, np.nan], nan_ok=True)
+
+
+def test_groups_are_those_of_the_who_and_sex_is_adjusted_for_age_alone():
+    clinic = {"bmi": [24.9, 25, 29.9, 30.0], "age": [50, 60, 70, 80], "site": ["x", "x", "y", None]}
+    cohort = cohort_of([flow(k + 1) for k in range(4)], clinic, sex=[1.0, 0.0, 0.0, np.nan])
+    groups = subgroups.known_groups(cohort)
+    assert groups["BMI (kg/m2)"].tolist() == [
+        "below 25", "25 to below 30", "25 to below 30", "30 or above",
+    ]  # fmt: skip
+    assert groups["sex"].tolist()[:3] == ["female", "male", "male"]
+    assert "site" in groups
+    assert "known CAD" not in groups
+    assert list(subgroups.covariates_of(cohort, "sex")) == ["age"]
+    assert list(subgroups.covariates_of(cohort, "diabetes")) == ["age", "sex"]
+
+
+def test_sex_is_never_stratified_by_sex():
+    index = [f"S{k}" for k in range(24)]
+    groups = {
+        "sex": pd.Series(["female"] * 12 + ["male"] * 12, index=index),
+        "site": pd.Series(["x"] * 24, index=index),
+    }
+    scores = np.linspace(0.9, 0.1, 24)
+    variables = {
+        trait: [t["variable"][0] for t in subgroups.group_tables(cell, groups)]
+        for trait in ("sex", "diabetes")
+        for cell in [cell_of(12, 12, scores, trait=trait)]
+    }
+    assert variables == {"sex": ["site"], "diabetes": ["sex", "site"]}
+
+
+def test_a_definition_that_cannot_be_made_says_why(project, plan, write_model, monkeypatch):
+    """The networks score sex; here they stand for impaired MFR."""
+    write_model(project, main_model(plan, "stress"))
+    monkeypatch.setattr(sensitivity, "MFR", "sex")
+    test = project.studies("test")
+    bare = replace(test, clinical=test.clinical.iloc[:, :0])
+    rows = sensitivity.definition_rows(project, bare, "stress")
+    reasons = {row["what"]: row["note"] for row in rows}
+    assert "needs clinical columns hr_rest and sbp_rest" in reasons["rate-pressure corrected"]
+
+
+# === The ceiling of a phantom ===================================================================
+
+
+def test_distance_is_reader_minus_ceiling(monkeypatch):
+    """By hand: of the network's 100 pairs 10 are right and 90 tie, (10 + 45) / 100; of the
+    ceiling's 144 one is wrong, 143 / 144.
+    """
+    cell = cell_of(10, 10, [0.5] * 19 + [0.4])
+    many = cell_of(12, 12, [*range(24, 13, -1), 12, 13, *range(11, 0, -1)])
+    known = {"sex": ("a reader", many.labels, many.scores)}
+    for name, value in (("network_cells", {"sex": cell}), ("baseline_cells", {"sex": cell}),
+                        ("comparator", "pattern"), ("load_ceiling", known)):  # fmt: skip
+        monkeypatch.setattr(truth, name, lambda *names, value=value: value)
+    table = truth.truth_table(None, None, "stress").set_index("series")
+    assert table.loc[truth.CEILING, "auroc"] == pytest.approx(143 / 144)
+    assert table.loc["network", "auroc"] == pytest.approx(0.55)
+    assert table.loc["network", "difference"] == pytest.approx(0.55 - 143 / 144)
+    assert table.index[table["is_comparator"]].tolist() == ["pattern"]
+
+
+def test_patients_have_no_table_of_the_truth(project, capsys):
+    object.__setattr__(project.cohort, "software", "a workstation")
+    truth.develop(project)
+    truth.report(project)
+    assert capsys.readouterr().out == truth.NO_TRUTH + "\n"
+    assert not (project.folder / "results").exists()
+    assert not (project.folder / "truth").exists()
+
+
+def test_ceiling_is_made_once_from_patients_of_its_own(phantom, tmp_path, monkeypatch):
+    monkeypatch.setattr(truth, "READERS", ("global mean", "17 segments"))
+    plan = Plan(traits=("sex",), map_types=("stress",), weights=None, truth_patients=60,
+                primaries=())  # fmt: skip
+    project = Project(tmp_path, plan, phantom, pd.Series("test", index=phantom.patients.index))
+    truth.make_ceiling(project)
+    reader, labels, scores = truth.load_ceiling(project, "stress")["sex"]
+    assert reader in truth.READERS
+    assert labels.index.equals(scores.index)
+    assert all(name.startswith(f"S{truth.TESTING_SEED}-") for name in labels.index)
+    assert len(labels) <= 60  # first studies only
+    assert scores.between(0, 1).all()
+    before = (tmp_path / "truth" / "labels.csv").stat().st_mtime_ns
+    truth.make_ceiling(project)
+    assert (tmp_path / "truth" / "labels.csv").stat().st_mtime_ns == before
+    own = pn.make_phantom_cohort(20, seed=truth.TESTING_SEED, size=16)
+    with pytest.raises(ValueError, match="kept for the ceiling"):
+        truth.make_ceiling(replace(project, folder=tmp_path / "other", cohort=own))
+
+
+# === The whole project ==========================================================================
+
+
+def test_everything_is_developed_before_the_first_read_of_the_hold_out(monkeypatch, project):
+    steps = []
+    for name in run.SCRIPTS:
+        module = __import__(name)
+        for step in ("develop", "report"):
+            monkeypatch.setattr(module, step, lambda _, told=(step, name): steps.append(told))
+    run.develop(project)
+    run.report(project)
+    assert [step for step, _ in steps] == ["develop"] * len(run.SCRIPTS) + ["report"] * len(
+        run.SCRIPTS
+    )
+    assert (project.folder / "checklist.html").is_file()
