@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -148,21 +148,21 @@ def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None
 
 def read_finetuning(folder: Path) -> str:
     """What became of a run's fine-tuning; empty where there was none, or nobody noted it."""
-    path = folder / ENVIRONMENT_FILE
-    found = read_json(path).get("finetuning") if path.is_file() else None
+    found = _environment(folder).get("finetuning")
     return found if found in (KEPT, NOT_KEPT, NO_SHARE) else ""
 
 
 def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
-    """How much each head trusts the trunk beside the bullseye, in words, and what became of
-    fine-tuning.
-    """
+    """How much each head trusts the trunk beside the bullseye, and what became of fine-tuning."""
     told = [
         f"{trait} {share:g}" + ("" if share else " (bullseye alone)")
         for trait, share in heads["share"].items()
     ]
     tuned = f"; fine-tuning: {finetuning}" if finetuning else ""
     return f"share of the trunk: {', '.join(told)}{tuned}"
+
+
+# === Digests: what a run was made of, and whether its files are still those ===
 
 
 def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
@@ -247,14 +247,10 @@ def is_of(
 ) -> bool:
     """Whether a run folder was made from these studies, labels and maps.
 
-    Parameters
-    ----------
-    pixels
-        Of `pixel_digests`, of these studies and map types or more.
-    test
-        Compared where the run was tested.
+    `pixels` are the `pixel_digests` of these studies and map types, or of more; a test cohort is
+    compared where the run was tested.
     """
-    kept = read_json(folder / ENVIRONMENT_FILE).get("data", {})
+    kept = _environment(folder).get("data")
     kept = kept if isinstance(kept, dict) else {}
     parts = {"train": train, "val": val} | ({"test": test} if test and "test" in kept else {})
     of_run = pixels[list(config.map_types)]
@@ -271,12 +267,12 @@ def studies_digest(cohort: Cohort) -> str:
 
 def file_digests(folder: Path) -> dict[str, str]:
     """sha256 of the files of a run that decide its scores."""
-    found = {}
-    for name in DIGESTED:
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    files = {name: folder / name for name in DIGESTED}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if path.is_file()
+    }
 
 
 def check_files(folder: Path) -> None:
@@ -286,15 +282,23 @@ def check_files(folder: Path) -> None:
     ------
     ValueError: a file was changed, exchanged or removed, or the digests are damaged.
     """
-    path = folder / ENVIRONMENT_FILE
-    kept = read_json(path).get("files", {}) if path.is_file() else {}
+    kept = _environment(folder).get("files", {})
     if not isinstance(kept, dict):
-        raise ValueError(f"{path} is damaged. Copy the run folder again.")
+        raise ValueError(f"{folder / ENVIRONMENT_FILE} is damaged. Copy the run folder again.")
     if odd := differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
             "Copy the whole run folder again."
         )
+
+
+def _environment(folder: Path) -> dict[str, Any]:
+    """What the training noted; nothing for a run of an earlier version."""
+    path = folder / ENVIRONMENT_FILE
+    return read_json(path) if path.is_file() else {}
+
+
+# === Patients, without any id ===
 
 
 def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFrame]]) -> None:

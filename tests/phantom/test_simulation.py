@@ -9,7 +9,7 @@ import pytest
 import polarnet as pn
 from polarnet.phantom import patients, physiology, simulation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 VESSELS = ["lad", "rca", "lcx"]
 DROPS = [f"drop_{k}" for k in range(1, 18)]
 ARTEFACTS = ["misregistration_rest", "motion_rest", "misregistration_stress", "motion_stress"]
