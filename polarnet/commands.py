@@ -19,7 +19,7 @@ from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import RECOVERED, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config, load_run_config
 from polarnet.files import check_vacant, new_file, write_csv
-from polarnet.suitability import check_prediction, check_test, check_training
+from polarnet.suitability import check_prediction, check_training
 
 SHOWN: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")
 """Columns of a printed table of AUROCs."""
@@ -145,8 +145,7 @@ def train(arguments: argparse.Namespace) -> None:
     with notes():
         cohort = read_cohort(arguments.cohort, verify=True).with_traits(config.traits)
     parts = split_by_patient(cohort, config.val, config.test, seed=config.seed)
-    check_training(*parts[:2], config)
-    check_test(*parts, config)
+    check_training(*parts[:2], config, parts[2])
     check_vacant(arguments.out)
     load_tensorflow()
 

@@ -27,7 +27,7 @@ from polarnet.rundata import (
     pixel_digests,
     read_patients,
 )
-from polarnet.suitability import check_test, check_training
+from polarnet.suitability import check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
 
@@ -88,8 +88,7 @@ def run_experiment(
     from polarnet.report.style import plain_text
 
     train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
-    check_training(train, val, config)
-    check_test(train, val, test, config)
+    check_training(train, val, config, test)
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
         note_test(folder, test, config.traits, config.map_types)
@@ -237,8 +236,7 @@ def run_grid(
         group = list(same)
         train, val, test = group[0].parts(studies)
         for run in group:
-            check_training(train, val, run.config)
-            check_test(train, val, test, run.config)
+            check_training(train, val, run.config, test)
     out.mkdir(parents=True, exist_ok=True)
     traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
     map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))

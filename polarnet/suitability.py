@@ -40,8 +40,10 @@ def check_trait_names(traits: Sequence[str]) -> None:
         raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
 
 
-def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None:
-    """Raise for everything that would spoil a training.
+def check_training(
+    train: Cohort, val: Cohort, config: ExperimentConfig, test: Cohort | None = None
+) -> None:
+    """Raise for everything that would spoil a training, or the test that follows it.
 
     Raises
     ------
@@ -80,6 +82,13 @@ def check_training(train: Cohort, val: Cohort, config: ExperimentConfig) -> None
         raise ValueError("Training and validation cohort differ in unit, map size or map type.")
     if shared := sorted(set(train.patients) & set(val.patients)):
         raise ValueError(f"Patients in training and validation: {listing(shared)}.")
+    if test is None:
+        return
+    if shared := sorted(set(test.patients) & (set(train.patients) | set(val.patients))):
+        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
+    if lacking := [trait for trait in config.traits if trait not in test.traits]:
+        raise ValueError(f"The test cohort has no trait {listing(lacking)}.")
+    check_prediction(replace(config, unit=train.unit, map_size=train.size), test)
 
 
 def _beside(trait: str, cohort: Cohort) -> str:
@@ -122,21 +131,6 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
             f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
             f"these are {cohort.size} x {cohort.size}. Export them in that size."
         )
-
-
-def check_test(train: Cohort, val: Cohort, test: Cohort, config: ExperimentConfig) -> None:
-    """Raise where a test cohort does not fit, before a training is spent on it.
-
-    Raises
-    ------
-    ValueError: it shares patients with the others, lacks a trait or the map type, or has another
-        unit or map size.
-    """
-    if shared := sorted(set(test.patients) & (set(train.patients) | set(val.patients))):
-        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
-    if lacking := [trait for trait in config.traits if trait not in test.traits]:
-        raise ValueError(f"The test cohort has no trait {listing(lacking)}.")
-    check_prediction(replace(config, unit=train.unit, map_size=train.size), test)
 
 
 def difference(config: ExperimentConfig, cohort: Cohort) -> str:

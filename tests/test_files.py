@@ -32,10 +32,15 @@ def test_what_is_there_is_never_overwritten_and_half_a_file_is_none(tmp_path):
     (tmp_path / "precious.txt").write_text("keep")
     with pytest.raises(FileExistsError, match="not empty"), new_folder(tmp_path):
         pass
-    for make in (new_file, new_folder):
-        with pytest.raises(KeyboardInterrupt), make(tmp_path / "new") as partial:
+
+    def stop(make):
+        with make(tmp_path / "new") as partial:
             (partial / "x" if partial.is_dir() else partial).write_text("half")
             raise KeyboardInterrupt
+
+    for make in (new_file, new_folder):
+        with pytest.raises(KeyboardInterrupt):
+            stop(make)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 

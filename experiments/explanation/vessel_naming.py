@@ -63,9 +63,7 @@ def main() -> None:
     train, val, _ = pn.split_by_patient(
         phantom(arguments.n_train, TRAIN_SEED), val=0.15, test=0.01, seed=1
     )
-    test = phantom(arguments.n_test, TEST_SEED)
-    is_first = ~test.patients.duplicated().to_numpy()
-    test = test.select(np.flatnonzero(is_first))
+    test = phantom(arguments.n_test, TEST_SEED).first_studies()
     depth = diseased_vessels(test.truth)
     diseased = test.select(np.flatnonzero((depth > 0).any(axis=1)))
     named = comparators(train, val, diseased, settings("frozen", arguments.weights), out)

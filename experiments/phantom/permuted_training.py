@@ -70,7 +70,7 @@ def permuted(cohort: pn.Cohort, seed: int) -> pn.Cohort:
     """The cohort with the labels of other patients; the studies of a patient share them."""
     patients = np.array(sorted(set(cohort.patients)))
     other = pd.Series(np.random.default_rng(seed).permutation(patients), index=patients)
-    first = cohort.traits[~cohort.patients.duplicated().to_numpy()]
+    first = cohort.first_studies().traits
     of_patient = first.set_axis(cohort.patients[first.index])
     labels = of_patient.loc[other[cohort.patients]].set_axis(cohort.traits.index)
     return replace(cohort, traits=labels)

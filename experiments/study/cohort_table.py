@@ -54,9 +54,9 @@ def report(project: Project) -> None:
 
 def patient_values(cohort: pn.Cohort, traits) -> pd.DataFrame:
     """Traits and numeric clinical columns of every patient's first study."""
-    clinical = cohort.clinical.select_dtypes(["number", "bool"]).astype(float)
-    values = pd.concat([cohort.traits[list(traits)], clinical], axis=1)
-    return values[~cohort.patients.duplicated().to_numpy()]
+    first = cohort.first_studies()
+    clinical = first.clinical.select_dtypes(["number", "bool"]).astype(float)
+    return pd.concat([first.traits[list(traits)], clinical], axis=1)
 
 
 def cohort_table(parts) -> pd.DataFrame:

@@ -75,19 +75,8 @@ class Canvas:
 
 
 @lru_cache(maxsize=8)
-def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
-    """Shapes for maps of `size` x `size` pixels.
-
-    Parameters
-    ----------
-    size
-        Rows (and columns) of a map.
-    tracer
-        A key of `physiology.LATERAL_FACTOR`.
-    septal_reserve
-        1: stress / rest of the septal segments as in the Ottawa maps, whose septum has the higher
-        reserve; -1: the inverse; 0: their shares of flow are the same at rest and stress.
-    """
+def make_canvas(size: int, tracer: str) -> Canvas:
+    """Shapes for maps of `size` x `size` pixels; `tracer` is one of `physiology.LATERAL_FACTOR`."""
     margin = -(-size // 8)
     wide = size + 2 * margin
     centre = (np.arange(wide) + 0.5 - wide / 2) / (size / 2)
@@ -109,17 +98,15 @@ def make_canvas(size: int, tracer: str, septal_reserve: float) -> Canvas:
         basal=loss * np.clip((radius - start) / (1 - start), 0, 1),
         blur=_gaussian_rows(size, wide, margin, known.BLUR_WIDTH * size / 2),
     )
-    for map_type, values in _segment_values(tracer, septal_reserve).items():
+    for map_type, values in _segment_values(tracer).items():
         mean_map = _template(map_type, values, canvas)
         canvas.templates[map_type] = _before_blur(mean_map, canvas)
     return canvas
 
 
-def _segment_values(tracer: str, septal_reserve: float) -> dict[str, np.ndarray]:
+def _segment_values(tracer: str) -> dict[str, np.ndarray]:
     """Wanted means of the 17 segments at rest and stress, relative to one another."""
     rest, stress = np.array(known.REST_PATTERN), np.array(known.STRESS_PATTERN)
-    septum = np.array([2, 3, 8, 9, 14]) - 1
-    stress[septum] = rest[septum] * (stress[septum] / rest[septum]) ** septal_reserve
     lateral = np.ones(17)
     lateral[np.array([5, 6, 11, 12, 16]) - 1] = known.LATERAL_FACTOR[tracer]
     return {"rest": rest * lateral, "stress": stress * lateral}

@@ -52,7 +52,6 @@ def make_phantom_cohort(
     size: int = 64,
     out: str | Path | None = None,
     tracer: str = "N-13 ammonia",
-    septal_reserve: float = 1.0,
     sex_in_pattern: bool = True,
     scale: float = 1.0,
     noise_only: bool = False,
@@ -75,8 +74,6 @@ def make_phantom_cohort(
         Folder to write the cohort to, block by block in little memory; the maps then stay there.
     tracer
         "N-13 ammonia" or "Rb-82": how the lateral wall looks. Stated by the cohort.
-    septal_reserve
-        1: the septum has the higher reserve (Ottawa Rb-82 maps); -1: the lower; 0: neither.
     sex_in_pattern
         Whether women's smaller ventricles show in the pattern, beside their level of flow.
     scale
@@ -96,8 +93,8 @@ def make_phantom_cohort(
 
     Raises
     ------
-    ValueError: `n_patients` or `size` is too small, `scale` or `septal_reserve` is out of range,
-        `seed` is no whole number, or `tracer` is none of the two.
+    ValueError: `n_patients` or `size` is too small, `scale` is out of range, `seed` is no
+        whole number, or `tracer` is none of the two.
     FileExistsError: `out` exists and is not empty.
 
     >>> cohort = make_phantom_cohort(20, seed=1, size=32)
@@ -112,9 +109,7 @@ def make_phantom_cohort(
         raise ValueError(f"seed must be a whole number from 0 on, got {seed}.")
     if not 0.5 <= scale <= 2:
         raise ValueError(f"scale must lie between 0.5 and 2, got {scale}.")
-    if not -1 <= septal_reserve <= 1:
-        raise ValueError(f"septal_reserve must lie between -1 and 1, got {septal_reserve}.")
-    canvas = make_canvas(size, tracer, septal_reserve)
+    canvas = make_canvas(size, tracer)
 
     def blocks() -> Iterator[Cohort]:
         n_before = 0
