@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from polarnet.readers.clinic.coding import apply_column_map
-from polarnet.readers.clinic.columns import ColumnMap
+from polarnet.readers.coding import apply_column_map
+from polarnet.readers.columnmap import ColumnMap
 
 
 def table_of(text):

@@ -30,7 +30,7 @@ import pytest
 import polarnet as pn
 from polarnet.config import resolve_config
 from polarnet.grid import run_experiment
-from polarnet.readers.clinic.columnfile import load_column_map
+from polarnet.readers.columnmap import load_column_map
 from polarnet.readers.tables import read_sheet
 
 mpl.use("Agg")

@@ -5,9 +5,7 @@ import pandas as pd
 import pytest
 from clinic_tables import mapped, refusal
 
-from polarnet.readers.clinic.coding import describe_codings
-from polarnet.readers.clinic.columnfile import load_column_map
-from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
+from polarnet.readers.columnmap import ColumnMap, TraitCoding, load_column_map
 
 CLINIC = """\
 Untersuchung;PatNr;Geschlecht;HbA1c;Raucher;Alter;Global MFR;Tracer;CABG;Gruppe;Befund
@@ -168,7 +166,6 @@ def test_a_table_is_translated_as_the_map_says(load):
     nan = np.nan
     expected = pd.DataFrame(
         {
-            "patient_id": ["1", "1", "2", "3"],
             "sex": [1, 1, 0, nan],
             "diabetes": [1, 0, nan, nan],
             "smoking": [1, 0, 0, nan],
@@ -185,24 +182,21 @@ def test_a_table_is_translated_as_the_map_says(load):
     )
     assert result.traits == ["sex", "diabetes", "smoking"]
     assert result.table["mfr"].dtype == result.table["sex"].dtype == np.float64
-    assert result.excluded.to_dict() == {
-        "U1": "", "U2": "prior bypass", "U3": "prior bypass", "U4": "",
-    }  # fmt: skip
+    assert result.patients == {"U1": "1", "U2": "1", "U3": "2", "U4": "3"}
+    assert result.excluded == {"U2": "prior bypass", "U3": "prior bypass"}
     assert result.refused == []
-    assert repr(result) == "MappedTable(4 studies, 2 of them excluded, 0 rows refused)"
-
-
-def _kept(found):
-    return found.table[(found.excluded == "").to_numpy()]
+    assert repr(result) == "Clinical(4 studies, 2 of them excluded, 0 rows refused)"
 
 
 def test_what_one_and_zero_mean_is_told_with_counts_of_what_is_kept(load):
     """U2 and U3 are excluded; U1 and U4 are left."""
     columns = load(MAP)
-    assert describe_codings(_kept(mapped(CLINIC, columns=columns)), columns) == [
-        "sex: 1 coded 1 mean Geschlecht = w, F; 0 coded 0 mean m, M; 1 not recorded",
-        "diabetes: 1 coded 1 mean HbA1c >= 48; 0 coded 0 mean < 48; 1 not recorded",
-        "smoking: 1 coded 1 mean Raucher = ja; 0 coded 0 mean nein, ex; 1 not recorded",
+    assert mapped(CLINIC, columns=columns).described(["U1", "U4"])[:3] == [
+        "sex: 1 coded 1 (female) mean Geschlecht = w, F; 0 coded 0 mean m, M; 1 not recorded",
+        "diabetes: 1 coded 1 (diagnosis or treatment) mean HbA1c >= 48; 0 coded 0 mean < 48; "
+        "1 not recorded",
+        "smoking: 1 coded 1 (current smoker) mean Raucher = ja; 0 coded 0 mean nein, ex; "
+        "1 not recorded",
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.config import resolve_config
-from polarnet.readers.clinic.columnfile import load_column_map
+from polarnet.readers.columnmap import load_column_map
 from polarnet.readers.profiles import load_profile
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from polarnet.readers.clinic.clinical import read_clinical, suggest_columns
+from polarnet.readers.clinicaltable import read_clinical, suggest_columns
 
 
 @pytest.fixture

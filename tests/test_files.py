@@ -16,7 +16,7 @@ from polarnet.files import (
     write_json,
     yaml_text,
 )
-from polarnet.readers.clinic.columnfile import load_column_map
+from polarnet.readers.columnmap import load_column_map
 
 
 def _read(tmp_path, content, encoding="utf-8", **keywords):

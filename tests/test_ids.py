@@ -8,7 +8,7 @@ import pytest
 
 import polarnet as pn
 from polarnet.ids import normal_id
-from polarnet.readers.clinic.clinical import read_clinical
+from polarnet.readers.clinicaltable import read_clinical
 from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.identity import Pseudonyms
 from polarnet.readers.reading import list_files

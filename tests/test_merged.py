@@ -4,7 +4,7 @@ import openpyxl
 import pytest
 
 from polarnet.readers import workbooks
-from polarnet.readers.clinic.clinical import read_clinical, suggest_columns
+from polarnet.readers.clinicaltable import read_clinical, suggest_columns
 from polarnet.readers.tables import read_sheet
 
 BODY = [[f"S{k}", f"P{k}", k % 2, (k + 1) % 2, 50 + k, 25 + k] for k in range(1, 5)]

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from clinic_tables import mapped, refusal
 
-from polarnet.readers.clinic.clinical import read_clinical
-from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
-from polarnet.readers.clinic.oddities import odd_numbers, told_of_numbers
+from polarnet.readers.clinicaltable import read_clinical
+from polarnet.readers.columnmap import ColumnMap, TraitCoding
+from polarnet.readers.oddities import odd_numbers, told_of_numbers
 
 
 def told_of(tmp_path, text, columns=None):

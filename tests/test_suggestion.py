@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 from clinic_tables import refusal, table_of
 
-from polarnet.readers.clinic.coding import apply_column_map
-from polarnet.readers.clinic.columns import TraitCoding
-from polarnet.readers.clinic.suggestion import suggest_column_map
+from polarnet.readers.coding import apply_column_map
+from polarnet.readers.columnmap import TraitCoding
+from polarnet.readers.suggestion import suggest_column_map
 
 
 def test_a_table_without_doubt_gives_a_map_that_can_be_used_as_it_is(load):

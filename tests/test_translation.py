@@ -1,9 +1,9 @@
 import pytest
 from clinic_tables import mapped, refusal, table_of
 
-from polarnet.readers.clinic.coding import apply_column_map
-from polarnet.readers.clinic.columns import ColumnMap, TraitCoding
-from polarnet.readers.clinic.suggestion import suggest_column_map
+from polarnet.readers.coding import apply_column_map
+from polarnet.readers.columnmap import ColumnMap, TraitCoding
+from polarnet.readers.suggestion import suggest_column_map
 
 
 def test_values_that_the_map_does_not_explain_are_told_per_column():

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pandas as pd
 
 from polarnet.cohort import RECOVERED
-from polarnet.readers.clinic.clinical import Clinical
-from polarnet.readers.clinic.columns import PROVENANCE
+from polarnet.readers.coding import Clinical
+from polarnet.readers.columnmap import PROVENANCE
 from polarnet.readers.exportedmap import READ, REFUSED, WARNED, ExportedMap, Verdict
 from polarnet.readers.profiles import Profile
 from polarnet.readers.reading import Read

@@ -21,8 +21,8 @@ from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
 from polarnet.ids import listing
 from polarnet.readers.account import of_cohort, summary
-from polarnet.readers.clinic.clinical import impaired_mfr
-from polarnet.readers.clinic.columns import PROVENANCE
+from polarnet.readers.clinicaltable import impaired_mfr
+from polarnet.readers.columnmap import PROVENANCE
 from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled

@@ -10,8 +10,9 @@ import pandas as pd
 
 from polarnet.ids import listing
 from polarnet.readers.account import account, mixtures, provenance, refusals
-from polarnet.readers.clinic.clinical import Clinical, read_clinical, without_table
-from polarnet.readers.clinic.columns import ColumnMap
+from polarnet.readers.clinicaltable import read_clinical, without_table
+from polarnet.readers.coding import Clinical
+from polarnet.readers.columnmap import ColumnMap
 from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import Verdict
 from polarnet.readers.geometry import RASTER

@@ -1,8 +1,12 @@
 """Any table file as rows of text: text, XLSX, SPSS or Stata."""
 
+import codecs
+import csv
 import json
+import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -12,11 +16,8 @@ import pandas as pd
 from polarnet.readers import sheets
 from polarnet.readers.apart import read_apart
 from polarnet.readers.sheets import Sheet, sheet_of_rows
-from polarnet.readers.textfiles import read_text
+from polarnet.readers.words import is_number
 from polarnet.readers.workbooks import damaged, import_library, read_workbook
-
-SECONDS: Final = 60.0
-"""Longest time for a file of SPSS or Stata (our choice): five million cells take half of it."""
 
 
 def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
@@ -48,7 +49,7 @@ def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
             f"{path.name}: tables are read from {', '.join(_READERS)}. "
             "Open it in the program that wrote it and save it as .xlsx or .csv."
         )
-    is_text = _READERS[kind] is read_text
+    is_text = _READERS[kind] is _read_text
     limit = sheets.MAX_TEXT_BYTES if is_text else sheets.MAX_WORKBOOK_BYTES
     size = path.stat().st_size
     if size > limit:
@@ -68,6 +69,163 @@ def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
     return sheet
 
 
+# === Text ===
+
+_BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+"""Characters that no table in a text file has."""
+
+_PADDING: Final = "\0\x1a"
+"""What old programs put after the end of a text: NUL, and the Ctrl-Z of DOS."""
+
+_SEPARATORS: Final = "\t;|"
+"""What separates columns, beside the comma, which may also be a decimal one."""
+
+_SAMPLE: Final = 64 * 1024
+"""Bytes or characters at the beginning of a file by which it is judged."""
+
+
+def _read_text(path: Path) -> Sheet:
+    """Cells of a text file; separator and encoding are found."""
+    encoding, sample, is_padded = _decoded(path)
+    delimiter, n_skipped = _delimiter(path.name, sample)
+    split = _spaced_rows if delimiter == " " else _delimited_rows
+    with path.open(encoding=encoding, newline="") as file:
+        lines = (line.rstrip(_PADDING) for line in file) if is_padded else file
+        rows = split(path.name, lines, delimiter)
+        return sheet_of_rows(path.name, (row for row in rows if row[0] > n_skipped), delimiter)
+
+
+def _decoded(path: Path) -> tuple[str, str, bool]:
+    """Encoding of the whole file, its first lines, and whether its end is padded."""
+    data = path.read_bytes()
+    for encoding in _encodings(data[:_SAMPLE]):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        n_characters = len(text)
+        text = text.rstrip(_PADDING)
+        if _BINARY.search(text):
+            break
+        sample = text[:_SAMPLE]
+        if len(sample) < len(text):
+            # A line that is cut has fewer separators than it should have.
+            sample = sample[: max(sample.rfind("\n"), sample.rfind("\r"))]
+        return encoding, sample, len(text) < n_characters
+    raise ValueError(
+        f"{path.name} is not a text file. Save the table as CSV in UTF-8, and workbooks as .xlsx."
+    )
+
+
+def _encodings(start: bytes) -> list[str]:
+    """Encodings to try, by the byte order mark, or where the zeros of UTF-16 stand."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    even, odd = start[::2], start[1::2]
+    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if len(high) > 1 and high.count(0) > 0.8 * len(high) and low.count(0) < 0.1 * len(low):
+            return [encoding]
+    return ["utf-8-sig"] if start.startswith(codecs.BOM_UTF8) else ["utf-8", "cp1252"]
+
+
+def _delimiter(name: str, sample: str) -> tuple[str, int]:
+    """What separates columns, and how many lines at the top say so and nothing else."""
+    if stated := re.match(r'"?sep=([,;|\t])"?[\r\n]', sample):
+        return stated[1], 1
+    # Line ends of any system; never the rarer ones of Unicode, which occur inside cells.
+    unquoted = re.sub(r'"[^"]*"', '""', sample)
+    lines = [line for line in re.split(r"[\r\n]+", unquoted) if line.strip()][:50]
+    shares = {s: _consistency([line.count(s) for line in lines]) for s in f"{_SEPARATORS},"}
+    for delimiter in _SEPARATORS:
+        if shares[delimiter] and _commas_are_decimal(lines, delimiter):
+            return delimiter, 0
+    best = max(shares, key=lambda delimiter: shares[delimiter])
+    tokens = [line.split() for line in lines]
+    is_numeric = all(is_number(token) for row in tokens[1:] for token in row)
+    is_spaced = _consistency([len(row) - 1 for row in tokens])
+    if is_numeric and is_spaced and _commas_are_decimal(lines, None):
+        return " ", 0
+    if best == "," and shares[","] and _is_one_column(name, tokens):
+        return "", 0
+    if shares[best]:
+        return best, 0
+    return (" " if is_spaced >= 0.9 else ""), 0
+
+
+def _consistency(counts: Sequence[int]) -> float:
+    """Share of lines with the usual number of separators; 0 if most lines have none."""
+    present = [n for n in counts if n > 0]
+    if not present or len(present) < len(counts) / 2:
+        return 0.0
+    return Counter(present).most_common(1)[0][1] / len(counts)
+
+
+def _commas_are_decimal(lines: Sequence[str], delimiter: str | None) -> bool:
+    """True if every comma left by this separator is one in a number."""
+    return all(
+        is_number(cell.strip()) for line in lines for cell in line.split(delimiter) if "," in cell
+    )
+
+
+def _is_one_column(name: str, tokens: Sequence[Sequence[str]]) -> bool:
+    """True for a heading above numbers with decimal comma, which look like two columns."""
+    pairs = [len(row) == 1 and re.fullmatch(r"-?\d+,\d+", row[0]) is not None for row in tokens]
+    if not all(pairs[1:]):
+        return False
+    if pairs[0]:
+        raise ValueError(
+            f"{name}: lines such as 2,54 may be two columns, or one with a decimal comma. Save it "
+            "with semicolons between the columns, or with a heading in the first line."
+        )
+    return len(tokens) > 1 and "," not in "".join(tokens[0])
+
+
+def _delimited_rows(
+    name: str, file: Iterable[str], delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Cells between separators; a line end within quotation marks belongs to its cell."""
+    # A text file with a single column has no tabs.
+    separator = delimiter or "\t"
+
+    def lines() -> Iterator[str]:
+        # Before the split, which makes a list of all cells of a line, however long.
+        n_cells = 0
+        for number, line in enumerate(file, start=1):
+            n_columns = line.count(separator) + 1
+            n_cells += n_columns
+            sheets.check_table(name, number, n_columns, n_cells)
+            yield line
+
+    rows = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
+    number = 1
+    try:
+        for row in rows:
+            yield number, row
+            number = rows.line_num + 1
+    except csv.Error:
+        raise ValueError(
+            f"{name} line {number}: quotation marks do not pair up. Put one at either end of the "
+            "cell, and write one within a cell twice."
+        ) from None
+
+
+def _spaced_rows(name: str, file: Iterable[str], _: str) -> Iterator[tuple[int, list[str]]]:
+    """Cells between runs of spaces."""
+    n_cells = 0
+    for number, line in enumerate(file, start=1):
+        # One more than allowed, at most: the rest of a hostile line is never split.
+        row = line.split(None, sheets.MAX_COLUMNS)
+        n_cells += len(row)
+        sheets.check_table(name, number, len(row), n_cells)
+        yield number, row
+
+
+# === SPSS and Stata ===
+
+SECONDS: Final = 60.0
+"""Longest time for a file of SPSS or Stata (our choice): five million cells take half of it."""
+
+
 def _read_spss(path: Path) -> Sheet:
     import_library("pyreadstat", path, "spss")
     return _read_frame(_spss_as_json, path)
@@ -75,14 +233,6 @@ def _read_spss(path: Path) -> Sheet:
 
 def _read_stata(path: Path) -> Sheet:
     return _read_frame(_stata_as_json, path)
-
-
-_READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
-    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".asc"), read_text),
-    ".xlsx": read_workbook,
-    ".sav": _read_spss,
-    ".dta": _read_stata,
-}
 
 
 def _read_frame(function: Callable[[Path], bytes], path: Path) -> Sheet:
@@ -153,3 +303,11 @@ def _as_json(name: str, frame: pd.DataFrame) -> bytes:
     rows = zip(*columns, strict=True) if columns else ()
     sheet = sheet_of_rows(name, enumerate([tuple(map(str, frame.columns)), *rows], start=1))
     return json.dumps(vars(sheet)).encode()
+
+
+_READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".asc"), _read_text),
+    ".xlsx": read_workbook,
+    ".sav": _read_spss,
+    ".dta": _read_stata,
+}

@@ -1,4 +1,4 @@
-"""Do the numbers of a column look right? What is told of each, and what is odd about it."""
+"""What is told of the numbers of a column, and what is odd about them."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +9,7 @@ import pandas as pd
 
 from polarnet.ids import listing
 from polarnet.readers.identity import header_words
+from polarnet.readers.words import entry, section
 
 _CODES: Final = frozenset(
     (-1, 7, 8, 9, 77, 88, 97, 98, 99, 777, 888, 998, 999, 7777, 8888, 9999, 99999)
@@ -18,27 +19,13 @@ _CODES: Final = frozenset(
 _RARE: Final = 0.2
 """Up to this share of negative numbers in a column, they are odd (our choice)."""
 
-_LIMITS: Final = (
-    (r"\b(age|alter|leeftijd|edad)\b", ((1, 110),)),
-    (r"\b(bmi|imc)\b|body mass", ((10, 80),)),
-    (r"\b(lv|rv)? ?ef\b|\b(lv|rv)ef\b|ejection fraction", ((5, 95), (0.05, 0.95))),
-    (r"\b(body)?weight\b|\bgewicht\b|\bpoids\b", ((25, 300),)),
-    (r"\bheight\b|\bgrosse\b|\btaille\b", ((100, 230), (1, 2.3))),
-    (r"\bbsa\b|body surface", ((0.8, 3.5),)),
-    (r"\bhr\b|heart rate|\bpulse?\b|herzfrequenz", ((25, 250),)),
-    (r"\bsbp\b|systol\w*", ((50, 300),)),
-    (r"\bdbp\b|diastol\w*", ((20, 200),)),
-    (r"\bhb ?a1c\b", ((20, 200), (3, 20))),
-    (r"\be?gfr\b", ((1, 250),)),
-    (r"\bcrea\w*|\bkreatinin\w*", ((15, 2000), (0.1, 20))),
-    (r"\b(ldl|hdl|chol\w*|triglycerides?)\b", ((5, 2000), (0.1, 30))),
-    (r"\bh(ae?mo|b|g)+globin\b|\bh[bg]b?\b", ((3, 25), (30, 250))),
-    (r"\b(mfr|cfr|mpr)\b", ((0.3, 8),)),
-)  # fmt: skip
-"""Words in a heading, and between what its values lie in an adult, by unit (our choice)."""
+_LIMITS: Final = {
+    pattern: [tuple(map(float, limits.split("-"))) for limits in choices]
+    for pattern, choices in section("usual values").items()
+}
+"""Pattern of a heading -> between what its values lie in an adult, by unit."""
 
-_MAY_BE_ANY: Final = r"delta|change|diff\w*|differenz|score|log|reserve"
-"""Words beside them that make it another number."""
+_ANY_VALUE: Final = entry("any value")[0]
 
 
 def is_far(value: float, others: Collection[float]) -> bool:
@@ -77,36 +64,33 @@ def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, 
     values
         Line of the file -> number.
     """
-    odd = {}
-    if limits := _limits(names, values.values()):
-        odd = {k: v for k, v in values.items() if not limits[0] <= v <= limits[1]}
+    limits = _limits(names, values.values()) or (-np.inf, np.inf)
     usual = [v for v in values.values() if v not in _CODES and v >= 0]
-    codes = {k: v for k, v in values.items() if v in _CODES and is_far(v, usual)}
-    negative = {k: v for k, v in values.items() if v < 0}
-    few = negative if len(negative) <= _RARE * len(values) else {}
-    return dict(sorted((odd | codes | few | _thousandths(values)).items()))
+    has_few_negative = sum(v < 0 for v in values.values()) <= _RARE * len(values)
+    thousandths = _thousandths(values)
+    return {
+        line: v
+        for line, v in sorted(values.items())
+        if not limits[0] <= v <= limits[1]
+        or (v in _CODES and is_far(v, usual))
+        or (v < 0 and has_few_negative)
+        or line in thousandths
+    }
 
 
-def _thousandths(values: Mapping[int, float]) -> dict[int, float]:
-    """Numbers such as 1.234 beside whole ones of three figures: their point may mark thousands."""
+def _thousandths(values: Mapping[int, float]) -> Collection[int]:
+    """Lines of numbers such as 1.234 beside whole ones of three figures: 1234 may be meant."""
     whole = [v for v in values.values() if v == round(v)]
     others = {k: v for k, v in values.items() if v != round(v)}
-    are_many = len(whole) > len(others) and np.median(whole) >= 100
-    if not are_many:
-        return {}
+    if len(whole) <= len(others) or np.median(whole) < 100:
+        return ()
     are_few = all(1 <= v < min(whole) and np.isclose(v, round(v, 3)) for v in others.values())
-    return others if are_few else {}
+    return others.keys() if are_few else ()
 
 
 def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -> str:
-    """One line of a column of numbers.
-
-    Parameters
-    ----------
-    values
-        Index: line of the file; NaN where nothing is recorded.
-    """
-    known = {int(line): float(v) for line, v in values.items() if not np.isnan(v)}
+    """One line of a column of numbers; `values` by line of the file, NaN for not recorded."""
+    known = {int(line): float(v) for line, v in values.dropna().items()}
     if not known:
         return f"{name}: nothing recorded in {n_studies} studies"
     low, high = min(known.values()), max(known.values())
@@ -114,22 +98,20 @@ def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -
         f"{name}: {len(known)} recorded, {low:g} to {high:g}, median "
         f"{np.median(list(known.values())):g}; {n_studies - len(known)} not recorded"
     )
-    if not (odd := odd_numbers([name, column], known)):
-        return told
     lines: dict[float, list[int]] = {}
-    for line, value in odd.items():
+    for line, value in odd_numbers([name, column], known).items():
         lines.setdefault(value, []).append(line)
-    shown = [f"{value:g} (line {listing(some)})" for value, some in sorted(lines.items())]
-    return f"{told}. Odd, is that right: {listing(shown)}"
+    odd = [f"{value:g} (line {listing(some)})" for value, some in sorted(lines.items())]
+    return f"{told}. Odd, is that right: {listing(odd)}" if odd else told
 
 
-def _limits(names: Sequence[str], values: Collection[float]) -> tuple[float, float] | None:
+def _limits(names: Sequence[str], values: Collection[float]) -> tuple[float, ...] | None:
     """Between what the values of a column of this name lie; of several units, the likeliest."""
     for name in names:
         words = header_words(name)
-        if re.search(rf"\b({_MAY_BE_ANY})\b", words):
+        if re.search(_ANY_VALUE, words):
             return None
-        for pattern, choices in _LIMITS:
+        for pattern, choices in _LIMITS.items():
             if re.search(pattern, words):
                 return max(choices, key=lambda c: sum(c[0] <= v <= c[1] for v in values))
     return None

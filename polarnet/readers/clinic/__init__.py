@@ -1,1 +1,0 @@
-"""The clinic's table in the words of a cohort."""
