@@ -171,13 +171,13 @@ def _studies(
             "does not say in which one column the study is: call it study_id, or name it in the "
             "column map"
         )
-    cells = (cell for row in rows for place, cell in enumerate(row) if place in taken)
-    decimal_comma = has_decimal_comma(cells, sheet.delimiter)
+    flows = (cell for row in rows for place, cell in enumerate(row) if place in taken)
+    decimal_comma = has_decimal_comma(flows, sheet.delimiter)
     note = _joined(assumed, _unused_columns(head, headings, taken))
     places = range(len(head))
     numeric = {p for p in places if _has_numbers(row[p] for row in rows if p < len(row))}
     beside = numeric - taken - {study, phase}
-    texts = {*places} - numeric - {study, phase}
+    others = {*places} - numeric - {study, phase}
     last = max(numeric | taken)
     if not sheet.delimiter:
         _check_names(head, headings, rows, taken)
@@ -203,7 +203,7 @@ def _studies(
             elif odd := uneven(sheet, 0, place):
                 problem = odd
             elif not sheet.delimiter and (
-                len(short_row) <= last or _is_out_of_place(short_row, beside, texts)
+                len(short_row) <= last or _is_out_of_place(short_row, beside, others)
             ):
                 problem = _SHIFTED
             problem = f"row {sheet.row_numbers[place]}: {problem}" if problem else ""

@@ -139,7 +139,8 @@ def sheet_of_rows(
     ValueError: the rows are too many or too long, or hold nothing.
     """
     rows: list[list[str]] = []
-    row_numbers, widths, formulas = [], [], []
+    row_numbers, widths = [], []
+    formulas: list[str] = []
     n_formulas = n_cells = n_characters = 0
     for number, values in numbered:
         # Whatever a row holds, a reader that goes on for ever ends here.
