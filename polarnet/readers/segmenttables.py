@@ -162,9 +162,9 @@ def _studies(
         if all(named) and len(set(named)) == len(named):
             assumed, phase = _check_numbered(head, headings, columns[""]), 0
         # One row that says its parameter, as Medviso Segment writes it.
-        beside = {name for place, name in enumerate(words) if place not in taken}
+        more = {name for place, name in enumerate(words) if place not in taken}
         known = {"parameter", "start slice", "end slice"}
-        is_one = len(rows) == 1 and {"parameter"} <= beside <= known
+        is_one = len(rows) == 1 and {"parameter"} <= more <= known
         phase = words.index("parameter") if is_one else phase
     if study is None and phase != 0:
         raise ValueError(
