@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import current_process
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
+
+T = TypeVar("T")
 
 SECONDS: Final = 10.0
 """Longest processor time for one file (our choice)."""
@@ -43,7 +45,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float = SECONDS) -> bytes:
+def read_apart(function: Callable[..., T], *arguments: Any, seconds: float = SECONDS) -> T:
     """The result of a function that is called with these arguments in another process.
 
     Damaged and hostile files can end a process without an error that could be caught, make it wait
@@ -52,7 +54,7 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
     Parameters
     ----------
     function
-        At the top of a module; its result is bytes.
+        At the top of a module.
     seconds
         Of processor time, after which the process is ended.
 
@@ -67,7 +69,7 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
         for is_last in (False, True):
             try:
                 future = _running().submit(_within_limits, function, arguments, seconds)
-                content, problem = future.result(_WAITING * seconds)
+                result, problem = future.result(_WAITING * seconds)
                 break
             except BrokenProcessPool as error:
                 _end()
@@ -81,9 +83,9 @@ def read_apart(function: Callable[..., bytes], *arguments: Any, seconds: float =
             except BaseException:
                 _end()
                 raise
-    if problem:
+    if problem is not None:
         raise ValueError(problem)
-    return content
+    return result
 
 
 def _running() -> "ProcessPoolExecutor":
@@ -125,20 +127,20 @@ def _prepare() -> None:
 
 
 def _within_limits(
-    function: Callable[..., bytes], arguments: tuple[Any, ...], seconds: float
-) -> tuple[bytes, str]:
+    function: Callable[..., T], arguments: tuple[Any, ...], seconds: float
+) -> tuple[T, None] | tuple[None, str]:
     """The result of a function, and why there is none."""
     if _HAS_TIMER:
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        return b"" + function(*arguments), ""
+        return function(*arguments), None
     except ValueError as error:
-        return b"", str(error)
+        return None, str(error)
     except MemoryError:
-        return b"", f"needs more than {MEMORY / 2**30:g} GB of memory"
+        return None, f"needs more than {MEMORY / 2**30:g} GB of memory"
     except Exception as error:
         # A damaged file may trip any library in any way; it must not end the import.
-        return b"", f"cannot be read ({type(error).__name__})"
+        return None, f"cannot be read ({type(error).__name__})"
     finally:
         if _HAS_TIMER:
             signal.setitimer(signal.ITIMER_PROF, 0)

@@ -3,7 +3,6 @@
 import math
 import warnings
 import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,12 +83,11 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         start = file.read(128)
     if start[:10] == b"MATLAB 7.3" or start[:8] == b"\x89HDF\r\n\x1a\n":
         raise ValueError("has the format of MATLAB 7.3; save it by save(..., '-v7')")
-    with np.load(BytesIO(read_apart(_mat_as_npz, path)), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return read_apart(_numbers_of_mat, path)
 
 
-def _mat_as_npz(path: Path) -> bytes:
-    """In the other process: the numeric arrays of a .mat file as .npz."""
+def _numbers_of_mat(path: Path) -> dict[str, np.ndarray]:
+    """In the other process: the numeric arrays of a .mat file."""
     import scipy.io  # no other reader needs it, and it takes a quarter of a second
 
     fits = [
@@ -103,9 +101,7 @@ def _mat_as_npz(path: Path) -> bytes:
         named |= _within(name, found[name])
     if sum(values.nbytes for values in named.values()) > MAX_ARRAY_BYTES:
         raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB unpacked")
-    archive = BytesIO()
-    np.savez(archive, **named)
-    return archive.getvalue()
+    return named
 
 
 def _within(name: str, values: Any, depth: int = 0) -> dict[str, np.ndarray]:

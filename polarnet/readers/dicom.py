@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 
 from polarnet.ids import normal_id
 from polarnet.readers.dicomfile import finite, is_screen, read_dataset, read_frames, whole
-from polarnet.readers.exportedmap import ExportedMap, packed
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.identity import header_words, tells_a_day
 from polarnet.readers.pictures import NO_SCALE, recovered
 from polarnet.readers.profiles import Reading
@@ -72,8 +72,8 @@ _AGENTS: Final = {
 """Stress agents (CID 3204)."""
 
 
-def read_dicom(path: Path, reading: Reading) -> bytes:
-    """Maps of a DICOM file, packed.
+def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
+    """Maps of a DICOM file.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def read_dicom(path: Path, reading: Reading) -> bytes:
     if is_screen(header):
         map_type = _decided(map_type_of(header, 0, "", False, reading.words), listed, header)
         shown = recovered(_eight_bits(stored[0], header), map_type, reading)
-        return packed([replace(shown, ids=ids, origin=source)])
+        return [replace(shown, ids=ids, origin=source)]
     maps = []
     for frame, values in enumerate(stored):
         numbers, unit, is_reserve, words = numbers_of_frame(header, values, frame, reading.unit)
@@ -101,7 +101,7 @@ def read_dicom(path: Path, reading: Reading) -> bytes:
             raise ValueError(f"is described as reserve, but its numbers are {unit}")
         maps.append(
             ExportedMap(
-                numbers,
+                np.asarray(numbers, float),
                 map_type=map_type,
                 unit="" if unit == "1" else unit,
                 ids=ids,
@@ -112,7 +112,7 @@ def read_dicom(path: Path, reading: Reading) -> bytes:
         )
     if len(maps) > 1 and len({one.map_type for one in maps} - {""}) < len(maps):
         raise ValueError(f"is a volume of {len(maps)} frames, or does not say which is rest")
-    return packed(maps)
+    return maps
 
 
 def _eight_bits(picture: np.ndarray, header: Dataset) -> np.ndarray:

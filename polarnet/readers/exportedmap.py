@@ -1,11 +1,8 @@
 """The record of one polar map on its way from an export file to the cohort."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
-
-import numpy as np
 
 READ, WARNED, REFUSED = "read", "warned", "refused"
 
@@ -128,26 +125,3 @@ class ExportedMap:
 
 
 _FACTS: Final = tuple(f.name for f in fields(ExportedMap) if f.name not in ("values", "verdict"))
-
-
-def packed(maps: Sequence[ExportedMap]) -> bytes:
-    """Maps as bytes, never as a pickle: whoever reads them trusts nothing in them."""
-    arrays = [np.asarray(one.values, "<f8") for one in maps]
-    head = [[one.facts(), values.shape] for one, values in zip(maps, arrays, strict=True)]
-    return b"\n".join([json.dumps(head).encode(), b"".join(v.tobytes() for v in arrays)])
-
-
-def unpacked(content: bytes) -> list[ExportedMap]:
-    """The maps that `packed` was given.
-
-    >>> unpacked(packed([ExportedMap(np.ones((2, 2)), map_type="rest")]))[0].map_type
-    'rest'
-    """
-    head, _, pixels = content.partition(b"\n")
-    maps, start = [], 0
-    for facts, shape in json.loads(head):
-        n = int(np.prod(shape))
-        values = np.frombuffer(pixels, "<f8", n, start).reshape(shape)
-        start += 8 * n
-        maps.append(ExportedMap(values, **facts))
-    return maps

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
-from polarnet.files import check_vacant, csv_text, new_file, write_csv
+from polarnet.files import check_vacant, csv_text, write_csv
 from polarnet.ids import listing
 from polarnet.readers.account import of_cohort, summary
 from polarnet.readers.clinicaltable import impaired_mfr
@@ -64,14 +64,12 @@ def read_exports(
     FileNotFoundError, ValueError: as `import_exports`.
     """
     said = tell or (lambda line: None)
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
-        _private_file(link) as private,
-    ):
+    _check_absent(link)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         plan = make_plan(Path(folder), clinical, Path(temporary), said, **settings)
         cohort = Cohort.concat(_parts(plan, said))
-        if private:
-            _write_link(private, plan)
+    if link:
+        write_private(Path(link), csv_text(_link_table(plan)))
     for line in plan.matched.doubts:
         if tell:
             tell(line)
@@ -158,8 +156,9 @@ def import_exports(
     if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
     place = _waiting_place(out)
-    with _alone(place, out), _private_file(link) as private:
+    with _alone(place, out):
         check_vacant(out)
+        _check_absent(link)
         reports: list[pd.DataFrame] = []
 
         def beside(partial: Path) -> None:
@@ -169,8 +168,6 @@ def import_exports(
                 some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
                 drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
                 draw(drawn, len(plan.names), partial / "contact_sheet.png")
-            if private:
-                _write_link(private, plan)
 
         try:
             plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
@@ -185,6 +182,7 @@ def import_exports(
             raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
         shutil.rmtree(place, ignore_errors=True)
     if link:
+        write_private(Path(link), csv_text(_link_table(plan)))
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
     for line in (*summary(reports[0]), *plan.matched.doubts):
         tell(line)
@@ -278,30 +276,13 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     )
 
 
-@contextmanager
-def _private_file(path: str | Path | None) -> Iterator[Path | None]:
-    """A name under which to write; at the end the file gets its own. None where none is asked for.
-
-    Raises
-    ------
-    FileExistsError: there is a file of this name, which is never overwritten.
-    """
-    if not path:
-        yield None
-        return
-
-    def check_absent() -> None:
-        if Path(path).exists():
-            raise FileExistsError(f"{path} exists; choose another file.")
-
-    check_absent()
-    with new_file(path) as partial:
-        yield partial
-        check_absent()
+def _check_absent(link: str | Path | None) -> None:
+    if link and Path(link).exists():
+        raise FileExistsError(f"{link} exists; choose another file.")
 
 
-def _write_link(path: Path, plan: Plan) -> None:
-    """The private table of who is who."""
+def _link_table(plan: Plan) -> pd.DataFrame:
+    """Who is who, and the names of the files."""
     rows = [
         {
             "study_id": plan.names[study],
@@ -312,9 +293,8 @@ def _write_link(path: Path, plan: Plan) -> None:
         }
         for study, maps in plan.matched.studies.items()
     ]
-    numbered = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
-    table = pd.concat([pd.DataFrame(rows), pd.DataFrame(numbered)])
-    write_private(path, csv_text(table))
+    files = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
+    return pd.concat([pd.DataFrame(rows), pd.DataFrame(files)])
 
 
 @contextmanager

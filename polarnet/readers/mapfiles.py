@@ -12,7 +12,7 @@ from polarnet.cohort import RECOVERED
 from polarnet.readers import plausibility
 from polarnet.readers.apart import read_apart
 from polarnet.readers.arrays import read_arrays
-from polarnet.readers.exportedmap import ExportedMap, unpacked
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.filenames import (
     NO_MAP_TYPE,
     ROWS_WITHOUT_MAP_TYPE,
@@ -91,13 +91,13 @@ def read_numbers(path: Path, reading: Reading) -> list[ExportedMap]:
     from polarnet.readers.pictures import NO_SCALE, read_picture
 
     if kind == "dicom":
-        return unpacked(read_apart(read_dicom, path, reading))
+        return read_apart(read_dicom, path, reading)
     if reading.screen is None:
         raise ValueError(NO_SCALE)
     _, map_type = name_tells(path, reading.screen)
     if not map_type:
         raise ValueError(NO_MAP_TYPE)
-    return unpacked(read_apart(read_picture, path, map_type, reading))
+    return [read_apart(read_picture, path, map_type, reading)]
 
 
 def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[ExportedMap]:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from polarnet.cohort import RECOVERED
-from polarnet.readers.exportedmap import ExportedMap, packed
+from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.profiles import Reading
 
 NO_SCALE: Final = (
@@ -27,8 +27,8 @@ _MAX_PIXELS: Final = 16 * 2**20 // 3
 """Most pixels of a screen (our choice): one of 2,048 x 2,048 has 4 million."""
 
 
-def read_picture(path: Path, map_type: str, reading: Reading) -> bytes:
-    """The map on a screen shot (PNG or JPEG), packed.
+def read_picture(path: Path, map_type: str, reading: Reading) -> ExportedMap:
+    """The map on a screen shot (PNG or JPEG).
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_picture(path: Path, map_type: str, reading: Reading) -> bytes:
         if str(error).startswith(("has ", "is ")):
             raise
         raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
-    return packed([recovered(picture, map_type, reading)])
+    return recovered(picture, map_type, reading)
 
 
 def recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedMap:
@@ -85,4 +85,4 @@ def recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedM
     covered = f"{100 * found.filled:.1f} % of it was covered and is filled"
     way = f"{RECOVERED}, low end of the bar at its bottom or left"
     note = "; ".join(part for part in (way, covered, found.note) if part)
-    return ExportedMap(found.values, map_type=map_type, note=note, source=RECOVERED)
+    return ExportedMap(found.values.astype(float), map_type=map_type, note=note, source=RECOVERED)
