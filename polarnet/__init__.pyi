@@ -1,7 +1,11 @@
 """Public names, read by type checkers and, through lazy_loader, when one is first used."""
 
 from . import anatomy as anatomy
+from . import bundle as bundle
 from . import evaluation as evaluation
+from . import explain as explain
+from . import network as network
+from . import ood as ood
 from .cohort import Cohort as Cohort
 from .cohort import read_cohort as read_cohort
 from .cohort import split_by_patient as split_by_patient
@@ -11,26 +15,6 @@ from .evaluation import auroc as auroc
 from .evaluation import delong_test as delong_test
 from .evaluation import evaluate as evaluate
 from .explain.attribution import attribution as attribution
-from .explain.checks import check_faithful as check_faithful
-from .explain.checks import check_not_edge as check_not_edge
-from .explain.checks import check_not_input as check_not_input
-from .explain.checks import check_permuted as check_permuted
-from .explain.checks import check_randomised as check_randomised
-from .explain.checks import check_repeatable as check_repeatable
-from .explain.checks import random_pair_level as random_pair_level
-from .explain.groups import average_seeds as average_seeds
-from .explain.groups import compare_groups as compare_groups
-from .explain.groups import segment_attribution as segment_attribution
-from .explain.groups import territory_shares as territory_shares
-from .explain.occlusion import removal_curve as removal_curve
-from .explain.occlusion import segment_occlusion as segment_occlusion
-from .explain.occlusion import wide_contribution as wide_contribution
-from .explain.randomisation import cascade as cascade
-from .explanation import explain_run as explain_run
-from .familiarity import Familiarity as Familiarity
-from .familiarity import fit_familiarity as fit_familiarity
-from .network import Run as Run
-from .network import build_model as build_model
 from .network import load_model as load_model
 from .network import load_run as load_run
 from .network import predict as predict
@@ -64,9 +48,5 @@ from .report.tables import save_figure as save_figure
 from .report.tables import trait_name as trait_name
 from .report.tables import write_table as write_table
 from .traits import TRAITS as TRAITS
-from .writers import Bundle as Bundle
-from .writers import load_bundle as load_bundle
-from .writers import write_bundle as write_bundle
-from .writers import write_onnx as write_onnx
 
 __version__: str

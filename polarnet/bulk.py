@@ -12,8 +12,8 @@ import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort
 from polarnet.config import load_run_config
-from polarnet.familiarity import UNLIKE
 from polarnet.files import new_file, read_json, write_json
+from polarnet.ood import OUTSIDE
 from polarnet.rundata import PART_COLUMN, seen_note
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each
@@ -93,8 +93,8 @@ def scores_note(scores: Path) -> str:
     """
     table = pd.read_csv(scores, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str)
     notes, table = [], table.fillna("")
-    if "warning" in table and (n := int(table["warning"].str.contains(UNLIKE, regex=False).sum())):
-        notes.append(f"maps of {n} of {len(table)} studies are unlike the training maps")
+    if "warning" in table and (n := int(table["warning"].str.contains(OUTSIDE, regex=False).sum())):
+        notes.append(f"maps of {n} of {len(table)} studies are out of distribution")
     if PART_COLUMN in table:
         notes.append(seen_note(table[PART_COLUMN]))
     return "; ".join(filter(None, notes))

@@ -255,8 +255,8 @@ def _predict_bundle(arguments: argparse.Namespace) -> None:
     load_tensorflow()
 
     from polarnet.bulk import scores_note
+    from polarnet.bundle import load_bundle
     from polarnet.network.training import write_scores
-    from polarnet.writers import load_bundle
 
     bundle = load_bundle(arguments.run_folder)
     with warnings.catch_warnings():
@@ -352,12 +352,13 @@ def export(arguments: argparse.Namespace) -> None:
         cohort = read_cohort(arguments.cohort)
     load_tensorflow()
 
-    from polarnet import writers
+    from polarnet.bundle import write_bundle
+    from polarnet.onnx import write_onnx
 
     if arguments.kind == "onnx":
-        writers.write_onnx(arguments.runs[0], arguments.out)
+        write_onnx(arguments.runs[0], arguments.out)
     else:
-        writers.write_bundle(arguments.runs, cohort, arguments.out)
+        write_bundle(arguments.runs, cohort, arguments.out)
     wrote(arguments.out)
 
 

@@ -8,14 +8,15 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from polarnet.bundle import Bundle, load_bundle
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation.comparison import NETWORK, read_metrics
 from polarnet.explain.attribution import attribution
-from polarnet.familiarity import Familiarity, unfamiliar_note
 from polarnet.files import new_file
 from polarnet.network import Run, predict
 from polarnet.network.run import as_run
+from polarnet.ood import MapDistribution, ood_note
 from polarnet.report.maps import LIMITS
 from polarnet.report.page import is_untrained, network_words
 from polarnet.report.patient import Reading, patient_page
@@ -23,9 +24,8 @@ from polarnet.report.tables import interval_text, short_note, trait_name
 from polarnet.rundata import PART_COLUMN
 from polarnet.suitability import check_prediction
 from polarnet.traits import IMPAIRED_MFR
-from polarnet.writers import Bundle, load_bundle
 
-_UNLIKE: Final = (
+_OUTSIDE: Final = (
     "{}. Look why before its scores are read; {:.0%} of maps like those of the {} validation "
     "studies are marked, too."
 )
@@ -150,14 +150,17 @@ def _reading(trait: str, score: float, spread: float, metrics: pd.DataFrame) -> 
 
 
 def _warnings(
-    scores: pd.DataFrame, cohort: Cohort, config: ExperimentConfig, familiarity: Familiarity | None
+    scores: pd.DataFrame,
+    cohort: Cohort,
+    config: ExperimentConfig,
+    distribution: MapDistribution | None,
 ) -> list[str]:
     found = []
-    unfamiliar = scores.attrs.get("unfamiliar")
-    if unfamiliar is None or familiarity is None:
+    shares = scores.attrs.get("ood")
+    if shares is None or distribution is None:
         found.append(_NOT_COMPARED)
-    elif note := unfamiliar_note(unfamiliar.iloc[0]):
-        found.append(_UNLIKE.format(note, familiarity.rate, familiarity.n_val))
+    elif note := ood_note(shares.iloc[0]):
+        found.append(_OUTSIDE.format(note, distribution.rate, distribution.n_val))
     if said := _OF_TRAINING.get(str(scores.attrs[PART_COLUMN].iloc[0])):
         found.append(said)
     differs: str = scores.attrs.get("warning", "")

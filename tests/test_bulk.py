@@ -25,11 +25,11 @@ def test_parts_have_the_bytes_of_the_whole(folders, phantom, tmp_path):
     scores = pn.predict(run, phantom)
     write_scores(scores, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    n_unlike = int((scores.attrs["unfamiliar"] > 1).sum())
-    said = f"maps of {n_unlike} of {len(phantom)} studies are unlike the training maps"
+    n_outside = int((scores.attrs["ood"] > 1).sum())
+    said = f"maps of {n_outside} of {len(phantom)} studies are out of distribution"
     seen = scores.attrs["part"].isin(["train", "val"]).sum()
     of_training = f"{seen} of {len(phantom)} studies are of patients of the training"
-    begins = "; ".join([scores.attrs["warning"], *[said] * (n_unlike > 0), of_training])
+    begins = "; ".join([scores.attrs["warning"], *[said] * (n_outside > 0), of_training])
     assert note.startswith(begins)
     assert {path.name for path in tmp_path.iterdir()} == {"cohort", "scores.csv", "whole.csv"}
 
@@ -81,7 +81,7 @@ def test_parts_are_of_the_patients_that_the_table_names(folders, monkeypatch):
         bulk.predict_in_parts(run, cohort, out, part=32)
 
 
-def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path):
+def test_parts_have_one_header_where_no_map_is_outside_in_some(folders, tmp_path):
     """Neither the cohort nor the first part has anything to say; the second part has."""
     run, _, out = folders
     loaded = pn.load_run(run)
@@ -96,9 +96,9 @@ def test_parts_have_one_header_where_no_map_is_unlike_in_some(folders, tmp_path)
     keep = np.r_[np.flatnonzero(loaded.distribution.distances(mixed.maps) <= 1)[:32], 40]
     cohort = mixed.select(keep).save(tmp_path / "mixed")
     note = bulk.predict_in_parts(copied, cohort, out, part=32)
-    assert note == "maps of 1 of 33 studies are unlike the training maps"
+    assert note == "maps of 1 of 33 studies are out of distribution"
     assert out.read_text(encoding="utf-8").splitlines()[0] == "study_id,sex,diabetes,part,warning"
     written = pd.read_csv(out, index_col="study_id")["warning"]
     assert written.iloc[:32].isna().all()
-    assert written.iloc[32].startswith("map unlike the training maps (")
+    assert written.iloc[32].startswith("out-of-distribution map (")
     assert list(read_scores(out)) == ["sex", "diabetes"]

@@ -37,7 +37,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 
 def test_features_in_use_are_not_the_oldest(phantom, resolved, tmp_path, monkeypatch):
     config = resolved()
-    built, maps = pn.build_model(config), input_maps(phantom, config)
+    built, maps = pn.network.build_model(config), input_maps(phantom, config)
     features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     (kept,) = cachefolder.kept_folders(tmp_path)
     os.utime(kept.folder, (0, 0))
@@ -50,7 +50,7 @@ def test_the_limit_holds_when_features_are_kept(phantom, resolved, tmp_path, mon
     other = keep(tmp_path, "e", 300, 5)
     monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "1e-9")
     config = resolved()
-    built, maps = pn.build_model(config), input_maps(phantom, config)
+    built, maps = pn.network.build_model(config), input_maps(phantom, config)
     features.trunk_features(built, config, model.DEEP, maps, tmp_path)
     assert not other.exists()
 
@@ -76,7 +76,7 @@ def test_a_misspelt_limit_is_told_before_the_work(phantom, resolved, tmp_path, m
     monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, "abc")
     monkeypatch.setattr(features, "_keep", pytest.fail)
     config = resolved()
-    built, maps = pn.build_model(config), input_maps(phantom, config)
+    built, maps = pn.network.build_model(config), input_maps(phantom, config)
     with pytest.raises(ValueError, match="POLARNET_CACHE_GB must be a number"):
         features.trunk_features(built, config, model.DEEP, maps, tmp_path)
 

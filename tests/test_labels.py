@@ -65,8 +65,8 @@ FUNCTIONS = {
     "evaluate": (lambda y, p, who: pn.evaluate(p.to_frame("sex"), y.to_frame("sex"), who),
                  Y, P, PATIENTS.rename("patient") + Y.index),
     "compare_groups": (
-        lambda s, y, who: pn.compare_groups(s, y, patients=who, permutations=999), SHARES, Y,
-        PATIENTS),
+        lambda s, y, who: pn.explain.compare_groups(s, y, patients=who, permutations=999),
+        SHARES, Y, PATIENTS),
     "plot_roc": (lambda *a: drawn(pn.plot_roc(*a, new_ax())), Y, P),
     "plot_calibration": (
         lambda y, p: drawn(pn.plot_calibration(CURVE, new_ax(), probabilities=p, labels=y)), Y, P),
@@ -265,8 +265,8 @@ def test_a_bullseye_puts_named_segments_into_their_order(names):
     np.testing.assert_array_equal(colours(named), colours(VALUES))
     table = pd.DataFrame([named, 2 * named])
     np.testing.assert_array_equal(in_segment_order(table), [VALUES, 2 * VALUES])
-    both = pn.territory_shares(table)
-    np.testing.assert_array_equal(both, pn.territory_shares(np.stack([VALUES, 2 * VALUES])))
+    both = pn.explain.territory_shares(table)
+    np.testing.assert_array_equal(both, pn.explain.territory_shares(np.stack([VALUES, 2 * VALUES])))
 
 
 @pytest.mark.parametrize("names", [[f"P{k}" for k in range(17)], [1] * 17, range(2, 19)])
@@ -276,7 +276,7 @@ def test_a_bullseye_of_what_are_no_segments_is_refused(names):
 
 
 def test_segments_as_text_are_drawn_in_their_order():
-    table = pn.compare_groups(SHARES, Y, permutations=999)
+    table = pn.explain.compare_groups(SHARES, Y, permutations=999)
     text = table.assign(segment=table["segment"].astype(str)).iloc[::-1]
     straight, other = (pn.plot_group_bullseyes(some).axes[0].patches for some in (table, text))
     assert [w.get_facecolor() for w in straight] == [w.get_facecolor() for w in other]

@@ -113,7 +113,7 @@ def _results(make_cohort):
     return {
         "cohort": hostile,
         "study": hostile[0],
-        "run": pn.Run(Path(MARK), config, None, pd.DataFrame({"share": {MARK: 0.3}})),
+        "run": pn.network.Run(Path(MARK), config, None, pd.DataFrame({"share": {MARK: 0.3}})),
         "interval": pn.evaluation.Interval(0.81, 0.73, 0.88, MARK),
     }
 

@@ -10,8 +10,10 @@ import pytest
 
 import polarnet as pn
 from polarnet import cli
+from polarnet.network import build_model
 from polarnet.network.model import DEEP, WIDE, below, standards_of_features
 from polarnet.network.training import resolved_config
+from polarnet.onnx import write_onnx
 
 TRAITS = ("sex", "known CAD")
 
@@ -25,15 +27,15 @@ def untrained(phantom, tiny, tmp_path):
         config = resolved_config(config, phantom)
         maps = np.stack([np.asarray(phantom.maps[m][:20]) for m in config.map_types], axis=-1)
         groups = [DEEP] if config.mode == "scratch" else [WIDE, DEEP]
-        bare = pn.build_model(config)
+        bare = build_model(config)
         standards = standards_of_features({g: np.asarray(below(bare, g)(maps)) for g in groups})
-        model = pn.build_model(dataclasses.replace(config, precision="float32"), standards)
+        model = build_model(dataclasses.replace(config, precision="float32"), standards)
         for k, head in enumerate(model.layers[-2:]):
             kernel, bias = head.get_weights()
             drawn = np.random.default_rng(k).normal(0, 3, kernel.shape)
             head.set_weights([drawn, bias + 0.3])
         heads = pd.DataFrame({"share": 1.0}, index=pd.Index(TRAITS, name="trait"))
-        return pn.Run(tmp_path, config, model, heads)
+        return pn.network.Run(tmp_path, config, model, heads)
 
     return make
 
@@ -66,7 +68,7 @@ def test_onnx_runtime_scores_as_the_run(untrained, phantom, tmp_path, changes):
         stack[0] = 0
     cohort = dataclasses.replace(phantom.select(np.arange(8)), maps=maps)
     expected = pn.predict(run, cohort)
-    path = pn.write_onnx(run, tmp_path / "Modell ä.onnx")
+    path = write_onnx(run, tmp_path / "Modell ä.onnx")
     given = np.stack([np.asarray(cohort.maps[m][:]) for m in run.config.map_types], axis=-1)
     scores = _scores(path, given, run.config)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
@@ -93,5 +95,5 @@ def test_the_file_says_what_it_takes_and_that_it_is_a_phantom(finished_run, tmp_
 def test_without_its_packages_it_says_what_to_install(finished_run, tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=r"pip install polarnet\[onnx\]"):
-        pn.write_onnx(finished_run[0], tmp_path / "model.onnx")
+        write_onnx(finished_run[0], tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()

@@ -144,7 +144,7 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
 
 def test_a_run_and_a_bundle_give_the_page_of_their_files(finished_run, phantom, tmp_path):
     run, (_, _, test) = finished_run
-    file = pn.write_bundle(run.folder, phantom, tmp_path / "model.polarnet")
+    file = pn.bundle.write_bundle(run.folder, phantom, tmp_path / "model.polarnet")
     study = test.patients.index[0]
 
     def page(model):
@@ -152,7 +152,7 @@ def test_a_run_and_a_bundle_give_the_page_of_their_files(finished_run, phantom, 
         return out.read_text(encoding="utf-8")
 
     assert page(run) == page(str(run.folder))
-    assert page(pn.load_bundle(file)).replace("bundle: ", "model.polarnet: ") == page(file)
+    assert page(pn.bundle.load_bundle(file)).replace("bundle: ", "model.polarnet: ") == page(file)
 
 
 @pytest.mark.usefixtures("words_alone")

@@ -339,7 +339,7 @@ def test_prediction_looks_at_its_maps(make_cohort, resolved):
     cohort = make_cohort(size=32)
     cohort.maps["stress"][2, 16, 16] = np.nan
     config = resolved(traits=("sex",))
-    run = pn.Run(Path("run"), config, pn.build_model(config), pd.DataFrame())
+    run = pn.network.Run(Path("run"), config, pn.network.build_model(config), pd.DataFrame())
     with pytest.raises(ValueError, match=r"stress has NaN.*: S2"):
         pn.predict(run, cohort)
 
@@ -397,7 +397,7 @@ def features_alone(path):
 )
 def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
     config = resolved()
-    built, maps = pn.build_model(config), input_maps(make_cohort(size=32), config)
+    built, maps = pn.network.build_model(config), input_maps(make_cohort(size=32), config)
     whole = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
     spoil(next(tmp_path.rglob("*.npy")))
     with pytest.warns(UserWarning, match="computed again"):
@@ -411,7 +411,7 @@ def test_features_of_another_model_are_not_used(make_cohort, tmp_path, resolved)
     kept = {}
     for palette in ("grey", "jet"):
         config = resolved(palette=palette)
-        built = pn.build_model(config)
+        built = pn.network.build_model(config)
         rows = features.trunk_features(built, config, model.DEEP, maps, tmp_path / palette)
         kept[palette] = rows[:]
     mine, other = (next((tmp_path / p).iterdir()) for p in ("jet", "grey"))

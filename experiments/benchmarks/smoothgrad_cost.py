@@ -41,7 +41,7 @@ def main() -> None:
                                  input_size=112, weights=None, precision="float32")  # fmt: skip
     config = replace(config, window=(0.0, 4.0), unit=cohort.unit, map_size=cohort.size)
     heads = pd.DataFrame({"share": [1.0]}, index=["sex"])
-    run = pn.Run(Path("untrained"), config, pn.build_model(config), heads)
+    run = pn.network.Run(Path("untrained"), config, pn.network.build_model(config), heads)
     logit = logit_model(run, "sex")
     maps = tf.constant(np.asarray(cohort.maps["stress"][:], np.float32)[..., None])
 

@@ -112,12 +112,12 @@ def prepared(mode: str, precision: str, size: int, n: int, **changes) -> tuple:
         weights=None,
     )  # fmt: skip
     config = resolved_config(replace(config, **changes), cohort)
-    base, maps = pn.build_model(config), np.asarray(cohort.maps["stress"][:])[..., None]
+    base, maps = pn.network.build_model(config), np.asarray(cohort.maps["stress"][:])[..., None]
     groups = {
         name: below(base, name).predict(maps[:BATCH], verbose=0).astype(np.float32)
         for name in (WIDE, DEEP)
     }
-    model = pn.build_model(config, standards_of_features(groups))
+    model = pn.network.build_model(config, standards_of_features(groups))
     model.set_weights(base.get_weights())
     if mode == "finetuned":
         for layer in model.layers:

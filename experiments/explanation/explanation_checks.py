@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
+from polarnet.explanation import explain_run
 from vessels import diseased_vessels
 
 METHODS = ("occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam")
@@ -46,7 +47,7 @@ def main() -> int:
             folder = out / f"{mode}-{method}"
             if not folder.is_dir():
                 try:
-                    pn.explain_run(
+                    explain_run(
                         runs[0], cohort, folder, trait="ischemia", method=method,
                         other_seeds=runs[1:], permuted=shuffled,
                     )  # fmt: skip

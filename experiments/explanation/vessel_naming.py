@@ -106,7 +106,7 @@ def phantom(n: int, seed: int) -> pn.Cohort:
     return replace(cohort, traits=traits)
 
 
-def trained(train: pn.Cohort, val: pn.Cohort, config, out: Path) -> pn.Run:
+def trained(train: pn.Cohort, val: pn.Cohort, config, out: Path) -> pn.network.Run:
     """The run of these settings, trained where it is not there yet."""
     folder = out / "runs" / f"{'-'.join(config.traits)}-{config.mode}-seed{config.seed}"
     if not folder.is_dir():
@@ -114,13 +114,13 @@ def trained(train: pn.Cohort, val: pn.Cohort, config, out: Path) -> pn.Run:
     return pn.load_run(folder)
 
 
-def kept_heat(runs: list[pn.Run], cohort: pn.Cohort, method: str, out: Path) -> np.ndarray:
+def kept_heat(runs: list[pn.network.Run], cohort: pn.Cohort, method: str, out: Path) -> np.ndarray:
     """Attribution averaged over the seeds, computed where it is not there yet."""
     path = out / f"heat-{runs[0].config.mode}-{method}.npy"
     if not path.is_file():
         if method == "contribution":
             place = pn.anatomy.segment_map(cohort.size)
-            added = [pn.wide_contribution(run, cohort, "ischemia") for run in runs]
+            added = [pn.explain.wide_contribution(run, cohort, "ischemia") for run in runs]
             heats = [np.insert(one, 0, 0, axis=1)[:, place] for one in added]
         elif method == OWN:
             heats = [
@@ -133,13 +133,13 @@ def kept_heat(runs: list[pn.Run], cohort: pn.Cohort, method: str, out: Path) -> 
             ]
         # What has a sign is averaged as it is: what speaks against disease points nowhere.
         has_sign = method in (OWN, "contribution", "occlusion")
-        mean = np.mean(heats, axis=0) if has_sign else pn.average_seeds(heats)
+        mean = np.mean(heats, axis=0) if has_sign else pn.explain.average_seeds(heats)
         np.save(path.with_suffix(".partial.npy"), mean)
         path.with_suffix(".partial.npy").replace(path)
     return np.load(path)
 
 
-def own_level(run: pn.Run, cohort: pn.Cohort) -> dict[str, np.ndarray]:
+def own_level(run: pn.network.Run, cohort: pn.Cohort) -> dict[str, np.ndarray]:
     """The usual pattern at the level of each patient's own best segment, (n, 17)."""
     usual = run.segments.loc[("stress", "no ischemia")].to_numpy(float)
     own = cohort.segment_means("stress")

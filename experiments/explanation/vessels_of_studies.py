@@ -47,7 +47,7 @@ def main() -> int:
             raise ValueError(f"No {arguments.mode} networks in {networks}: run vessel_naming.py.")
         runs = [pn.load_run(folder) for folder in folders]
         heats = {
-            method: pn.average_seeds(
+            method: pn.explain.average_seeds(
                 [pn.attribution(run, cohort, "ischemia", method) for run in runs]
             )
             for method in arguments.methods.split(",")

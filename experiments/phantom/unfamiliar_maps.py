@@ -55,7 +55,7 @@ def main() -> None:
     for map_type in tqdm(("stress", "rest", "reserve", "combined"), desc="Map types"):
         config = pn.ExperimentConfig(map_type=map_type)
         for of_train in trainings:
-            known = pn.fit_familiarity(of_train, val, config)
+            known = pn.ood.fit_distribution(of_train, val, config)
             for name, measured in kinds.items():
                 maps = measured | {"reserve": reserve(measured)}
                 looked_at = {map_type: maps}

@@ -4,8 +4,8 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.familiarity import Shares
 from polarnet.files import shown
+from polarnet.ood import Shares
 from polarnet.rundata import NEW, PART_COLUMN, PARTS
 
 SEEN: Final = ("train", "val")

@@ -11,10 +11,10 @@ from statsmodels.stats.multitest import multipletests
 
 from polarnet.evaluation.parts import without_training
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
-from polarnet.familiarity import Shares
 from polarnet.files import read_csv
 from polarnet.ids import listing, normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
+from polarnet.ood import Shares
 from polarnet.rundata import PART_COLUMN
 
 SUPPRESSED_BELOW: Final = 10

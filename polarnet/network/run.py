@@ -23,7 +23,6 @@ from tensorflow.python.framework.config import disable_op_determinism, is_op_det
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
-from polarnet.familiarity import Familiarity, Shares, read_familiarity
 from polarnet.files import shown
 from polarnet.htmltable import html_table
 from polarnet.network.features import (
@@ -36,6 +35,7 @@ from polarnet.network.features import (
 from polarnet.network.model import WIDE, Standards, above, build_model, standards_of
 from polarnet.network.pipeline import Rows, input_maps
 from polarnet.network.weights import check_weights
+from polarnet.ood import MapDistribution, Shares, read_distribution
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import (
     PART_COLUMN,
@@ -114,7 +114,7 @@ class Run:
     model: keras.Model
     heads: pd.DataFrame
     segments: pd.DataFrame | None = None
-    distribution: Familiarity | None = None
+    distribution: MapDistribution | None = None
     seen: Seen | None = None
     finetuning: str = ""
 
@@ -165,12 +165,14 @@ def load_run(folder: str | Path) -> Run:
         _read_model(folder / MODEL_FILE, config),
         read_heads(folder, config.traits),
         read_segments(folder, config),
-        read_familiarity(folder),
+        read_distribution(folder),
         read_patients(folder),
         read_finetuning(folder),
     )
     if run.distribution is not None and run.distribution.size != config.map_size:
-        raise ValueError(f"{folder}: the familiarity is that of another run. Copy the run again.")
+        raise ValueError(
+            f"{folder}: its map distribution is that of another run. Copy the run again."
+        )
     return run
 
 
@@ -235,8 +237,8 @@ def predict(
     DataFrame, index study_id, one column per trait, probabilities in [0, 1]. Its
     `attrs["warning"]` says where tracer, stress agent or software differ from the training
     cohort, or that the model was trained on a phantom; empty otherwise. Where the run has a
-    `distribution`, `attrs["unfamiliar"]` is a Series study_id -> distance of the study's maps from
-    the training maps, as a share of what validation maps keep: above 1 is unlike them.
+    `distribution`, `attrs["ood"]` is a Series study_id -> distance of the study's maps from
+    the training maps, as a share of what validation maps keep: above 1 is out of distribution.
     `attrs["part"]` is a Series study_id -> what the study is to the run: "train", "val", "test"
     or "new", by patient or, under another id, by its map; empty where the run does not know. Of a
     Bundle, `attrs["spread"]` is the standard deviation over its members.
@@ -260,7 +262,7 @@ def predict(
         warnings.warn(table.attrs["warning"], stacklevel=2)
     if run.distribution is not None:
         distances = run.distribution.distances(cohort.maps) / run.distribution.threshold
-        table.attrs["unfamiliar"] = Shares(distances, table.index)
+        table.attrs["ood"] = Shares(distances, table.index)
     table.attrs[PART_COLUMN] = Shares(parts_of(run.seen, cohort))
     return table
 

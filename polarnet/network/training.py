@@ -16,13 +16,13 @@ from polarnet import __version__
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, settings_of
-from polarnet.familiarity import fit_familiarity, unfamiliar_note, write_familiarity
 from polarnet.files import new_folder, write_csv, write_json
 from polarnet.network.features import Features, kept_end, trunk_features, weights_digest
 from polarnet.network.fitting import fit
 from polarnet.network.model import DEEP, build_model, in_precision, resolve_precision
 from polarnet.network.pipeline import clipped_share, input_maps
 from polarnet.network.run import MODEL_FILE, Run, deterministic, predict
+from polarnet.ood import fit_distribution, ood_note, write_distribution
 from polarnet.rundata import (
     ENVIRONMENT_FILE,
     HEADS_FILE,
@@ -93,9 +93,9 @@ def train(
         write_csv(fitted.history, folder / "history.csv")
         segments = training_segments(train, config)
         write_segments(segments, folder)
-        distribution = fit_familiarity(train, val, config)
+        distribution = fit_distribution(train, val, config)
         if distribution is not None:
-            write_familiarity(distribution, folder)
+            write_distribution(distribution, folder)
         run = Run(
             Path(out), config, model, fitted.heads, segments, distribution, read_patients(folder),
             fitted.finetuning,
@@ -142,16 +142,16 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     """Write scores with 9 digits, more than float32 has, and what `predict` knows of each study.
 
     The column `part` says what a study is to the run: train, val, test or new; empty where that is
-    not known. The column `warning` says what `predict` warned of, that maps are unlike the training
-    maps, and that a patient was in the training; it is empty where there is nothing to say, so that
-    parts of a cohort have the same columns.
+    not known. The column `warning` says what `predict` warned of, that maps are out of
+    distribution, and that a patient was in the training; it is empty where there is nothing to say,
+    so that parts of a cohort have the same columns.
     """
     table = scores.copy()
     table.attrs = {}  # pandas compares them, and tables have no truth value
-    warning, unfamiliar, part = map(scores.attrs.get, ("warning", "unfamiliar", PART_COLUMN))
+    warning, shares, part = map(scores.attrs.get, ("warning", "ood", PART_COLUMN))
     notes = [[warning or ""] * len(scores)]
-    if unfamiliar is not None:
-        notes.append([unfamiliar_note(share) for share in unfamiliar.loc[scores.index]])
+    if shares is not None:
+        notes.append([ood_note(share) for share in shares.loc[scores.index]])
     if part is not None:
         table[PART_COLUMN] = part.loc[scores.index].to_numpy()
         notes.append([_OF_TRAINING.get(name, "") for name in table[PART_COLUMN]])

@@ -19,7 +19,9 @@ from polarnet.explain.occlusion import (
     replaced,
     segment_occlusion,
     usual_segments,
+    wide_contribution,
 )
+from polarnet.network import build_model
 from polarnet.network.model import DEEP, WIDE, below, head_name, standards_of_features
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import Run
@@ -35,12 +37,12 @@ def few(phantom):
 def built(config, cohort, seed=0, share=1.0):
     """A run with weights and features as if it had been trained a little; its model is exact."""
     exact = dataclasses.replace(config, precision="float32")
-    base = pn.build_model(exact)
+    base = build_model(exact)
     maps = input_maps(cohort, config)[:]
     groups = [DEEP] if config.mode == "scratch" else [WIDE, DEEP]
     features = {name: below(base, name)(maps).numpy() for name in groups}
     shares = dict.fromkeys(config.traits, share)
-    model = pn.build_model(exact, standards_of_features(features, shares))
+    model = build_model(exact, standards_of_features(features, shares))
     model.set_weights(base.get_weights())
     rng = np.random.default_rng(seed)
     for trait in config.traits:
@@ -247,13 +249,13 @@ def test_each_study_may_be_brought_to_a_level_of_its_own(phantom, resolved):
     run = built(resolved(trunk="block1"), few)
     levels = np.linspace(1, 4, 6 * 17).reshape(6, 17)
     together = segment_occlusion(run, few, "sex", filling={"stress": levels})
-    added = pn.wide_contribution(run, few, "sex", filling={"stress": levels})
+    added = wide_contribution(run, few, "sex", filling={"stress": levels})
     for k in (0, 5):
         one, filling = few.select([k]), {"stress": levels[k]}
         alone = segment_occlusion(run, one, "sex", filling=filling)
         np.testing.assert_allclose(together[[k]], alone, atol=1e-4)
         np.testing.assert_allclose(
-            added[[k]], pn.wide_contribution(run, one, "sex", filling=filling), atol=1e-6
+            added[[k]], wide_contribution(run, one, "sex", filling=filling), atol=1e-6
         )
 
 
@@ -358,21 +360,21 @@ def test_contributions_sum_to_what_the_layers_of_the_bullseye_give(few, resolved
     usual = np.concatenate([levels.ravel(), levels.min(1), levels.max(1), levels.mean(1)])
     own = below(run.model, WIDE)(input_maps(few, run.config)[:]).numpy()
     expected = wide_by_hand(run, "sex", own) - wide_by_hand(run, "sex", usual[None])
-    added = pn.wide_contribution(run, few, "sex")
+    added = wide_contribution(run, few, "sex")
     assert added.shape == (4, 17)
     np.testing.assert_allclose(added.sum(axis=1), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_scores_without_trunk_are_contributions_and_a_constant(few, resolved):
     run = built(resolved(trunk="block1"), few, share=0.0)
-    rest = log_odds(pn.predict(run, few)["sex"]) - pn.wide_contribution(run, few, "sex").sum(axis=1)
+    rest = log_odds(pn.predict(run, few)["sex"]) - wide_contribution(run, few, "sex").sum(axis=1)
     np.testing.assert_allclose(rest, rest.mean(), atol=1e-3)
 
 
 def test_each_segment_gets_what_it_adds(few, resolved):
     """By hand: weight 2 for the lowest, 3 for the mean, 5 for segment 4; features as they are."""
     run = built(resolved(trunk="block1", traits=("sex",)), few, share=0.0)
-    run = dataclasses.replace(run, model=pn.build_model(run.config))
+    run = dataclasses.replace(run, model=build_model(run.config))
     kernel, bias = run.model.get_layer("sex").get_weights()
     kernel[[17, 19, 3], 0] = 2, 3, 5
     run.model.get_layer("sex").set_weights([kernel, bias])
@@ -381,14 +383,14 @@ def test_each_segment_gets_what_it_adds(few, resolved):
     expected = 3 / 17 * (own - filling["stress"])
     expected[:, 3] += 5 * (own - filling["stress"])[:, 3]
     expected[np.arange(4), own.argmin(axis=1)] += 2 * (own.min(axis=1) - 1)
-    found = pn.wide_contribution(run, few, "sex", filling=filling)
+    found = wide_contribution(run, few, "sex", filling=filling)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_without_bullseye_has_no_contributions(few, resolved):
     run = built(resolved(mode="scratch"), few)
     with pytest.raises(ValueError, match="no bullseye"):
-        pn.wide_contribution(run, few, "sex")
+        wide_contribution(run, few, "sex")
 
 
 def test_a_wrong_word_is_answered_with_the_right_ones(few, resolved):

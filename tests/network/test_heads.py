@@ -241,3 +241,11 @@ def test_the_exact_solution_is_that_of_scikit_learn(made):
     weights, bias = heads.fitted_head(groups, traits["sign"].to_numpy(), share=0.3, penalty=0.5)
     np.testing.assert_allclose(weights, fitted.coef_[0], atol=1e-4)
     assert bias == pytest.approx(fitted.intercept_[0], abs=1e-4)
+
+
+def test_a_gain_counts_that_is_larger_than_its_standard_error():
+    """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt 3; -1, 1 have mean 0; 0, 0, 3 have
+    mean 1 and standard error sqrt 3 / sqrt 3 = 1, which is not exceeded."""
+    assert heads.is_gain(np.array([1.0, 2.0, 3.0]))
+    for gain in ([-1.0, 1.0], [0.0, 0.0, 3.0], [-1.0, -2.0, -3.0], [0.0, 0.0], [1.0]):
+        assert not heads.is_gain(np.array(gain))

@@ -1,4 +1,4 @@
-"""Maps unlike those of a training are told from fresh ones, and marked where they are scored."""
+"""Out-of-distribution maps are told from fresh ones, and marked where they are scored."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.familiarity import distance, read_familiarity, write_familiarity
+from polarnet import ood
 from polarnet.network.training import write_scores
 
 
@@ -18,7 +18,7 @@ def splits():
 
 @pytest.fixture(scope="module")
 def usual(splits):
-    return pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
+    return pn.ood.fit_distribution(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
 
 
 @pytest.fixture(scope="module")
@@ -26,43 +26,39 @@ def fresh():
     return np.asarray(pn.make_phantom_cohort(200, seed=22, size=32).maps["stress"])
 
 
-def unlike(usual, maps):
+def outside(usual, maps):
+    """Share of maps that are out of distribution."""
     return float((usual.distances({"stress": maps}) > usual.threshold).mean())
 
 
-def test_few_fresh_maps_are_unlike(usual, fresh):
-    assert unlike(usual, fresh) < 0.1
+DISC = pn.anatomy.disc_mask(32)
 
 
 @pytest.mark.parametrize(
-    "change",
-    [lambda m: np.rot90(m, 1, (1, 2)), lambda m: np.rot90(m, 2, (1, 2)), lambda m: m[:, :, ::-1]],
-    ids=["quarter", "half", "mirrored"],
-)
-def test_turned_maps_are_unlike(usual, fresh, change):
-    assert unlike(usual, change(fresh)) > 0.85
+    ("change", "low", "high"),
+    [(lambda m: m, 0, 0.1), (lambda m: np.rot90(m, 1, (1, 2)), 0.85, 1),
+     (lambda m: np.rot90(m, 2, (1, 2)), 0.85, 1), (lambda m: m[:, :, ::-1], 0.85, 1),
+     (lambda m: m * 100, 1, 1), (lambda m: m / 100, 1, 1), (np.zeros_like, 1, 1),
+     (lambda m: np.random.default_rng(0).uniform(0, 4, m.shape) * DISC, 1, 1)],
+    ids=["fresh", "quarter", "half", "mirrored", "hundredfold", "hundredth", "no flow", "noise"],
+)  # fmt: skip
+def test_turned_scaled_and_foreign_maps_are_outside_and_fresh_ones_are_not(
+    usual, fresh, change, low, high
+):
+    assert low <= outside(usual, change(fresh)) <= high
+
+
+def test_a_map_with_nan_is_infinitely_far(usual, fresh):
+    assert np.isinf(usual.distances({"stress": np.where(DISC, np.nan, fresh)})).all()
 
 
 def test_what_is_turned_shows_in_the_map_that_the_network_does_not_read(splits, usual):
     """Rest and stress come from one export: both together tell more mirrored ones."""
-    assert usual.map_types == ("rest", "stress")
-    mirrored = {m: np.asarray(splits[2].maps[m][:])[:, :, ::-1] for m in usual.map_types}
+    assert list(usual.of_type) == ["rest", "stress"]
+    mirrored = {m: np.asarray(splits[2].maps[m][:])[:, :, ::-1] for m in usual.of_type}
     both, alone = usual.distances(mirrored), usual.distances({"stress": mirrored["stress"]})
     assert (both >= alone).all()
     assert (both > usual.threshold).sum() > (alone > usual.threshold).sum()
-
-
-def test_another_unit_is_unlike(usual, fresh):
-    assert unlike(usual, fresh * 100) == 1
-    assert unlike(usual, fresh / 100) == 1
-
-
-def test_noise_and_what_has_no_flow_are_unlike(usual, fresh):
-    disc = pn.anatomy.disc_mask(32)
-    noise = np.random.default_rng(0).uniform(0, 4, fresh.shape) * disc
-    assert unlike(usual, noise) == 1
-    assert unlike(usual, np.zeros_like(fresh)) == 1
-    assert np.isinf(usual.distances({"stress": np.where(disc, np.nan, fresh)})).all()
 
 
 def test_the_threshold_is_the_conformal_quantile_of_validation_maps(splits, usual):
@@ -76,49 +72,59 @@ def test_the_threshold_is_the_conformal_quantile_of_validation_maps(splits, usua
 
 def test_few_validation_maps_say_that_they_allow_no_small_rate(splits):
     few = splits[1].select(np.arange(9))
-    usual = pn.fit_familiarity(splits[0], few, pn.ExperimentConfig(map_type="stress"))
+    usual = pn.ood.fit_distribution(splits[0], few, pn.ExperimentConfig(map_type="stress"))
     assert usual.rate == pytest.approx(0.1)  # the largest of 9: 1 of 10
     assert usual.threshold == usual.distances(few.maps).max()
 
 
 def test_a_reserve_map_is_judged_with_the_flows_it_comes_from(splits):
-    usual = pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="reserve"))
-    assert usual.map_types == ("rest", "stress", "reserve")
+    usual = pn.ood.fit_distribution(splits[0], splits[1], pn.ExperimentConfig(map_type="reserve"))
+    assert list(usual.of_type) == ["rest", "stress", "reserve"]
     turned = {m: np.rot90(np.asarray(s[:]), 2, (1, 2)) for m, s in splits[2].maps.items()}
     assert (usual.distances(turned) > usual.threshold).mean() > 0.85
 
 
 def test_many_studies_are_looked_at_in_part(splits, monkeypatch):
-    monkeypatch.setattr(distance, "_MOST", 50)
-    usual = pn.fit_familiarity(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
+    monkeypatch.setattr(ood, "_MOST", 50)
+    usual = pn.ood.fit_distribution(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
     assert (usual.n_train, usual.n_val) == (50, 50)
 
 
 def test_batches_change_nothing(usual, fresh, monkeypatch):
     whole = usual.distances({"stress": fresh})
-    monkeypatch.setattr(distance, "_BATCH", 7)
+    monkeypatch.setattr(ood, "_BATCH", 7)
     np.testing.assert_allclose(usual.distances({"stress": fresh}), whole, rtol=1e-9)
 
 
 def test_the_file_keeps_everything(usual, fresh, tmp_path):
-    assert read_familiarity(tmp_path) is None
-    write_familiarity(usual, tmp_path)
-    again = read_familiarity(tmp_path)
+    assert ood.read_distribution(tmp_path) is None
+    ood.write_distribution(usual, tmp_path)
+    again = ood.read_distribution(tmp_path)
     assert np.array_equal(again.distances({"stress": fresh}), usual.distances({"stress": fresh}))
-    for name in ("map_types", "size", "threshold", "n_train", "n_val", "rate"):
+    for name in ("size", "threshold", "n_train", "n_val", "rate"):
         assert getattr(again, name) == getattr(usual, name)
 
 
-def test_a_damaged_file_is_refused_and_nothing_is_unpickled(usual, tmp_path):
-    write_familiarity(usual, tmp_path)
-    path = tmp_path / "familiarity.npz"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"familiarity\.npz cannot be read: .* Copy the run again"):
-        read_familiarity(tmp_path)
-    np.savez(path, map_types=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match=r"familiarity\.npz cannot be read: .*allow_pickle"):
-        read_familiarity(tmp_path)
+@pytest.mark.parametrize(
+    "changes",
+    [{"numbers": np.array([32, 5])}, {"numbers": np.array([np.inf, 1, 1])}, {"threshold": None},
+     {"threshold": np.array([np.nan, 0.1])}, {"threshold": np.array(["a", "b"])},
+     {"map_types": np.array(["../x"])}, {"map_types": np.array(5)}, {"map_types": np.array([])},
+     {"numbers": np.array([0, 1, 1])}, {"map_types": np.array([{"a": 1}], dtype=object)},
+     {"stress_scales": np.full(10, np.nan)}, {"stress_scales": np.zeros(10)},
+     {"stress_patterns_precision": np.full((32, 32), np.inf)},
+     {"stress_patterns_centre": np.array(["x"] * 32)}],
+)  # fmt: skip
+def test_a_changed_file_is_one_clear_line_and_nothing_is_unpickled(usual, tmp_path, changes):
+    ood.write_distribution(usual, tmp_path)
+    path = tmp_path / ood.FILE
+    with np.load(path) as file:
+        arrays = dict(file) | changes
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    told = r"familiarity\.npz cannot be read: .* Copy the run again"
+    with pytest.raises(ValueError, match=told) as caught:
+        ood.read_distribution(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_other_maps_than_those_of_the_training_are_refused(usual, fresh):
@@ -130,34 +136,33 @@ def test_other_maps_than_those_of_the_training_are_refused(usual, fresh):
 
 def test_flat_maps_of_a_handful_of_studies_do_no_harm(make_cohort):
     config = pn.ExperimentConfig(map_type="stress")
-    assert pn.fit_familiarity(make_cohort(n=6), make_cohort(n=2), config) is None
-    usual = pn.fit_familiarity(make_cohort(n=12), make_cohort(n=2), config)
+    assert pn.ood.fit_distribution(make_cohort(n=6), make_cohort(n=2), config) is None
+    usual = pn.ood.fit_distribution(make_cohort(n=12), make_cohort(n=2), config)
     assert np.isfinite(usual.distances(make_cohort(n=12).maps)).all()
 
 
-def test_predictions_and_their_file_mark_unlike_maps(finished_run, tmp_path):
+def test_predictions_and_their_file_mark_maps_that_are_outside(finished_run, tmp_path):
     run, (_, _, test) = finished_run
     turned = {m: np.asarray(test.maps[m][:]).copy() for m in ("rest", "stress")}
     turned["stress"][0] = 9 * pn.anatomy.disc_mask(32)
     other = dataclasses.replace(test, maps=turned)
     scores = pn.predict(run, other)
-    shares = scores.attrs["unfamiliar"]
+    shares = scores.attrs["ood"]
     expected = run.distribution.distances(other.maps) / run.distribution.threshold
     np.testing.assert_allclose(shares, expected)
     assert list(shares.index) == list(test.patients.index)
     write_scores(scores, tmp_path / "scores.csv")
     warning = pd.read_csv(tmp_path / "scores.csv", index_col="study_id")["warning"]
-    assert warning.iloc[0].startswith(
-        "trained on a phantom, not on patients; map unlike the training maps ("
-    )
+    told = "trained on a phantom, not on patients; out-of-distribution map ("
+    assert warning.iloc[0].startswith(told)
     assert warning.iloc[0].endswith(" times the distance that validation maps keep)")
-    assert (warning.str.contains("unlike") == (shares > 1)).all()
+    assert (warning.str.contains("out-of-distribution") == (shares > 1)).all()
 
 
 def test_a_run_without_the_file_scores_as_before(finished_run, tmp_path):
     run = dataclasses.replace(finished_run[0], distribution=None)
     scores = pn.predict(run, finished_run[1][2])
-    assert "unfamiliar" not in scores.attrs
+    assert "ood" not in scores.attrs
     scores.attrs["warning"] = ""
     write_scores(scores, tmp_path / "scores.csv")
     written = list(pd.read_csv(tmp_path / "scores.csv"))
@@ -168,7 +173,7 @@ def test_scores_of_two_cohorts_can_be_put_together(finished_run):
     """pandas compares the attrs of tables that it puts together, and wants one bool."""
     scores = pn.predict(finished_run[0], finished_run[1][2])
     first, second = scores.iloc[:5], scores.iloc[5:].copy()
-    second.attrs["unfamiliar"] = scores.attrs["unfamiliar"] * 2
+    second.attrs["ood"] = scores.attrs["ood"] * 2
     assert len(pd.concat([first, second])) == len(scores)
 
 

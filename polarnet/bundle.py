@@ -1,0 +1,501 @@
+"""A model to hand on: trained runs with their model card, in one file that is checked when opened.
+
+The file is a plain zip: manifest.json with what is known of the model and the sha256 of every other
+part, card.md, results.csv, and the files of each run in a folder of its own. Names, sizes and
+digests are checked before a part is used. Digests find accidents, not forgers: so no name of the
+file's choice is ever written, and nothing that a file describes is built or run.
+"""
+
+import hashlib
+import io
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import pandas as pd
+
+from polarnet import __version__
+from polarnet.cohort import PHANTOM, Cohort
+from polarnet.config import ExperimentConfig, load_run_config
+from polarnet.evaluation import Recalibration, choose_thresholds, evaluate, fit_recalibration
+from polarnet.evaluation.comparison import is_circular
+from polarnet.evaluation.roc import Interval
+from polarnet.evaluation.table import first_studies, is_reportable, read_scores
+from polarnet.files import new_file, parse_json, read_json, shown
+from polarnet.network import Run, load_run, predict
+from polarnet.ood import FILE as DISTRIBUTION_FILE
+from polarnet.rundata import (
+    HEADS_FILE,
+    PATIENTS_FILE,
+    SEGMENTS_FILE,
+    check_files,
+    read_finetuning,
+    read_heads,
+    studies_digest,
+    trust_words,
+)
+from polarnet.suitability import STATED, check_trait_names
+
+FORMAT: Final = 3
+"""To be raised when a file can no longer be read by the code before."""
+
+MOST_MEMBERS: Final = 50
+
+NEEDED: Final = ("config.yaml", "model.keras", HEADS_FILE)
+FILES: Final = (*NEEDED, SEGMENTS_FILE, DISTRIBUTION_FILE, PATIENTS_FILE)
+"""Files of a run that go along; a run may lack the last three."""
+
+LARGEST: Final = {".keras": 2**30, ".npz": 2**24}
+"""Bytes of a part by its ending; VGG16 without its top has 59 MB (our choice)."""
+
+LARGEST_TEXT: Final = 2**22
+"""Bytes of any other part (our choice)."""
+
+METRICS: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method", "note", "is_circular")
+POINTS: Final = ("youden", "sensitive")
+LINE: Final = ("intercept", "slope")
+"""Columns of results.csv: of the test studies; thresholds and recalibration of the validation."""
+
+SHARES: Final = ("auroc", "ci_low", "ci_high", *POINTS)
+"""Of these, numbers from 0 to 1, or nothing."""
+
+_MANIFEST: Final = "manifest.json"
+_CARD: Final = "card.md"
+_RESULTS: Final = "results.csv"
+_PACKAGES: Final = ("tensorflow", "keras", "numpy", "pandas")
+_OF_TRAINING: Final = ("polarnet", "tensorflow", "keras", "commit", "precision", "model_sha256")
+_SAME: Final = ("train_studies_sha256", "val_studies_sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model as it was handed on.
+
+    Attributes
+    ----------
+    members
+        Networks that differ in their seed alone, as `load_run` gives them.
+    config
+        Settings of the first member.
+    metrics
+        Index trait; n_pos, n_neg, auroc, ci_low, ci_high, method of the mean score on hold-out
+        patients of the cohort of the training. NaN where there were too few.
+    recalibration
+        Trait -> recalibration of the mean score, fitted on validation patients; lacks traits where
+        none could be fitted.
+    thresholds
+        Trait -> "youden" and "sensitive", see `choose_thresholds`; of the mean score before
+        recalibration. Lacks traits with too few validation patients.
+    card
+        Model card, markdown.
+    facts
+        The manifest: versions, seeds, numbers of studies, sha256 of all parts.
+    """
+
+    members: tuple[Run, ...]
+    config: ExperimentConfig
+    metrics: pd.DataFrame
+    recalibration: Mapping[str, Recalibration]
+    thresholds: Mapping[str, Mapping[str, float]]
+    card: str
+    facts: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        kind = "Bundle (phantom, not patients)" if self.facts.get("is_phantom") else "Bundle"
+        return (
+            f"{kind} of {len(self.members)} {self.config.mode} networks on "
+            f"{self.config.map_type} maps: {', '.join(self.config.traits)}"
+        )
+
+    def predict(
+        self, cohort: Cohort, *, cache: str | Path | None = None, show_progress: bool = False
+    ) -> pd.DataFrame:
+        """Mean over the members of their scores, see `polarnet.predict`."""
+        return predict(self, cohort, cache=cache, show_progress=show_progress)
+
+
+def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: str | Path) -> Path:
+    """Write one run, or several that differ in their seed alone, as one file.
+
+    Parameters
+    ----------
+    runs
+        Run folders with scores_val.csv and scores_test.csv, as written by `polarnet train` or
+        `run_experiment`.
+    cohort
+        Labels of the validation and test studies. On the validation patients, thresholds and a
+        logistic recalibration of the mean score are fitted; the test patients give its AUROC.
+        Of several studies of a patient the first counts.
+    out
+        The file; replaced if it exists. Equal input gives equal bytes.
+
+    Raises
+    ------
+    FileNotFoundError: a run lacks a file.
+    ValueError: the runs differ in more than their seed, were trained or tested on different
+        studies, or a scored study is not in the cohort.
+    """
+    folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    configs = [load_run_config(folder) for folder in folders]
+    for folder in folders:
+        check_files(folder)
+    trainings = [_environment(folder) for folder in folders]
+    _check_same(folders, configs, trainings)
+    config = configs[0]
+    cohort = cohort.with_traits(config.traits)
+    _check_labels(folders[0], cohort, trainings[0])
+    of_val = _mean_scores(folders, "scores_val.csv")
+    of_test = _mean_scores(folders, "scores_test.csv")
+    results = evaluate(of_test, cohort.traits, cohort.patients).set_index("trait")
+    results["is_circular"] = [is_circular(cohort, config.map_type, t) for t in results.index]
+    results = results[list(METRICS)].join(_fitted(of_val, cohort))
+    facts: dict[str, Any] = {
+        "format": FORMAT,
+        "polarnet": __version__,
+        "versions": {name: version(name) for name in _PACKAGES},
+        "trained_with": [{name: found.get(name) for name in _OF_TRAINING} for found in trainings],
+        "n_members": len(folders),
+        "seeds": [one.seed for one in configs],
+        "traits": list(config.traits),
+        "is_phantom": PHANTOM in (config.software, cohort.software),
+        "n_train": trainings[0].get("n_train"),
+        "n_val": trainings[0].get("n_val"),
+        "n_test": len(first_studies(of_test, cohort.traits, cohort.patients)[0]),
+        "weights": _weights(config),
+        "trust": [
+            "no VGG16"
+            if config.mode == "scratch"
+            else trust_words(read_heads(folder, config.traits), read_finetuning(folder))
+            for folder in folders
+        ],
+    }
+    parts = {
+        _CARD: _card(config, facts, results).encode("utf-8"),
+        _RESULTS: results.to_csv(lineterminator="\n").encode("utf-8"),
+    }
+    for k, (folder, one) in enumerate(zip(folders, configs, strict=True)):
+        for file in FILES:
+            if (folder / file).is_file():
+                parts[_name(k, file)] = (folder / file).read_bytes()
+        parts[_name(k, "config.yaml")] = _config_text(one)
+    facts["sha256"] = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
+    manifest = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with new_file(out) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+        for name, content in {_MANIFEST: manifest.encode(), **parts}.items():
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o600 << 16  # the same on every system
+            archive.writestr(entry, content)
+    return Path(out)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Open a file made by `write_bundle`.
+
+    Parameters
+    ----------
+    path
+        The file. The names, sizes and digests of its parts are checked first. Models are made from
+        their settings; nothing that a file describes is built or run.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: it is no bundle, changed, cut short, of another format, or holds what no bundle
+        does.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No model bundle {path}.")
+    try:
+        facts, parts = _read(path)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError(
+            f"{path} is no model bundle, changed or cut short. Get the file again."
+        ) from None
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not a whole model bundle: {error}. Get the file again."
+        ) from None
+    try:
+        members = tuple(_member(parts, k) for k in range(facts["n_members"]))
+        config = members[0].config
+        if odd := _differing([member.config for member in members]):
+            raise ValueError(f"its members differ in {odd}")
+        check_trait_names(config.traits)
+        if facts.get("traits") != list(config.traits):
+            raise ValueError("its manifest names other traits than its members")
+        if not isinstance(facts.get("is_phantom"), bool):
+            raise ValueError("its manifest does not say whether it is of a phantom")
+        results = _results(parts[_RESULTS], config.traits)
+        card = parts[_CARD].decode("utf-8")
+    except (
+        ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError,
+        RecursionError, MemoryError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+        raise ValueError(
+            f"{path} is refused: {reason[:300]}. Ask for a bundle written by polarnet."
+        ) from None
+    lines, points = (results[list(names)].dropna() for names in (LINE, POINTS))
+    return Bundle(
+        members,
+        config,
+        results[list(METRICS)],
+        {
+            str(trait): Recalibration(*line)
+            for trait, line in zip(lines.index, lines.to_numpy().tolist(), strict=True)
+        },
+        {str(trait): dict(row) for trait, row in points.iterrows()},
+        card,
+        facts,
+    )
+
+
+# === Reading ====================================================================================
+
+
+def _name(member: int, file: str) -> str:
+    """Where a file of a run lies in the zip."""
+    return f"member{member:02d}/{file}"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Manifest and parts of a file, once their names, sizes and digests are known to be right."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, path.stat().st_size)
+        facts = parse_json(archive.read(_MANIFEST))
+        if facts.get("format") != FORMAT:
+            raise ValueError(
+                f"it is of format {shown(facts.get('format'))}, and this polarnet reads {FORMAT}; "
+                "install the version of polarnet that wrote it"
+            )
+        n, digests = facts.get("n_members"), facts.get("sha256")
+        if type(n) is not int or not 1 <= n <= MOST_MEMBERS or not isinstance(digests, dict):
+            raise ValueError(f"its manifest says that it has {shown(n)} members")
+        there = {entry.filename for entry in entries} - {_MANIFEST}
+        needed = {_CARD, _RESULTS} | {_name(k, file) for k in range(n) for file in NEEDED}
+        known = {_CARD, _RESULTS} | {_name(k, file) for k in range(n) for file in FILES}
+        if odd := sorted((there - known) | (needed - there) | (there ^ set(digests))):
+            raise ValueError(f"parts are missing or too many ({', '.join(odd)[:200]})")
+        parts = {name: archive.read(name) for name in sorted(there)}
+    for name, content in parts.items():
+        if hashlib.sha256(content).hexdigest() != digests[name]:
+            raise ValueError(f"{name} is not what the manifest says")
+    return facts, parts
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], n_bytes: int) -> None:
+    """Refuse names and sizes that no bundle has, by the directory of the zip alone."""
+    known = {_MANIFEST, _CARD, _RESULTS}
+    known |= {_name(k, file) for k in range(MOST_MEMBERS) for file in FILES}
+    names = [entry.filename for entry in entries]
+    if odd := [name for name in names if name not in known]:
+        raise ValueError(f"a part has the name {odd[0][:60]!r}")
+    if len(set(names)) < len(names) or _MANIFEST not in names:
+        raise ValueError("a part comes twice, or there is no manifest")
+    for entry in entries:
+        largest = LARGEST.get(Path(entry.filename).suffix, LARGEST_TEXT)
+        is_plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & 1
+        if not is_plain or entry.file_size != entry.compress_size or entry.file_size > largest:
+            raise ValueError(f"{entry.filename} is packed, or has more than {largest >> 20} MB")
+    if sum(entry.file_size for entry in entries) > n_bytes:
+        raise ValueError("its parts overlap")
+
+
+def _member(parts: Mapping[str, bytes], k: int) -> Run:
+    """One member, by way of a folder whose files we name."""
+    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+        for file in FILES:
+            if (content := parts.get(_name(k, file))) is not None:
+                (Path(folder) / file).write_bytes(content)
+        try:
+            return load_run(folder)
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            reason = str(error).replace(folder, f"member {k + 1}")
+            raise ValueError(reason.removesuffix(" Copy the run again.").rstrip(".")) from None
+
+
+def _results(content: bytes, traits: Sequence[str]) -> pd.DataFrame:
+    """The table of results, one row per trait, NaN where there is no number."""
+    table = pd.read_csv(
+        io.BytesIO(content), index_col="trait", dtype={"trait": str, "method": str, "note": str},
+        keep_default_na=False, na_values=dict.fromkeys((*SHARES, *LINE), ""),
+    )  # fmt: skip
+    if list(table.index) != list(traits) or list(table) != [*METRICS, *POINTS, *LINE]:
+        raise ValueError(f"{_RESULTS} has other rows or columns than ours")
+    shares, lines = table[list(SHARES)].astype(float), table[list(LINE)].astype(float)
+    counts = table[["n_pos", "n_neg"]]
+    is_ours = (
+        table["is_circular"].dtype == bool
+        and all(kind.kind == "i" for kind in counts.dtypes)
+        and (counts >= 0).all(axis=None)
+        and (shares.isna() | ((shares >= 0) & (shares <= 1))).all(axis=None)
+        and (lines.isna() | lines.abs().lt(math.inf)).all(axis=None)
+    )
+    if not is_ours:
+        raise ValueError(f"{_RESULTS} has numbers out of range, or what are none")
+    return table.astype(dict.fromkeys((*SHARES, *LINE), float))
+
+
+# === Writing ====================================================================================
+
+
+def _differing(configs: Sequence[ExperimentConfig]) -> str:
+    """Which settings differ between members, seeds apart; empty where none does."""
+    first, *others = (vars(replace(config, seed=0)) for config in configs)
+    return ", ".join(name for name in first if any(o[name] != first[name] for o in others))
+
+
+def _check_same(
+    folders: Sequence[Path], configs: Sequence[ExperimentConfig], trainings: Sequence[Mapping]
+) -> None:
+    """Refuse runs that are no ensemble."""
+    if not folders or len(folders) > MOST_MEMBERS:
+        raise ValueError(f"Give 1 to {MOST_MEMBERS} runs, not {len(folders)}.")
+    if odd := _differing(configs):
+        raise ValueError(f"The runs differ in {odd}; members of a bundle differ in seed alone.")
+    seeds = [config.seed for config in configs]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"Two runs have the same seed ({seeds}): they are the same member.")
+    for folder, facts in zip(folders, trainings, strict=True):
+        if any(facts.get(name) != trainings[0].get(name) for name in _SAME):
+            raise ValueError(
+                f"{folder} and {folders[0]} were trained on different studies: one would be "
+                "tested on patients of the other. Give the cohort a column split, train again."
+            )
+
+
+def _check_labels(folder: Path, cohort: Cohort, facts: Mapping[str, Any]) -> None:
+    """Refuse a cohort that only happens to have the same study ids."""
+    ids = _scores(folder, "scores_val.csv").index
+    if lacking := [study for study in ids if study not in cohort.patients.index]:
+        raise ValueError(
+            f"{len(lacking)} validation studies of {folder} are not in the cohort. Give the cohort "
+            "that the run was trained on."
+        )
+    validation = cohort.select(cohort.patients.index.get_indexer(ids))
+    if studies_digest(validation) != facts.get("val_studies_sha256"):
+        raise ValueError(
+            f"The validation studies of {folder} have other labels in this cohort than in its "
+            "training. Give the cohort that the run was trained on, or train again."
+        )
+
+
+def _environment(folder: Path) -> dict[str, Any]:
+    path = folder / "environment.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a whole run folder: {path.name} is missing.")
+    return read_json(path)
+
+
+def _scores(folder: Path, name: str) -> pd.DataFrame:
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {name}; make the run with `polarnet train`, or with run_experiment "
+            "in Python."
+        )
+    return read_scores(folder / name)
+
+
+def _mean_scores(folders: Sequence[Path], name: str) -> pd.DataFrame:
+    """Mean over the members of one file of scores."""
+    tables = [_scores(folder, name) for folder in folders]
+    for folder, table in zip(folders, tables, strict=True):
+        if not table.index.equals(tables[0].index):
+            raise ValueError(f"{name} of {folder} and of {folders[0]} are of different studies.")
+    return sum(tables[1:], tables[0]) / len(tables)
+
+
+def _fitted(scores: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
+    """Thresholds and recalibration of each trait that enough validation patients have recorded."""
+    rows, _ = first_studies(scores, cohort.traits, cohort.patients)
+    found = pd.DataFrame(
+        math.nan, index=pd.Index(scores.columns, name="trait"), columns=[*POINTS, *LINE]
+    )
+    for trait in found.index:
+        labels = cohort.traits.loc[rows, trait].dropna()
+        values = scores.loc[labels.index, trait]
+        if not is_reportable(labels):
+            continue
+        points = choose_thresholds(labels, values)
+        found.loc[trait, list(POINTS)] = [points[name] for name in POINTS]
+        try:
+            line = fit_recalibration(labels, values)
+        except ValueError:  # scores that are all equal or separate the classes
+            continue
+        if line.slope > 0:  # otherwise it would turn the ranking round
+            found.loc[trait, list(LINE)] = line.intercept, line.slope
+    return found
+
+
+def _config_text(config: ExperimentConfig) -> bytes:
+    """The settings, without the path of a weights file, which may name a person."""
+    if config.weights not in (None, "imagenet"):
+        config = replace(config, weights=_file_name(str(config.weights)))
+    with tempfile.TemporaryDirectory() as folder:
+        config.save(Path(folder) / "config.yaml")
+        return (Path(folder) / "config.yaml").read_bytes()
+
+
+def _weights(config: ExperimentConfig) -> str:
+    """Where the trunk's first weights came from."""
+    known = {None: "random", "imagenet": "ImageNet"}
+    return known.get(config.weights) or f"file {_file_name(str(config.weights))}"
+
+
+def _file_name(path: str) -> str:
+    """Last part of a path of any system."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _card(config: ExperimentConfig, facts: Mapping[str, Any], results: pd.DataFrame) -> str:
+    """The model card: what a bundle is for, made of, worth, and not for. Markdown."""
+    template = jinja2.Template(
+        resources.files("polarnet").joinpath(_CARD).read_text(encoding="utf-8"),
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return template.render(
+        config=config,
+        facts=facts,
+        rows=[_row(str(trait), row) for trait, row in results.iterrows()],
+        stated={
+            name.replace("_", " "): _cell(getattr(config, name) or "not stated") for name in STATED
+        },
+        weights=_cell(facts["weights"]),
+    )
+
+
+def _row(trait: str, row: pd.Series) -> dict[str, str]:
+    """One trait of the card's table of results."""
+    if math.isnan(row["auroc"]):
+        area = row["note"] or "not reported: too few patients"
+    else:
+        area = repr(Interval(*row[["auroc", "ci_low", "ci_high", "method"]]))
+    has_points, has_line = row[list(POINTS)].notna().all(), row[list(LINE)].notna().all()
+    circular = " (circular: the label is nearly the mean of this map)"
+    return {
+        "trait": _cell(trait),
+        "n": f"{row['n_pos']} / {row['n_neg']}",
+        "auroc": _cell(area) + (circular if row["is_circular"] else ""),
+        "thresholds": "{youden:.3f} / {sensitive:.3f}".format(**row) if has_points else "none",
+        "recalibration": "{intercept:.2f} + {slope:.2f} x logit".format(**row)
+        if has_line
+        else "none",
+    }
+
+
+def _cell(text: str) -> str:
+    """Text that neither breaks a table nor becomes markup where the card is shown as a page."""
+    flat = " ".join(text.split())
+    for sign in "\\`*_[]<>|#&":
+        flat = flat.replace(sign, f"&#{ord(sign)};" if sign in "<>&" else f"\\{sign}")
+    return flat

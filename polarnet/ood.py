@@ -1,0 +1,417 @@
+"""Out-of-distribution maps: how far a polar map is from those that a network was trained on.
+
+A network gives a probability for whatever it is shown: a map turned round, one in another unit, a
+photograph. What training maps look like is kept in the run folder, so that others can be marked.
+
+Three things are looked at in each map: its *pattern* (mean of 32 sectors, as shares of the mean of
+the disc), its *texture* (level, and how much neighbours at three distances differ) and its
+*orientation* (whether the pattern is likelier if it is turned by quarters or mirrored, or likelier
+about a flat map, than as it is: most turned maps, and smooth noise, lie within the spread of
+patterns, so that distance alone does not find them).
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from sklearn.covariance import LedoitWolf
+
+from polarnet.anatomy import disc_mask, polar_coordinates
+from polarnet.cohort import Cohort
+from polarnet.config import ExperimentConfig
+from polarnet.traits import MAP_TYPES
+
+FILE: Final = "familiarity.npz"
+"""The file of a run folder."""
+
+OUTSIDE: Final = "out-of-distribution map"
+"""How the note on a study begins."""
+
+RATE: Final = 0.035
+"""Share of maps like those of validation that is to be marked all the same (our choice)."""
+
+FEWEST: Final = 10
+"""Fewer training studies describe nothing: only their mean level could be told (our choice)."""
+
+RINGS, SECTORS = 4, 8  # more cells tell turned maps no better (tried to 8 x 24)
+STEPS: Final = (64, 24, 8)  # neighbours are this share of the map's side apart
+
+N_READINGS: Final = 10
+"""Distances of a map: pattern, texture, 7 ways of turning and mirroring, flat."""
+
+_CELLS, _TEXTURES = RINGS * SECTORS, 1 + len(STEPS)
+_SHAPES: Final = {
+    "patterns_centre": (_CELLS,),
+    "patterns_precision": (_CELLS, _CELLS),
+    "textures_centre": (_TEXTURES,),
+    "textures_precision": (_TEXTURES, _TEXTURES),
+    "scales": (N_READINGS,),
+}
+"""Arrays of the file, for each map type."""
+
+_TINY: Final = 1e-6
+_MOST: Final = 5000  # studies of a cohort that are looked at, evenly spaced
+_BATCH: Final = 1024  # maps in memory at once
+_FOLDS: Final = 5
+_FREEDOM: Final = 10.0  # of the t distribution: defects make tails that a Gaussian does not have
+_ROUNDS: Final = 6  # of its fit, which changes little after three
+_LEAST_SD: Final = 0.01  # of a share or a logarithm: what differs less is not known to be fixed
+
+_FAR: Final = 0.998
+_TURNED_FAR: Final = 0.99
+"""Quantiles of the training maps where a distance in pattern or texture, or in favour of one way of
+turning, counts as 1 (our choice): false alarms are spent on turned maps, as foreign pictures are
+far away in pattern or texture."""
+
+_LEAST_GAP: Final = 4.0
+"""Twice the logarithm of how much likelier a turned pattern must be to count as 1, at least (our
+choice: e squared)."""
+
+_LARGEST: Final = 2**24
+"""Bytes of the file, unpacked; ours have 60 kB (our choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudentT:
+    """A multivariate t distribution of features: its centre and precision."""
+
+    centre: np.ndarray
+    precision: np.ndarray
+
+    def squares(self, features: np.ndarray) -> np.ndarray:
+        """Squared Mahalanobis distance of each row, (n,)."""
+        away = features - self.centre
+        return np.einsum("ij,jk,ik->i", away, self.precision, away, optimize=True)
+
+    def surprise(self, features: np.ndarray) -> np.ndarray:
+        """Minus twice the log-likelihood of each row, but for a constant."""
+        freedom = _FREEDOM + len(self.centre)
+        return freedom * np.log1p(self.squares(features) / _FREEDOM)
+
+
+@dataclass(frozen=True, eq=False)
+class TypeDistribution:
+    """Training maps of one type: their pattern and texture, and which readings count as 1."""
+
+    pattern: StudentT
+    texture: StudentT
+    scales: np.ndarray
+
+    def readings(self, pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
+        """Distances (n, 10) before scaling: pattern, texture, in favour of each other reading."""
+        surprise = self.pattern.surprise
+        usual = surprise(pattern)
+        squares = [
+            self.pattern.squares(pattern),
+            self.texture.squares(texture),
+            *(usual - surprise(pattern[:, cells]) for cells in _turned()),
+            # As far from a flat map as the pattern is: noise has the spread of patterns, but no
+            # centre.
+            usual - surprise(pattern - 1 + self.pattern.centre),
+        ]
+        return np.sqrt(np.maximum(np.stack(squares, axis=1), 0))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its numbers as the file has them."""
+        found = (self.pattern.centre, self.pattern.precision)
+        found += (self.texture.centre, self.texture.precision, self.scales)
+        return dict(zip(_SHAPES, found, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class MapDistribution:
+    """What the maps of a training look like, and how far from them validation maps lie.
+
+    Attributes
+    ----------
+    size
+        Rows (and columns) of a map.
+    of_type
+        Map type -> distribution in training: of those that the network reads, and of rest and
+        stress where they are at hand.
+    threshold
+        A map at a larger distance is out of distribution.
+    n_train, n_val
+        Studies that were looked at.
+    rate
+        Share of studies like those of validation that lie beyond the threshold (at most, and on
+        average over cohorts). Few validation studies make it larger than `RATE`.
+    """
+
+    size: int
+    of_type: Mapping[str, TypeDistribution]
+    threshold: float
+    n_train: int
+    n_val: int
+    rate: float
+
+    def distances(self, maps: Mapping[str, Any], rows: np.ndarray | None = None) -> np.ndarray:
+        """Distance of each study from the training maps.
+
+        Parameters
+        ----------
+        maps
+            Map type -> (n, size, size), in the unit of the training; such as `cohort.maps`. Map
+            types that are not known here are not looked at.
+        rows
+            Positions of the studies to be looked at. None: all.
+
+        Returns
+        -------
+        Array of shape (n,): the largest over map types, pattern, texture and orientation;
+        infinite where a map has pixels that are no numbers.
+
+        Raises
+        ------
+        ValueError: no map type is known here, or the maps have another size.
+        """
+        known = [map_type for map_type in self.of_type if map_type in maps]
+        if not known:
+            raise ValueError(
+                f"This distribution is of {', '.join(self.of_type)} maps, but "
+                f"{', '.join(maps) or 'nothing'} was given."
+            )
+        found = []
+        for map_type in known:
+            stack, here = maps[map_type], self.of_type[map_type]
+            if stack.shape[1:] != (self.size, self.size):
+                raise ValueError(
+                    f"This distribution is of maps of {self.size} x {self.size} pixels, but the "
+                    f"{map_type} maps have shape {stack.shape}."
+                )
+            every = np.arange(len(stack)) if rows is None else rows
+            parts = [here.readings(*map_features(batch)) for batch in _in_batches(stack, every)]
+            largest = (np.concatenate(parts) / here.scales).max(axis=1)
+            found.append(np.where(np.isfinite(largest), largest, np.inf))
+        return np.max(found, axis=0)
+
+
+class Shares(pd.Series):
+    """study_id -> distance as a share of the threshold: a Series that may lie in `attrs`.
+
+    pandas compares the attrs of tables that are put together, and wants one answer: two of these
+    are equal as a whole.
+    """
+
+    @property
+    def _constructor(self) -> type["Shares"]:
+        return Shares
+
+    def __eq__(self, other: Any) -> Any:
+        return self.equals(other) if isinstance(other, Shares) else super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def ood_note(share: float) -> str:
+    """What to say of a study at this share of the threshold; nothing where it is below.
+
+    >>> ood_note(1.83)
+    'out-of-distribution map (1.8 times the distance that validation maps keep)'
+    >>> ood_note(0.9)
+    ''
+    """
+    if share <= 1:
+        return ""
+    shown = f"{share:.1f}" if share < 100 else "over 100"
+    return f"{OUTSIDE} ({shown} times the distance that validation maps keep)"
+
+
+def fit_distribution(
+    train: Cohort, val: Cohort, config: ExperimentConfig
+) -> MapDistribution | None:
+    """Learn what training maps look like; validation maps say how far is far.
+
+    Parameters
+    ----------
+    train, val
+        Cohorts that share no patient. At most 5,000 studies of each are looked at.
+    config
+        Says which map types the network reads; rest and stress are looked at beside them.
+
+    Returns
+    -------
+    MapDistribution. Its threshold is a conformal quantile: a study like those of validation is
+    beyond it with a probability of `RATE` at most. None for fewer than 10 training studies.
+
+    References
+    ----------
+    Ledoit & Wolf, J Multivar Anal 2004;88:365 (covariance); Lange et al., J Am Stat Assoc
+    1989;84:881 (t distribution); Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World
+    (conformal quantile).
+    """
+    if len(train) < FEWEST:
+        return None
+    # Rest and stress of a study come from one export: what is turned in one is in the other, where
+    # it may show better; and a turned reserve map hardly shows it, its parts do.
+    wanted = {"rest", "stress", *config.map_types}
+    rows, of_val = _spread(len(train)), _spread(len(val))
+    of_type = {}
+    for map_type in (m for m in train.maps if m in wanted and m in val.maps):
+        found = [map_features(maps) for maps in _in_batches(train.maps[map_type], rows)]
+        of_type[map_type] = _fit_type(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    n = len(of_val)
+    rank = min(int(np.ceil((n + 1) * (1 - RATE))), n)
+    fitted = MapDistribution(train.size, of_type, np.inf, len(rows), n, 1 - rank / (n + 1))
+    distances = np.sort(fitted.distances({m: val.maps[m] for m in of_type}, of_val))
+    return replace(fitted, threshold=float(distances[rank - 1]))
+
+
+def write_distribution(distribution: MapDistribution, folder: Path) -> None:
+    """Write the file into a run folder."""
+    arrays = {
+        "map_types": np.array(list(distribution.of_type)),
+        "numbers": np.array([distribution.size, distribution.n_train, distribution.n_val]),
+        "threshold": np.array([distribution.threshold, distribution.rate]),
+    }
+    for map_type, found in distribution.of_type.items():
+        arrays |= {f"{map_type}_{name}": array for name, array in found.arrays().items()}
+    np.savez(folder / FILE, **arrays)  # type: ignore[arg-type]
+
+
+def read_distribution(folder: Path) -> MapDistribution | None:
+    """The file of a run folder, or None where the run has none.
+
+    Raises
+    ------
+    ValueError: the file is damaged, or is something else.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise ValueError("larger than any of ours")
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return _checked(arrays)
+    except (ValueError, LookupError, OSError, EOFError, TypeError, AttributeError, OverflowError,
+            MemoryError, NotImplementedError, RuntimeError, zlib.error,
+            zipfile.BadZipFile) as error:  # fmt: skip
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read: {reason}. Copy the run again, or delete the file: scores then "
+            "carry no warning on out-of-distribution maps."
+        ) from None
+
+
+def _checked(arrays: Mapping[str, np.ndarray]) -> MapDistribution:
+    """The distribution of a file's arrays."""
+    size, n_train, n_val = (int(number) for number in arrays["numbers"])
+    threshold, rate = (float(number) for number in arrays["threshold"])
+    if size < 1 or min(n_train, n_val) < 0 or not 0 <= rate <= 1 or not 0 < threshold < np.inf:
+        raise ValueError("impossible numbers, or no threshold")
+    of_type = {}
+    for map_type in map(str, arrays["map_types"]):
+        parts = [arrays[f"{map_type}_{name}"] for name in _SHAPES]
+        if [part.shape for part in parts] != [*_SHAPES.values()] or map_type not in MAP_TYPES:
+            raise ValueError("features of another version")
+        if not all(np.isfinite(part).all() for part in parts) or not (parts[-1] > 0).all():
+            raise ValueError("numbers that are not finite, or scales of 0")
+        of_type[map_type] = TypeDistribution(StudentT(*parts[:2]), StudentT(*parts[2:4]), parts[4])
+    if not of_type:
+        raise ValueError("no map types")
+    return MapDistribution(size, of_type, threshold, n_train, n_val, rate)
+
+
+def map_features(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pattern (n, rings * sectors) and texture (n, 1 + steps) of maps."""
+    size = maps.shape[-1]
+    inside = maps[:, disc_mask(size)]
+    mean = np.maximum(inside.mean(axis=1, keepdims=True), _TINY)
+    with np.errstate(invalid="ignore", over="ignore"):
+        shares = maps / mean[:, :, None]
+        pattern = shares[:, disc_mask(size)] @ _cells(size)
+        rough = [_roughness(shares, max(1, round(size / step))) for step in STEPS]
+    return pattern, np.log(np.concatenate([mean, np.stack(rough, axis=1)], axis=1))
+
+
+def _roughness(shares: np.ndarray, step: int) -> np.ndarray:
+    """Root mean square of the differences of pixels `step` apart, both inside the disc."""
+    disc = disc_mask(shares.shape[-1])
+    squares, n = np.zeros(len(shares)), 0
+    for one, other in (
+        ((slice(step, None), slice(None)), (slice(None, -step), slice(None))),
+        ((slice(None), slice(step, None)), (slice(None), slice(None, -step))),
+    ):
+        both = disc[one] & disc[other]
+        difference = (shares[(slice(None), *one)] - shares[(slice(None), *other)])[:, both]
+        squares += (difference**2).sum(axis=1)
+        n += both.sum()
+    return np.sqrt(squares / n) + _TINY**0.5
+
+
+@lru_cache(maxsize=8)
+def _cells(size: int) -> np.ndarray:
+    """Weights (pixels, rings * sectors) that average the disc's pixels over each cell.
+
+    Sectors are centred on 0, 45, ... degrees, so that no pixel lies on their edges, and a map that
+    is turned by 90 degrees or mirrored has the same values in other cells.
+    """
+    radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
+    ring = np.minimum((radius * RINGS).astype(int), RINGS - 1)
+    width = 360 / SECTORS
+    sector = ((angle + width / 2) % 360 // width).astype(int)
+    members = np.zeros((len(radius), RINGS * SECTORS))
+    members[np.arange(len(radius)), ring * SECTORS + sector] = 1
+    return members / np.maximum(members.sum(axis=0), 1)
+
+
+@lru_cache(maxsize=1)
+def _turned() -> list[np.ndarray]:
+    """Cells of a map after each quarter turn and mirroring, but for the map as it is."""
+    ring, sector = np.divmod(np.arange(RINGS * SECTORS), SECTORS)
+    quarter = SECTORS // 4
+    return [
+        ring * SECTORS + (side * sector + turns * quarter) % SECTORS
+        for side in (1, -1)
+        for turns in range(4)
+    ][1:]
+
+
+def _fit(features: np.ndarray) -> StudentT:
+    """A t distribution of given freedom, its scatter shrunk as by Ledoit and Wolf."""
+    n_features = features.shape[1]
+    centre, weights = features.mean(axis=0), np.ones(len(features))
+    for _ in range(_ROUNDS):
+        away = (features - centre) * np.sqrt(weights)[:, None]
+        scatter = LedoitWolf(assume_centered=True, store_precision=False).fit(away).covariance_
+        fitted = StudentT(centre, np.linalg.inv(scatter + _LEAST_SD**2 * np.eye(n_features)))
+        weights = (_FREEDOM + n_features) / (_FREEDOM + fitted.squares(features))
+        centre = weights @ features / weights.sum()
+    return fitted
+
+
+def _fit_type(pattern: np.ndarray, texture: np.ndarray) -> TypeDistribution:
+    """Distribution of the features of training maps; what counts as 1 are high quantiles of the
+    distances of training maps from the other training maps.
+    """
+    fold = np.arange(len(pattern)) % _FOLDS
+    parts = []
+    for k in range(_FOLDS):
+        others, these = fold != k, fold == k
+        fitted = TypeDistribution(_fit(pattern[others]), _fit(texture[others]), np.ones(N_READINGS))
+        parts.append(fitted.readings(pattern[these], texture[these]))
+    distances = np.concatenate(parts)
+    far = np.maximum(np.quantile(distances[:, :2], _FAR, axis=0), 1)
+    turned = np.quantile(distances[:, 2:], _TURNED_FAR, axis=0)
+    scales = np.concatenate([far, np.maximum(turned, np.sqrt(_LEAST_GAP))])
+    return TypeDistribution(_fit(pattern), _fit(texture), scales)
+
+
+def _spread(n: int) -> np.ndarray:
+    """Positions of all studies, or of as many as are looked at, evenly spaced."""
+    return np.arange(n) if n <= _MOST else np.linspace(0, n - 1, _MOST).round().astype(int)
+
+
+def _in_batches(stack: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Maps of these rows in float64, a batch at a time."""
+    for start in range(0, len(rows), _BATCH):
+        yield np.asarray(stack[rows[start : start + _BATCH]], np.float64)

@@ -1,0 +1,278 @@
+"""The model from the map to the probability: its image, its form, and its copies."""
+
+import copy
+import dataclasses
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import polarnet as pn
+from polarnet.network import build_model, model
+from polarnet.network.features import wide_features
+from polarnet.network.pipeline import input_maps
+from polarnet.network.training import resolved_config
+from polarnet.suitability import check_trait_names
+
+TRAITS = ("sex", "known CAD")
+
+
+def drawn_run(cohort, config):
+    """A run with standards of the cohort, a share of .3, and heads that are drawn, not trained."""
+    base = build_model(config)
+    maps = input_maps(cohort, config)[:]
+    groups = {name: model.below(base, name)(maps).numpy() for name in (model.WIDE, model.DEEP)}
+    shares = dict.fromkeys(config.traits, 0.3)
+    built = build_model(config, model.standards_of_features(groups, shares))
+    built.set_weights(base.get_weights())
+    rng = np.random.default_rng(0)
+    for trait in config.traits:
+        head = built.get_layer(model.head_name(trait))
+        head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
+    return pn.network.Run(Path("run"), config, built, pd.DataFrame({"share": shares}))
+
+
+def stress_of(cohort, n):
+    return cohort.maps["stress"][:n][..., None]
+
+
+# === Image ======================================================================================
+
+
+def encode(maps, config):
+    """The image that a model of these settings makes of maps."""
+    given = keras.Input(maps.shape[1:])
+    return keras.Model(given, model.encoded(given, config))(maps).numpy()
+
+
+@pytest.mark.parametrize(
+    ("map_type", "flow", "grey"),
+    [("stress", 3.0, 127.5), ("stress", 9.0, 255.0),
+     ("combined", [1.5, 3, 2], [127.5, 127.5, 63.75])],
+)  # fmt: skip
+def test_absolute_encoding_is_the_window_and_vgg16s_means(resolved, map_type, flow, grey):
+    """By hand: 3 of 0-6 mL/min/g is grey 127.5, 9 is white; BGR means 103.939, 116.779, 123.68
+    (Keras). Combined maps: 1.5 of 0-3, 3 of 0-6, 2 of 0-8; rest is blue, stress green, reserve red.
+    """
+    maps = np.ones((1, 32, 32, 1), np.float32) * np.array(flow, np.float32)
+    image = encode(maps, resolved(map_type=map_type))
+    assert image[0, 5, 5] == pytest.approx(np.array(grey) - [103.939, 116.779, 123.68], abs=1e-4)
+
+
+def test_relative_encoding_forgets_the_level(resolved):
+    config, absolute = resolved(scaling="relative"), resolved()
+    maps = np.random.default_rng(0).random((1, 32, 32, 1)).astype(np.float32)
+    np.testing.assert_allclose(encode(maps, config), encode(3 * maps, config), atol=1e-3)
+    assert np.abs(encode(maps, absolute) - encode(3 * maps, absolute)).max() > 20
+
+
+def test_colour_maps_have_8_bits(resolved):
+    config = resolved(palette="jet")
+    ramp = np.linspace(0, 6, 1024, dtype=np.float32).reshape(1, 32, 32, 1)
+    image = encode(ramp, config)
+    assert 200 < len(np.unique(image.reshape(-1, 3), axis=0)) <= 256
+    # By hand: jet begins at (0, 0, 0.5) and ends at (0.5, 0, 0) of red, green, blue.
+    darkest, brightest = image[0][[0, -1], [0, -1]] + [103.939, 116.779, 123.68]
+    assert darkest == pytest.approx([127.5, 0, 0], abs=0.6)
+    assert brightest == pytest.approx([0, 0, 127.5], abs=0.6)
+    with pytest.raises(ValueError, match="matplotlib colour map"):
+        encode(ramp, resolved(palette="jett"))
+
+
+# === Form =======================================================================================
+
+
+def test_segment_pooling_averages_each_wall():
+    """A feature that is 1 in one segment of the disc gives 1 there and nearly 0 elsewhere."""
+    lit = (pn.anatomy.segment_map(56) == 10).astype(np.float32).reshape(-1)
+    pooled = lit @ model.segment_shares(56)
+    assert pooled[9] > 0.9
+    assert np.delete(pooled, 9).max() < 0.1
+
+
+def test_heads_are_a_dict_by_name_in_a_flat_graph_with_a_frozen_trunk(phantom, resolved):
+    config = resolved(map_type="rest", traits=("smoking", "impaired_mfr", "sex"), trunk="block1")
+    built = drawn_run(phantom, config).model
+    assert [tensor.name for tensor in built.inputs] == ["rest"]
+    assert set(built.output) == {"smoking", "impaired_mfr", "sex"}
+    one_head = keras.Model(built.input, built.get_layer("sex").output)
+    maps = phantom.maps["rest"][:2][..., None]
+    np.testing.assert_array_equal(one_head(maps), built(maps)["sex"])
+    assert not np.array_equal(built(maps)["sex"], built(maps)["smoking"])
+    assert not any(isinstance(layer, keras.Model) for layer in built.layers)
+    assert {weight.path.split("/")[0] for weight in built.trainable_weights} == set(config.traits)
+
+
+@pytest.mark.parametrize("map_type", ["rest", "combined"])
+def test_what_a_bullseye_shows_is_segment_means_lowest_highest_and_mean(
+    phantom, resolved, map_type
+):
+    """By hand, with NumPy: mean of the pixels of each AHA segment; of combined maps one by one."""
+    config = resolved(map_type=map_type, trunk="block1")
+    maps, regions = input_maps(phantom, config)[:5], pn.anatomy.segment_map(32)
+    means = np.stack([maps[:, regions == k].mean(axis=1) for k in range(1, 18)], axis=-1)
+    ends = [means.min(axis=2), means.max(axis=2), means.mean(axis=2)]
+    wide = wide_features(build_model(config), maps)
+    assert wide.shape == (5, 20 * len(config.map_types))
+    expected = np.concatenate([means.reshape(5, -1), *ends], axis=1)
+    np.testing.assert_allclose(wide, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_groups_are_standardised_and_the_share_weighs_the_trunk_of_its_own_trait(phantom, resolved):
+    """By hand, with NumPy: z-scores over the root of their number; a variance below a thousandth of
+    the mean one counts as that. Then the head's own weights on wide features and on .3 times deep
+    ones, and one sigmoid.
+    """
+    built = drawn_run(phantom, resolved(traits=TRAITS)).model
+    maps, scaled = stress_of(phantom, None), {}
+    for group in (model.WIDE, model.DEEP):
+        rows = model.below(built, group)(maps).numpy().astype(float)
+        variance = np.maximum(rows.var(axis=0), rows.var(axis=0).mean() / 1000)
+        expected = (rows - rows.mean(axis=0)) / np.sqrt(rows.shape[1] * variance)
+        scaled[group] = model.below(built, f"{group}_standardised")(maps).numpy()
+        np.testing.assert_allclose(scaled[group], expected, atol=1e-4)
+    assert (scaled[model.WIDE] ** 2).sum(axis=1).mean() == pytest.approx(1, abs=1e-4)
+    kernel, bias = built.get_layer("sex").get_weights()
+    logits = scaled[model.WIDE] @ kernel[:20] + 0.3 * scaled[model.DEEP] @ kernel[20:] + bias
+    np.testing.assert_allclose(built(maps)["sex"], 1 / (1 + np.exp(-logits)), atol=1e-5)
+
+
+def test_standards_of_another_length_are_refused(resolved):
+    """A single number would be spread over all features."""
+    wrong = model.Standards({"wide": [1.0] * 17}, {"wide": [0.0]})
+    with pytest.raises(ValueError, match=r"20 wide features .* by 17 factors and 1 offsets"):
+        build_model(resolved(trunk="block1"), wrong)
+
+
+def test_a_feature_without_spread_does_not_explode():
+    values = np.random.default_rng(0).normal(size=(50, 40)).astype(np.float32)
+    values[:, 0] = 0
+    standards = model.standards_of_features({"deep": values})
+    values[0, 0] = 1
+    assert np.abs(standards.apply("deep", values)).max() < 100
+
+
+def test_settings_that_no_cohort_resolved_make_no_model():
+    with pytest.raises(ValueError, match="not resolved: a cohort decides size and window"):
+        build_model(pn.ExperimentConfig())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"palette": "jet"}, {"scaling": "relative"}, {"map_type": "combined"}, {"trunk": "block3"},
+     {"mode": "scratch"}, {"pooling": "global", "trunk": "block1"}],
+)  # fmt: skip
+def test_no_trait_may_have_the_name_of_a_layer(resolved, changes):
+    built = build_model(resolved(traits=("sex",), **changes))
+    for name in {layer.name for layer in built.layers} - {"sex"}:
+        with pytest.raises(ValueError, match="cannot name a trait"):
+            check_trait_names([name])
+    check_trait_names(["sex", "block_left", "small vessel disease", "known CAD"])
+
+
+def test_an_untrained_trunk_comes_from_the_seed_alone(resolved):
+    """Keras' own draw comes from a state that other threads of a process use too."""
+    first, again, other = (
+        build_model(resolved(traits=TRAITS, seed=seed)).get_weights() for seed in (0, 0, 1)
+    )
+    assert all(map(np.array_equal, first, again))
+    assert not all(map(np.array_equal, first, other))
+
+
+# === Precision ==================================================================================
+
+
+def test_bf16_scores_like_float32(phantom, resolved):
+    run = drawn_run(phantom, resolved(traits=("sex",)))
+    config = dataclasses.replace(run.config, precision="mixed_bfloat16")
+    rounded = model.in_precision(run.model, config)
+    maps = stress_of(phantom, 8)
+    exact = run.model(maps)["sex"]
+    np.testing.assert_allclose(rounded(maps)["sex"], exact, atol=0.02)
+    again = model.in_precision(rounded, run.config)
+    np.testing.assert_allclose(again(maps)["sex"], exact, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("info", "is_able"),
+    [("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n", True),
+     ("processor : 0\nflags\t\t: fpu avx2\n", False), (None, False)],
+)  # fmt: skip
+def test_auto_precision_asks_the_processor(tmp_path, info, is_able):
+    if info:
+        (tmp_path / "cpuinfo").write_text(info)
+    assert model._processor_has_bf16(tmp_path / "cpuinfo") == is_able
+
+
+# === Copies =====================================================================================
+
+WITHOUT_POLARNET = """
+import sys
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1], safe_mode=True)
+scores = model.predict(np.load(sys.argv[2]), verbose=0)
+np.savez(sys.argv[3], **scores)
+assert not [name for name in sys.modules if name.startswith("polarnet")]
+"""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[{}, {"map_type": "combined"}, {"palette": "jet"}, {"scaling": "relative"}],
+    ids=["single", "combined", "palette", "relative"],
+)
+def scored(request, phantom):
+    """A run, maps as a user has them, and what `predict` says of them."""
+    settings = {"weights": None, "input_size": 48, "precision": "float32", "traits": TRAITS}
+    config = resolved_config(pn.ExperimentConfig(**settings | request.param), phantom)
+    run, few = drawn_run(phantom, config), phantom.select(np.arange(6))
+    scores = pn.predict(run, few)
+    assert scores.to_numpy().std(axis=0).min() > 0.01
+    maps = [few.maps[map_type] for map_type in config.map_types]
+    return run.model, np.stack(maps, axis=-1), scores
+
+
+def assert_same(found, scores):
+    """Scores by trait, whatever order they come in."""
+    for trait in scores:
+        np.testing.assert_allclose(np.ravel(found[trait]), scores[trait], atol=1e-5, err_msg=trait)
+
+
+def test_the_model_alone_and_its_copies_in_memory_score_as_predict_does(scored):
+    built, maps, scores = scored
+    assert_same(built.predict(maps, verbose=0), scores)
+    clone = keras.models.clone_model(built)
+    clone.set_weights(built.get_weights())
+    for again in (clone, copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
+        assert_same(again(maps), scores)
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")  # its heir is a package
+def test_exports_score_the_same(scored, tmp_path):
+    """TensorFlow's SavedModel, and TFLite."""
+    built, maps, scores = scored
+    built.export(tmp_path / "saved", verbose=False)
+    saved = tf.saved_model.load(tmp_path / "saved")
+    assert_same(saved.serve(maps), scores)
+    content = tf.lite.TFLiteConverter.from_keras_model(built).convert()
+    runner = tf.lite.Interpreter(model_content=content).get_signature_runner()
+    (name,) = runner.get_input_details()
+    assert_same(runner(**{name: maps}), scores)
+
+
+def test_keras_alone_scores_the_same(finished_run, tmp_path):
+    """In a process that never imports this package, from the files of a run and of its maps."""
+    run, (_, _, test) = finished_run
+    np.save(tmp_path / "maps.npy", stress_of(test, None))
+    arguments = [run.folder / "model.keras", tmp_path / "maps.npy", tmp_path / "scores.npz"]
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT_POLARNET, *map(str, arguments)],
+        check=True, cwd=tmp_path, capture_output=True,
+    )  # fmt: skip
+    assert_same(np.load(tmp_path / "scores.npz"), pn.predict(run, test))
