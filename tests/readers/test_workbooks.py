@@ -1,3 +1,5 @@
+"""Cells of workbooks, and what may harm in them."""
+
 import datetime as dt
 import re
 import zipfile
@@ -9,7 +11,7 @@ from polarnet.readers import sheets
 from polarnet.readers.tables import read_sheet
 
 
-def test_a_workbook_gives_numbers_as_they_are_meant_and_marks_dates(tmp_path, save_workbook):
+def test_a_workbook_gives_numbers_and_dates_as_they_are_meant(tmp_path, save_workbook):
     path = tmp_path / "a.xlsx"
     day = dt.datetime(2026, 12, 3)
     save_workbook(
@@ -33,31 +35,61 @@ def test_the_first_visible_worksheet_is_read_and_the_others_are_told_of(tmp_path
     path = tmp_path / "a.xlsx"
     workbook = openpyxl.Workbook()
     workbook.active.append(["hidden"])
+    workbook.active.merge_cells("A1:A3")
     workbook.active.sheet_state = "hidden"
     workbook.create_sheet("Maier").append(["seen"])
     workbook.create_sheet("other").append(["unseen"])
     workbook.active = 1
     workbook.save(path)
     sheet = read_sheet(path)
-    assert sheet.rows == [["seen"]]
+    assert (sheet.rows, sheet.merged) == ([["seen"]], ())
     assert sheet.note == "the first visible worksheet was read, 2 more were not"
 
 
-def test_a_size_that_the_workbook_states_wrongly_hides_nothing(tmp_path, save_workbook, rewritten):
-    path = tmp_path / "a.xlsx"
-    save_workbook(path, ["a", "b"], [1, 2])
-    rewritten(path, "sheet1.xml", lambda data: data.replace(b'ref="A1:B2"', b'ref="A1"'))
-    assert read_sheet(path).rows == [["a", "b"], ["1", "2"]]
+@pytest.fixture
+def changed(tmp_path, save_workbook, rewritten):
+    """A workbook of a1 b1 / 1 2 whose worksheet is changed as XML."""
+
+    def change(old, new):
+        save_workbook(tmp_path / "a.xlsx", ["a", "b"], [1, 2])
+        rewritten(tmp_path / "a.xlsx", "sheet1.xml", lambda data: data.replace(old, new, 1))
+        return tmp_path / "a.xlsx"
+
+    return change
 
 
-def test_a_part_of_a_workbook_that_cannot_be_read_repeats_no_cell(
-    tmp_path, refusal, save_workbook, rewritten
+def test_a_size_that_the_workbook_states_wrongly_hides_nothing(changed):
+    assert read_sheet(changed(b'ref="A1:B2"', b'ref="A1"')).rows == [["a", "b"], ["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [(b"<v>1</v>", b"<v>Maier</v>", "a.xlsx is damaged"),
+     (b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet', "XML entities")],
+)  # fmt: skip
+def test_xml_that_cannot_be_read_or_may_unfold_is_refused(changed, refusal, old, new, reason):
+    message = refusal(changed(old, new))
+    assert reason in message
+    assert "Maier" not in message
+
+
+@pytest.mark.parametrize(
+    ("limit", "n", "what"),
+    [("MAX_WORKBOOK_CELLS", 5, "cells"), ("MAX_MERGED", 2, "merged cells"),
+     ("MAX_ELEMENTS", 0, "XML elements")],
+)  # fmt: skip
+def test_too_many_elements_are_refused_before_they_are_kept(
+    changed, monkeypatch, refusal, limit, n, what
 ):
-    path = tmp_path / "a.xlsx"
-    save_workbook(path, ["a", 1])
-    rewritten(path, "sheet1.xml", lambda data: data.replace(b"<v>1</v>", b"<v>Maier</v>"))
-    assert refusal(path).startswith("a.xlsx is damaged")
-    assert "Maier" not in refusal(path)
+    """Before openpyxl, which takes seconds for a million; empty cells count too."""
+    more = '<c/></row></sheetData><mergeCells><mergeCell ref="C1:D1"/><mergeCell ref="C2:D2"/>'
+    end = f"{more}</mergeCells>".encode()
+    path = changed(b"</row></sheetData>", end)
+    if n:
+        monkeypatch.setattr(sheets, limit, n)
+        assert len(read_sheet(path).rows) == 2
+    monkeypatch.setattr(sheets, limit, max(n - 1, 0))
+    assert f"more than {max(n - 1, 0)} {what}" in refusal(path)
 
 
 @pytest.fixture
@@ -101,6 +133,19 @@ def test_a_formula_without_value_or_with_a_call_is_refused(
     assert "1 cells are formulas, or begin like one (= + - @): row 3 column 2." in refusal(path)
 
 
+def test_formulas_that_no_program_has_computed_are_refused(tmp_path, refusal):
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append(["a", "=1+1"])
+    sheet["B2"] = openpyxl.worksheet.formula.ArrayFormula("B2:B3", "=A1:A2")
+    sheet["C3"] = "@x"
+    sheet["D3"].value, sheet["D3"].data_type = "=typed as text", "s"
+    workbook.save(tmp_path / "a.xlsx")
+    message = refusal(tmp_path / "a.xlsx")
+    assert "4 cells" in message
+    assert "row 1 column 2, row 2 column 2, row 3 column 3, row 3 column 4." in message
+
+
 def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
     path = save_formulas(*[("", "1+1", "<v>2</v>")] * 3)
     monkeypatch.setattr(sheets, "MAX_FORMULAS", 3)
@@ -109,35 +154,32 @@ def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
     assert "more than 2 formulas" in refusal(path)
 
 
-def test_a_workbook_with_a_password_is_told_so(tmp_path, refusal):
-    (tmp_path / "a.xlsx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000))
-    assert "without a password" in refusal(tmp_path / "a.xlsx")
+def _locked(path):
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000))
 
 
-def test_an_encrypted_entry_is_refused(tmp_path, refusal, save_workbook):
+def _encrypted(path):
     """Bit 0 of the flags, 8 bytes into each entry of the zip directory (APPNOTE 4.4.4)."""
-    path = tmp_path / "a.xlsx"
-    save_workbook(path, ["a", 1])
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(data)
-    assert "is encrypted" in refusal(path)
 
 
-def test_an_archive_within_a_workbook_is_refused(tmp_path, refusal, save_workbook):
-    path = tmp_path / "a.xlsx"
-    save_workbook(path, ["a", 1])
+def _nested(path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("xl/embeddings/other.xlsx", b"PK")
-    assert "holds another file" in refusal(path)
 
 
-def test_xml_entities_are_refused(tmp_path, refusal, save_workbook, rewritten):
-    path = tmp_path / "a.xlsx"
-    save_workbook(path, ["a", 1])
-    entity = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet'
-    rewritten(path, "sheet1.xml", lambda data: data.replace(b"<worksheet", entity, 1))
-    assert "XML entities" in refusal(path)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(_locked, "without a password"), (_encrypted, "is encrypted"), (_nested, "another file")],
+)
+def test_locked_encrypted_and_nested_workbooks_are_refused(
+    tmp_path, refusal, save_workbook, spoil, reason
+):
+    save_workbook(tmp_path / "a.xlsx", ["a", 1])
+    spoil(tmp_path / "a.xlsx")
+    assert reason in refusal(tmp_path / "a.xlsx")
 
 
 def test_one_long_text_in_every_cell_is_refused_before_it_is_copied(tmp_path, refusal):

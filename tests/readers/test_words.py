@@ -1,3 +1,5 @@
+"""What one cell says."""
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,8 @@ from polarnet.readers.words import is_formula, is_missing, parse_number, uses_de
 
 
 @pytest.mark.parametrize(
-    "cell", ["", "-", "n/a", "N/A", "NA", "NaN", "nan", "k.A.", ".", "#N/A", "k. A.", "–"]  # noqa: RUF001
+    "cell", ["", "-", "n/a", "N/A", "NA", "NaN", "nan", "k.A.", ".", "#N/A", "k. A.", "–", "NULL",
+             "<NA>", "NaT"]
 )  # fmt: skip
 def test_what_is_not_recorded_is_nan(cell):
     assert is_missing(cell)
@@ -33,10 +36,12 @@ def test_anything_else_is_no_number_and_is_not_repeated(cell, decimal_comma):
     assert cell not in str(caught.value)
 
 
-def test_the_table_tells_its_decimal_separator():
-    assert uses_decimal_comma(["2,54", "3", "n/a", "a.b"])
-    assert not uses_decimal_comma(["2.54", "3", "a,b"])
-    assert not uses_decimal_comma([])
+@pytest.mark.parametrize(
+    ("cells", "has_comma"),
+    [(["2,54", "3", "n/a", "a.b"], True), (["2.54", "3", "a,b"], False), ([], False)],
+)
+def test_the_table_tells_its_decimal_separator(cells, has_comma):
+    assert uses_decimal_comma(cells) == has_comma
 
 
 def test_two_decimal_separators_are_refused():
