@@ -8,7 +8,7 @@ import itertools
 import re
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,11 +18,11 @@ import pandas as pd
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_run_config, read_settings
-from polarnet.files import new_folder, shown, write_csv
+from polarnet.files import new_folder, read_json, shown, write_csv, write_json
+from polarnet.ids import listing
 from polarnet.rundata import (
     data_facts,
     is_of,
-    keep_data,
     note_test,
     pixel_digests,
     read_patients,
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _AXES: Final = {"map_types": "map_type", "modes": "mode", "seeds": "seed"}
 """Setting of the grid -> setting of a run."""
+
+DATA_FILE: Final = "data.json"
+"""Digests of the cohort, in a folder whose runs were all made from it."""
 
 _OWN: Final = ("cohort", *_AXES, "single_task", "folds")
 
@@ -241,12 +244,7 @@ def run_grid(
     traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
     map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
     pixels = pixel_digests(studies, map_types)
-    keep_data(
-        out,
-        data_facts(studies, pixels, traits, clinical=True),
-        may_grow=True,
-        advice="Choose another --out; what is there keeps the results of the old data.",
-    )
+    _keep_data(out, data_facts(studies, pixels, traits, clinical=True))
     missing = [run for run in runs if not _has_finished(run, studies, pixels, out)]
     with kept_in(cache) as kept:
         problems = _do(missing, (folder, out, kept.resolve()), client)
@@ -259,6 +257,22 @@ def run_grid(
     table = _together(runs, out)
     write_csv(table, out / "grid.csv", float_format="%.6g")
     return table
+
+
+def _keep_data(out: Path, here: Mapping[str, str]) -> None:
+    """Note what the runs of a folder are made of, or see that it still is the same.
+
+    A grid may grow by traits and map types: what two calls have in common is compared.
+    """
+    path = out / DATA_FILE
+    kept = read_json(path) if path.is_file() else {}
+    if odd := [name for name in kept if name in here and kept[name] != here[name]]:
+        raise ValueError(
+            f"{out} was made from other data: different {listing(odd)}. Choose another --out; what "
+            "is there keeps the results of the old data."
+        )
+    if here.keys() - kept.keys():
+        write_json(path, kept | dict(here))
 
 
 def _do(

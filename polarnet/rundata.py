@@ -21,9 +21,6 @@ HEADS_FILE: Final = "heads.csv"
 """Share of the trunk and penalty of each trait, and the losses that spoke for them."""
 SEGMENTS_FILE: Final = "training_segments.csv"
 """What the training studies looked like, wall by wall."""
-DATA_FILE: Final = "data.json"
-"""Digests of the cohort, in a folder whose files were all made from it."""
-
 DIGESTED: Final = (
     "model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE,
 )  # fmt: skip
@@ -206,37 +203,6 @@ def data_facts(
     return facts
 
 
-def differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """Names of what differs, or is there in one alone."""
-    return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
-
-
-def keep_data(folder: Path, here: Mapping[str, str], *, may_grow: bool, advice: str) -> None:
-    """Keep what the files of a folder are made of, or see that it still is the same.
-
-    Parameters
-    ----------
-    may_grow
-        Whether traits and map types may differ between calls: those in common are compared.
-    advice
-        What to do where it is something else.
-
-    Raises
-    ------
-    ValueError: the folder was made of other data; says of which.
-    """
-    path = folder / DATA_FILE
-    kept = read_json(path) if path.is_file() else {}
-    odd = differing(kept, here) if kept else []
-    if may_grow:
-        odd = [name for name in odd if name in kept and name in here]
-    if odd:
-        raise ValueError(f"{folder} was made from other data: different {listing(odd)}. {advice}")
-    if missing := {name: digest for name, digest in here.items() if name not in kept}:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, kept | missing)
-
-
 def is_of(
     folder: Path,
     train: Cohort,
@@ -255,7 +221,7 @@ def is_of(
     parts = {"train": train, "val": val} | ({"test": test} if test and "test" in kept else {})
     of_run = pixels[list(config.map_types)]
     return not any(
-        differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
+        _differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
         for part, cohort in parts.items()
     )
 
@@ -285,11 +251,16 @@ def check_files(folder: Path) -> None:
     kept = _environment(folder).get("files", {})
     if not isinstance(kept, dict):
         raise ValueError(f"{folder / ENVIRONMENT_FILE} is damaged. Copy the run folder again.")
-    if odd := differing(kept, file_digests(folder) if kept else {}):
+    if odd := _differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
             "Copy the whole run folder again."
         )
+
+
+def _differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Names of what differs, or is there in one alone."""
+    return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
 
 
 def _environment(folder: Path) -> dict[str, Any]:

@@ -72,23 +72,19 @@ def test_import_says_what_one_means(export_folder, tmp_path, capsys):
         assert (tmp_path / "cohort" / name).is_file()
 
 
-def test_a_strict_import_names_the_thing_and_writes_no_cohort(export_folder, tmp_path, capsys):
+def test_an_import_that_cannot_be_whole_is_one_line_and_leaves_no_cohort(
+    export_folder, tmp_path, capsys
+):
     folder, table = export_folder
     before = sorted(tmp_path.iterdir())
-    (folder / "S3_stress.csv").unlink()
-    arguments = ["import", folder, "--clinical", table, "--unit", "percent", "--keep-ids"]
-    error = _fails(capsys, *arguments, "--strict", "--out", tmp_path / "cohort")
-    assert "line 4: no stress map" in error
-    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "cohort_import_report.csv"])
-
-
-def test_an_import_without_any_complete_study_is_one_line(export_folder, tmp_path, capsys):
-    folder, table = export_folder
-    arguments = ["import", folder, "--clinical", table, "--key", tmp_path / "key"]
+    arguments = ["import", folder, "--clinical", table, "--keep-ids"]
+    assert "--out is missing" in _fails(capsys, *arguments)
     error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
     assert "All 12 files are refused: file 1 its unit is not known; state it by --unit" in error
-    assert "--out is missing" in _fails(capsys, *arguments)
-    assert not (tmp_path / "cohort").exists()
+    (folder / "S3_stress.csv").unlink()
+    arguments += ["--unit", "percent", "--strict", "--out", tmp_path / "cohort"]
+    assert "line 4: no stress map" in _fails(capsys, *arguments)
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "cohort_import_report.csv"])
 
 
 def test_a_preview_is_drawn_before_anything_is_imported(export_folder, tmp_path, capsys):
@@ -110,18 +106,31 @@ def test_a_first_column_map_can_be_used_as_it_is(export_folder, tmp_path, capsys
                      "--out", str(tmp_path / "cohort")]) == 0, capsys.readouterr().err  # fmt: skip
 
 
-def test_bad_training_input_is_one_line(cohort_folder, tmp_path, capsys):
-    train = ["train", cohort_folder, "--weights", "none", "--out", tmp_path / "run"]
-    assert "No trait gender" in _fails(capsys, *train, "--traits", "gender")
-    assert "map_type must be one of" in _fails(capsys, *train, "--map-type", "stresss")
-    (tmp_path / "a.yaml").write_text("learn_rate: 1\n")
-    error = _fails(capsys, *train, "--config", tmp_path / "a.yaml")
-    assert "unknown setting 'learn_rate'; did you mean 'learning_rate'?" in error
-    assert "not a cohort folder" in _fails(
-        capsys, "train", tmp_path, "--weights", "none", "--out", tmp_path / "run"
-    )
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--traits", "gender"], "No trait gender"),
+        (["--map-type", "stresss"], "map_type must be one of"),
+        (["--config", "a.yaml"], "unknown setting 'learn_rate'; did you mean 'learning_rate'?"),
+        (["--out", "full"], "not empty"),
+    ],
+)
+def test_bad_training_input_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("learn_rate: 1\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious.txt").write_text("keep")
+    train = ["train", cohort_folder, "--weights", "none", "--out", "run", *words]
+    assert told in _fails(capsys, *train)
+    assert not (tmp_path / "run").exists()
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["precious.txt"]
+
+
+def test_a_cohort_that_is_none_or_damaged_is_not_trained_on(cohort_folder, tmp_path, capsys):
+    options = ["--weights", "none", "--out", tmp_path / "run"]
+    assert "not a cohort folder" in _fails(capsys, "train", tmp_path, *options)
     (cohort_folder / "stress.npy").write_bytes(b"cut")
-    assert "bytes instead of" in _fails(capsys, *train)
+    assert "bytes instead of" in _fails(capsys, "train", cohort_folder, *options)
     assert not (tmp_path / "run").exists()
 
 
@@ -135,14 +144,6 @@ def test_bad_prediction_input_is_one_line(finished_run, make_cohort, tmp_path, c
     assert "config.yaml is missing" in _fails(capsys, "predict", tmp_path, percent, "--out", scores)
     assert not scores.exists()
     assert "No file of scores" in _fails(capsys, "evaluate", scores, "--cohort", percent)
-
-
-def test_an_existing_run_is_never_overwritten(cohort_folder, tmp_path, capsys, cache):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "precious.txt").write_text("keep")
-    arguments = ["train", cohort_folder, "--weights", "none", "--cache", cache]
-    assert "not empty" in _fails(capsys, *arguments, "--out", tmp_path / "run")
-    assert (tmp_path / "run" / "precious.txt").exists()
 
 
 def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
@@ -168,24 +169,27 @@ def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
     assert capsys.readouterr().out.count("is finished and kept") == 3
 
 
-def test_an_interruption_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "Interrupted"),
+        (OSError(28, "No space left on device"), "No space left on the disk"),
+        (MemoryError(), "Out of memory"),
+        (RuntimeError("odd"), "Unexpected RuntimeError: odd. Please report it"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_work_that_breaks_off_is_one_line(
+    cohort_folder, tmp_path, capsys, monkeypatch, error, told
+):
     def stop(*_, **__):
         with new_folder(tmp_path / "run"):
-            raise KeyboardInterrupt
+            raise error
 
     monkeypatch.setattr("polarnet.grid.run_experiment", stop)
-    error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
-    assert "Interrupted" in error
+    words = ["train", cohort_folder, "--weights", "none", "--out", tmp_path / "run"]
+    assert told in _fails(capsys, *words)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_full_disk_is_one_line(cohort_folder, tmp_path, capsys, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("polarnet.grid.run_experiment", full)
-    error = _fails(capsys, "train", cohort_folder, "--weights", "none", "--out", tmp_path / "run")
-    assert "No space left on the disk" in error
 
 
 @pytest.mark.parametrize("arguments", [["trian"], [], ["train"], ["train", "c", "--out"]])
@@ -196,14 +200,18 @@ def test_wrong_arguments_are_one_line(arguments, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_import_and_help_load_no_tensorflow():
-    code = (
-        "import sys, polarnet, polarnet.cli\n"
-        "try: polarnet.cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'tensorflow', 'keras', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)\n"
-        "sys.exit(len(heavy))"
-    )
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("polarnet.cli\ntry: polarnet.cli.main(['--help'])\nexcept SystemExit: pass",
+         {"tensorflow", "keras", "numpy", "pandas", "matplotlib"}),
+        ("polarnet.evaluation, polarnet.readers, polarnet.phantom, polarnet.report",
+         {"tensorflow", "keras"}),
+    ],
+    ids=["help", "statistics and readers"],
+)  # fmt: skip
+def test_what_is_not_needed_is_not_imported(code, heavy):
+    code = f"import sys, polarnet, {code}\nsys.exit(len({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
 
@@ -214,12 +222,3 @@ def test_the_module_runs_as_a_command():
     )
     for command in ("demo", "import", "train", "predict", "evaluate"):
         assert command in done.stdout
-
-
-def test_statistics_and_readers_run_without_tensorflow():
-    code = (
-        "import sys, polarnet.evaluation, polarnet.readers, polarnet.phantom, polarnet.report\n"
-        "sys.exit('tensorflow' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == 0

@@ -14,7 +14,7 @@ import tensorflow as tf
 from edited_run import exchange_files
 
 import polarnet as pn
-from polarnet import cachefolder, cli, rundata, suitability
+from polarnet import cachefolder, cli, grid, rundata, suitability
 from polarnet.config import load_run_config
 from polarnet.evaluation.table import read_scores
 from polarnet.grid import run_experiment
@@ -57,13 +57,12 @@ def other_pixel(cohort):
     return {"maps": {"rest": rest, "stress": np.array(cohort.maps["stress"])}}
 
 
-def test_a_folder_may_grow_by_traits_and_maps_but_not_change(make_cohort, tmp_path):
+def test_the_folder_of_a_grid_may_grow_by_traits_and_maps_but_not_change(make_cohort, tmp_path):
     cohort = make_cohort()
 
     def keep(of, map_types):
         pixels = rundata.pixel_digests(of, map_types)
-        facts = rundata.data_facts(of, pixels, ["sex"])
-        rundata.keep_data(tmp_path, facts, may_grow=True, advice="")
+        grid._keep_data(tmp_path, rundata.data_facts(of, pixels, ["sex"]))
 
     keep(cohort, ["stress"])
     keep(cohort, ["stress", "rest"])

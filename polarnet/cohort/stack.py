@@ -229,7 +229,7 @@ def map_problems(
                 for k in np.flatnonzero(is_finite & (high > highest))
             ]
             if twins:
-                same += find_twins(batch[is_finite], some[is_finite], owners)
+                same += find_twins(batch, some, owners)
         for offenders, text in (
             (nan, "has NaN or infinite values inside the disc"),
             (negative, "has negative values inside the disc"),
