@@ -124,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command.add_argument(
         "--scale",
+        type=_ends,
         metavar="LOW,HIGH",
         help="values at the bottom (or left) and the top (or right) of the colour bar of screens",
     )
@@ -132,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--preview", metavar="PNG", help="draw the first map, and stop")
     command.add_argument(
-        "--traits", help="without --columns: A,B (default: all columns of 0 and 1)"
+        "--traits", type=_names, help="without --columns: A,B (default: all columns of 0 and 1)"
     )
     command.add_argument("--size", type=int, help="rows of the maps (default: as the files, or 64)")
     for name in ("tracer", "stress-agent", "software"):
@@ -143,7 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--strict", action="store_true", help="import nothing where anything is refused"
     )
-    command.add_argument("--jobs", type=int, help="processes that read (default: all cores)")
+    # Starting processes goes wrong more often on Windows.
+    jobs = 1 if sys.platform == "win32" else min(os.cpu_count() or 1, 8)
+    command.add_argument(
+        "--jobs", type=int, default=jobs, help="processes that read (default: up to 8, one a core)"
+    )
 
     command = add(
         "train",
@@ -155,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--config", help="YAML file; the options below win over it")
     command.add_argument("--map-type", help="rest, stress (default) or reserve")
     command.add_argument("--mode", help="frozen (default) or finetuned")
-    command.add_argument("--traits", help="A,B (default: the six of the paper)")
+    command.add_argument("--traits", type=_names, help="A,B (default: the six of the paper)")
     command.add_argument(
         "--weights",
         help="path, imagenet (default; part of the package up to block 2), or none (untrained)",
@@ -250,6 +255,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", required=True, help="HTML file to write")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _ends(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: give two numbers, LOW,HIGH, as 0,4") from None
+    return low, high
 
 
 def _patients(text: str) -> int | None:

@@ -36,12 +36,11 @@ def import_exports(arguments: argparse.Namespace) -> None:
         _suggest_columns(arguments)
         return
     profiles = arguments.profile or readers.PROFILES
-    scale = _scale(arguments.scale) if arguments.scale else None
     if arguments.preview:
         from polarnet.report.previews import write_preview
 
         found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles,
-                                        scale=scale, series=arguments.series)  # fmt: skip
+                                        scale=arguments.scale, series=arguments.series)  # fmt: skip
         caption = (
             f"{found.map_type}, {found.shape} read with profile {found.profile}"
             + (f", written in {found.unit_in_file}" if found.unit_in_file else "")
@@ -63,8 +62,8 @@ def import_exports(arguments: argparse.Namespace) -> None:
         columns=readers.load_column_map(arguments.columns) if arguments.columns else None,
         unit=arguments.unit,
         profiles=profiles,
-        traits=split_names(arguments.traits) if arguments.traits else None,
-        scale=scale,
+        traits=arguments.traits,
+        scale=arguments.scale,
         series=arguments.series,
         size=arguments.size,
         tracer=arguments.tracer,
@@ -74,7 +73,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
         keep_ids=arguments.keep_ids,
         link=arguments.link,
         strict=arguments.strict,
-        jobs=arguments.jobs or _usual_jobs(),
+        jobs=arguments.jobs,
         draw=draw_contact_sheet,
         tell=print,
         show_progress=True,
@@ -95,20 +94,6 @@ def _suggest_columns(arguments: argparse.Namespace) -> None:
         partial.write_text(text, encoding="utf-8")
     wrote(arguments.suggest_columns)
     print("Check every line of it, then import with --columns.")
-
-
-def _scale(text: str) -> tuple[float, float]:
-    """Values at the ends of a colour bar."""
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        raise ValueError(f"--scale {text}: give two numbers, LOW,HIGH, as 0,4.") from None
-    return low, high
-
-
-def _usual_jobs() -> int:
-    """Processes that read many files; one on Windows, where starting them goes wrong oftener."""
-    return 1 if sys.platform == "win32" else min(os.cpu_count() or 1, 8)
 
 
 # === Training ===
@@ -133,11 +118,9 @@ def train(arguments: argparse.Namespace) -> None:
     """A cohort becomes a run folder."""
     changes: dict[str, Any] = {
         name: getattr(arguments, name)
-        for name in ("map_type", "mode", "weights", "seed")
+        for name in ("map_type", "mode", "traits", "weights", "seed")
         if getattr(arguments, name) is not None
     }
-    if arguments.traits is not None:
-        changes["traits"] = split_names(arguments.traits)
     if arguments.config:
         config = load_config(arguments.config, **changes)
     else:
@@ -391,10 +374,6 @@ def notes() -> Iterator[None]:
 
 def wrote(*paths: str | Path) -> None:
     print("Wrote " + ", ".join(str(path) for path in paths))
-
-
-def split_names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def load_tensorflow() -> None:
