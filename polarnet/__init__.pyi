@@ -6,6 +6,8 @@ from . import evaluation as evaluation
 from . import explain as explain
 from . import network as network
 from . import ood as ood
+from . import plotting as plotting
+from . import report as report
 from .cohort import Cohort as Cohort
 from .cohort import read_cohort as read_cohort
 from .cohort import split_by_patient as split_by_patient
@@ -19,34 +21,12 @@ from .network import load_model as load_model
 from .network import load_run as load_run
 from .network import predict as predict
 from .network import train as train
-from .onepatient import write_patient_page as write_patient_page
 from .phantom import make_phantom_cohort as make_phantom_cohort
+from .plotting import plot_bullseye as plot_bullseye
+from .plotting import plot_polar_map as plot_polar_map
+from .plotting import plot_roc as plot_roc
 from .readers import read_exports as read_exports
-from .report.calibration import plot_calibration as plot_calibration
-from .report.checklist import write_checklist as write_checklist
-from .report.curves import plot_learning_curve as plot_learning_curve
-from .report.curves import plot_net_benefit as plot_net_benefit
-from .report.curves import plot_roc as plot_roc
-from .report.explanation import plot_difference_map as plot_difference_map
-from .report.explanation import plot_group_bullseyes as plot_group_bullseyes
-from .report.explanationchecks import plot_cascade as plot_cascade
-from .report.explanationchecks import plot_checks as plot_checks
-from .report.explanationchecks import plot_naming as plot_naming
-from .report.explanationpage import write_explanation as write_explanation
-from .report.failures import plot_studies as plot_studies
-from .report.flow import Box as Box
-from .report.flow import plot_flow as plot_flow
-from .report.forest import plot_forest as plot_forest
-from .report.maps import plot_bullseye as plot_bullseye
-from .report.maps import plot_polar_map as plot_polar_map
-from .report.overlays import plot_methods as plot_methods
-from .report.overlays import plot_overlays as plot_overlays
-from .report.page import write_report as write_report
-from .report.studyreport import write_study_report as write_study_report
-from .report.tables import interval_text as interval_text
-from .report.tables import save_figure as save_figure
-from .report.tables import trait_name as trait_name
-from .report.tables import write_table as write_table
+from .report import write_report as write_report
 from .traits import TRAITS as TRAITS
 
 __version__: str

@@ -249,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         "polarnet report study --explained explained --out report.html",
     )
     command.add_argument("path", nargs="+", help="a study folder, or one run folder or several")
-    command.add_argument("--cohort", help="cohort folder, for curves of runs")
+    command.add_argument("--cohort", help="cohort folder, for the curves of runs")
     command.add_argument(
         "--explained", nargs="+", metavar="DIR", help="folders that `polarnet explain` made"
     )

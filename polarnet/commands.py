@@ -37,7 +37,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
         return
     profiles = arguments.profile or readers.PROFILES
     if arguments.preview:
-        from polarnet.report.previews import write_preview
+        from polarnet.plotting import write_preview
 
         found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles,
                                         scale=arguments.scale, series=arguments.series)  # fmt: skip
@@ -52,7 +52,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
     if not arguments.out:
         raise ValueError("--out is missing: name the cohort folder to make.")
 
-    from polarnet.report.previews import draw_contact_sheet
+    from polarnet.plotting import draw_contact_sheet
 
     check_vacant(arguments.out)
     cohort = readers.import_exports(
@@ -220,7 +220,7 @@ def _report_patient(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.cohort} has no study '{study}'; cohort.csv lists them.")
     load_tensorflow()
 
-    from polarnet.onepatient import write_patient_page
+    from polarnet.report import write_patient_page
 
     wrote(
         write_patient_page(
@@ -305,21 +305,18 @@ def explain(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """A project, or runs, become a page."""
+    """A study, or runs, become a page."""
+    from polarnet.report import write_report, write_study_report
     from polarnet.report.checklist import SETTINGS
-    from polarnet.report.page import write_report
-    from polarnet.report.studyreport import write_study_report
 
-    folder = Path(arguments.path[0])
+    folder, explained = Path(arguments.path[0]), arguments.explained or ()
     if (folder / SETTINGS).is_file() and len(arguments.path) == 1:
         if arguments.cohort is not None:
-            raise ValueError("The page of a project is made from its results; leave out --cohort.")
-        write_study_report(folder, arguments.out, explained=arguments.explained or ())
-    elif arguments.explained:
-        raise ValueError("--explained belongs to the report of a project, but runs were named.")
+            raise ValueError("--cohort is for the report of runs; a study has its curves already.")
+        write_study_report(folder, arguments.out, explained=explained)
     else:
         whole = None if arguments.cohort is None else read_cohort(arguments.cohort)
-        write_report(arguments.path, arguments.out, cohort=whole)
+        write_report(arguments.path, arguments.out, cohort=whole, explained=explained)
     wrote(arguments.out)
 
 

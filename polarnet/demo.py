@@ -8,12 +8,12 @@ import numpy as np
 from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, load_config
+from polarnet.display import trait_name
 from polarnet.explanation import explain_run
 from polarnet.grid import run_experiment
 from polarnet.phantom import make_phantom_cohort
-from polarnet.report.explained import CHECKS_FILE
-from polarnet.report.page import write_report
-from polarnet.report.tables import trait_name
+from polarnet.report.explanationpage import CHECKS_FILE
+from polarnet.report.runreport import write_report
 from polarnet.traits import MAP_TYPES
 
 N_PATIENTS: Final = 600

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
+from polarnet.display import trait_name
 from polarnet.explain import checks
 from polarnet.explain.attribution import STRONGEST, attribution, check_method
 from polarnet.explain.groups import (
@@ -30,18 +31,14 @@ from polarnet.explain.randomisation import BETWEEN, cascade, randomised_runs
 from polarnet.files import check_vacant, new_folder, write_csv
 from polarnet.network import Run, predict
 from polarnet.network.pipeline import input_maps
-from polarnet.report.explanation import (
-    ADDED,
-    BY_GROUP,
+from polarnet.plotting.overlays import (
     plot_contributions,
     plot_difference_map,
     plot_group_bullseyes,
+    plot_overlays,
 )
-from polarnet.report.explanationchecks import plot_cascade, plot_checks
-from polarnet.report.explanationpage import write_explanation
-from polarnet.report.overlays import plot_overlays
-from polarnet.report.style import plain_text
-from polarnet.report.tables import trait_name
+from polarnet.plotting.sanitychecks import plot_cascade, plot_checks
+from polarnet.report.explanationpage import ADDED, BY_GROUP, write_explanation
 from polarnet.rundata import parts_of, seen_note
 from polarnet.traits import COMBINED
 
@@ -93,7 +90,7 @@ def explain_run(
     out
         Folder to be made: attribution.npy (n, size, size), segments.csv (one row per study),
         wide.csv (the same for `wide_contribution`), groups.csv (where the trait is recorded),
-        checks.csv, cascade.csv, figures/ and explanation.html.
+        cascade.csv, and what `write_explanation` writes.
     trait, method
         As for `attribution`.
     patients
@@ -162,16 +159,17 @@ def explain_run(
         segments = segment_attribution(mean)
         groups, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
         wide, contributions = _contributions(first, cohort, trait, heats[0], method)
+        cascading = plot_cascade(steps, level=level).get_figure(root=True)
+        assert isinstance(cascading, Figure)
         figures |= contributions | {
             "Single studies, highest and lowest scores": _singles(
                 first, checked, trait, heat, forgot
             ),
-            "Agreement with networks that forgot, layer by layer": plot_cascade(steps, level=level),
+            "Agreement with networks that forgot, layer by layer": cascading,
             "What was checked": plot_checks(found, method=method),
         }
         np.save(folder / "attribution.npy", mean.astype(np.float32))
         tables = {
-            "checks": pd.DataFrame(found),
             "cascade": steps,
             "groups": groups,
             "segments": _by_study(segments, cohort, territory_shares(segments)),
@@ -180,9 +178,6 @@ def explain_run(
         for name, table in tables.items():
             if table is not None:
                 write_csv(table, folder / f"{name}.csv", float_format=DIGITS)
-        (folder / "figures").mkdir()
-        for k, figure in enumerate(figures.values(), start=1):
-            plain_text(figure).savefig(folder / "figures" / f"{k}.png", dpi=150)
         facts = {
             "trait": trait_name(trait),
             "method": method,
@@ -195,7 +190,7 @@ def explain_run(
             "command": command,
         }
         write_explanation(
-            folder / "explanation.html",
+            folder,
             figures=figures,
             tables={} if groups is None else {"Share of attribution by segment": groups},
             checks=found,

@@ -87,8 +87,8 @@ def run_experiment(
     from polarnet.network import predict
     from polarnet.network import train as train_model
     from polarnet.network.training import write_scores
-    from polarnet.report.runfigures import draw_run_roc
-    from polarnet.report.style import plain_text
+    from polarnet.plotting.style import save_png
+    from polarnet.report.runreport import draw_run_roc
 
     train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
     check_training(train, val, config, test)
@@ -108,7 +108,7 @@ def run_experiment(
         (folder / "figures").mkdir()
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config, test)
-        plain_text(figure).savefig(folder / "figures" / "roc.png", dpi=150)
+        save_png(figure, folder / "figures" / "roc.png", 150)
     return replace(run, folder=Path(out))
 
 

@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 
 from polarnet.files import (
+    harmless,
     new_file,
     new_folder,
     parse_yaml,
     read_csv,
     read_json,
     shown,
+    without_apostrophes,
     write_csv,
     write_json,
     yaml_text,
@@ -208,3 +210,21 @@ def test_shown_values_are_cut():
     assert len(shown(["x" * 50] * 10)) < 70
     assert shown([10**5000]) == "a list"
     assert shown(-(10**5000)) == "a number of more than 60 digits"
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1+cmd()", "-cmd()", "@SUM(A1)", "\t=1", "\n=1"])
+def test_a_formula_gets_an_apostrophe_which_reading_takes_away(text):
+    """The signs that OWASP names under CSV injection."""
+    table = pd.DataFrame({"a": [text, "plain"], text: ["x", None], "n": [-1.5, 2.0]})
+    made = harmless(table)
+    assert made["a"].tolist() == [f"'{text}", "plain"]
+    assert made.columns.tolist() == ["a", f"'{text}", "n"]
+    assert made["n"].tolist() == [-1.5, 2.0]
+    pd.testing.assert_frame_equal(without_apostrophes(made), table)
+
+
+@pytest.mark.parametrize("text", ["-0.02 [-0.10, 0.06]", "+0.1", "-3", "'quoted'", "<0.001"])
+def test_numbers_and_quotes_stay_as_they_are(text):
+    table = pd.DataFrame({"a": [text]})
+    assert harmless(table)["a"].tolist() == [text]
+    assert without_apostrophes(table)["a"].tolist() == [text]

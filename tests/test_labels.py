@@ -12,8 +12,7 @@ from polarnet import evaluation as ev
 from polarnet.anatomy import SEGMENTS, in_segment_order
 from polarnet.evaluation.roc import chance_p_value
 from polarnet.labels import aligned, read_labels, read_numbers, read_patients
-from polarnet.report.explanation import plot_difference_map
-from polarnet.report.rocbands import roc_band
+from polarnet.plotting import plot_difference_map, roc_band
 
 N = 60
 RNG = np.random.default_rng(4)
@@ -69,7 +68,8 @@ FUNCTIONS = {
         SHARES, Y, PATIENTS),
     "plot_roc": (lambda *a: drawn(pn.plot_roc(*a, new_ax())), Y, P),
     "plot_calibration": (
-        lambda y, p: drawn(pn.plot_calibration(CURVE, new_ax(), probabilities=p, labels=y)), Y, P),
+        lambda y, p: drawn(
+            pn.plotting.plot_calibration(CURVE, new_ax(), probabilities=p, labels=y)), Y, P),
     "roc_band": (lambda *a: roc_band(*a, seed=1), Y, P),
 }  # fmt: skip
 BY_INDEX_ALONE = ("evaluate", "evaluate_subgroups", "unpaired_delong_test")
@@ -251,7 +251,7 @@ VALUES = np.arange(17) / 4
 
 def colours(values):
     ax = pn.plot_bullseye(values, new_ax())
-    return np.array([wedge.get_facecolor() for wedge in ax.patches[:17]])
+    return ax.collections[0].get_array()
 
 
 @pytest.mark.parametrize(
@@ -278,8 +278,9 @@ def test_a_bullseye_of_what_are_no_segments_is_refused(names):
 def test_segments_as_text_are_drawn_in_their_order():
     table = pn.explain.compare_groups(SHARES, Y, permutations=999)
     text = table.assign(segment=table["segment"].astype(str)).iloc[::-1]
-    straight, other = (pn.plot_group_bullseyes(some).axes[0].patches for some in (table, text))
-    assert [w.get_facecolor() for w in straight] == [w.get_facecolor() for w in other]
+    figures = map(pn.plotting.plot_group_bullseyes, (table, text))
+    straight, other = (figure.axes[0].collections[0].get_array() for figure in figures)
+    np.testing.assert_array_equal(straight, other)
 
 
 def test_a_difference_map_reads_text_and_refuses_other_labels():

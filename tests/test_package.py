@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
     )  # fmt: skip
     (wheel,) = tmp_path.glob("polarnet-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "polarnet/report/page.html" in names
+    assert "polarnet/report/templates/runs.html" in names
     assert {"polarnet/py.typed", "polarnet/__init__.pyi"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "experiments", "assets"))]
     venv.create(tmp_path / "empty")

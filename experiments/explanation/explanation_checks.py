@@ -57,7 +57,7 @@ def main() -> int:
             checks = pd.read_csv(folder / "checks.csv")
             rows.append({"network": mode, "method": method} | dict(map(told, checks.itertuples())))
     table = pd.DataFrame(rows)
-    pn.write_table(
+    pn.report.write_table(
         table, out / "explanation_checks", title="Checks of explanations",
         notes=["Phantom, not patients.",
                f"Median over at most 100 of {cohort.patients.nunique()} patients [95 %]. What each "

@@ -200,13 +200,15 @@ def write_tables(
                      "ci_high": high, "by_chance": has_vessel.mean(),
                      "names_the_deepest": is_deepest.mean()})  # fmt: skip
     title = "Naming the diseased vessel"
-    pn.write_table(table, out / "vessel_naming", title=title, notes=NOTES)
-    pn.write_table(by_depth, out / "vessel_naming_depth", title=f"{title}, by depth", notes=NOTES)
-    pn.write_table(
+    pn.report.write_table(table, out / "vessel_naming", title=title, notes=NOTES)
+    of_depth = f"{title}, by depth"
+    pn.report.write_table(by_depth, out / "vessel_naming_depth", title=of_depth, notes=NOTES)
+    pn.report.write_table(
         pd.DataFrame(rows), out / "vessel_naming_several", title=f"{title}, two or three diseased",
         notes=[NOTES[0], "hit: the named vessel is diseased [Wilson, 95 %].", NOTES[2]],
     )  # fmt: skip
-    pn.save_figure(pn.plot_naming(table, reference="the eye"), out / "vessel_naming")
+    figure = pn.plotting.plot_naming(table, reference="the eye")
+    pn.plotting.save_figure(figure, out / "vessel_naming")
     print(table.to_string(index=False, float_format="{:.3f}".format))
 
 

@@ -72,20 +72,20 @@ def main() -> int:
     )  # fmt: skip
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    pn.write_table(
+    pn.report.write_table(
         table, out / "vessels_of_studies", title="Vessel named in single studies",
         notes=["Networks trained on simulated patients (phantom), mean over "
                f"{len(runs)} seeds; the studies are not simulated.",
                "Vessel named from the 15 % of the disc with the highest values, by area of its "
                "territory. Single studies test nothing."],
     )  # fmt: skip
-    figure = pn.plot_methods(
+    figure = pn.plotting.plot_methods(
         stress, heats,
         titles=[f"study {k + 1}\ndiseased: {vessel}" for k, vessel in enumerate(known)],
         notes={method: [f"names {name or 'none'}" for name in named[method]] for method in heats},
         map_type="stress", unit=cohort.unit,
     )  # fmt: skip
-    pn.save_figure(figure, out / "vessels_of_studies")
+    pn.plotting.save_figure(figure, out / "vessels_of_studies")
     print(table.to_string(index=False, float_format="{:.3f}".format))
     return 0
 

@@ -96,9 +96,11 @@ def draw(project: Project, cells: list[Cell], name: str, *, is_recalibrated: boo
     axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
     for ax, (cell, values) in zip(axes, pairs, strict=False):
         curve = pn.evaluation.smooth_calibration(cell.labels, values, seed=0)
-        title = f"{pn.trait_name(cell.trait)}, {cell.map_type} map"
-        pn.plot_calibration(curve, ax, probabilities=values, labels=cell.labels, name=title,
-                            line=joint_line(cell.labels, values))  # fmt: skip
+        title = f"{pn.report.trait_name(cell.trait)}, {cell.map_type} map"
+        pn.plotting.plot_calibration(
+            curve, ax, probabilities=values, labels=cell.labels, name=title,
+            line=joint_line(cell.labels, values),
+        )  # fmt: skip
         ax.get_legend().remove()  # one for all panels, where it hides nothing
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=7, frameon=False,

@@ -132,16 +132,17 @@ def draw_flow(project: Project, parts, n_studies: dict[str, int]) -> None:
     later = sum(n_studies.values()) - n_patients
     splits, labels = [], []
     for name, part in parts.items():
-        splits.append(pn.Box((SPLITS[name], f"{len(part)} patients", f"{n_studies[name]} studies")))
-        of_trait = [f"{pn.trait_name(trait)}: {(part[trait] == 1).sum()} / "
+        lines = SPLITS[name], f"{len(part)} patients", f"{n_studies[name]} studies"
+        splits.append(pn.plotting.Box(lines))
+        of_trait = [f"{pn.report.trait_name(trait)}: {(part[trait] == 1).sum()} / "
                     f"{(part[trait] == 0).sum()} / {part[trait].isna().sum()}"
                     for trait in project.plan.traits]  # fmt: skip
-        labels.append(pn.Box(("with / without / not recorded", *of_trait)))
+        labels.append(pn.plotting.Box(("with / without / not recorded", *of_trait)))
     repeats = (f"{later} later studies of the same patients:", "in the same split, never tested")
-    top = pn.Box((f"{sum(n_studies.values())} studies",), repeats if later else ())
+    top = pn.plotting.Box((f"{sum(n_studies.values())} studies",), repeats if later else ())
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    levels = [[top], [pn.Box((f"{n_patients} patients",))], splits, labels]
-    pn.plot_flow(levels, figure.subplots())
+    levels = [[top], [pn.plotting.Box((f"{n_patients} patients",))], splits, labels]
+    pn.plotting.plot_participants(levels, figure.subplots())
     project.save(figure, "flow")
 
 

@@ -73,7 +73,7 @@ def thresholds_table(cells: list[Cell]) -> pd.DataFrame:
                 row |= {name: getattr(found, name) for name in ("tp", "fp", "fn", "tn")}
                 for name in MEASURES:
                     share = getattr(found, name)
-                    text = pn.interval_text(share.value, share.low, share.high)
+                    text = pn.report.interval_text(share.value, share.low, share.high)
                     row[name] = share.method if np.isnan(share.value) else text
             rows.append(row | {"note": cell.note})
     names = ["map_type", "trait", "n_pos", "n_neg", "point", "threshold", "tp", "fp", "fn", "tn",
@@ -132,7 +132,7 @@ def report_curves(project: Project, test: pn.Cohort, cells: list[Cell]) -> None:
     figure = Figure(figsize=(3.6 * len(panels), 3.0), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (cell, name, own, bar) in zip(axes, panels, strict=True):
-        pn.plot_net_benefit(own, ax)
+        pn.plotting.plot_net_benefit(own, ax)
         next(line for line in ax.lines if line.get_label() == "model").set_label("network")
         ax.plot(bar["threshold"], bar["model"], color="#0072B2", lw=1, ls="-.", label=name)
         ax.legend(loc="upper right", fontsize=6, frameon=False, reverse=True)

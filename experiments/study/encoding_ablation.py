@@ -25,7 +25,7 @@ from networks import (
     hold_out_scores,
     val_scores,
 )
-from plan import PUBLISHED, Plan
+from plan import Plan
 from project import Project, run_script
 
 CIRCULAR, PLAIN = ("reserve", "impaired_mfr"), ("stress", "impaired_mfr")
@@ -121,12 +121,12 @@ def draw_steps(project: Project, table: pd.DataFrame) -> None:
         draw_points(ax, range(len(rows)), rows, color="k")
         if cell == CIRCULAR:
             ax.axhline(CEILING, color="0.6", lw=0.6, ls="--")
-            paper = pd.DataFrame([PUBLISHED[CIRCULAR]], columns=AREA[2:])
+            paper = pd.DataFrame([pn.evaluation.PUBLISHED[CIRCULAR]], columns=AREA[2:])
             draw_points(ax, [len(labels)], paper, marker="D", mfc="w", color="0.4")
             labels.append("published")
         ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
         note = " (circular: a ceiling)" if rows["is_circular"].any() else ""
-        ax.set_title(f"{pn.trait_name(cell[1])} from {cell[0]} maps{note}", fontsize=8)
+        ax.set_title(f"{pn.report.trait_name(cell[1])} from {cell[0]} maps{note}", fontsize=8)
     project.save(figure, "encoding_ablation")
 
 
@@ -142,7 +142,7 @@ def draw_depth(project: Project, table: pd.DataFrame) -> None:
             name = f"{map_type}, {POOLED[pooling]}"
             draw_points(ax, x, rows, color=COLOURS[map_type], label=name, **looks)
         note = " (reserve: circular)" if cells["is_circular"].any() else ""
-        ax.set_title(pn.trait_name(trait) + note, fontsize=8)
+        ax.set_title(pn.report.trait_name(trait) + note, fontsize=8)
         ax.set_xlabel("last VGG16 block", fontsize=7)
     for ax in axes[len(project.plan.traits) :]:
         ax.axis("off")

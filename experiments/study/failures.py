@@ -56,7 +56,7 @@ def report(project: Project) -> None:
     table["drawn"] = table["map_type"].replace(DRAWN_FOR)
     for drawn, part in table.groupby("drawn", sort=False):
         rows = test.patients.index.get_indexer(part.index)
-        figure = pn.plot_studies(
+        figure = pn.plotting.plot_studies(
             test.maps[str(drawn)][rows], [caption(row) for row in part.itertuples()],
             map_type=str(drawn), unit=test.unit,
         )  # fmt: skip
@@ -118,7 +118,8 @@ def planted(truth: dict[str, float]) -> str:
 
 def caption(row) -> str:
     """Trait and kind of error, probability, and what was planted."""
-    lines = [f"{pn.trait_name(row.trait)}: {row.error}", f"probability {row.probability:.2f}"]
+    name = pn.report.trait_name(row.trait)
+    lines = [f"{name}: {row.error}", f"probability {row.probability:.2f}"]
     return "\n".join([*lines, getattr(row, "planted", "")]).strip()
 
 

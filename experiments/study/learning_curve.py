@@ -166,7 +166,7 @@ def draw(project: Project, table: pd.DataFrame) -> None:
         networks = rows[rows["model"] == "network"]
         shown = networks[["n_train", "low", "high", "map_type", "seed_mean"]]
         shown = shown.rename(columns={"map_type": "model", "seed_mean": "auroc"})
-        pn.plot_learning_curve(shown, ax)
+        pn.plotting.plot_learning_curve(shown, ax)
         for drawn in ax.containers:
             of_map = rows[(rows["model"] == SEGMENTS) & (rows["map_type"] == drawn.get_label())]
             of_map = of_map.sort_values("n_train")
@@ -174,7 +174,7 @@ def draw(project: Project, table: pd.DataFrame) -> None:
                     color=drawn.lines[0].get_color())  # fmt: skip
         circular = networks.loc[networks["is_circular"], "map_type"].unique()
         note = f" ({', '.join(circular)}: circular)" if len(circular) else ""
-        ax.set_title(pn.trait_name(trait) + note, fontsize=8)
+        ax.set_title(pn.report.trait_name(trait) + note, fontsize=8)
         ax.get_legend().remove()
     for ax in axes[len(traits) :]:
         ax.axis("off")

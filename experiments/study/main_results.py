@@ -24,8 +24,6 @@ from networks import (
     single_scores,
     val_scores,
 )
-from plan import PUBLISHED
-from polarnet.report.rocbands import plot_roc_bands
 from project import Project, run_script
 
 LOOKS = {"frozen": "frozen", "finetuned": "fine-tuned"}
@@ -85,8 +83,9 @@ def main_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
             .assign(series=LOOKS[model.config.mode])
         )
     whole = pd.concat(tables, ignore_index=True)
+    published = pn.evaluation.PUBLISHED
     whole["published"] = [
-        "{:.2f} [{:.2f}, {:.2f}]".format(*PUBLISHED[cell]) if cell in PUBLISHED else ""
+        pn.report.interval_text(*published[cell]) if cell in published else ""
         for cell in zip(whole["map_type"], whole["trait"], strict=True)
     ]
     return adjusted(whole, project.plan.primaries)
@@ -129,7 +128,8 @@ def draw_forest(project: Project, table: pd.DataFrame) -> None:
     lowest = 1.0
     for ax, half in zip(axes, halves, strict=False):
         shown = table[table["map_type"].isin(half)]
-        pn.plot_forest(shown, ax, published={k: v for k, v in PUBLISHED.items() if k[0] in half})
+        published = {k: v for k, v in pn.evaluation.PUBLISHED.items() if k[0] in half}
+        pn.plotting.plot_forest(shown, ax, published=published)
         lowest = min(lowest, ax.get_xlim()[0])
     axes[0].set_xlim(left=lowest)  # one scale for all columns
     project.save(figure, "main_forest")
@@ -144,7 +144,8 @@ def draw_roc(project: Project, test: pn.Cohort) -> None:
         for trait in scores:
             labels = first_labels(test, trait)
             if min((labels == 1).sum(), (labels == 0).sum()) >= 10:
-                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=pn.trait_name(trait))
+                name = pn.report.trait_name(trait)
+                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=name)
         ax.set_title(f"{model.map_type}, frozen", fontsize=9)
     for ax in axes[len(models) :]:
         ax.axis("off")
@@ -152,7 +153,9 @@ def draw_roc(project: Project, test: pn.Cohort) -> None:
     for model in models:
         scores = hold_out_scores(project, model)
         labels = {trait: first_labels(test, trait) for trait in scores}
-        if (figure := plot_roc_bands(labels, scores, title=f"{model.map_type} maps")) is not None:
+        title = f"{model.map_type} maps"
+        figure = pn.plotting.plot_roc_bands(labels, scores, title=title)
+        if figure is not None:
             project.save(figure, f"roc_{model.map_type}")
 
 

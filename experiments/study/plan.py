@@ -19,13 +19,6 @@ SCRATCH_SIZE: Final = 64
 
 MAP_TYPES: Final = ("rest", "stress", "reserve", "combined")
 
-PUBLISHED: Final = {
-    ("reserve", "impaired_mfr"): (0.94, 0.87, 0.98),
-    ("stress", "sex"): (0.81, 0.73, 0.88),
-    ("rest", "smoking"): (0.71, 0.58, 0.85),
-}
-"""All AUROCs that the abstract gives. Yeung et al. 2022, doi 10.1007/s12350-022-02920-x."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

@@ -85,13 +85,13 @@ class Project:
         it is one.
         """
         notes = (PHANTOM_NOTE, *notes) if self.cohort.is_phantom else notes
-        pn.write_table(table, self.folder / "results" / name, title=title, notes=list(notes))
+        pn.report.write_table(table, self.folder / "results" / name, title=title, notes=list(notes))
 
     def save(self, figure: Figure, name: str) -> None:
         """Write a figure of results/ as SVG and PNG; it says of a phantom that it is one."""
         if self.cohort.is_phantom:
             figure.supxlabel(PHANTOM_NOTE, fontsize=7)
-        pn.save_figure(figure, self.folder / "results" / name)
+        pn.plotting.save_figure(figure, self.folder / "results" / name)
 
 
 Step = Callable[[Project], None]

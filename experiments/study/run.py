@@ -30,7 +30,7 @@ def report(project: Project) -> None:
     """Write every table and figure, and the checklist."""
     steps(project, "report")
     page = project.folder / "checklist.html"
-    pn.write_checklist(project.folder, page, is_phantom=project.cohort.is_phantom)
+    pn.report.write_checklist(project.folder, page, is_phantom=project.cohort.is_phantom)
     print(f"Wrote {project.folder / 'results'} and {page}")
 
 

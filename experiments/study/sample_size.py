@@ -12,7 +12,6 @@ import pandas as pd
 import polarnet as pn
 from holdout import Cell, first_labels, network_cells, score_hold_out, train_and_freeze
 from networks import frozen_models, main_model, val_scores
-from plan import PUBLISHED
 from project import Project, run_script
 
 
@@ -81,7 +80,7 @@ def measured_row(cell: Cell) -> dict:
     if cell.is_reportable:
         interval = pn.auroc(cell.labels, cell.scores)
         width = interval.high - interval.low
-    published = PUBLISHED.get((cell.map_type, cell.trait))
+    published = pn.evaluation.PUBLISHED.get((cell.map_type, cell.trait))
     theirs = np.nan if published is None else published[2] - published[1]
     return {"measured_width": width, "published_width": theirs}
 

@@ -203,7 +203,7 @@ def draw(project: Project, table: pd.DataFrame) -> None:
     figure = Figure(figsize=(7.2, 6.2), layout="constrained")
     axes = figure.subplots(1, len(halves), squeeze=False)[0]
     for ax, half in zip(axes, halves, strict=True):
-        pn.plot_forest(shown[shown["map_type"].isin(half)], ax)
+        pn.plotting.plot_forest(shown[shown["map_type"].isin(half)], ax)
     project.save(figure, "truth")
 
 

@@ -32,7 +32,7 @@ from polarnet.cohort.stack import (
     stacks_of,
 )
 from polarnet.cohort.studytables import as_labels, rows_of, table_problems, tables_of
-from polarnet.htmltable import html_table
+from polarnet.display import html_table
 from polarnet.ids import listing
 from polarnet.traits import MAP_TYPES
 

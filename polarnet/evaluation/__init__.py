@@ -10,7 +10,7 @@ from polarnet.evaluation.calibration import (
     smooth_calibration,
 )
 from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import compare, is_circular
+from polarnet.evaluation.comparison import PUBLISHED, compare, is_circular
 from polarnet.evaluation.crossvalidation import cross_validated_auroc
 from polarnet.evaluation.decisions import net_benefit
 from polarnet.evaluation.multiplicity import adjust_p_values
@@ -42,6 +42,7 @@ __all__ = [
     "BASELINES",
     "DEFAULT_PROXIES",
     "OF_THE_MAP",
+    "PUBLISHED",
     "QUICK",
     "Association",
     "Calibration",

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from polarnet.display import html_table
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, auroc
-from polarnet.htmltable import html_table
 from polarnet.labels import aligned
 
 

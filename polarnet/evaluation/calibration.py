@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
+from polarnet.display import html_table
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import LEVEL, Interval
-from polarnet.htmltable import html_table
 from polarnet.labels import read_numbers
 
 GRID_SIZE: Final = 50

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu, norm, rankdata, t
 
-from polarnet.htmltable import html_table
+from polarnet.display import NOT_ESTIMABLE as NOT_ESTIMABLE
+from polarnet.display import html_table
 from polarnet.labels import aligned, read_labels, read_numbers
 
 LEVEL: Final = 0.95
@@ -19,7 +20,6 @@ METHODS: Final = {
     "logit": "DeLong on the logit scale, t quantile, 95 %",
     "delong": "DeLong, 95 %",
 }
-NOT_ESTIMABLE: Final = "not estimable"
 
 _Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
 _NO_VARIANCE: Final = 1e-15  # equal ranks leave a variance of rounding errors

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,12 @@ FIRST_STUDIES: Final = "first study of each patient"
 
 WARNING_COLUMN: Final = "warning"
 """Column of a scores file that is no trait."""
+
+
+def short_note(note: Any) -> str:
+    """A row's note without what a footnote says of all rows; empty where there is none."""
+    parts = [] if pd.isna(note) else str(note).split("; ")
+    return "; ".join(part for part in parts if not part.startswith(FIRST_STUDIES))
 
 
 def evaluate(

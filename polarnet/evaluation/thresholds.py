@@ -10,9 +10,9 @@ from scipy.stats import norm
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
+from polarnet.display import html_table
 from polarnet.evaluation.pairs import checked_pairs
 from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval
-from polarnet.htmltable import html_table
 
 LEAST_SENSITIVITY: Final = 0.90
 """Of the threshold "sensitive" (our choice)."""

@@ -23,8 +23,8 @@ from tensorflow.python.framework.config import disable_op_determinism, is_op_det
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
+from polarnet.display import html_table
 from polarnet.files import shown
-from polarnet.htmltable import html_table
 from polarnet.network.features import (
     compiled,
     in_batches,

@@ -3,45 +3,23 @@
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader
-
-from polarnet import __version__
-from polarnet.files import new_file, parse_yaml
+from polarnet.files import parse_yaml
+from polarnet.report.pages import write_page
 
 GUIDELINES: Final = ("tripod_ai_2024", "claim_2024")
-"""Files in `checklists/`, in the order of the page."""
+"""Files in checklists/, in the order of the page."""
 
 SETTINGS: Final = "study.yaml"
 """The file by which a study folder is known."""
 
 TRUTH: Final = "results/truth.*"
 """Only a phantom has it; no item of a guideline asks for it."""
-
-RESULTS: Final = (
-    "cohort_table", "flow", "labels_table", "main_results", "main_forest", "roc", "single_task",
-    "baselines", "encoding_ablation", "learning_curve", "seeds", "nested_cross_validation",
-    "external", "calibration", "thresholds", "decision_curve", "subgroups", "adjusted", "failures",
-    "sensitivity", "missing_labels", "sample_size",
-)  # fmt: skip
-"""Tables and figures that every study makes."""
-
-RUN_FILES: Final = (
-    "config.yaml", "environment.json", "history.csv", "model.keras", "scores_val.csv",
-)  # fmt: skip
-
-STUDY_FILES: Final = frozenset(
-    {SETTINGS, "split.csv", "freeze.json", "test_reads.csv"}
-    | {f"runs/*/{name}" for name in RUN_FILES}
-    | {f"results/{name}.*" for name in RESULTS}
-)
-"""All that an item may point to, as globs within the study folder."""
 
 FILES, PARTLY, AUTHORS, NOT_MADE, SIMULATED = STATUSES = (
     "answered by files",
@@ -55,63 +33,29 @@ _MAX_LINKS: Final = 5
 """Files linked one by one: the formats of a result, or as many arms (our choice)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One item of a reporting guideline, and who answers it.
+def load_guideline(name: str) -> dict[str, Any]:
+    """A guideline of the package, by its name in GUIDELINES.
 
-    Attributes
-    ----------
-    id
-        The guideline's own number, such as "12a".
-    section, topic
-        What is asked, in our own words.
-    where
-        Globs of STUDY_FILES to what is found there.
-    authors
-        What the authors must write; empty where files alone answer.
-    about_patients
-        The answer is a fact about people, so a phantom never gives it.
-    checked
-        False: what the topic says beyond the guideline's heading is from memory; the page says so.
-
-    Raises
-    ------
-    ValueError: nobody answers the item, or `where` names a file that no study has.
+    Returns
+    -------
+    name, citation, compared_with, and items, each with id (the guideline's own number, such as
+    "12a"), section, topic (what is asked, in our own words), and as needed: where (glob within the
+    study folder -> what is found there), authors (what they must write), about_patients (a phantom
+    never answers it), checked (False: what the topic says beyond the guideline's heading is from
+    memory).
     """
-
-    id: str
-    section: str
-    topic: str
-    where: Mapping[str, str] = field(default_factory=dict)
-    authors: str = ""
-    about_patients: bool = False
-    checked: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.where and not self.authors:
-            raise ValueError(f"Item {self.id}: give `where`, or `authors`, or both.")
-        if unknown := sorted(set(self.where) - STUDY_FILES):
-            raise ValueError(
-                f"Item {self.id}: no study has {', '.join(unknown)}. "
-                f"Known: {', '.join(sorted(STUDY_FILES))}."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guideline:
-    """A reporting guideline: its name, where it was published, how we know its items."""
-
-    name: str
-    citation: str
-    compared_with: str
-    items: tuple[Item, ...]
-
-
-def load_guideline(name: str) -> Guideline:
-    """A guideline of the package, by its name in GUIDELINES."""
     file = resources.files("polarnet.report").joinpath("checklists", f"{name}.yaml")
-    settings = parse_yaml(file.read_text(encoding="utf-8"), name)
-    return Guideline(**settings | {"items": tuple(Item(**item) for item in settings["items"])})
+    found: dict[str, Any] = parse_yaml(file.read_text(encoding="utf-8"), name)
+    return found
+
+
+def check_study_folder(folder: Path) -> None:
+    """Raise FileNotFoundError where a folder has no study.yaml."""
+    if not (folder / SETTINGS).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {SETTINGS}, so it is not the folder of a study. "
+            "Name the folder that `make study` filled."
+        )
 
 
 def write_checklist(study: str | Path, out: str | Path, *, is_phantom: bool) -> Path:
@@ -137,98 +81,75 @@ def write_checklist(study: str | Path, out: str | Path, *, is_phantom: bool) -> 
     2024;6:e240300. Classes of claim (RELAINCE): Jha et al., J Nucl Med 2022;63:1288.
     """
     study, out = Path(study), Path(out)
-    if not (study / SETTINGS).is_file():
-        raise FileNotFoundError(
-            f"{study} has no {SETTINGS}, so it is not the folder of a study. "
-            "Name the folder that `make study` filled."
-        )
-    guidelines = [load_guideline(name) for name in GUIDELINES]
-    answers = [
-        [_answer(item, study, out.parent, is_phantom) for item in guideline.items]
-        for guideline in guidelines
-    ]
-    page = (
-        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
-        .get_template("checklist.html")
-        .render(
-            version=__version__,
-            study=study.resolve().name,
-            is_phantom=is_phantom,
-            truth=_links(TRUTH, study, out.parent),
-            statuses=[status for status in STATUSES if is_phantom or status != SIMULATED],
-            guidelines=[
-                {
-                    "facts": guideline,
-                    "counts": Counter(answer["status"] for answer in answered),
-                    "sections": _by_section(answered),
-                }
-                for guideline, answered in zip(guidelines, answers, strict=True)
-            ],
-        )
-    )
-    with new_file(out) as partial:
-        partial.write_text(page, encoding="utf-8")
-    return out
+    check_study_folder(study)
+    return write_page(
+        out, "checklist", study=study.resolve().name, is_phantom=is_phantom,
+        truth=_links(TRUTH, study, out.parent), statuses=shown_statuses(is_phantom),
+        guidelines=answered(study, out.parent, is_phantom),
+    )  # fmt: skip
 
 
-def count_answers(study: str | Path, *, is_phantom: bool) -> dict[str, Counter[str]]:
-    """Guideline -> number of its items by status, in the order of the page."""
-    found = {}
+def shown_statuses(is_phantom: bool) -> list[str]:
+    """The statuses that items of a study can have."""
+    return [status for status in STATUSES if is_phantom or status != SIMULATED]
+
+
+def answered(study: Path, start: Path, is_phantom: bool) -> list[dict[str, Any]]:
+    """Guidelines with their items by section, each item answered, and counts by status.
+
+    Parameters
+    ----------
+    start
+        Folder from which links lead.
+    """
+    found = []
     for guideline in map(load_guideline, GUIDELINES):
-        answers = [_answer(item, Path(study), Path(study), is_phantom) for item in guideline.items]
-        found[guideline.name] = Counter(str(answer["status"]) for answer in answers)
+        items = [_answer(item, study, start, is_phantom) for item in guideline["items"]]
+        sections = groupby(items, key=lambda item: item["section"])
+        found.append(guideline | {
+            "items": items,
+            "counts": Counter(item["status"] for item in items),
+            "sections": [(section, list(some)) for section, some in sections],
+        })  # fmt: skip
     return found
 
 
-def _by_section(answered: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Answers under the heading of their section, in the guideline's order."""
-    return [
-        (section, list(some))
-        for section, some in groupby(answered, key=lambda answer: answer["item"].section)
-    ]
-
-
-def _answer(item: Item, study: Path, start: Path, is_phantom: bool) -> dict[str, Any]:
+def _answer(item: Mapping[str, Any], study: Path, start: Path, is_phantom: bool) -> dict[str, Any]:
     """An item with links to what is there, names of what is not, and its status."""
-    found = {glob: _links(glob, study, start) for glob in item.where}
-    return {
-        "item": item,
-        "sources": [
-            {
-                "name": glob.removesuffix(".*"),
-                "text": text,
-                "links": found[glob][:_MAX_LINKS],
-                "n_more": max(0, len(found[glob]) - _MAX_LINKS),
-            }
-            for glob, text in item.where.items()
-        ],
-        "status": SIMULATED if is_phantom and item.about_patients else _status(item, found),
-    }
+    where = item.get("where", {})
+    found = {glob: _links(glob, study, start) for glob in where}
+    sources = [
+        {
+            "name": glob.removesuffix(".*"),
+            "text": text,
+            "links": found[glob][:_MAX_LINKS],
+            "n_more": max(0, len(found[glob]) - _MAX_LINKS),
+        }
+        for glob, text in where.items()
+    ]
+    if is_phantom and item.get("about_patients"):
+        status = SIMULATED
+    elif not where:
+        status = AUTHORS
+    elif not any(found.values()):
+        status = NOT_MADE
+    else:
+        is_whole = all(found.values()) and not item.get("authors")
+        status = FILES if is_whole else PARTLY
+    return {**item, "sources": sources, "status": status}
 
 
-def _status(item: Item, found: Mapping[str, list[dict[str, str]]]) -> str:
-    """Answered only where every file is there and nothing is left to the authors."""
-    if not item.where:
-        return AUTHORS
-    if not any(found.values()):
-        return NOT_MADE
-    return FILES if all(found.values()) and not item.authors else PARTLY
-
-
-def _links(glob: str, study: Path, start: Path) -> list[dict[str, str]]:
-    """The files of a glob: address from the page's folder, and a word to call them by."""
+def _links(glob: str, study: Path, start: Path) -> Sequence[dict[str, str]]:
+    """The files of a glob: address from the page's folder, and format, arm or name as label."""
     files = sorted(path for path in study.glob(glob) if path.is_file())
+    is_result = glob.endswith(".*")
+    if is_result:  # .json holds no more than title and notes of a table
+        files = [path for path in files if path.suffix != ".json"]
     return [
         {
             "address": quote(Path(os.path.relpath(path, start)).as_posix()),
-            "label": _label(path, glob),
+            "label": path.suffix[1:] if is_result
+            else path.parent.name if "/*/" in glob else path.name,
         }
         for path in files
-    ]
-
-
-def _label(path: Path, glob: str) -> str:
-    """What tells a file from the others of its glob: format or arm; else its name."""
-    if glob.endswith(".*"):
-        return path.suffix[1:]
-    return path.parent.name if "/*/" in glob else path.name
+    ]  # fmt: skip

@@ -1,27 +1,94 @@
-"""The page about an explanation: what was checked, the pictures, and how not to read them."""
+"""The page about an explanation, and the folder of one read back for a larger page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from polarnet import __version__
+from polarnet.display import interval_text
 from polarnet.explain.checks import Check
-from polarnet.files import new_file
-from polarnet.report.explanationchecks import OUTCOMES, failed_first, reason
-from polarnet.report.pictures import picture_of
-from polarnet.report.tables import interval_text, print_cells
+from polarnet.files import read_csv, read_json, write_csv, write_json
+from polarnet.plotting.sanitychecks import OUTCOMES, failed_first, reason
+from polarnet.plotting.style import save_png
+from polarnet.report.pages import Picture, picture_in, write_page
+from polarnet.report.tables import page_table
+
+CHECKS_FILE: Final = "checks.csv"
+FACTS_FILE: Final = "explanation.json"
+PAGE_FILE: Final = "explanation.html"
+FIGURES: Final = "figures"
 
 COMMAND: Final = "command"
 """The fact that says how the page is made again."""
 
+BY_GROUP: Final = "Mean attribution with and without"
+ADDED: Final = "What each segment adds to the score"
+"""How captions of the main figures begin, which the report of a run shows too."""
+
+_DOTS_PER_INCH: Final = 150
+"""Of the pictures in figures/."""
+
+_MARKS: Final = {True: "passed", False: "failed", None: "open"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """The explanation of one trait by one method, as pages show it.
+
+    Attributes
+    ----------
+    folder
+        Holds its page, explanation.html.
+    facts
+        Trait, method, maps, networks.
+    checks
+        In words and numbers, failed ones first.
+    pictures
+        What each shows, and the picture.
+    failed, unjudged
+        Names of checks.
+    command
+        The line by which it was made; empty where unknown.
+    """
+
+    folder: Path
+    facts: Mapping[str, str]
+    checks: Sequence[Mapping[str, str]]
+    pictures: Sequence[tuple[str, Picture]]
+    command: str
+
+    @property
+    def name(self) -> str:
+        """Method and trait."""
+        return f"{self.facts.get('method', 'method unknown')}: {self.facts.get('trait', 'trait')}"
+
+    @property
+    def failed(self) -> list[str]:
+        return [check["name"] for check in self.checks if check["mark"] == _MARKS[False]]
+
+    @property
+    def unjudged(self) -> list[str]:
+        return [check["name"] for check in self.checks if check["mark"] == _MARKS[None]]
+
+    @property
+    def warning(self) -> str:
+        """What must stand beside each picture."""
+        if self.failed:
+            return f"Checks failed: {'; '.join(self.failed)}."
+        return "" if self.checks else "Not checked."
+
+    @property
+    def main_pictures(self) -> list[tuple[str, Picture]]:
+        """Those by group, and what each segment adds."""
+        return [pair for pair in self.pictures if pair[0].startswith((BY_GROUP, ADDED))]
+
 
 def write_explanation(
-    out: str | Path,
+    folder: str | Path,
     *,
     figures: Mapping[str, Figure],
     tables: Mapping[str, pd.DataFrame],
@@ -35,8 +102,9 @@ def write_explanation(
 
     Parameters
     ----------
-    out
-        The HTML file; replaced if it exists. It needs nothing beside it.
+    folder
+        Gets explanation.html, which needs nothing beside it, and the same as data for larger pages:
+        checks.csv, explanation.json, and figures/ as PNG files. Older ones are replaced.
     figures, tables
         What each shows, in a sentence without a full stop -> the figure or the table. The
         sentence of a figure is also what is read aloud in its place. No patient's or study's id.
@@ -48,50 +116,73 @@ def write_explanation(
     is_phantom
         The studies were simulated: a banner and each caption say so.
 
+    Returns
+    -------
+    Path of the page.
+
     Raises
     ------
     ValueError: there is no figure.
     """
+    folder = Path(folder)
     if not figures:
-        raise ValueError(f"{out}: the page explains figures, but none were given.")
-    ordered = failed_first(checks)
-    page = (
-        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
-        .get_template("explanation.html")
-        .render(
-            version=__version__,
-            is_phantom=is_phantom,
-            trait=facts.get("trait", ""),
-            facts={name: text for name, text in facts.items() if name != COMMAND},
-            command=facts.get(COMMAND, ""),
-            checks=[check_facts(check) for check in ordered],
-            failed=[check.name for check in ordered if check.is_passed is False],
-            unjudged=[check.name for check in ordered if check.is_passed is None],
-            figures=[(title, picture_of(figure)) for title, figure in figures.items()],
-            tables=[(title, *_cells(table)) for title, table in tables.items()],
-        )
-    )
-    with new_file(out) as partial:
-        partial.write_text(page, encoding="utf-8")
-    return Path(out)
+        raise ValueError(f"{folder}: the page explains figures, but none were given.")
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    captions = {f"{k}.png": text for k, text in enumerate(figures, start=1)}
+    for name, figure in zip(captions, figures.values(), strict=True):
+        save_png(figure, folder / FIGURES / name, _DOTS_PER_INCH)
+    write_csv(pd.DataFrame(checks, columns=list(Check.__annotations__)), folder / CHECKS_FILE,
+              float_format="%.6g")  # fmt: skip
+    write_json(folder / FACTS_FILE, {"facts": dict(facts), "figures": captions})
+    return write_page(
+        folder / PAGE_FILE, "explanation", one=_read(folder), is_phantom=is_phantom,
+        tables=[page_table(table, title) for title, table in tables.items()],
+    )  # fmt: skip
 
 
-def check_facts(check: Check) -> dict[str, str]:
+def read_explained(folders: Iterable[str | Path]) -> list[Explained]:
+    """Explanations, those with the most failed checks first.
+
+    Raises
+    ------
+    FileNotFoundError: a folder has no checks.csv or no explanation.json.
+    ValueError: one of them is not as `polarnet explain` writes it.
+    """
+    return sorted(map(_read, map(Path, folders)), key=lambda one: -len(one.failed))
+
+
+def _read(folder: Path) -> Explained:
+    for name in (CHECKS_FILE, FACTS_FILE):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} has no {name}; name a folder that `polarnet explain` made."
+            )
+    table, kept = read_csv(folder / CHECKS_FILE), read_json(folder / FACTS_FILE)
+    outcomes = {"True": True, "False": False}
+    try:
+        checks = [Check(**row | {"is_passed": outcomes.get(str(row["is_passed"]))})
+                  for row in table.to_dict("records")]  # fmt: skip
+        facts = {str(name): str(text) for name, text in kept["facts"].items()}
+        pictures = [(str(text), picture_in(folder / FIGURES / Path(name).name, _DOTS_PER_INCH))
+                    for name, text in kept["figures"].items()]  # fmt: skip
+    except (TypeError, KeyError, AttributeError):
+        raise ValueError(
+            f"{folder}: {CHECKS_FILE} or {FACTS_FILE} lacks a part. Run `polarnet explain` again."
+        ) from None
+    command = facts.pop(COMMAND, "")
+    shown = [_in_words(check) for check in failed_first(checks)]
+    return Explained(folder=folder, facts=facts, checks=shown, pictures=pictures, command=command)
+
+
+def _in_words(check: Check) -> dict[str, str]:
     """One check in words and numbers."""
     is_known = np.isfinite(check.value)
     return {
         "name": check.name,
         "outcome": OUTCOMES[check.is_passed],
-        "mark": {True: "passed", False: "failed", None: "open"}[check.is_passed],
+        "mark": _MARKS[check.is_passed],
         "reason": reason(check),
         "value": interval_text(check.value, check.low, check.high) if is_known else "",
         "reference": f"{check.reference:.2f}" if np.isfinite(check.reference) else "",
         "n": str(check.n),
     }
-
-
-def _cells(table: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[tuple[str, bool]]]]:
-    """Headings and cells of a table, each with whether it is a number."""
-    printed, is_right = print_cells(table)
-    headings = list(zip(map(str, printed.columns), is_right, strict=True))
-    return headings, [list(zip(row, is_right, strict=True)) for row in printed.to_numpy()]

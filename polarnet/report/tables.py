@@ -1,91 +1,40 @@
-"""How a study's tables and figures are written: cells, and the files."""
+"""Tables of a study: written for machines, readers and a manuscript, and read back from CSV."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader
-from matplotlib.figure import Figure
 
-from polarnet.evaluation.roc import NOT_ESTIMABLE
-from polarnet.evaluation.table import FIRST_STUDIES
-from polarnet.files import csv_text, new_file
-from polarnet.report.style import plain_text
-from polarnet.traits import IMPAIRED_MFR
+from polarnet.display import NOT_ESTIMABLE, NOT_REPORTED, interval_text, p_text, trait_name
+from polarnet.evaluation.table import FIRST_STUDIES, short_note
+from polarnet.files import csv_text, new_file, read_json, without_apostrophes, write_json
+from polarnet.plotting.performance import CIRCULAR_SIGN
+from polarnet.report.pages import render
 
 PHANTOM_NOTE: Final = "Phantom, not patients."
 """The note of a table whose cohort was simulated; it becomes a banner."""
 
-NOT_REPORTED: Final = "not reported"
-
-TRAIT_NAMES: Final = {IMPAIRED_MFR: "impaired MFR"}
-"""Traits whose name in print is not their name in a file, underscores apart."""
-
 DECIMALS: Final = 3
 """Of a number in print (our choice); the CSV beside it has six digits."""
 
-DOTS_PER_INCH: Final = 200
+SHORT: Final = 24
+"""Letters of a cell that is never broken into lines (our choice)."""
+
+FIRST: Final = ("map_type", "trait", "series")
+"""Columns that say what a row is about."""
+
+VALUES: Final = {
+    "ci": "auroc", "two_way": "seed_mean", "odds": "odds_ratio", "covariates": "covariates_auroc",
+    "seed": "seed_mean", "diff": "difference", "": "prevalence",
+}  # fmt: skip
+"""Columns ..._low and ..._high -> the value they belong to, where it has another name."""
 
 _NUMBER: Final = re.compile(
     rf"|[<>]?[+-]?\d[\d.,e%/()\[\] +-]*(\[{NOT_ESTIMABLE}\])?|{NOT_REPORTED}|{NOT_ESTIMABLE}"
 )
-
-
-def interval_text(
-    value: float, low: float, high: float, digits: int = 2, *, is_signed: bool = False
-) -> str:
-    """A value and its interval as one cell.
-
-    Parameters
-    ----------
-    value, low, high
-        In one unit; NaN where there is no number.
-    digits
-        Decimals.
-    is_signed
-        Positive numbers get their sign too, as differences need.
-
-    >>> interval_text(0.812, 0.731, 0.884)
-    '0.81 [0.73, 0.88]'
-    >>> interval_text(1.0, float("nan"), float("nan"))
-    '1.00 [not estimable]'
-    """
-    if pd.isna(value):
-        return NOT_REPORTED
-    sign = "+" if is_signed else ""
-    if pd.isna(low) or pd.isna(high):
-        return f"{value:{sign}.{digits}f} [{NOT_ESTIMABLE}]"
-    return f"{value:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
-
-
-def p_text(p: float) -> str:
-    """A p-value with three decimals, never 0; empty for NaN.
-
-    >>> p_text(0.00002)
-    '<0.001'
-    """
-    if pd.isna(p):
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def trait_name(trait: str) -> str:
-    """A trait as it is written for readers.
-
-    >>> trait_name("impaired_mfr")
-    'impaired MFR'
-    """
-    return TRAIT_NAMES.get(trait, trait.replace("_", " "))
-
-
-def short_note(note: Any) -> str:
-    """A row's note without what the footnote says of all rows; empty where there is none."""
-    parts = [] if pd.isna(note) else str(note).split("; ")
-    return "; ".join(part for part in parts if not part.startswith(FIRST_STUDIES))
 
 
 def write_table(
@@ -96,10 +45,10 @@ def write_table(
     Parameters
     ----------
     table
-        One row a line; its index is not written. In print numbers have three decimals, counts
-        none, and columns named `p`, `p_...` or `..._p` are p-values.
+        Its index is not written. In print numbers have three decimals, counts none, and columns
+        named `p`, `p_...` or `..._p` are p-values.
     stem
-        Path without ending; files from before are replaced.
+        Path without ending; older files are replaced.
     title
         What the table shows, in one line.
     notes
@@ -107,8 +56,9 @@ def write_table(
 
     Returns
     -------
-    Paths of `stem`.csv (numbers with six digits, text made `harmless`), `stem`.html (stands alone)
-    and `stem`.tex (a booktabs tabular with the notes below it, to be put into a table environment).
+    Paths of `stem`.csv (numbers with six digits, text made `harmless`), `stem`.json (title and
+    notes), `stem`.html (stands alone) and `stem`.tex (a booktabs tabular with the notes below it,
+    to be put into a table environment).
 
     Raises
     ------
@@ -116,17 +66,53 @@ def write_table(
     """
     if table.columns.has_duplicates:
         raise ValueError(f"Columns must have different names, not {', '.join(table.columns)}.")
-    printed, is_right = print_cells(table)
-    paths = [Path(f"{stem}.{ending}") for ending in ("csv", "html", "tex")]
-    texts = [
-        csv_text(table, float_format="%.6g"),
-        _html(printed, is_right, title, notes),
-        _latex(printed, is_right, title, notes),
-    ]
-    for path, text in zip(paths, texts, strict=True):
-        with new_file(path) as partial:
+    paths = [Path(f"{stem}.{ending}") for ending in ("csv", "json", "html", "tex")]
+    texts = {
+        "csv": csv_text(table, float_format="%.6g"),
+        "html": render("table", table=page_table(table, title, notes)),
+        "tex": _latex(table, title, notes),
+    }
+    write_json(paths[1], {"title": title, "notes": list(notes)})
+    for ending, text in texts.items():
+        with new_file(f"{stem}.{ending}") as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return paths
+
+
+def read_table(stem: Path) -> tuple[pd.DataFrame, str, list[str]]:
+    """A table that `write_table` wrote, its title and its notes.
+
+    Raises
+    ------
+    ValueError: the CSV file cannot be read.
+    """
+    path, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
+    try:
+        # Only the empty cell is a gap: a trait may be called "NA" or "null".
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a table ({error}). Make it again.") from None
+    found = read_json(facts) if facts.is_file() else {}
+    title = str(found.get("title") or stem.name.replace("_", " "))
+    return without_apostrophes(table), title, [str(note) for note in found.get("notes", [])]
+
+
+def page_table(
+    table: pd.DataFrame, title: str, notes: Sequence[str] = (), **more: Any
+) -> dict[str, Any]:
+    """A table as the templates show it: its cells as text, each with the look of its column."""
+    printed, is_right = print_cells(table)
+    looks = [
+        "number" if is_number else "long" if printed[name].str.len().max() > SHORT else "short"
+        for name, is_number in zip(printed, is_right, strict=True)
+    ]
+    return {
+        "title": title,
+        "headings": list(zip(map(str, printed.columns), looks, strict=True)),
+        "rows": [list(zip(row, looks, strict=True)) for row in printed.to_numpy()],
+        "is_phantom": PHANTOM_NOTE in notes,
+        "notes": [note for note in notes if note != PHANTOM_NOTE],
+    } | more
 
 
 def print_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
@@ -148,28 +134,68 @@ def print_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
     return printed, is_right
 
 
-def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
-    """Write a figure for print and for screens, at the size it has.
+def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A table with value and interval in one cell, and counts in one.
 
     Parameters
     ----------
-    stem
-        Path without ending; files from before are replaced.
+    table
+        As `write_table` got it: value columns beside ..._low and ..._high; n_pos and n_neg;
+        is_circular; method; note.
 
     Returns
     -------
-    Paths of `stem`.svg (text stays text, no date within: the same figure gives the same file)
-    and `stem`.png (200 dots an inch).
+    The table as text to print, and what is the same for all its rows, as notes.
     """
-    paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
-    plain_text(figure)
-    with mpl.rc_context({"svg.hashsalt": "polarnet", "svg.fonttype": "none"}):
-        # A stream of bytes: matplotlib would write a path with the line ends of the system.
-        with new_file(paths[0]) as partial, partial.open("wb") as stream:
-            figure.savefig(stream, format="svg", metadata={"Date": None})
-        with new_file(paths[1]) as partial:
-            figure.savefig(partial, format="png", dpi=DOTS_PER_INCH)
-    return paths
+    table, notes = table.copy(), []
+    for low in [str(name) for name in table if str(name).endswith("low")]:
+        start = low.removesuffix("low")
+        stem, high = start.removesuffix("_"), f"{start}high"
+        value = next(
+            (name for name in (stem, VALUES.get(stem), f"auroc_{stem}") if name in table), ""
+        )
+        if not value or high not in table:
+            continue
+        ends = table[[value, low, high]].apply(pd.to_numeric, errors="coerce")
+        is_signed = "difference" in value
+        cells = [interval_text(*row, is_signed=is_signed) for row in ends.to_numpy(float)]
+        is_gap = ends[value].isna() & (value != "auroc")
+        table[value] = pd.Series(cells, table.index).mask(is_gap, "")
+        table = table.drop(columns=[low, high]).rename(columns={value: f"{value} [95 %]"})
+    if {"n_pos", "n_neg"} <= set(table):
+        counts = table[["n_pos", "n_neg"]].astype("Int64").astype(str)
+        table["n_pos"] = counts["n_pos"] + " / " + counts["n_neg"]
+        table = table.drop(columns="n_neg").rename(columns={"n_pos": "n with / without"})
+    if "trait" in table:
+        table["trait"] = [trait_name(str(trait)) for trait in table["trait"]]
+        is_circular = table.get("is_circular", pd.Series(dtype=str)).astype(str) == "True"
+        if is_circular.any():
+            table.loc[is_circular, "trait"] += CIRCULAR_SIGN
+            notes.append(f"{CIRCULAR_SIGN} circular: the label is derived from the flow shown.")
+    table = table.drop(columns="is_circular", errors="ignore")
+    for name in ("method", "data"):
+        if name in table and table[name].dropna().nunique() <= 1:
+            notes += [f"{name.capitalize()}: {text}." for text in table[name].dropna().unique()]
+            table = table.drop(columns=name)
+    if "note" in table:
+        texts = table.pop("note")
+        if texts.dropna().astype(str).str.contains(FIRST_STUDIES).any():
+            notes.append(f"Counted: {FIRST_STUDIES}.")
+        table["note"] = [short_note(text) or None for text in texts]  # the last column
+    table = table.dropna(axis="columns", how="all")
+    first = [name for name in FIRST if name in table]
+    table = table[[*first, *(name for name in table if name not in first)]]
+    return print_cells(table)[0].rename(columns=_heading), notes
+
+
+def _heading(name: object) -> str:
+    """A column as it is printed.
+
+    >>> _heading("comparator_auroc")
+    'comparator AUROC'
+    """
+    words = str(name).replace("_", " ").split(" ")
+    return " ".join({"auroc": "AUROC", "smd": "SMD"}.get(word, word) for word in words)
 
 
 def _printed(column: pd.Series) -> list[str]:
@@ -193,32 +219,16 @@ def _decimal(value: float, decimals: int) -> str:
     return f"{value:.1g}" if value and float(text) == 0 else text
 
 
-def _html(printed: pd.DataFrame, is_right: list[bool], title: str, notes: Sequence[str]) -> str:
-    """The page of one table."""
-    banners = [note for note in notes if note == PHANTOM_NOTE]
-    return (
-        Environment(loader=PackageLoader("polarnet", "report"), autoescape=True, trim_blocks=True)
-        .get_template("table.html")
-        .render(
-            title=title,
-            banners=banners,
-            notes=[note for note in notes if note not in banners],
-            columns=list(zip(printed.columns, is_right, strict=True)),
-            rows=[list(zip(row, is_right, strict=True)) for row in printed.to_numpy()],
-        )
-    )
-
-
-def _latex(printed: pd.DataFrame, is_right: list[bool], title: str, notes: Sequence[str]) -> str:
+def _latex(table: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
     """A booktabs tabular, its title as a comment, its notes as small text below."""
+    printed, is_right = print_cells(table)
     tabular = printed.to_latex(
         index=False, escape=True, column_format="".join("r" if r else "l" for r in is_right)
     )
     below = "".join(f"\n{{\\footnotesize {_escaped(note)}\\par}}\n" for note in notes)
-    comment = " ".join(title.split())
     # LaTeX's first font encoding prints < and > as other signs, and pandas lets them pass.
     body = (tabular + below).replace("<", r"\textless{}").replace(">", r"\textgreater{}")
-    return f"% {comment}\n{body}"
+    return f"% {' '.join(title.split())}\n{body}"
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,84 @@
+"""Every page is made here: templates of one look, and pictures within the page."""
+
+import base64
+import io
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from polarnet import __version__
+from polarnet.files import new_file
+from polarnet.plotting.style import save_png
+
+PIXELS_PER_INCH: Final = 100
+"""Of the page: a figure of one column, 3.5 inches, then fits a phone (our choice)."""
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a page shows it: a data address, and its size in pixels of the page."""
+
+    address: str
+    width: int
+    height: int
+
+
+def render(template: str, **facts: Any) -> str:
+    """A page that needs nothing beside it; every text is escaped.
+
+    Parameters
+    ----------
+    template
+        Name of a file in templates/, without ending.
+    facts
+        What the template speaks of.
+    """
+    return _templates().get_template(f"{template}.html").render(version=__version__, **facts)
+
+
+def write_page(out: str | Path, template: str, **facts: Any) -> Path:
+    """Write a page as `render` makes it; an older one is replaced."""
+    page = render(template, **facts)
+    with new_file(out) as partial:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+    return Path(out)
+
+
+def picture_of(figure: Figure, dots_per_inch: int = 150) -> Picture:
+    """A figure at the size it has."""
+    stream = io.BytesIO()
+    save_png(figure, stream, dots_per_inch)
+    return _picture(stream.getvalue(), dots_per_inch)
+
+
+def picture_in(path: str | Path, dots_per_inch: int = 200) -> Picture:
+    """A PNG file at the size that its dots give.
+
+    Raises
+    ------
+    ValueError: it is no PNG file.
+    """
+    content = Path(path).read_bytes()
+    if len(content) < 24 or not content.startswith(_PNG):
+        raise ValueError(f"{path} is not a PNG picture. Make it again, or remove it.")
+    return _picture(content, dots_per_inch)
+
+
+def _picture(content: bytes, dots_per_inch: int) -> Picture:
+    sides = struct.unpack(">II", content[16:24])
+    width, height = (max(1, round(side / dots_per_inch * PIXELS_PER_INCH)) for side in sides)
+    address = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    return Picture(address, width, height)
+
+
+@cache
+def _templates() -> Environment:
+    loader = PackageLoader("polarnet.report")
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -1,0 +1,243 @@
+"""The report of one run or several: one HTML page, and the figures about their test studies."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
+from polarnet.config import ExperimentConfig, load_config
+from polarnet.display import interval_text, p_text, trait_name
+from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
+from polarnet.evaluation.comparison import NETWORK, PUBLISHED, read_metrics
+from polarnet.evaluation.table import read_scores, short_note
+from polarnet.ids import listing
+from polarnet.plotting.maps import plot_polar_map
+from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
+from polarnet.plotting.style import MARKERS, TWO_COLUMNS, new_panels
+from polarnet.report.explanationpage import PAGE_FILE, read_explained
+from polarnet.report.pages import picture_of, write_page
+from polarnet.rundata import read_finetuning, read_heads, trust_words
+
+_COLUMNS: Final = 3
+"""Panels in a row of calibration."""
+
+
+def write_report(
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    cohort: Cohort | None = None,
+    examples: Sequence[int] = (),
+    notes: Iterable[str] = (),
+    explained: Iterable[str | Path] = (),
+) -> Path:
+    """Write the page about the runs of one study.
+
+    Parameters
+    ----------
+    runs
+        Run folders with metrics.csv, as written by `run_experiment` or `polarnet train`.
+    out
+        The HTML file; replaced if it exists.
+    cohort
+        Where given, ROC curves, calibration and the studies at the positions `examples` are drawn.
+    notes
+        Sentences for the top of the page.
+    explained
+        Folders that `explain_run` made, of these runs: where the network looked, and which checks
+        failed, with a link to the page of each.
+
+    Raises
+    ------
+    FileNotFoundError: a run folder has no metrics.csv or config.yaml, or a folder is no
+        explanation.
+    ValueError: the cohort lacks a study or a trait that was scored.
+    """
+    folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    configs = [load_config(folder / "config.yaml") for folder in folders]
+    metrics = [read_metrics(folder) for folder in folders]
+    figures = []
+    if cohort is not None:
+        if examples:
+            name = "Two studies" if len(examples) == 2 else "Studies"
+            figures.append((name, _draw_studies([cohort[k] for k in examples])))
+        figures.append(("ROC curves, test studies", _draw_roc(folders, configs, cohort)))
+        figures += _draw_calibration(folders, configs, cohort)
+    figures += _draw_forest(configs, metrics)
+    explanations = [
+        (Path(os.path.relpath(one.folder / PAGE_FILE, Path(out).parent)).as_posix(), one)
+        for one in read_explained(explained)
+    ]
+    return write_page(
+        out, "runs",
+        is_phantom=any(config.software == PHANTOM for config in configs),
+        is_recovered=any(RECOVERED in config.software for config in configs),
+        is_untrained=any(map(is_untrained, configs)),
+        notes=list(notes),
+        runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
+        columns=[(config.map_type, config.mode) for config in configs],
+        rows=[
+            (trait, [_cell(*pair, trait) for pair in zip(configs, metrics, strict=True)])
+            for trait in dict.fromkeys(t for config in configs for t in config.traits)
+        ],
+        figures=[(title, picture_of(figure)) for title, figure in figures],
+        explanations=explanations,
+    )  # fmt: skip
+
+
+def is_untrained(config: ExperimentConfig) -> bool:
+    """Whether there is a VGG16 trunk with random weights."""
+    return config.weights is None and config.mode != "scratch"
+
+
+def network_words(config: ExperimentConfig) -> str:
+    """What a network is made of, in a few words, without the path of a file."""
+    if config.mode == "scratch":
+        return f"small network trained from scratch, {config.input_size} px"
+    weights = {None: "untrained", "imagenet": "ImageNet"}.get(config.weights, "from a file")
+    return (
+        f"{config.mode} VGG16 up to {config.last_block}, weights {weights}, {config.pooling} "
+        f"pooling, {config.input_size} px"
+    )
+
+
+def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig, cohort: Cohort) -> None:
+    """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
+    shown = _reported(folder, cohort)
+    for trait, labels, scores in shown:
+        plot_roc(labels, scores, ax, name=trait_name(trait))
+    if not shown:
+        text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
+        ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
+        ax.axis("off")
+    ax.set_title(_title(config), fontsize=9)
+
+
+def _run_facts(folder: Path, config: ExperimentConfig) -> tuple[str, str]:
+    """Name of a run, and what was run."""
+    text = (
+        f"{network_words(config)}, {config.map_type} maps, {config.scaling} scaling, "
+        f"{config.precision}, seed {config.seed}"
+    )
+    if config.mode != "scratch":
+        text += f"; {trust_words(read_heads(folder, config.traits), read_finetuning(folder))}"
+    return folder.name, text
+
+
+def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str, Any] | None:
+    """One trait of one run: the network, its baselines, the paired difference, the paper."""
+    rows = table[table["trait"] == trait].set_index("model")
+    if rows.empty:
+        return None
+    network, others = rows.loc[NETWORK], rows.drop(index=NETWORK)
+    areas = {name: interval_text(row["auroc"], row["ci_low"], row["ci_high"])
+             for name, row in rows.iterrows()}  # fmt: skip
+    published = PUBLISHED.get((config.map_type, trait))
+    cell = {
+        "network": areas.pop(NETWORK),
+        "p_value": p_text(network["p_value"]),
+        "n": f"{network['n_pos']} / {network['n_neg']}",
+        "baselines": list(areas.items()),
+        "paper": interval_text(*published) if published else "",
+        "note": short_note(network["note"]),
+        "is_circular": bool(network["is_circular"]),
+    }
+    for name, row in others[others["is_comparator"]].head(1).iterrows():
+        ends = row[["difference", "difference_low", "difference_high"]]
+        if pd.notna(ends.iloc[0]):  # else the cell says that it is not reported
+            cell |= {"comparator": name, "difference": interval_text(*ends, is_signed=True)}
+    return cell
+
+
+def _draw_studies(studies: Sequence[Study]) -> Figure:
+    """A row of maps for each study."""
+    columns = len(studies[0].maps)
+    figure, axes = new_panels(columns * len(studies), columns, width=3.3 * columns, height=2.9)
+    shown = [(study, *item) for study in studies for item in study.maps.items()]
+    for ax, (study, map_type, values) in zip(axes, shown, strict=True):
+        plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
+        ax.set_title(f"{study.study_id} {map_type}", fontsize=8, pad=14)
+    return figure
+
+
+def _draw_roc(
+    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
+) -> Figure:
+    """ROC curves of every run, traits with too few patients left out."""
+    columns = min(2, len(folders))
+    figure, axes = new_panels(len(folders), columns, width=4.6 * columns, height=4.4)
+    for ax, folder, config in zip(axes, folders, configs, strict=True):
+        draw_run_roc(ax, folder, config, cohort)
+    return figure
+
+
+def _draw_calibration(
+    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
+) -> list[tuple[str, Figure]]:
+    """One figure per run that has a reported trait, with what it shows; one panel per trait."""
+    figures = []
+    for folder, config in zip(folders, configs, strict=True):
+        if not (shown := _reported(folder, cohort)):
+            continue
+        figure, axes = new_panels(len(shown), _COLUMNS, width=TWO_COLUMNS, height=2.9, title=0.3)
+        for ax, (trait, labels, scores) in zip(axes, shown, strict=True):
+            try:
+                # The logistic line of these very patients, for the picture alone.
+                fitted = fit_recalibration(labels, scores)
+                line = fitted.intercept, fitted.slope
+            except ValueError:
+                line = None  # equal probabilities, or classes apart
+            plot_calibration(
+                smooth_calibration(labels, scores, seed=0), ax, probabilities=scores,
+                labels=labels, name=trait_name(trait), line=line,
+            )  # fmt: skip
+            ax.get_legend().remove()  # one for all panels, where it hides nothing
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2,
+                      fontsize=7, frameon=False)  # fmt: skip
+        text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
+        figures.append((text, figure))
+    return figures
+
+
+def _draw_forest(
+    configs: Sequence[ExperimentConfig], metrics: Sequence[pd.DataFrame]
+) -> list[tuple[str, Figure]]:
+    """The forest plot of all runs, with what it shows; none where they cannot be told apart."""
+    tables = [
+        table[table["model"] == NETWORK].assign(map_type=config.map_type, series=config.mode)
+        for config, table in zip(configs, metrics, strict=True)
+    ]
+    whole = pd.concat(tables, ignore_index=True)
+    is_twice = whole.duplicated(["map_type", "trait", "series"]).any()
+    if whole.empty or is_twice or whole["series"].nunique() > len(MARKERS):
+        return []
+    figure = plot_forest(whole).figure
+    assert isinstance(figure, Figure)
+    return [("Forest plot: AUROC with 95 % interval of every trait, test studies", figure)]
+
+
+def _reported(folder: Path, cohort: Cohort) -> list[tuple[str, pd.Series, pd.Series]]:
+    """Trait, labels and scores of patients' first test studies, where an AUROC is reported."""
+    scores = read_scores(folder / "scores_test.csv")
+    if lacking := sorted(set(scores.index) - set(cohort.patients.index)):
+        raise ValueError(
+            f"{folder}: its test studies {listing(lacking)} are not in the cohort. Name the cohort "
+            "that the run was trained on."
+        )
+    metrics = read_metrics(folder)
+    traits = metrics.loc[(metrics["model"] == NETWORK) & metrics["auroc"].notna(), "trait"]
+    if unknown := [trait for trait in traits if trait not in cohort.traits]:
+        raise ValueError(f"{folder}: the cohort has no trait {listing(unknown)}, but it scored it.")
+    scores = scores[~cohort.patients.loc[scores.index].duplicated().to_numpy()]
+    labelled = [(trait, cohort.traits.loc[scores.index, trait].dropna()) for trait in traits]
+    return [(trait, labels, scores.loc[labels.index, trait]) for trait, labels in labelled]
+
+
+def _title(config: ExperimentConfig) -> str:
+    title = f"{config.map_type}, {config.mode}"
+    return f"{title} (phantom, not patients)" if config.software == PHANTOM else title

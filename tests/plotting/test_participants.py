@@ -1,0 +1,85 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from drawn import extents
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from polarnet.plotting import Box, plot_participants
+
+LABELS = ("labels, with / without", "impaired MFR 290 / 550", "dyslipidemia 420 / 420")
+FLOW = [
+    [Box(("1,412 scans",), ("left out: 38", "17 with values above 10 mL/min/g"))],
+    [Box(("1,374 scans of 1,200 patients",))],
+    [Box(("training", "840 patients")), Box(("validation", "180")), Box(("test", "180"))],
+    [Box(LABELS), Box(LABELS), Box(LABELS)],
+]
+
+
+def frames(ax):
+    return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+
+
+def assert_texts_are_in_their_boxes(ax, flow):
+    places = extents(ax.figure)
+    boxes = [frame.get_window_extent() for frame in frames(ax)]
+    lines = [box.lines for level in flow for box in level]
+    lines += [box.left_out for level in flow for box in level if box.left_out]
+    assert sorted(t.get_text() for t in places) == sorted("\n".join(some) for some in lines)
+    assert len(boxes) == len(lines)
+    for text, extent in places.items():
+        homes = [b for b in boxes if b.x0 < extent.x0 < extent.x1 < b.x1
+                 and b.y0 < extent.y0 < extent.y1 < b.y1]  # fmt: skip
+        assert len(homes) == 1, text
+    for one, two in combinations(boxes, 2):
+        assert not one.overlaps(two)
+    whole = ax.figure.bbox
+    assert all(whole.x0 <= b.x0 and b.x1 <= whole.x1 for b in boxes)
+    assert all(whole.y0 <= b.y0 and b.y1 <= whole.y1 for b in boxes)
+
+
+LONG = [[Box((3 * "impaired MFR 290 / 550, " + "more",))]]
+ASIDE = [[Box(("a",), ("left out: " + 8 * "studies ",))], [Box(("b",))]]
+
+
+@pytest.mark.parametrize(
+    ("flow", "size", "layout"),
+    [(FLOW, None, None), (FLOW, (7.2, 4.0), None), (FLOW, (7.2, 4.0), "constrained"),
+     (FLOW, (4.3, 3.0), None), (FLOW, (4.3, 3.0), "constrained"), (LONG, (4.4, 1), None),
+     (LONG, None, None), (ASIDE, None, None)],
+)  # fmt: skip
+def test_no_text_of_a_flow_leaves_its_box(flow, size, layout):
+    """Nor does it when the figure is saved at another resolution than it was measured at."""
+    given = None if size is None else Figure(figsize=size, layout=layout).subplots()
+    ax = plot_participants(flow, given)
+    for dots_per_inch in (72, 100, 200, 600):
+        ax.figure.set_dpi(dots_per_inch)
+        assert_texts_are_in_their_boxes(ax, flow)
+
+
+def test_arrows_of_a_flow_lead_from_level_to_level():
+    """1 to 1, 1 to 3, 3 to 3, and one aside: eight heads; each ends at the frame of a box."""
+    ax = plot_participants(FLOW)
+    heads = [t.xy for t in ax.texts if not t.get_text()]
+    assert len(heads) == 1 + 3 + 3 + 1
+    tops = [(b.get_x() + b.get_width() / 2, b.get_y() + b.get_height()) for b in frames(ax)]
+    down = [head for head in heads if any(np.allclose(head, top) for top in tops)]
+    assert len(down) == 7
+
+
+A = Box(("a",))
+
+
+@pytest.mark.parametrize(
+    ("flow", "match"),
+    [
+        ([[A, A], [A, A, A]], "2 boxes cannot be joined to the 3"),
+        ([[A], []], "at least one box"),
+        ([[A, Box(("b",), ("c",))]], "alone on its level"),
+        (FLOW, r"needs .* inches at 4.5 points.*Make the figure larger"),
+    ],
+)
+def test_a_flow_refuses_what_cannot_be_joined_or_read(flow, match):
+    with pytest.raises(ValueError, match=match):
+        plot_participants(flow, Figure(figsize=(1.5, 1.5)).subplots())

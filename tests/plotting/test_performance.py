@@ -1,0 +1,286 @@
+"""Drawn values are compared with the tables they came from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import assert_texts_stand_apart, corners, marked, texts
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import polarnet as pn
+from polarnet.plotting import (
+    plot_calibration,
+    plot_forest,
+    plot_learning_curve,
+    plot_net_benefit,
+    plot_roc_bands,
+    roc_band,
+)
+
+NAN = np.nan
+SUPPRESSED = "suppressed: 7 positives, fewer than 10"
+FIRST = "first study of each patient, 12 later ones left out"
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+# === ROC ===
+
+
+def test_a_roc_curve_starts_and_ends_in_the_corners(ax):
+    pn.plot_roc([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], ax, name="sex")
+    (line,) = marked(ax, "curve")
+    assert line.get_xydata()[[0, -1]].tolist() == [[0, 0], [1, 1]]
+    assert ax.get_legend().texts[0].get_text().startswith("sex 0.75")
+    assert not ax.collections
+
+
+def test_a_panel_shows_each_trait_that_has_ten_of_both_with_its_band():
+    index = [f"S{k}" for k in range(60)]
+    scores = pd.DataFrame({"sex": np.linspace(0, 1, 60), "rare": 0.5}, index=index)
+    labels = {"sex": pd.Series([0, 1] * 30, index), "rare": pd.Series([1] * 9 + [0] * 51, index)}
+    figure = plot_roc_bands(labels, scores, title="stress maps")
+    shown = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title() for ax in shown] == ["sex, n 30 / 30"]
+    band = roc_band(labels["sex"], scores["sex"], seed=0)
+    assert corners(shown[0].collections[0]) >= {(0.5, round(band["low"].iloc[50], 9))}
+    assert plot_roc_bands({"rare": labels["rare"]}, scores, title="") is None
+
+
+def test_perfect_scores_have_a_band_without_width():
+    band = roc_band([0] * 20 + [1] * 20, np.arange(40), seed=0)
+    assert (band[["true_rate", "low", "high"]] == 1).all(axis=None)
+
+
+def test_the_band_holds_the_true_curve_as_often_as_it_says(monkeypatch):
+    """Normal scores one SD apart: sensitivity at 20 % false alarms is 0.563 (scipy, sf(isf(.2)-1)).
+
+    Of 40 bands of 95 %, 33 or fewer would hold it once in 200 (binomial). With fewer resamples
+    than in use a band is a little narrower, so that the test is stricter.
+    """
+    monkeypatch.setattr("polarnet.plotting.performance.RESAMPLES", 100)
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], 80)
+    held = 0
+    for _ in range(40):
+        band = roc_band(labels, rng.normal(labels), seed=0).set_index("false_rate")
+        row = band.iloc[20]
+        held += row["low"] <= 0.5633 <= row["high"]
+    assert held >= 34
+
+
+# === Calibration ===
+
+CURVE = pd.DataFrame({"predicted": [0.1, 0.4, 0.8], "observed": [0.15, 0.35, 0.7],
+                      "low": [0.05, 0.25, 0.5], "high": [0.3, 0.5, 0.9]})  # fmt: skip
+FEW = {"probabilities": [0.1, 0.1, 0.3, 0.9], "labels": [0, 0, 1, 1]}
+MANY = {name: np.tile(values, 50) for name, values in FEW.items()}
+
+
+def test_a_calibration_curve_and_its_band_are_those_of_the_table(ax):
+    plot_calibration(CURVE, ax, **FEW)
+    (smooth,), (ideal,) = marked(ax, "smooth"), marked(ax, "ideal")
+    np.testing.assert_array_equal(smooth.get_xydata(), CURVE[["predicted", "observed"]])
+    np.testing.assert_array_equal(ideal.get_xydata(), [[0, 0], [1, 1]])
+    expected = {(0.1, 0.05), (0.4, 0.25), (0.8, 0.5), (0.1, 0.3), (0.4, 0.5), (0.8, 0.9)}
+    assert corners(ax.collections[0]) == expected
+
+
+def test_the_recalibration_line_is_logistic_over_what_was_predicted(ax):
+    """By hand: odds 1/9 at 0.1; intercept 0, slope 2 square them: 1/81, that is 1/82 = 0.0122.
+    At 0.9 the same mirrored. Intercept log(9) at slope 1 turns 0.1 into 0.5."""
+    plot_calibration(CURVE, ax, **FEW, line=(0, 2))
+    line = marked(ax, "line")[0].get_xydata()
+    np.testing.assert_allclose(line[[0, -1]], [[0.1, 1 / 82], [0.9, 81 / 82]])
+    plot_calibration(CURVE, ax, **FEW, line=(np.log(9), 1))
+    assert marked(ax, "line")[1].get_ydata()[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("given", "colour", "is_line_main"),
+                         [(FEW, "#999999", True), (MANY, "#000000", False)])  # fmt: skip
+def test_fewer_than_100_positives_make_the_line_the_main_curve(given, colour, is_line_main):
+    """FEW has 2 positives, MANY has 100."""
+    ax = plot_calibration(CURVE, **given, line=(0, 1))
+    smooth, line = marked(ax, "smooth")[0], marked(ax, "line")[0]
+    assert to_hex(smooth.get_color()) == colour
+    assert (line.get_linewidth() > smooth.get_linewidth()) == is_line_main
+
+
+def test_probabilities_by_class_stand_outside_the_curve_on_one_scale(ax):
+    """Without: both in the bin of 0.1 (share 1). With: half in 0.3's, half in 0.9's."""
+    plot_calibration(CURVE, ax, **FEW)
+    (whole,), (low, high) = (
+        [bar for bar in ax.patches if bar.get_gid() == gid and bar.get_height()]
+        for gid in ("without", "with")
+    )
+    assert whole.get_y() + whole.get_height() < 0
+    assert low.get_height() == high.get_height() == pytest.approx(-whole.get_height() / 2)
+    for bar, value in ((whole, 0.1), (low, 0.3), (high, 0.9)):
+        assert bar.get_x() <= value < bar.get_x() + bar.get_width()
+    assert min(bar.get_y() + bar.get_height() for bar in (low, high)) > 1
+    assert texts(ax) == ["without\nn = 2", "with\nn = 2"]
+
+
+@pytest.mark.parametrize(
+    ("curve", "probabilities", "labels", "match"),
+    [
+        (CURVE, [0.1, 0.2], [0, NAN], "Labels must be 0 or 1"),
+        (CURVE, [0.1, 1.2], [0, 1], "between 0 and 1"),
+        (CURVE, [0.1], [0, 1], "do not fit"),
+        (CURVE[["predicted", "observed"]], [0.1, 0.2], [0, 1], "columns low, high too"),
+    ],
+)
+def test_calibration_refuses_what_is_no_probability_or_label(
+    ax, curve, probabilities, labels, match
+):
+    with pytest.raises(ValueError, match=match):
+        plot_calibration(curve, ax, probabilities=probabilities, labels=labels)
+    assert not ax.lines
+
+
+# === Decision and learning curves ===
+
+
+def test_a_decision_curve_shows_the_model_between_treating_all_and_none(ax):
+    table = pd.DataFrame(
+        {"threshold": [0.1, 0.5, 0.9], "model": [0.3, 0.2, 0.0], "low": [0.2, 0.1, -0.02],
+         "high": [0.35, 0.25, 0.05], "treat_all": [0.33, -0.2, -5.0], "treat_none": [0.0] * 3}
+    )  # fmt: skip
+    plot_net_benefit(table, ax)
+    drawn = {line.get_label().replace(" ", "_"): list(line.get_ydata()) for line in ax.lines}
+    assert drawn == table[["model", "treat_all", "treat_none"]].to_dict("list")
+    assert corners(ax.collections[0]) >= {(0.5, 0.1), (0.5, 0.25)}
+    # Treating all at 0.9 is far below and must not flatten the model.
+    assert -0.2 < ax.get_ylim()[0] < -0.02
+    with pytest.raises(ValueError, match="columns treat_all too"):
+        plot_net_benefit(table.drop(columns="treat_all"), ax)
+
+
+def test_a_learning_curve_keeps_the_values_and_sets_intervals_side_by_side(ax):
+    table = pd.DataFrame(
+        {"n_train": [800, 200, 200, 800], "model": ["frozen", "frozen", "segments", "segments"],
+         "auroc": [0.8, 0.7, 0.75, 0.78], "low": [0.7, 0.6, 0.65, 0.68],
+         "high": [0.85, 0.82, 0.83, 0.84]}
+    )  # fmt: skip
+    plot_learning_curve(table, ax)
+    frozen, segments = ax.containers
+    np.testing.assert_array_equal(frozen.lines[0].get_xydata(), [[200, 0.7], [800, 0.8]])
+    np.testing.assert_array_equal(segments.lines[0].get_xydata(), [[200, 0.75], [800, 0.78]])
+    bars = [bar[:, 1] for bar in frozen.lines[2][0].get_segments()]
+    np.testing.assert_allclose(bars, [[0.6, 0.82], [0.7, 0.85]])
+    left, right = (c.lines[0].get_transform().transform((200, 0.7))[0] for c in ax.containers)
+    assert right - left == pytest.approx(3 * ax.figure.dpi / 72)
+    assert list(ax.get_xticks()) == [200, 800]
+
+
+# === Forest plot ===
+
+
+@pytest.fixture
+def areas():
+    """Two map types, three traits, two series; one cell is circular, one suppressed."""
+    rows = [
+        ("stress", "sex", "frozen", 0.78, 0.70, 0.85, 70, 110, False, ""),
+        ("stress", "sex", "17 segments", 0.80, 0.72, 0.86, 70, 110, False, FIRST),
+        ("stress", "smoking", "frozen", NAN, NAN, NAN, 7, 173, False, f"{SUPPRESSED}; {FIRST}"),
+        ("stress", "smoking", "17 segments", NAN, NAN, NAN, 7, 173, False, SUPPRESSED),
+        ("reserve", "impaired_mfr", "frozen", 0.97, 0.94, 0.99, 62, 118, True, ""),
+        ("reserve", "impaired_mfr", "17 segments", 1.0, NAN, NAN, 62, 118, True, ""),
+        ("reserve", "dyslipidemia", "frozen", 0.52, 0.38, 0.61, 90, 90, False, ""),
+    ]
+    return pd.DataFrame(
+        rows,
+        columns=["map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg",
+                 "is_circular", "note"],
+    )  # fmt: skip
+
+
+def row_heights(ax):
+    """Text of a row's label -> y of its middle; the labels are unique in `areas`."""
+    return {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
+
+
+def test_forest_marks_stand_at_the_values_of_the_table(areas):
+    ax = plot_forest(areas)
+    shown = areas.dropna(subset="auroc")
+    assert [line.get_xdata()[0] for line in marked(ax, "value")] == list(shown["auroc"])
+    drawn = [tuple(line.get_xdata()) for line in marked(ax, "interval")]
+    np.testing.assert_array_equal(drawn, shown[["ci_low", "ci_high"]])
+    (chance,) = marked(ax, "chance")
+    assert list(chance.get_xdata()) == [0.5, 0.5]
+
+
+def test_forest_rows_are_grouped_by_map_type_from_the_top(areas):
+    """Interleaved rows of a table come out grouped; all marks of a trait are nearest its label."""
+    ax = plot_forest(areas.iloc[[0, 4, 1, 5, 2, 6, 3]])
+    heights = row_heights(ax)
+    names = ["stress maps", "sex", "smoking", "reserve maps", "impaired MFR\N{DAGGER}",
+             "dyslipidemia"]  # fmt: skip
+    assert list(heights) == names
+    assert list(heights.values()) == sorted(heights.values())
+    assert ax.yaxis_inverted()
+    places = {line.get_xdata()[0]: line.get_ydata()[0] for line in marked(ax, "value")}
+    for value, name in ((0.78, "sex"), (0.80, "sex"), (0.97, names[4]), (0.52, names[5])):
+        assert min(heights, key=lambda n: abs(heights[n] - places[value])) == name
+    assert places[0.78] < heights["sex"] < places[0.80]
+    counts = {t.get_text(): t.get_position()[1] for t in ax.texts if " / " in t.get_text()}
+    assert counts["70 / 110"] == heights["sex"]
+    assert counts["7 / 173"] == heights["smoking"]
+
+
+def test_forest_series_differ_in_marker_and_height(areas):
+    first, second, *_ = marked(plot_forest(areas), "value")
+    assert first.get_marker() != second.get_marker()
+    assert first.get_color() != second.get_color()
+    assert second.get_ydata()[0] - first.get_ydata()[0] == 1
+
+
+def test_circular_cells_are_grey_and_signed(areas):
+    ax = plot_forest(areas)
+    colours = {line.get_xdata()[0]: to_hex(line.get_color()) for line in marked(ax, "value")}
+    assert colours[0.97] == colours[1.0] == "#999999" != colours[0.52]
+    assert "label derived from the flow shown" in ax.get_xlabel()
+    assert "flow shown" not in plot_forest(areas[~areas["is_circular"]]).get_xlabel()
+
+
+def test_a_suppressed_cell_shows_its_note_once_and_no_mark(areas):
+    ax = plot_forest(areas)
+    assert texts(ax).count(SUPPRESSED) == 1
+    y = row_heights(ax)["smoking"]
+    assert not [line for line in marked(ax, "value") if abs(line.get_ydata()[0] - y) < 1.5]
+
+
+def test_published_values_are_hollow_and_stand_below_the_series(areas):
+    ax = plot_forest(areas, published=pn.evaluation.PUBLISHED)
+    interval, mark = marked(ax, "published")[:2]
+    assert list(interval.get_xdata()) == [0.73, 0.88]
+    assert list(mark.get_xdata()) == [0.81]
+    assert to_hex(mark.get_markerfacecolor()) == "#ffffff" != to_hex(mark.get_markeredgecolor())
+    assert interval.get_linewidth() < marked(ax, "interval")[0].get_linewidth()
+    assert mark.get_ydata()[0] == marked(ax, "value")[1].get_ydata()[0] + 1
+    assert mark.get_ydata()[0] < row_heights(ax)["smoking"]
+    assert "published" in [text.get_text() for text in ax.get_legend().texts]
+
+
+def test_forest_texts_neither_overlap_nor_leave_one_column(areas):
+    ax = plot_forest(areas, published=pn.evaluation.PUBLISHED)
+    assert ax.figure.get_figwidth() == 3.5
+    assert_texts_stand_apart(ax.figure)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda t: t.drop(columns=["ci_low", "note"]), "columns ci_low, note too"),
+        (lambda t: t.iloc[[0, 0]], "stress, sex, frozen is there twice"),
+        (lambda t: t.head(0), "table is empty"),
+        (lambda t: pd.concat([t.head(1).assign(series=f"s{k}") for k in range(6)]),
+         "At most 5 series"),
+    ],
+)  # fmt: skip
+def test_a_forest_refuses_what_it_cannot_draw(areas, change, match):
+    with pytest.raises(ValueError, match=match):
+        plot_forest(change(areas))

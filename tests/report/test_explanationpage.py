@@ -1,0 +1,107 @@
+import json
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from made_study import CHECKS, FAILED, OPEN, PASSED, make_explained
+from matplotlib.figure import Figure
+
+from polarnet.report import write_explanation
+from polarnet.report.explanationpage import read_explained
+
+
+def page_of(folder, **changes):
+    given = {
+        "figures": {"Mean by segment": Figure(figsize=(2, 1)), "By pixel": Figure(figsize=(2, 1))},
+        "tables": {"Methods": pd.DataFrame({"method": ["gradient"], "p_bh": [0.00001]})},
+        "checks": CHECKS,
+        "facts": {"trait": "impaired MFR", "command": "polarnet explain --seed 7"},
+        "is_phantom": True,
+    }
+    return write_explanation(folder, **given | changes).read_text(encoding="utf-8")
+
+
+def test_the_page_names_failed_checks_before_and_beside_every_picture(tmp_path):
+    page = page_of(tmp_path)
+    top = page.index("1 of 3 checks failed")
+    assert top < page.index("How to read the pictures") < page.index("<img")
+    assert page.count(f"Checks failed: {FAILED.name}.") == page.count("<img") == 2
+    order = [page.index(f"{word}: ") for word in ("FAILED", "not judged", "passed")]
+    assert order == sorted(order)
+    assert "value [95 % interval] 2.60 [2.20, 3.10], held against 2.00" in page
+    assert "checks passed" not in page
+
+
+@pytest.mark.parametrize(
+    ("checks", "said", "unsaid"),
+    [
+        ([], ["Nothing was checked"] + 2 * ["Not checked."], "<h2>Checks"),
+        ([PASSED, OPEN], [f"Not judged:</strong> {OPEN.name}"], "checks passed"),
+        ([PASSED], ["All 1 checks passed"], "failed</strong>"),
+    ],
+    ids=["nothing", "doubtful", "all"],
+)
+def test_the_page_says_what_was_not_checked_or_not_judged(tmp_path, checks, said, unsaid):
+    page = page_of(tmp_path, checks=checks)
+    assert all(page.count(words) == said.count(words) for words in said)
+    assert unsaid not in page
+
+
+def test_the_page_says_what_pictures_do_not_mean_and_how_to_make_it_again(tmp_path):
+    page = page_of(tmp_path)
+    for sentence in ("No cause", "bright is not diseased", "Nothing about one patient"):
+        assert sentence in page
+    assert "<pre>polarnet explain --seed 7</pre>" in page
+    assert "<dt>trait</dt><dd>impaired MFR</dd>" in page
+    assert page.count("polarnet explain --seed 7") == 1
+    assert "&lt;0.001" in page
+    assert 'alt="Mean by segment"' in page
+
+
+def test_the_page_says_phantom_only_of_a_phantom(tmp_path):
+    phantom, patients = page_of(tmp_path), page_of(tmp_path, is_phantom=False)
+    assert "Phantom, not patients" in phantom
+    # Two figures and a table.
+    assert phantom.count("(phantom, not patients)") == 3
+    assert "phantom" not in patients.lower()
+
+
+def test_the_page_stands_alone_and_escapes_what_it_is_given(tmp_path):
+    bad = '"><script>alert(1)</script>'
+    page = page_of(
+        tmp_path,
+        figures={bad: Figure(figsize=(1, 1))},
+        tables={bad: pd.DataFrame({bad: [bad]})},
+        checks=[replace(FAILED, name=bad, verdict=f"fails: {bad}")],
+        facts={"trait": bad, bad: bad, "command": bad},
+    )
+    assert "<script" not in page
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
+    with pytest.raises(ValueError, match="explains figures"):
+        page_of(tmp_path, figures={})
+
+
+def test_what_was_written_is_read_back_as_data(tmp_path):
+    page_of(tmp_path)
+    (one,) = read_explained([tmp_path])
+    assert [check["name"] for check in one.checks] == [FAILED.name, OPEN.name, PASSED.name]
+    assert one.checks[0]["value"] == "2.60 [2.20, 3.10]"
+    assert (one.failed, one.unjudged) == ([FAILED.name], [OPEN.name])
+    assert dict(one.facts) == {"trait": "impaired MFR"}
+    assert one.command == "polarnet explain --seed 7"
+    assert [(text, p.width, p.height) for text, p in one.pictures] == [
+        ("Mean by segment", 200, 100), ("By pixel", 200, 100),
+    ]  # fmt: skip
+
+
+def test_a_folder_that_is_no_explanation_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no checks\.csv"):
+        read_explained([tmp_path])
+    facts = make_explained(tmp_path / "e") / "explanation.json"
+    facts.write_text(json.dumps({"facts": {}, "figures": {"../../x.png": "a"}}), encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match=r"e.figures.x\.png"):  # never outside its folder
+        read_explained([tmp_path / "e"])
+    facts.write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks a part"):
+        read_explained([tmp_path / "e"])

@@ -1,0 +1,193 @@
+"""One patient's page: measured things first, harmless names, honest words."""
+
+import numpy as np
+import pytest
+from browser import look_at, needs_chromium
+
+import polarnet as pn
+from polarnet.cli import main
+from polarnet.cohort import Study
+from polarnet.report.pages import Picture, render
+from polarnet.report.patientpage import (
+    Opinion,
+    Reading,
+    flow_table,
+    matched_segments,
+    page_facts,
+)
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def study(make_cohort):
+    def make(rest=1.0, stress=2.0, scar=(), size=64, study_id="S1"):
+        disc = pn.anatomy.disc_mask(size)
+        where = np.isin(pn.anatomy.segment_map(size), list(scar))
+        maps = {"rest": np.where(disc, rest, 0.0), "stress": np.where(disc, stress, 0.0)}
+        maps = {name: np.where(where, 0.4 * values, values) for name, values in maps.items()}
+        cohort = make_cohort(n=2, size=size)
+        return Study(study_id, "P1", maps | {"reserve": np.where(disc, stress / rest, 0.0)},
+                     cohort.traits.iloc[0], cohort.clinical.iloc[0], "mL/min/g")  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def words_alone(monkeypatch):
+    """Pages whose words are looked at, without the time that drawing takes."""
+    for drawn in ("_draw_map", "_draw_segments", "plot_overlays"):
+        monkeypatch.setattr(f"polarnet.report.patientpage.{drawn}", lambda *_, **__: None)
+    empty = Picture("data:image/png;base64,", 1, 1)
+    monkeypatch.setattr("polarnet.report.patientpage.picture_of", lambda _: empty)
+
+
+IMPAIRED = Reading("Impaired MFR", 0.8, 0.05, "0.77 [0.66, 0.85]", "36 with / 97 without")
+
+
+def rendered(study, *, is_phantom=False, **changes):
+    said = {"map_type": "stress", "impaired": IMPAIRED, "n_members": 3} | changes
+    facts = page_facts(study, Opinion(**said))
+    return render("patient", **facts, is_phantom=is_phantom, is_recovered=False)
+
+
+def test_flow_of_each_territory_is_that_of_its_pixels(study):
+    table = flow_table(study(rest=1.0, stress=2.5))
+    assert list(table.index) == ["global", "LAD", "RCA", "LCx"]
+    np.testing.assert_allclose(table["MFR"], 2.5, rtol=1e-6)
+    assert not table["note"].any()
+
+
+def test_reserve_normal_with_both_flows_low_is_noted_as_possible_scar(study):
+    """RCA segments (Cerqueira et al. 2002) at 40 % of rest and stress: MFR stays 2.5."""
+    scarred = study(rest=1.0, stress=2.5, scar=(3, 4, 9, 10, 15))
+    table = flow_table(scarred)
+    assert table.loc["RCA", "MFR"] == pytest.approx(2.5)
+    assert table["note"].to_dict() == {
+        "global": "", "LAD": "", "RCA": "matched low flow, possible scar", "LCx": "",
+    }  # fmt: skip
+    assert matched_segments(scarred) == {3, 4, 9, 10, 15}
+
+
+def test_low_stress_alone_is_no_scar(study):
+    ischemic = study()
+    low = np.isin(pn.anatomy.segment_map(64), [3, 4, 9, 10, 15])
+    ischemic.maps["stress"][low] *= 0.4
+    assert matched_segments(ischemic) == set()
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_measured_flow_stands_before_any_score(study):
+    page = rendered(study())
+    assert page.index("Measured") < page.index("What the network says") < page.index("0.80")
+    for words in ("Redundant here", "0.77 [0.66, 0.85]", "not a confidence", "36 with / 97"):
+        assert words in page
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_what_lies_above_the_scale_is_told(study):
+    assert "Nothing is clipped" in rendered(study(stress=3.9))
+    assert "stress: 100.0% of the map above 4" in rendered(study(stress=4.5))
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_traits_of_a_person_are_there_only_when_asked_for(study):
+    trait = Reading("Sex", 0.3, note="fewer than 10 patients")
+    assert "never for care</th>" not in rendered(study())
+    page = rendered(study(), others=[trait])
+    assert "Sex, never for care" in page
+    assert "not reported" in page
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_a_hostile_name_is_text(study):
+    page = rendered(
+        study(study_id=HOSTILE), warnings=["</style><img src=x onerror=alert(1)>"],
+        others=[Reading("=cmd()", 0.5, 0.1, HOSTILE, HOSTILE, "</style>")],
+        facts=[("map", "stress"), (HOSTILE, HOSTILE)],
+    )  # fmt: skip
+    assert "<script" not in page
+    assert page.count("</style>") == 1
+    assert "<img src=x" not in page
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
+    path = tmp_path / "Seite äöü.html"
+    heat = np.where(pn.anatomy.disc_mask(64), 1.0, 0.0)
+    page = rendered(study(study_id=HOSTILE, stress=4.5), overlay=("Impaired MFR", heat))
+    path.write_text(page, encoding="utf-8")
+    seen = look_at(path, width)
+    assert seen["errors"] == []
+    assert seen["requests"] == []
+    assert seen["sizeless"] == []
+    assert seen["without_alt"] == 0
+    assert seen["n_images"] == 7
+    assert seen["scroll_width"] <= seen["width"]
+    assert HOSTILE in seen["text"]
+
+
+def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys):
+    run, (_, _, test) = finished_run
+    test.save(tmp_path / "cohort")
+    page = tmp_path / "page.html"
+    line = ["predict", str(run.folder), str(tmp_path / "cohort"), "--report", str(page)]
+    assert main(line) == 2
+    assert "name one by --study" in capsys.readouterr().err
+    assert main([*line, "--study", "nobody"]) == 2
+    assert not page.exists()
+    assert main([*line, "--study", test.patients.index[0], "--research-traits"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "Phantom, not patients" in text
+    assert "This model does not predict impaired MFR" in text
+    assert "sex, never for care" in text
+    assert test.patients.iloc[0] not in text
+    assert "in the training" not in text
+
+
+def test_a_run_and_a_bundle_give_the_page_of_their_files(finished_run, phantom, tmp_path):
+    run, (_, _, test) = finished_run
+    file = pn.bundle.write_bundle(run.folder, phantom, tmp_path / "model.polarnet")
+    study = test.patients.index[0]
+
+    def page(model):
+        out = pn.report.write_patient_page(
+            model, test, study, tmp_path / "p.html", research_traits=True
+        )
+        return out.read_text(encoding="utf-8")
+
+    assert page(run) == page(str(run.folder))
+    assert page(pn.bundle.load_bundle(file)).replace("bundle: ", "model.polarnet: ") == page(file)
+
+
+@pytest.mark.usefixtures("words_alone")
+@pytest.mark.parametrize(
+    ("place", "said"), [(0, "was in the training of this model"), (1, "was in the validation")]
+)
+def test_the_page_of_a_training_patient_says_so(finished_run, tmp_path, place, said):
+    run, parts = finished_run
+    cohort, page = parts[place], tmp_path / "page.html"
+    pn.report.write_patient_page(run.folder, cohort, cohort.patients.index[0], page)
+    assert f"This patient {said}" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
+    opinion = Opinion(map_type="stress", impaired=IMPAIRED, is_phantom=True)
+    page = render("patient", **page_facts(study(), opinion), is_phantom=False)
+    assert "<h1>Study S1</h1>" in page
+    assert "The model learnt from a phantom" in page
+    assert "hold-out phantoms, not patients" in page
+    assert "Map of rest (phantom" not in page
+    assert "Map of rest (phantom, not patients)" in rendered(study(), is_phantom=True)
+
+
+def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
+    alone = study()
+    alone = Study("S1", "P1", {"reserve": alone.maps["reserve"]}, alone.traits, alone.clinical,
+                  "mL/min/g")  # fmt: skip
+    page = rendered(alone, map_type="reserve")
+    assert "mean of the reserve map" in page
+    assert "Redundant" not in page
+    assert "Matched low flow" not in page
