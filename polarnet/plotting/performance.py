@@ -1,7 +1,7 @@
 """How good scores are: ROC, calibration, decision and learning curves, and the forest plot."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -424,7 +424,9 @@ def _draw_mark(
     color: str | None = None,
 ) -> None:  # fmt: skip
     """A value with its interval; hollow and thin without a colour."""
-    looks = {"color": color, "mew": 0} if color else {"mfc": "w", "mec": "0.3", "mew": 0.7}
+    looks: dict[str, Any] = (
+        {"color": color, "mew": 0} if color else {"mfc": "w", "mec": "0.3", "mew": 0.7}
+    )
     ax.plot(ends[1:], [y, y], color=color or "0.3", lw=1 if color else 0.5,
             gid="interval" if color else gid)  # fmt: skip
     ax.plot(ends[0], y, marker, ms=3.5, gid=gid, **looks)
@@ -438,7 +440,7 @@ def _label_rows(
 ) -> None:
     """Names of map types and traits on the left, counts on the right."""
     labels = []
-    look = {"transform": blended_transform_factory(ax.transAxes, ax.transData), "fontsize": TINY,
+    look: dict[str, Any] = {"transform": blended_transform_factory(ax.transAxes, ax.transData), "fontsize": TINY,
             "va": "center", "linespacing": 1}  # fmt: skip
     for y, (map_type, trait) in zip(middles, rows, strict=True):
         if trait is None:

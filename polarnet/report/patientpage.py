@@ -27,7 +27,7 @@ from polarnet.plotting.maps import (
     plot_polar_map,
 )
 from polarnet.plotting.overlays import plot_overlays
-from polarnet.plotting.style import new_axes
+from polarnet.plotting.style import new_panels
 from polarnet.report.pages import Picture, picture_of, write_page
 from polarnet.report.runreport import is_untrained, network_words
 from polarnet.rundata import PART_COLUMN
@@ -252,20 +252,22 @@ def matched_segments(study: Study) -> set[int]:
 
 def _draw_map(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
     """A map on its absolute scale, with a line around what is clipped."""
-    ax, values = new_axes(*_SIDES), study.maps[map_type]
+    figure, (ax,) = new_panels(1, 1, width=_SIDES[0], height=_SIDES[1])
+    values = study.maps[map_type]
     plot_polar_map(values, ax, map_type=map_type, unit=study.unit, vmin=scale[0], vmax=scale[1])
     mark_level(ax, values, scale[1], BORDER, "-")
     if map_type == "reserve":
         mark_level(ax, values, MFR_THRESHOLD, "w", "--")
-    return ax.figure
+    return figure
 
 
 def _draw_segments(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
     """Segment means under the number of each segment, and the borders of the territories."""
-    ax = plot_bullseye(segment_means(study.maps[map_type]), new_axes(*_SIDES), map_type=map_type,
-                       unit=study.unit, vmin=scale[0], vmax=scale[1])  # fmt: skip
+    figure, (ax,) = new_panels(1, 1, width=_SIDES[0], height=_SIDES[1])
+    plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit,
+                  vmin=scale[0], vmax=scale[1])  # fmt: skip
     mark_territories(ax)
-    return ax.figure
+    return figure
 
 
 def _overlay_picture(study: Study, opinion: Opinion) -> tuple[str, Picture] | None:
@@ -376,7 +378,7 @@ def _facts(name: str, config: ExperimentConfig, n_members: int) -> list[tuple[st
         ("reads", config.map_type),
         ("model", f"{name}: {network_words(config)}; {networks}"),
         ("trained on", "; ".join(stated) or "tracer, agent and software not stated"),
-        ("unit", config.unit),
+        ("unit", str(config.unit)),
     ]
     if is_untrained(config):
         facts.append(("trunk", "untrained: random convolutions, not the paper's transfer learning"))

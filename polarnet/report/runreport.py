@@ -196,7 +196,8 @@ def _draw_calibration(
                 smooth_calibration(labels, scores, seed=0), ax, probabilities=scores,
                 labels=labels, name=trait_name(trait), line=line,
             )  # fmt: skip
-            ax.get_legend().remove()  # one for all panels, where it hides nothing
+            if (legend := ax.get_legend()) is not None:  # one for all panels hides nothing
+                legend.remove()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2,
                       fontsize=7, frameon=False)  # fmt: skip
         text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"

@@ -109,7 +109,7 @@ def test_every_section_says_how_its_numbers_are_made_again(study):
     page = write(study)
     made_by = {section["id"]: section["scripts"] for section in load_sections()}
     for section, text in re.findall(r'<section id="(\w+)">(.*?)</section>', page, re.DOTALL):
-        named = re.findall(r"<code>python experiments/(\S+)\.py COHORT --out STUDY", text)
+        named = re.findall(r"<code>python experiments/study/(\S+)\.py COHORT --out STUDY", text)
         assert named == made_by.get(section, []), section
     assert "polarnet report STUDY --out report.html" in page
     assert "results/main_results.csv" in page
