@@ -440,8 +440,8 @@ def _label_rows(
 ) -> None:
     """Names of map types and traits on the left, counts on the right."""
     labels = []
-    look: dict[str, Any] = {"transform": blended_transform_factory(ax.transAxes, ax.transData), "fontsize": TINY,
-            "va": "center", "linespacing": 1}  # fmt: skip
+    place = blended_transform_factory(ax.transAxes, ax.transData)
+    look: dict[str, Any] = {"transform": place, "fontsize": TINY, "va": "center", "linespacing": 1}
     for y, (map_type, trait) in zip(middles, rows, strict=True):
         if trait is None:
             labels.append(f"{map_type} maps")
