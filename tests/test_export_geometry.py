@@ -15,7 +15,7 @@ from polarnet.readers.geometry import (
     upright,
 )
 from polarnet.readers.mapfiles import read_maps
-from polarnet.readers.profiles import Profile, Reading, load_profile, profile_names
+from polarnet.readers.profiles import Profile, Reading, load_profile
 
 SIDE = 48
 
@@ -248,39 +248,3 @@ def test_segment_maps_are_never_negative():
     drawn = segments_to_disc(values)
     assert drawn.min() >= 0
     np.testing.assert_allclose(pn.anatomy.segment_means(drawn), values, atol=0.005)
-
-
-def test_every_profile_of_the_package_loads():
-    for name in profile_names():
-        assert load_profile(name).name == name
-    unconfirmed = {name for name in profile_names() if load_profile(name).status != "confirmed"}
-    assert unconfirmed == {"4dm", "syngo-via", "qpet"}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("layout: square\nanteriour: top", "unknown setting 'anteriour'; did you mean 'anterior'"),
-        ("layout: round", "layout must be one of square, rings, segments, screen, but 'round'"),
-        ("layout: square\nanterior: top\nseptum: bottom", "must be neighbouring sides"),
-        ("layout: square\ndisc_radius: 19.6", "disc_radius 19.6 must lie between 0.1 and 1"),
-        ("layout: square\nfiles: '(?P<map>.+)'", r"needs a group \(\?P<study>"),
-        ("- square", "holds no settings"),
-        ("layout: rings\nring_ends: [0.5, 0.4, 1]", "ring_ends must rise"),
-        ("layout: rings\nfirst_sector_deg: '90'", "first_sector_deg must be a number"),
-        ("layout: rings\nrings: -2", "cannot be negative"),
-        ("layout: square\nunit: furlong", "unit 'furlong' is not known"),
-        ("layout: square\nmap_words: null", "map_words must hold lines"),
-        ("layout: square\nmap_words: {rest: ruhe, stress: [ruhe]}", "'ruhe' stands for rest and"),
-    ],
-)
-def test_a_profile_that_cannot_be_is_refused(tmp_path, text, message):
-    path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
-        load_profile(path)
-
-
-def test_an_unknown_profile_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"No profile 'flowquant'.*flowquant-48"):
-        load_profile("flowquant")

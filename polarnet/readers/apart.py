@@ -25,6 +25,10 @@ MEMORY: Final = 2**30
 """Bytes of address space that the other process may have, where the system can limit it (our
 choice): a bomb ends there, and not in the user's swap."""
 
+_IDLE: Final = 300.0
+"""Seconds without a file, after which the other process ends (our choice): it does so too where the
+one who asked was killed."""
+
 _HAS_TIMER: Final = hasattr(signal, "setitimer")
 """Whether the system ends a process by the processor time that it has used."""
 
@@ -100,7 +104,7 @@ def _running() -> "ProcessPoolExecutor":
 
         # Each thread of a library would take address space.
         alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        _others.append(ProcessPoolExecutor(1, env=alone, initializer=_prepare))
+        _others.append(ProcessPoolExecutor(1, timeout=_IDLE, env=alone, initializer=_prepare))
     return _others[0]
 
 
