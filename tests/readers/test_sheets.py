@@ -1,13 +1,20 @@
-"""Cells merged over rows, names of columns in two rows, and rows of another length."""
+"""The table below the names of its columns: titles, names in two rows, merged cells, odd rows."""
 
 import openpyxl
 import pytest
 
-from polarnet.readers import workbooks
 from polarnet.readers.clinicaltable import read_clinical, suggest_columns
+from polarnet.readers.sheets import as_table, from_header
 from polarnet.readers.tables import read_sheet
 
+NAMES = ["study_id", "patient_id", "sex", "diabetes", "age", "bmi"]
 BODY = [[f"S{k}", f"P{k}", k % 2, (k + 1) % 2, 50 + k, 25 + k] for k in range(1, 5)]
+
+
+def table_and_note(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    sheet = from_header(read_sheet(tmp_path / "a.csv"), "a.csv")
+    return as_table(sheet, "a.csv"), sheet.note
 
 
 @pytest.fixture
@@ -36,50 +43,85 @@ def csv(*rows):
     return "".join(",".join("" if c is None else str(c) for c in row) + "\n" for row in rows)
 
 
+# === The row with the names ===
+
+
+@pytest.mark.parametrize(
+    ("above", "told"),
+    [("Cohort of Dr. Meier,,,\n\n", "skipped 1 line above"), ("", ""),
+     ("Exported:,Meier,,\nCohort,,,\n", "skipped 2 lines above"),
+     ("Cohort\n", "skipped 1 line above")],
+)  # fmt: skip
+def test_a_title_above_the_names_is_skipped_and_not_repeated(tmp_path, above, told):
+    table, note = table_and_note(tmp_path, above + "study_id,sex,age,dm\n001,f,NA,0\n\nS2,,51,\n")
+    assert list(table.columns) == ["study_id", "sex", "age", "dm"]
+    assert table.to_numpy().tolist() == [["001", "f", "NA", "0"], ["S2", "", "51", ""]]
+    first = above.count("\n") + 2
+    assert table.index.tolist() == [first, first + 2]
+    assert note == (f"{told} the names of the columns" if told else "")
+
+
+def test_a_first_column_without_name_is_row_numbers(tmp_path):
+    """As R's write.csv and pandas' to_csv write them."""
+    table, note = table_and_note(tmp_path, '"","study_id","dm"\n"1","S1",0\n"2","S2",1\n')
+    assert list(table.columns) == ["study_id", "dm"]
+    assert table["dm"].tolist() == ["0", "1"]
+    assert "skipped column 1, which has no name" in note
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("Meier,,x,Meier,y\nb,c,d,e,f\n1,2,3,4,5\n", r"line 1: .* over column 1, 2, 4\."),
+     ("Meier,x,x\nS1,f,no\nS2,m,ja\n", r"line 1: .* over column 2, 3\."),
+     ("\n,a,,b\n1,2,3,4\n", r"line 2: .* over column 1, 3\."),
+     ("Cohort\nS1,Meier,f,50\nS2,Meier,m,51\n", r"more cells than the 1 names"),
+     ("a,b\n1,2\n1,2,3\n1\n1,,3\n", r"more cells than the 2 names .* in line 3, 5\.")],
+)  # fmt: skip
+def test_a_row_of_values_is_never_taken_for_the_names(tmp_path, text, message):
+    with pytest.raises(ValueError, match=rf"a\.csv.*{message}") as caught:
+        table_and_note(tmp_path, text)
+    assert "Meier" not in str(caught.value)
+
+
+# === Merged cells ===
+
+
 def test_cells_merged_over_rows_hold_for_each_of_them(clinic):
     found, said = clinic(
-        [["study_id", "patient_id", "sex", "age"], ["S1", 1, 1, 50], ["S2", None, None, 51],
-         ["S3", None, None, None], ["S4", 2, 0, 60]],
-        "B2:B4", "C2:C4", "D3:D4",
+        [["study_id", "patient_id", "sex", "age", "bmi"], ["S1", 1, 1, 50, None],
+         ["S2", None, None, 51], ["S3", None, None, None], ["S4", 2, 0, 60]],
+        "B2:B4", "C2:C4", "D3:D4", "D2:E2",
     )  # fmt: skip
     assert found.patients == {"S1": "1", "S2": "1", "S3": "1", "S4": "2"}
     assert found.table["sex"].tolist() == [1, 1, 1, 0]
     assert found.table["age"].tolist() == [50, 51, 51, 60]
+    assert found.table["bmi"].isna().all()  # over columns, they hold for the first alone
     assert said == ["clinic.xlsx: 3 cells that are merged over rows hold for each of these rows"]
 
 
-def test_cells_merged_over_columns_hold_for_the_first_alone(clinic):
-    found, _ = clinic(
-        [["study_id", "patient_id", "sex", "age", "bmi"], ["S1", 1, 1, 50, None],
-         ["S2", 2, 0, 51, 30]],
-        "D2:E2",
-    )  # fmt: skip
-    assert found.table["bmi"].isna().tolist() == [True, False]
-
-
-def test_a_study_id_merged_over_two_rows_is_given_twice(clinic):
+def test_ids_that_were_merged_are_refused(clinic):
     found, _ = clinic(
         [["study_id", "patient_id", "sex"], ["S1", "P1", 1], [None, "P1", 1], ["S2", "P2", 0]],
         "A2:A3",
     )
     assert list(found.patients) == ["S2"]
     assert dict(found.refused)[3] == "study id given twice, also in line 2"
-
-
-def test_blank_ids_of_a_csv_say_that_cells_may_have_been_merged(clinic):
     found, _ = clinic("study_id,patient_id,sex\nS1,P1,1\nS2,,\nS3,P2,0\n")
     assert found.refused == [
         (3, "no patient id; if its cell was merged with those above, fill it downwards")
     ]
 
 
+# === Names in two rows ===
+
+
 def test_names_in_two_rows_are_one_name_for_each_column(clinic):
     """Ids merged downwards beside groups, in a workbook and in the CSV that it is saved as."""
     rows = [["study_id", "patient_id", "Risk factors", None, "Demographics", None],
-            [None, None, "sex", "diabetes", "age", "bmi"], *BODY]  # fmt: skip
-    merged_found, said = clinic(rows, "A1:A2", "B1:B2", "C1:D1", "E1:F1")
+            [None, None, *NAMES[2:]], *BODY]  # fmt: skip
+    merged, said = clinic(rows, "A1:A2", "B1:B2", "C1:D1", "E1:F1")
     assert said[0].endswith("two lines hold the names of the columns")
-    for found in (merged_found, clinic(csv(*rows))[0]):
+    for found in (merged, clinic(csv(*rows))[0]):
         assert list(found.patients) == ["S1", "S2", "S3", "S4"]
         assert found.traits == ["sex", "diabetes"]
         assert found.table["diabetes"].tolist() == [0, 1, 0, 1]
@@ -103,28 +145,26 @@ def test_the_same_name_under_two_groups_is_told_apart(clinic, tmp_path):
             ["study_id", "patient_id", "age", "bmi", "age", "bmi"], *BODY]  # fmt: skip
     _, said = clinic(rows, "A1:B1", "C1:D1", "E1:F1")
     assert "4 are called GROUP: NAME" in said[0]
-    assert '# age: "Follow-up: age"' in suggest_columns(tmp_path / "clinic.xlsx")
     clinic(csv(*rows))
-    assert '# age: "Follow-up: age"' in suggest_columns(tmp_path / "clinic.csv")
+    for file in ("clinic.xlsx", "clinic.csv"):
+        assert '# age: "Follow-up: age"' in suggest_columns(tmp_path / file)
 
 
-def test_units_below_names_that_are_merged_downwards_are_no_study(clinic):
-    found, said = clinic(
-        [["study_id", "patient_id", "sex", "diabetes", "age", "bmi"],
-         [None, None, None, None, "years", "kg/m2"], *BODY],
-        "A1:A2", "B1:B2", "C1:C2", "D1:D2",
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("above", "below", "ranges", "told"),
+    [([], [[None, None, None, None, "years", "kg/m2"]], ["A1:A2", "B1:B2", "C1:C2", "D1:D2"],
+      "skipped 1 line below the names of the columns"),
+     ([["Cohort of Dr. Meier"]], [], ["A1:F1"], "skipped 1 line above the names of the columns")],
+)  # fmt: skip
+def test_units_below_merged_names_and_a_title_over_all_are_skipped(
+    clinic, above, below, ranges, told
+):
+    found, said = clinic([*above, NAMES, *below, *BODY], *ranges)
     assert list(found.patients) == ["S1", "S2", "S3", "S4"]
-    assert found.refused == []
+    assert list(found.table) == NAMES[2:]
     assert found.table["age"].tolist() == [51, 52, 53, 54]
-    assert said[0].endswith("skipped 1 line below the names of the columns")
-
-
-def test_a_title_over_all_columns_is_no_group(clinic):
-    title = [["Cohort of Dr. Meier"], ["study_id", "patient_id", "sex", "diabetes", "age", "bmi"]]
-    found, said = clinic([*title, *BODY], "A1:F1")
-    assert list(found.table) == ["sex", "diabetes", "age", "bmi"]
-    assert said == ["clinic.xlsx: skipped 1 line above the names of the columns"]
+    assert found.refused == []
+    assert said[0].endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -136,31 +176,6 @@ def test_names_in_two_rows_that_are_not_certain_are_refused_with_advice(clinic, 
     with pytest.raises(ValueError, match="two lines hold the names") as caught:
         clinic(text)
     assert "Meier" not in str(caught.value)
-
-
-@pytest.mark.parametrize("reference", ["A1", "A:B", "x", "A1:B", "1:2", ""])
-def test_a_reference_that_is_no_range_is_none(reference):
-    assert workbooks._range(reference) is None
-
-
-def test_ranges_are_counted_from_the_first_column():
-    assert workbooks._range("$B$2:AA10") == (2, 10, 1, 26)
-
-
-def test_a_workbook_with_too_many_merged_cells_is_refused(clinic, monkeypatch):
-    monkeypatch.setattr("polarnet.readers.sheets.MAX_MERGED", 2)
-    with pytest.raises(ValueError, match="more than 2 merged cells"):
-        clinic([["study_id", "patient_id"], *[r[:2] for r in BODY]], "C1:D1", "C2:D2", "C3:D3")
-
-
-def test_merged_cells_of_another_worksheet_say_nothing(tmp_path):
-    workbook = openpyxl.Workbook()
-    workbook.active.append(["a", "b"])
-    other = workbook.create_sheet()
-    other.append(["x"])
-    other.merge_cells("A1:A3")
-    workbook.save(tmp_path / "a.xlsx")
-    assert read_sheet(tmp_path / "a.xlsx").merged == ()
 
 
 # === Rows of another length ===
