@@ -3,6 +3,7 @@
 import csv
 import functools
 import os
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -292,6 +293,43 @@ def test_real_maps_are_where_their_regions_say(spectf):
     segments = cohort.segment_means("stress")
     for column, segment in (("F5S", 7), ("F8S", 10), ("F7S", 11), ("F4S", 14), ("F3S", 15)):
         assert np.corrcoef(regions[column], segments[:, segment - 1])[0, 1] > 0.9
+
+
+# === Ids, and hidden files ===
+
+
+def test_ids_of_files_and_tables_meet_in_one_form(tmp_path, save_workbook):
+    """macOS writes accents apart in file names, and spreadsheets write numbers with a point."""
+    names = ("Mü01", "2.0", "3")
+    flow_folder(tmp_path / "in", [unicodedata.normalize("NFD", name) for name in names])
+    table = tmp_path / "t.xlsx"
+    save_workbook(table, ["study_id", "patient_id"], ["Mü01", "7"], [2.0, 7.0], ["3.0", 8])
+    cohort = read(tmp_path / "in", table, unit=FLOW)
+    assert list(cohort.patients.index) == ["Mü01", "2", "3"]
+    assert list(cohort.patients) == ["7", "7", "8"]
+    assert set(read(tmp_path / "in", unit=FLOW).patients.index) == {"Mü01", "2", "3"}
+
+
+def test_hidden_files_and_folders_are_skipped_and_counted(tmp_path, lines):
+    flow_folder(tmp_path / "in", ["S1", "S2"])
+    for name in (
+        ".ipynb_checkpoints/S1_rest-checkpoint.csv", "__MACOSX/S1_rest.csv", "._S1_rest.csv",
+        "~$clinic.xlsx", "Thumbs.db", "desktop.ini", ".DS_Store", "@eaDir/S1_rest.csv",
+        ".git/objects/a/S1_rest.csv", "#recycle/S1_rest.csv",
+    ):  # fmt: skip
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes((tmp_path / "in" / "S1_rest.csv").read_bytes())
+    cohort = read(tmp_path / "in", unit=FLOW, tell=lines.append)
+    assert list(cohort.patients.index) == ["S1", "S2"]
+    assert [line for line in lines if "hidden" in line] == [
+        "Skipped 10 hidden files (.ds_store, .git, .ipynb_checkpoints, @eadir, __macosx, "
+        "desktop.ini, others, thumbs.db)"
+    ]
+    (tmp_path / "hidden" / ".a").mkdir(parents=True)
+    (tmp_path / "hidden" / ".a" / "S1_rest.csv").write_text("1")
+    with pytest.raises(FileNotFoundError, match="holds hidden files alone"):
+        reading.list_files(tmp_path / "hidden")
+    assert [p.name for p in reading.list_files(tmp_path / "hidden" / ".a")] == ["S1_rest.csv"]
 
 
 # === Privacy ===

@@ -91,9 +91,12 @@ def test_a_pseudonym_is_the_hmac_of_domain_and_id():
 
 
 def test_one_id_in_two_spellings_is_one_patient():
-    pseudonyms = Pseudonyms(KEY)
-    assert pseudonyms.patient(" M\u00fc1\t") == pseudonyms.patient("Mu\u03081")
-    assert pseudonyms.patient("a1") != pseudonyms.patient("A1")
+    names = Pseudonyms(KEY)
+    for one, other in ((" M\u00fc1\t", "Mu\u03081"), ("1", "1.0"), ("A B", "A\u00a0 B"),
+                       ("x", "x\u200b")):  # fmt: skip
+        assert (names.patient(one), names.study(one)) == (names.patient(other), names.study(other))
+    assert names.patient("a1") != names.patient("A1")
+    assert names.patient("007") != names.patient("7")
 
 
 def test_pseudonyms_differ_by_domain_key_and_id_and_are_safe_file_names():
