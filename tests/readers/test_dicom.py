@@ -1,0 +1,558 @@
+"""DICOM files: those with numbers come back, everything else is one clear line."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from dicom_files import (
+    SYNTAXES,
+    Header,
+    code,
+    gray_capture,
+    item,
+    mapping,
+    nm_image,
+    parametric_map,
+    pet_image,
+    rgb_capture,
+    spoilt_files,
+    write,
+)
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+import polarnet as pn
+from polarnet import cli
+from polarnet.readers import import_exports
+from polarnet.readers.dicom import map_type_of, numbers_of_frame, origin, series_keys
+from polarnet.readers.geometry import segments_to_disc
+from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.profiles import Reading, load_profiles
+
+SQUARE = Reading(load_profiles(["square"]))
+STATED = Reading(load_profiles(["square"]), unit="mL/min/g")
+DISC = pn.anatomy.disc_mask(48)
+
+
+def smooth(level):
+    """A map with a different level in each segment, mL/min/g."""
+    return segments_to_disc(level * np.linspace(0.7, 1.3, 17), 48)
+
+
+REST, STRESS = smooth(0.9), smooth(2.2)
+RESERVE = np.where(REST > 0, STRESS / np.maximum(REST, 0.1), 0)
+
+
+def described(text, **others):
+    return Header(series_description=text, **others)
+
+
+def difference(found, written):
+    """Largest difference inside the disc, as a share of the largest value."""
+    return np.abs(found - written)[DISC].max() / written.max()
+
+
+def refusal(path, reading=SQUARE):
+    found, problems = read_maps(path, reading)
+    assert found == []
+    assert len(problems) == 1
+    return problems[0]
+
+
+# === Numbers that come back ===
+
+
+@pytest.mark.parametrize("syntax", sorted({*SYNTAXES} - {"deflated", "JPEG baseline"}))
+def test_a_pt_image_of_flow_comes_back_through_every_lossless_syntax(tmp_path, syntax):
+    """65,535 steps: half of one is 8e-6 of the range."""
+    path = write(pet_image(STRESS, described("Stress MBF")), tmp_path / "x", syntax)
+    (found,), problems = read_maps(path, SQUARE)
+    assert problems == []
+    assert (found.map_type, found.unit, found.unit_in_file) == ("stress", "mL/min/g", "ml/min/g")
+    assert difference(found.values, STRESS) < 1e-4
+
+
+def with_mapping_in_frames(dataset):
+    (frame,), (shared,) = (
+        dataset.PerFrameFunctionalGroupsSequence, dataset.SharedFunctionalGroupsSequence
+    )  # fmt: skip
+    frame.RealWorldValueMappingSequence = shared.RealWorldValueMappingSequence
+    del shared.RealWorldValueMappingSequence
+    return dataset
+
+
+OBJECTS = {
+    "PT, MLMING": pet_image,
+    "PT, MLMING, signed": lambda *args: pet_image(*args, is_signed=True),
+    "NM with a mapping": nm_image,
+    "NM with a mapping as of old": lambda *args: nm_image(*args, is_referenced=True),
+    "Parametric Map, uint16": lambda m, h: parametric_map({"rest": m}, h),
+    "Parametric Map, frames": lambda m, h: with_mapping_in_frames(parametric_map({"rest": m}, h)),
+    "Parametric Map, table": lambda m, h: parametric_map({"rest": m}, h, has_table=True),
+    "Parametric Map, float32": lambda m, h: parametric_map({"rest": m}, h, dtype="float32"),
+    "SC with rescale, unit stated": gray_capture,
+}
+"""Ways to write rest flow."""
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_numeric_object_comes_back(tmp_path, name):
+    reading = STATED if "stated" in name else SQUARE
+    path = write(OBJECTS[name](REST, described("Rest MBF")), tmp_path / "x")
+    (found,), problems = read_maps(path, reading)
+    assert problems == []
+    assert (found.map_type, found.unit) == ("rest", "mL/min/g")
+    assert difference(found.values, REST) < 1e-3
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("study", ["study773", "study4494"])
+def test_real_flow_maps_come_back_by_every_numeric_route(ottawa, study, tmp_path):
+    """One table: route, largest error in mL/min/g, asked below 1e-3 of the largest value."""
+    reading = Reading(load_profiles(["flowquant-48"]), unit="mL/min/g")
+    for map_type in ("rest", "stress"):
+        values = np.loadtxt(ottawa / f"{study}_{map_type}.csv", delimiter=",")
+        (csv,), _ = read_maps(ottawa / f"{study}_{map_type}.csv", reading)
+        for route, made in OBJECTS.items():
+            path = write(made(values, described(map_type)), tmp_path / "x")
+            if "Parametric" in route and map_type == "stress":
+                path = write(parametric_map({"stress": values}, described("")), tmp_path / "x")
+            (found,), _ = read_maps(path, reading)
+            error = np.abs(found.values - csv.values).max()
+            sys.stdout.write(f"{study} {map_type:6} {route:28} {error:.1e} mL/min/g\n")
+            assert error < 1e-3 * values.max()
+
+
+def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
+    maps = {"rest": REST, "stress": STRESS, "reserve": RESERVE}
+    found, problems = read_maps(write(parametric_map(maps), tmp_path / "x"), SQUARE)
+    assert problems == []
+    assert [one.map_type for one in found] == ["rest", "stress", "reserve"]
+    assert [one.unit for one in found] == ["mL/min/g", "mL/min/g", ""]
+    for one in found:
+        assert difference(one.values, maps[one.map_type]) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "unit", ["cm3/min/g", "cm³/min/g", "cc/min/g", "cm3.min-1.g-1", "L/min/kg"]
+)
+def test_flow_in_cubic_centimetres_is_flow_in_millilitres(tmp_path, unit):
+    """1 cm3 is 1 mL; 1 L/min/kg is 1 mL/min/g."""
+    path = write(gray_capture(STRESS, described("stress")), tmp_path / "x")
+    (found,), _ = read_maps(path, Reading(load_profiles(["square"]), unit=unit))
+    assert found.unit == "mL/min/g"
+    assert difference(found.values, STRESS) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["x.dat", "x.txt", "x.csv", "x.1.2.840", "x", "x.xlsx"])
+def test_dicom_is_known_by_its_beginning_not_by_its_name(tmp_path, name):
+    path = write(pet_image(STRESS, described("Stress MBF")), tmp_path / name)
+    (found,), problems = read_maps(path, SQUARE)
+    assert problems == []
+    assert difference(found.values, STRESS) < 1e-4
+
+
+# === Numbers of stored pixels, worked by hand ===
+
+STORED = np.array([[10, 20], [30, 40]], dtype=np.uint16)
+WORDS = {"rest": ("rest", "ruhe"), "stress": ("stress",), "reserve": ("mfr", "flow reserve")}
+BQ = Code("Bq/ml", "UCUM", "Bq/ml")
+
+
+def mapped(*mappings, **others):
+    return item(RealWorldValueMappingSequence=list(mappings), **others)
+
+
+def frames(*headers, **shared):
+    return item(PerFrameFunctionalGroupsSequence=list(headers),
+                SharedFunctionalGroupsSequence=[item(**shared)])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "frame", "expected"),
+    [
+        # 0.1 * 10 + 1 = 2; the rescaling, of 5, is for another quantity.
+        (mapped(mapping(), RescaleSlope=5, RescaleIntercept=0, Units="BQML"), 0, [2, 3, 4, 5]),
+        # Outside the range of a mapping, values stand for nothing.
+        (mapped(mapping(first=20, last=30)), 0, [np.nan, 3, 4, np.nan]),
+        # A table begins at its first value: entries k / 8 for the stored values 10 to 40.
+        (mapped(mapping(first=10, last=40, RealWorldValueLUTData=[k / 8 for k in range(31)])), 0,
+         [0, 1.25, 2.5, 3.75]),
+        # Of two mappings, that of flow counts.
+        (mapped(mapping(7.0, unit=BQ), mapping()), 0, [2, 3, 4, 5]),
+        # A frame has its own mapping before that of all.
+        (frames(mapped(mapping()), mapped(mapping(0.2))), 1, [3, 5, 7, 9]),
+        (frames(mapped(mapping(0.2)), RealWorldValueMappingSequence=[mapping()]), 1, [2, 3, 4, 5]),
+    ],
+)  # fmt: skip
+def test_a_mapping_works_on_stored_values_and_wins_over_rescaling(header, frame, expected):
+    values, unit, *_ = numbers_of_frame(header, STORED, frame, "")
+    np.testing.assert_allclose(values.ravel(), expected)
+    assert unit == "ml/min/g"
+
+
+@pytest.mark.parametrize(
+    ("units", "unit"), [("MLMING", "ml/min/g"), ("MLMINML", "ml/min/ml"), ("NONE", "1")]
+)
+def test_units_of_a_pt_image_go_with_its_rescaling(units, unit):
+    """0.05 * 20 + 0.5 = 1.5."""
+    header = item(Units=units, RescaleSlope="0.05", RescaleIntercept="0.5")
+    values, found, *_ = numbers_of_frame(header, STORED, 0, "")
+    assert (values[0, 1], found) == (pytest.approx(1.5), unit)
+
+
+def test_without_a_unit_in_the_file_the_user_states_it():
+    header = item(RescaleSlope=0.05, RescaleIntercept=0)
+    with pytest.raises(ValueError, match="says no unit of flow"):
+        numbers_of_frame(header, STORED, 0, "")
+    values, unit, *_ = numbers_of_frame(header, STORED, 0, "mL/min/g")
+    assert (values[0, 1], unit) == (pytest.approx(1.0), "")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (item(Units="BQML", RescaleSlope=1), "has the unit BQML, which is no unit of flow"),
+        (item(Units="MLMING"), "has no rescale slope"),
+        (item(Units="MLMING", RescaleSlope="0"), "rescale slope of 0, expected more than 0"),
+        (item(Units="MLMING", RescaleSlope="-1"), "rescale slope of -1"),
+        (mapped(mapping(unit=BQ)), "maps its values to a unit that is none of flow"),
+        (mapped(mapping(first=9, last=1)), "mapping of no values"),
+        (mapped(mapping(LUTLabel="a"), mapping(LUTLabel="b")), "several real world value mappings"),
+        (mapped(mapping(), mapping(0.05)), "several real world value mappings"),
+        (mapped(mapping(RealWorldValueLUTData=[1.0, 2.0])), "table of another length"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(header, message):
+    with pytest.raises(ValueError, match=message):
+        numbers_of_frame(header, STORED, 0, "mL/min/g" if "Units" not in header else "")
+
+
+@pytest.mark.parametrize("text", ["abc", "4,5e-05", "nan", "1e400", ""])
+def test_a_slope_that_is_no_number_is_refused(text):
+    """pydicom hands these out as text, or as infinity, without a warning."""
+    header = item(Units="MLMING", RescaleIntercept=0)
+    header._dict[0x00281053] = type(header["Units"])(0x00281053, "LO", text)
+    with pytest.raises(ValueError, match=r"slope that is no number|has no rescale slope"):
+        numbers_of_frame(header, STORED, 0, "")
+
+
+# === Rest, stress or reserve; whose and from where ===
+
+
+def coded(state, **others):
+    return item(AcquisitionContextSequence=[item(ConceptCodeSequence=[code(state)])], **others)
+
+
+@pytest.mark.parametrize(
+    ("header", "words", "is_reserve", "unit", "expected"),
+    [
+        (coded(codes.SCT.RestingState), "", False, "", "rest"),
+        (coded(Code("F-01604", "SRT", "Resting State")), "", False, "", "rest"),
+        (item(SeriesDescription="MBF Stress (ml/g/min)"), "", False, "", "stress"),
+        (item(SeriesDescription="Restored"), "", False, "", ""),
+        (item(SeriesDescription="stress flow reserve"), "MFR", False, "", "reserve"),
+        (item(SeriesDescription="MBF Stress"), "", True, "", "reserve"),
+        # Numbers without unit are no flow, and numbers in mL/min/g no reserve.
+        (item(SeriesDescription="MFR stress"), "", False, "1", "reserve"),
+        (item(SeriesDescription="MFR stress"), "", False, "ml/min/g", "stress"),
+        (item(SeriesDescription="MFR stress"), "", False, "",
+         ValueError("described as reserve and stress at once")),
+        (coded(codes.SCT.RestingState, SeriesDescription="stress"), "", False, "",
+         ValueError("coded as rest and described as stress")),
+        (item(SeriesDescription="Rest/Stress"), "", False, "",
+         ValueError("described as rest and stress at once")),
+    ],
+)  # fmt: skip
+def test_the_map_type_is_told_by_code_then_by_words_and_never_guessed(
+    header, words, is_reserve, unit, expected
+):
+    if isinstance(expected, str):
+        assert map_type_of(header, 0, words, is_reserve, WORDS, unit) == expected
+    else:
+        with pytest.raises(ValueError, match=str(expected)):
+            map_type_of(header, 0, words, is_reserve, WORDS, unit)
+
+
+def test_origin_holds_program_tracer_and_agent_and_no_person():
+    header = pet_image(REST, Header(agent=codes.SCT.AdenosineA2ReceptorAgonist))
+    header.SoftwareVersions = ["2.1", "b"]
+    assert origin(header) == {
+        "manufacturer": "ACME Flow", "model": "PolarStation", "software_version": "2.1 b",
+        "tracer": "Rb-82", "stress_agent": "A2A agonist",
+    }  # fmt: skip
+
+
+def test_a_series_is_called_by_uid_description_or_number():
+    header = item(SeriesInstanceUID="1.2.3", SeriesDescription="MBF  One", SeriesNumber=7)
+    assert series_keys(header) == ["1.2.3", "mbf one", "7"]
+
+
+# === Refusals ===
+
+HEART, CHEST = np.zeros((48, 48)), 1 + np.arange(48 * 48).reshape(48, 48) / 5000
+HEART[20:28, 20:28] = 2.0  # small and hot in an empty picture; a chest reaches into the corners
+
+
+def changed(dataset, **attributes):
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def without_mapping(dataset):
+    for group in (*dataset.PerFrameFunctionalGroupsSequence,
+                  *dataset.SharedFunctionalGroupsSequence):  # fmt: skip
+        group.pop("RealWorldValueMappingSequence", None)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (pet_image(REST), "does not say whether it is rest, stress or reserve (series number 7)"),
+        (pet_image(REST, described("Rest"), units="NONE"),
+         "described as rest, but its numbers have no unit"),
+        (pet_image(REST, described("MFR")), "described as reserve, but its numbers are ml/min/g"),
+        (pet_image(REST, described("stress", state="rest")),
+         "coded as rest and described as stress"),
+        (pet_image(REST, described("Rest/Stress")), "described as rest and stress at once"),
+        (pet_image(REST, described("Rest"), units="BQML"),
+         "has the unit BQML, which is no unit of flow"),
+        # It may be anything, so it is not repeated.
+        (pet_image(REST, described("Rest"), units="MUELLER HANS"),
+         "has a unit, which is no unit of flow"),
+        (gray_capture(REST, described("Rest")), "says no unit of flow"),
+        (rgb_capture(np.zeros((48, 48, 3), np.uint8)), "is a screen: numbers can be recovered"),
+        (parametric_map({"rest": REST, "stress": REST}, says_map=False),
+         "is a volume of 2 frames, or does not say which is rest"),
+        (without_mapping(parametric_map({"rest": REST}, described("Rest"))),
+         "has lost the mapping of its values to a unit"),
+        # Slices and beats, whatever they look like: of a polar map there is one.
+        (pet_image(HEART, described("Rest")), "empty in most of its disc"),
+        (pet_image(CHEST, described("Rest")), "in its corners"),
+        (changed(pet_image(REST, described("Rest")), NumberOfSlices=47), "is one of 47 slices"),
+        (changed(pet_image(REST, described("Rest")), SeriesType=["GATED", "IMAGE"]),
+         "is of a gated series"),
+    ],
+)  # fmt: skip
+def test_what_is_not_known_or_no_polar_map_is_refused_and_never_guessed(tmp_path, dataset, message):
+    assert message in refusal(write(dataset, tmp_path / "x"))
+
+
+READ = {
+    "mz preamble", "no preamble", "rows as SS", "rows as UN", "0 frames", "nested 3000 deep",
+    r"SeriesDescription b'Herzma\xdfe m\xfc'", "Units 'mlming'", "Units ''",
+    "RescaleIntercept '-0.5'", "SpecificCharacterSet 'ISO_IR 999'",
+    r"TransferSyntaxUID '1.2.840.10008.1.2\x00'",
+}  # fmt: skip
+"""Faults that leave no doubt about the numbers: where there is no unit, the user states it."""
+
+
+def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
+    """Nothing of the header reaches the line; the table of what is read is above."""
+    reading = Reading(load_profiles(["square"]), unit="mL/min/g", series={"7": "stress"})
+    path = write(pet_image(STRESS), tmp_path / "x.dcm")
+    (good,), _ = read_maps(path, reading)
+    were_read = set()
+    for fault, content in spoilt_files(STRESS).items():
+        path.write_bytes(content)
+        found, problems = read_maps(path, reading)
+        if found:
+            were_read.add(fault)
+            # An intercept is no fault: this one takes 0.5 mL/min/g from every pixel.
+            expected = good.values[DISC] - (0.5 if "Intercept" in fault else 0.0)
+            np.testing.assert_allclose(found[0].values[DISC], expected, atol=1e-6, err_msg=fault)
+            continue
+        assert len(problems) == 1, fault
+        assert "\n" not in problems[0], fault
+        assert not any(identifier in problems[0] for identifier in Header().identifiers), fault
+    assert were_read == READ
+
+
+@pytest.mark.parametrize(
+    ("tops", "n_kept", "told"),
+    [
+        ((255, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
+        ((100, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
+        ((97, 211), 1, "is a picture of 8 bits that says no unit: was it scaled"),
+        ((180, 180), 0, "rest and stress both end at 180"),
+    ],
+)
+def test_a_grey_screen_of_8_bits_is_flow_only_where_its_numbers_may_be(
+    tmp_path, tops, n_kept, told
+):
+    """As Secondary Capture: brought to 0 to its top, rescale slope 1."""
+    folder, out = tmp_path / "DICOM", tmp_path / "out"
+    folder.mkdir()
+    for values, map_type, top in ((REST, "rest", tops[0]), (STRESS, "stress", tops[1])):
+        values = values + 0.1 * REST**2
+        grey = gray_capture(values, described(f"{map_type} flow"), BitsAllocated=8, BitsStored=8,
+                            HighBit=7)  # fmt: skip
+        grey.PixelData = np.round(values / values.max() * top).astype(np.uint8).tobytes()
+        grey.RescaleSlope = 1
+        write(grey, folder / f"{map_type}.dcm")
+    with nullcontext() if n_kept else pytest.raises(ValueError, match="No study has all its maps"):
+        import_exports(folder, out, unit="mL/min/100g", keep_ids=True)
+    report = out / "import_report.csv" if n_kept else tmp_path / "out_import_report.csv"
+    assert told in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.dcm", b"\x89PNG\r\n\x1a\n", "is a picture: give it the ending .png"),
+        ("x.csv", b"PK\x03\x04", "is an archive or a workbook: unpack it"),
+        ("x.dat", b"\x1f\x8b\x08", "is a gzip archive: unpack it"),
+        ("x", b"%PDF-1.7", "is a PDF document"),
+        ("x.dcm", b"\x08\x00\x05\x00CS\n\x00ISO_IR 100", "dcmconv"),
+        ("x.dcm", b"lorem" * 90, "has the ending of DICOM and is none"),
+        ("x.zip", b"PK\x03\x04", ".zip is an archive: unpack it"),
+    ],
+)
+def test_what_a_file_is_and_what_to_do_is_said(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content + bytes(200))
+    said = refusal(tmp_path / name, STATED)
+    assert said.startswith(told) or (told == "dcmconv" and told in said)
+
+
+@pytest.mark.realdata
+def test_volumes_are_refused_as_volumes(ottawa):
+    """12 NM volumes of 50 slices (PhysioNet)."""
+    for path in sorted((ottawa.parent / "physionet_mps" / "dicom").glob("*.dcm")):
+        told = "is a volume or a film of 50 frames, not a polar map"
+        assert told in refusal(path, STATED)
+
+
+def test_none_of_the_files_that_pydicom_ships_is_taken_for_a_polar_map():
+    reading = Reading(load_profiles(["square", "aha17"], scale=(0, 4)), unit="mL/min/g")
+    folder = Path(pydicom.__file__).parent / "data"
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    for path in files:
+        refusal(path, reading)
+
+
+# === Whole folders ===
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "DICOM" / "S0").mkdir(parents=True)
+    return tmp_path / "DICOM"
+
+
+@pytest.fixture
+def pair(folder):
+    """Writes rest and stress of one study."""
+
+    def make(number=1, factor=1.0, **header):
+        for state, values in (("rest", REST), ("stress", STRESS)):
+            facts = {"series_description": "MBF", "state": state} | header
+            write(pet_image(factor * values, Header(**facts)),
+                  folder / "S0" / f"I{number}{len(state)}")  # fmt: skip
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def archive(pair):
+    """Two studies of two patients, as an archive may export them: names without meaning."""
+    for k in (1, 2):
+        folder = pair(k, 1 + k / 100, patient_id=f"HOSP-{k}", accession=f"ACC-{k}", private=None,
+                      agent=codes.SCT.AdenosineA2ReceptorAgonist)  # fmt: skip
+    return folder
+
+
+def clinic(tmp_path, *rows):
+    (tmp_path / "clinic.csv").write_text("\n".join(["study_id,patient_id,sex", *rows, ""]))
+    return tmp_path / "clinic.csv"
+
+
+@pytest.mark.parametrize(
+    ("study_id", "patient_id", "how"),
+    [
+        ("ACC-{}", "HOSP-{}", "accession number = study id"),
+        ("acc-{}", "7{}", "accession number = study id"),
+        ("HOSP-{}", "7{}", "patient id = study id"),
+        ("U{}", "HOSP-{}", "patient id, of patients with a single row"),
+    ],
+)
+def test_files_find_their_row_by_one_attribute(archive, tmp_path, study_id, patient_id, how):
+    rows = [f"{study_id.format(k)},{patient_id.format(k)},{k % 2}" for k in (1, 2)]
+    said = []
+    cohort = pn.read_exports(archive, clinic(tmp_path, *rows), keep_ids=True, tell=said.append)
+    assert cohort.traits["sex"].tolist() == [1, 0]
+    assert any(f"DICOM files belong to rows by {how}: 4 of 4 maps" in line for line in said)
+    assert cohort.clinical["tracer"].tolist() == ["Rb-82", "Rb-82"]
+    assert cohort.clinical["stress_agent"].tolist() == ["A2A agonist"] * 2
+    assert cohort.clinical["software_version"].tolist() == ["4.2.1"] * 2
+
+
+def test_a_file_of_another_patient_than_its_row_is_warned_of(archive, tmp_path):
+    """Patient ids are those of the table in study 1, so that of study 2 should be too."""
+    out = tmp_path / "cohort"
+    table = clinic(tmp_path, "ACC-1,HOSP-1,1", "ACC-2,HOSP-9,0")
+    import_exports(archive, out, table, key=tmp_path / "key")
+    report = pd.read_csv(out / "import_report.csv", keep_default_na=False)
+    doubted = report["reason"].str.contains("names another patient than the row")
+    assert report["status"][doubted].tolist() == ["warned", "warned"]
+    assert report["number"][doubted].tolist() == [3, 4]
+
+
+def test_a_row_without_id_ties_no_file(pair, tmp_path):
+    """A row of totals, and files without accession number: nothing is tied by nothing."""
+    folder = pair(patient_id="H1", accession="")
+    cohort = pn.read_exports(folder, clinic(tmp_path, "U1,H1,1", ",,1"), keep_ids=True)
+    assert list(cohort.patients.index) == ["U1"]
+
+
+def test_a_formula_in_a_header_reaches_no_table(pair):
+    cohort = pn.read_exports(pair(manufacturer="=cmd|' /C calc'!A0"), keep_ids=True)
+    assert "manufacturer" not in cohort.clinical
+    assert cohort.clinical["model"].tolist() == ["PolarStation"]
+
+
+def test_without_a_table_files_name_study_and_patient(archive):
+    cohort = pn.read_exports(archive, keep_ids=True)
+    assert sorted(cohort.patients) == ["HOSP-1", "HOSP-2"]
+
+
+def test_a_table_of_series_tells_what_files_do_not(folder, tmp_path):
+    for number, values in ((3, REST), (4, STRESS)):
+        write(pet_image(values, described("MBF", series_number=number)), folder / f"I{number}")
+    series = tmp_path / "series.csv"
+    series.write_text("series,map\n3,rest\n4,Stress\n")
+    cohort = pn.read_exports(folder, keep_ids=True, series=series)
+    assert difference(cohort.maps["stress"][0], STRESS) < 1e-3
+    path = write(pet_image(STRESS, described("MBF stress", series_number=5)), folder / "I5")
+    said = refusal(path, Reading(load_profiles(["square"]), series={"5": "rest"}))
+    assert "says that it is stress, and --series that its series is rest" in said
+    series.write_text("series,map\n3,rest\n4,peak\n")
+    with pytest.raises(ValueError, match=r"series\.csv line 3: map must be one of rest, stress"):
+        pn.read_exports(folder, keep_ids=True, series=series)
+
+
+def test_no_identifier_of_a_dicom_file_reaches_anything_written_or_said(archive, tmp_path, capsys):
+    out = tmp_path / "cohort"
+    (archive / "Befund Nobody").write_bytes(b"x")
+    status = cli.main(["import", str(archive), "--key", str(tmp_path / "key"), "--out", str(out)])
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    written = "".join(
+        path.read_text(encoding="utf-8")
+        for path in out.iterdir()
+        if path.suffix in (".csv", ".json")
+    )
+    for identifier in Header(patient_id="HOSP-1", accession="ACC-1").identifiers:
+        for text in (said.out.replace(str(out), ""), said.err, written):
+            assert identifier not in text, identifier
+    assert set(pd.read_csv(out / "cohort.csv").columns) == {
+        "study_id", "patient_id", "impaired_mfr", "manufacturer", "model", "software_version",
+        "tracer", "stress_agent", "profile", "unit_in_file", "impaired_mfr_source",
+    }  # fmt: skip
