@@ -1,0 +1,301 @@
+"""Matrices and arrays as programs write them: what stands around a map is left out, or refused."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import scipy.io
+
+import polarnet as pn
+from polarnet.anatomy import disc_mask
+from polarnet.readers.arrays import read_arrays
+from polarnet.readers.mapfiles import read_maps, read_numbers
+from polarnet.readers.profiles import Reading, load_profile
+
+READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
+SIDE = 16
+# Rows 1.00 1.01 1.02 ...: no row or column is a count of whole numbers.
+PICTURE = np.round(1 + np.arange(SIDE * SIDE).reshape(SIDE, SIDE) / 100, 2)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "S1_rest.csv"
+
+
+def written(path, *above, picture=PICTURE, row=None, column=None):
+    """A text matrix, below some lines; with indices on top and at the left where asked."""
+    rows = [[f"{value}" for value in line] for line in picture]
+    if column is not None:
+        rows = [[str(k), *line] for k, line in zip(column, rows, strict=True)]
+    lines = [*above, *([",".join(map(str, row))] if row else []), *map(",".join, rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def only(path, reading=READING):
+    (numbers,) = read_numbers(path, reading)
+    assert not numbers.problem
+    return numbers
+
+
+def refusal(path, reading=READING):
+    found, problems = read_maps(path, reading)
+    assert not found
+    assert path.stem.split("_")[0] not in "; ".join(problems)
+    return "; ".join(problems)
+
+
+# === Text ===
+
+
+def test_lines_above_a_matrix_are_left_out_and_never_repeated(path):
+    numbers = only(written(path, "Imaginary map,MUELLER HANS", "rest MBF (ml/min/g)"))
+    assert np.array_equal(numbers.values, PICTURE)
+    assert (numbers.map_type, numbers.unit, numbers.note) == ("rest", "ml/min/g", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "message"),
+    [
+        ("stress MBF", "its name says rest, its content stress"),
+        ("rest (kBq/ml)", "unit 'kBq/ml' is not known"),
+        ("rest SD", "a matrix of sd"),
+        # A table of patients is no matrix.
+        ("age,mass,pulse,a,b,c,d,e,f,g,h,i,k,l,m,n", "is neither a matrix"),
+        (",".join(f"J{k // 2}{k % 2}" for k in range(SIDE)), "is neither a matrix"),
+    ],
+)
+def test_a_title_that_speaks_against_the_map_refuses_it(path, title, message):
+    assert message in refusal(written(path, title))
+
+
+@pytest.mark.parametrize("empty", ["", "nan", "NaN"])
+def test_cells_outside_the_disc_may_be_empty(path, empty):
+    disc = disc_mask(SIDE)
+    cells = np.where(disc, PICTURE.astype(str), empty)
+    (found,), problems = read_maps(written(path, picture=cells), READING)
+    assert not problems
+    np.testing.assert_allclose(found.values[disc], PICTURE[disc], rtol=1e-6)
+    cells[8, 8] = empty
+    assert refusal(written(path, picture=cells)) == "has NaN or infinite values inside the disc"
+
+
+def test_empty_rows_outside_the_disc_are_put_back(path):
+    """A disc of 12 rows in a raster of 16: two empty rows above and two below."""
+    cells = np.full((SIDE, SIDE), "", dtype="U8")
+    inner = np.zeros((SIDE, SIDE), dtype=bool)
+    inner[2:14, 2:14] = disc_mask(12)
+    cells[inner] = PICTURE[inner].astype(str)
+    # Cells at the end of rows are dropped too, so that the raster has 14 columns.
+    values = only(written(path, picture=cells)).values
+    assert values[:, 2:14][~np.isnan(values[:, 2:14])].tolist() == PICTURE[inner].tolist()
+
+
+@pytest.mark.parametrize(
+    ("indices", "note"),
+    [
+        ({"row": range(SIDE)}, "its first row only counts and was left out"),
+        ({"row": ["", *range(SIDE)], "column": range(SIDE)},
+         "its first row and column only count and were left out"),
+        ({"row": ["Slice\\Angle", *range(0, 160, 10)], "column": range(1, 17)},
+         "its first row and column only count and were left out"),
+        ({"row": [f"V{k}" for k in range(1, 17)]}, ""),
+    ],
+)  # fmt: skip
+def test_indices_and_names_of_rows_and_columns_are_left_out(path, indices, note):
+    numbers = only(written(path, **indices))
+    assert np.array_equal(numbers.values, PICTURE)
+    assert numbers.note == note
+
+
+def test_a_gradient_of_whole_numbers_keeps_all_its_rows(path):
+    gradient = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+    assert only(written(path, picture=gradient)).values.shape == (SIDE, SIDE)
+
+
+def test_a_word_within_a_matrix_is_still_told_by_place(path):
+    cells = PICTURE.astype("U8")
+    cells[3, 4] = "x"
+    said = refusal(written(path, "Imaginary map", picture=cells))
+    assert said == "row 5 column 5 is not a number"
+
+
+def test_a_square_that_goes_on_into_its_corners_is_warned_of(path):
+    """Rings x sectors of equal number look like this."""
+    np.savetxt(path, 1 + np.arange(1024).reshape(32, 32) / 1024, delimiter=",")
+    (found,), _ = read_maps(path, Reading((load_profile("square"),), "mL/min/g"))
+    assert "has values in its corners" in found.note
+
+
+# === Arrays ===
+
+
+def test_maps_within_structures_are_found_by_name(tmp_path):
+    stress = {"mbf": 2 * PICTURE, "sd": PICTURE / 10, "limits": [0, 4], "comment": "fine"}
+    result = {"rest": {"mbf": PICTURE}, "stress": stress}
+    scipy.io.savemat(tmp_path / "S1.mat", {"result": result})
+    found = {n.map_type: n.values for n in read_numbers(tmp_path / "S1.mat", READING)}
+    assert set(found) == {"rest", "stress"}
+    assert np.array_equal(found["rest"], PICTURE)
+    assert np.array_equal(found["stress"], 2 * PICTURE)
+
+
+def test_scalars_beside_a_map_are_left_out(tmp_path):
+    path = tmp_path / "S1_stress.mat"
+    scipy.io.savemat(path, {"map": PICTURE, "pixelsize": 2.5, "window": [0.0, 4.0]})
+    assert np.array_equal(only(path).values, PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"MBF_rest": 1, "MBF_stress": 2}, {"rest": 1, "stress": 2}),
+        ({"restMBF": 1, "stress_mbf": 2}, {"rest": 1, "stress": 2}),
+        ({"rest_k1": 1, "rest_mbf": 2}, {"rest": 2}),
+        ({"rest_sd": 1}, "holds arrays of sd, and none of flow"),
+        ({"rest_1": 1, "rest_2": 2}, "holds 2 arrays for rest"),
+    ],
+)
+def test_arrays_are_known_by_words_in_their_names(tmp_path, arrays, expected):
+    path = tmp_path / "S1.npz"
+    np.savez(path, **{name: factor * PICTURE for name, factor in arrays.items()})
+    if isinstance(expected, str):
+        assert expected in refusal(path)
+        return
+    found = {n.map_type: n.values for n in read_numbers(path, READING)}
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[m], factor * PICTURE) for m, factor in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.stack([PICTURE] * 3, axis=2),
+         "is a stack of 16 x 16 x 3, whose order is not known: save each map as an array of its "
+         "own, named rest, stress or reserve"),
+        *[(np.ones((16, 16)).astype(kind), "holds no array of real numbers")
+          for kind in ("m8[s]", "M8[s]", "?")],
+    ],
+)  # fmt: skip
+def test_an_array_that_is_no_map_is_refused_with_what_to_do(tmp_path, array, message):
+    np.save(tmp_path / "S1_rest.npy", array)
+    assert refusal(tmp_path / "S1_rest.npy") == message
+
+
+@pytest.mark.parametrize("n_bytes", [1, 8, -8])
+def test_an_array_with_bytes_put_in_or_taken_out_is_refused(tmp_path, n_bytes):
+    path = tmp_path / "S1_rest.npy"
+    np.save(path, PICTURE)
+    data = path.read_bytes()
+    path.write_bytes(data[:1000] + bytes(max(n_bytes, 0)) + data[1000 + max(-n_bytes, 0) :])
+    told = f"{abs(n_bytes)} bytes {'more' if n_bytes > 0 else 'fewer'}"
+    assert refusal(path) == f"has {told} than its array of 16 x 16 takes"
+
+
+def test_a_damaged_header_of_an_array_raises_nothing_but_value_errors(tmp_path):
+    """Every byte of the header, exchanged for each of some others."""
+    path = tmp_path / "S1_rest.npy"
+    np.save(path, PICTURE)
+    data = path.read_bytes()
+    for place in range(128):
+        for byte in (b"\x00", b"(", b"'", b"9", b"\xff"):
+            path.write_bytes(data[:place] + byte + data[place + 1 :])
+            with contextlib.suppress(ValueError):
+                read_arrays(path)
+
+
+# === The exports of Medviso Segment: AHA segments, slices by sectors, and a smoothed picture ===
+
+ANY_UNIT = Reading(READING.profiles)
+FLOWS = [f"{1 + k / 10:.1f}" for k in range(17)]
+BASE_TO_APEX = ("1 (basal)", "2", "3 (apical)")
+NO_ORDER = "does not number its slices from the basal one to the apical one"
+
+
+def segments(parameter="Rest MBF", unit="ml/min/g"):
+    names = [f"{name[0].upper()}{name[1:]} [{unit}]" for name in pn.anatomy.SEGMENTS]
+    rows = [["Parameter", "StartSlice", "EndSlice", *names], [parameter, "3", "9", *FLOWS]]
+    return "\n".join(map("\t".join, rows))
+
+
+def sectors(parameter="Rest MBF [ml/min/g]", slices=BASE_TO_APEX):
+    """The value under sector s of slice k is k.s; sectors stand in descending order."""
+    order = range(6, 0, -1)
+    facts = [[parameter, "3", "5"], *[["", "", ""]] * (len(slices) - 1)]
+    head = ["Parameter", "StartSlice", "EndSlice", "Slice", *[f"Sector{s}" for s in order]]
+    rows = [
+        [*fact, name, *[f"{place}.{s}" for s in order]]
+        for place, (fact, name) in enumerate(zip(facts, slices, strict=True), start=1)
+    ]
+    return "\n".join(map("\t".join, [head, *rows]))
+
+
+def with_rings(tmp_path, first_ring):
+    (tmp_path / "rings.yaml").write_text(f"layout: rings\nfirst_ring: {first_ring}\n")
+    return Reading((*ANY_UNIT.profiles, load_profile(tmp_path / "rings.yaml")))
+
+
+@pytest.mark.parametrize("parameter", ["Rest MBF", "MBF"])
+def test_the_segments_of_one_study_are_read(tmp_path, parameter):
+    (tmp_path / "P1_rest.txt").write_text(segments(parameter))
+    (found,), problems = read_maps(tmp_path / "P1_rest.txt", ANY_UNIT)
+    assert (found.study, found.map_type, found.unit, problems) == ("P1", "rest", "mL/min/g", [])
+    means = pn.anatomy.segment_means(found.values.astype(float))
+    np.testing.assert_allclose(means, list(map(float, FLOWS)), rtol=5e-3)
+
+
+SMOOTHED = "\n".join(
+    ["Wall thickness\tmm\t3\t9", "\t",
+     *("\t".join(f"{1 + (9 * i + j) / 99:.4f}" for j in range(16)) for i in range(16))]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("MUELLER_rest.txt", segments("Wall thickness", "mm"),
+         "row 2: its parameter is not called flow"),
+        ("MUELLER_rest.txt", segments("Transmurality", "%"),
+         "row 2: its parameter is not called flow"),
+        ("MUELLER_rest.txt", sectors("Wall thickness [mm]"), "unit 'mm' is not known"),
+        ("MUELLER_rest.txt", sectors("Transmurality [%]"), "not called flow"),
+        ("MUELLER.txt", sectors(), "export the 17 AHA segments"),
+        ("MUELLER_rest.txt", SMOOTHED, "is a smoothed picture"),
+        ("MUELLER_rest.bin", "x" * 1024,
+         ".bin files do not say their rows and columns: export a table instead"),
+    ],
+)  # fmt: skip
+def test_what_is_no_flow_or_has_no_place_is_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    assert message in refusal(tmp_path / name, ANY_UNIT)
+
+
+@pytest.mark.parametrize(
+    ("slices", "first_ring", "message"),
+    [
+        (BASE_TO_APEX, "base", ""),
+        (BASE_TO_APEX, "apex", ""),
+        (("1", "2", "3"), "base", ""),
+        (("Slice 1", "Slice 2", "Slice 3"), "base", ""),
+        (("1", "2", "3"), "apex", "does not say which of its slices is basal"),
+        (("1", "3", "4"), "base", NO_ORDER),
+        (("2", "1", "3"), "base", NO_ORDER),
+        (("1 (apical)", "2", "3 (basal)"), "base", NO_ORDER),
+        (("1 (basal)", "3", "2 (apical)"), "base", NO_ORDER),
+    ],
+)
+def test_sectors_are_put_in_ascending_order_and_slices_in_that_of_the_profile(
+    tmp_path, slices, first_ring, message
+):
+    path, reading = tmp_path / "P1_rest.txt", with_rings(tmp_path, first_ring)
+    path.write_text(sectors(slices=slices))
+    if message:
+        said = refusal(path, reading)
+        assert message in said
+        assert "export the 17 AHA segments instead" in said
+        return
+    numbers = only(path, reading)
+    expected = [[float(f"{k}.{s}") for s in range(1, 7)] for k in (1, 2, 3)]
+    assert numbers.values.tolist() == (expected[::-1] if first_ring == "apex" else expected)
+    assert (numbers.map_type, numbers.unit) == ("rest", "ml/min/g")
