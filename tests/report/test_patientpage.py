@@ -8,27 +8,26 @@ import polarnet as pn
 from polarnet.cli import main
 from polarnet.cohort import Study
 from polarnet.report.pages import Picture, render
-from polarnet.report.patientpage import (
-    Opinion,
-    Reading,
-    flow_table,
-    matched_segments,
-    page_facts,
-)
+from polarnet.report.patientpage import Opinion, Reading, flow_table, matched_segments, page_facts
 
 HOSTILE = "<script>alert(1)</script>"
+RCA = (3, 4, 9, 10, 15)
+"""Its segments: Cerqueira et al. 2002."""
+
+IMPAIRED = Reading("Impaired MFR", 0.8, 0.05, "0.77 [0.66, 0.85]", "36 with / 97 without")
 
 
 @pytest.fixture
 def study(make_cohort):
-    def make(rest=1.0, stress=2.0, scar=(), size=64, study_id="S1"):
-        disc = pn.anatomy.disc_mask(size)
-        where = np.isin(pn.anatomy.segment_map(size), list(scar))
-        maps = {"rest": np.where(disc, rest, 0.0), "stress": np.where(disc, stress, 0.0)}
-        maps = {name: np.where(where, 0.4 * values, values) for name, values in maps.items()}
-        cohort = make_cohort(n=2, size=size)
-        return Study(study_id, "P1", maps | {"reserve": np.where(disc, stress / rest, 0.0)},
-                     cohort.traits.iloc[0], cohort.clinical.iloc[0], "mL/min/g")  # fmt: skip
+    def make(rest=1.0, stress=2.0, *, low=(), at=("rest", "stress"), kept=None, study_id="S1"):
+        """Even maps, but for segments that are `low`, at 40 %, in the maps `at`."""
+        disc, where = pn.anatomy.disc_mask(64), np.isin(pn.anatomy.segment_map(64), list(low))
+        maps = {"rest": rest, "stress": stress, "reserve": stress / rest}
+        maps = {name: np.where(where & (name in at), 0.4, 1.0) * np.where(disc, level, 0.0)
+                for name, level in maps.items() if kept in (None, name)}  # fmt: skip
+        cohort = make_cohort(n=2, size=64)
+        return Study(study_id, "P1", maps, cohort.traits.iloc[0], cohort.clinical.iloc[0],
+                     "mL/min/g")  # fmt: skip
 
     return make
 
@@ -42,38 +41,31 @@ def words_alone(monkeypatch):
     monkeypatch.setattr("polarnet.report.patientpage.picture_of", lambda _: empty)
 
 
-IMPAIRED = Reading("Impaired MFR", 0.8, 0.05, "0.77 [0.66, 0.85]", "36 with / 97 without")
+def rendered(study, *, of_phantom=False, **changes):
+    opinion = Opinion(**{"map_type": "stress", "impaired": IMPAIRED, "n_members": 3} | changes)
+    facts = page_facts(study, opinion)
+    return render("patient", **facts, is_phantom=of_phantom, is_recovered=False)
 
 
-def rendered(study, *, is_phantom=False, **changes):
-    said = {"map_type": "stress", "impaired": IMPAIRED, "n_members": 3} | changes
-    facts = page_facts(study, Opinion(**said))
-    return render("patient", **facts, is_phantom=is_phantom, is_recovered=False)
-
-
-def test_flow_of_each_territory_is_that_of_its_pixels(study):
-    table = flow_table(study(rest=1.0, stress=2.5))
+@pytest.mark.parametrize(
+    ("given", "segments", "noted"),
+    [
+        ({}, set(), []),
+        ({"low": RCA}, set(RCA), ["RCA"]),
+        ({"low": RCA, "at": ("stress",)}, set(), []),
+    ],
+    ids=["even", "low at rest and stress", "low at stress alone"],
+)
+def test_flow_is_that_of_the_pixels_and_matched_low_flow_a_possible_scar(
+    study, given, segments, noted
+):
+    one = study(rest=1.0, stress=2.5, **given)
+    table = flow_table(one)
     assert list(table.index) == ["global", "LAD", "RCA", "LCx"]
-    np.testing.assert_allclose(table["MFR"], 2.5, rtol=1e-6)
-    assert not table["note"].any()
-
-
-def test_reserve_normal_with_both_flows_low_is_noted_as_possible_scar(study):
-    """RCA segments (Cerqueira et al. 2002) at 40 % of rest and stress: MFR stays 2.5."""
-    scarred = study(rest=1.0, stress=2.5, scar=(3, 4, 9, 10, 15))
-    table = flow_table(scarred)
-    assert table.loc["RCA", "MFR"] == pytest.approx(2.5)
-    assert table["note"].to_dict() == {
-        "global": "", "LAD": "", "RCA": "matched low flow, possible scar", "LCx": "",
-    }  # fmt: skip
-    assert matched_segments(scarred) == {3, 4, 9, 10, 15}
-
-
-def test_low_stress_alone_is_no_scar(study):
-    ischemic = study()
-    low = np.isin(pn.anatomy.segment_map(64), [3, 4, 9, 10, 15])
-    ischemic.maps["stress"][low] *= 0.4
-    assert matched_segments(ischemic) == set()
+    assert matched_segments(one) == segments
+    assert list(table.index[table["note"] == "matched low flow, possible scar"]) == noted
+    if "at" not in given:  # a scar leaves the reserve as it is
+        np.testing.assert_allclose(table.loc[["LAD", "RCA", "LCx"], "MFR"], 2.5, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("words_alone")
@@ -88,6 +80,8 @@ def test_measured_flow_stands_before_any_score(study):
 def test_what_lies_above_the_scale_is_told(study):
     assert "Nothing is clipped" in rendered(study(stress=3.9))
     assert "stress: 100.0% of the map above 4" in rendered(study(stress=4.5))
+    with pytest.raises(ValueError, match="two ascending numbers"):
+        page_facts(study(), Opinion(map_type="stress", impaired=None), limits=(4, 0))
 
 
 @pytest.mark.usefixtures("words_alone")
@@ -111,6 +105,24 @@ def test_a_hostile_name_is_text(study):
     assert "<img src=x" not in page
 
 
+@pytest.mark.usefixtures("words_alone")
+def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
+    page = rendered(study(), is_phantom=True)
+    assert "<h1>Study S1</h1>" in page
+    assert "The model learnt from a phantom" in page
+    assert "hold-out phantoms, not patients" in page
+    assert "Map of rest (phantom" not in page
+    assert "Map of rest (phantom, not patients)" in rendered(study(), of_phantom=True)
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
+    page = rendered(study(kept="reserve"), map_type="reserve")
+    assert "mean of the reserve map" in page
+    assert "Redundant" not in page
+    assert "Matched low flow" not in page
+
+
 @needs_chromium
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
@@ -119,11 +131,8 @@ def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
     page = rendered(study(study_id=HOSTILE, stress=4.5), overlay=("Impaired MFR", heat))
     path.write_text(page, encoding="utf-8")
     seen = look_at(path, width)
-    assert seen["errors"] == []
-    assert seen["requests"] == []
-    assert seen["sizeless"] == []
-    assert seen["without_alt"] == 0
-    assert seen["n_images"] == 7
+    assert (seen["errors"], seen["requests"], seen["sizeless"]) == ([], [], [])
+    assert (seen["without_alt"], seen["n_images"]) == (0, 7)
     assert seen["scroll_width"] <= seen["width"]
     assert HOSTILE in seen["text"]
 
@@ -139,9 +148,9 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert not page.exists()
     assert main([*line, "--study", test.patients.index[0], "--research-traits"]) == 0
     text = page.read_text(encoding="utf-8")
-    assert "Phantom, not patients" in text
-    assert "This model does not predict impaired MFR" in text
-    assert "sex, never for care" in text
+    for words in ("Phantom, not patients", "This model does not predict impaired MFR",
+                  "sex, never for care"):  # fmt: skip
+        assert words in text
     assert test.patients.iloc[0] not in text
     assert "in the training" not in text
 
@@ -149,16 +158,15 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
 def test_a_run_and_a_bundle_give_the_page_of_their_files(finished_run, phantom, tmp_path):
     run, (_, _, test) = finished_run
     file = pn.bundle.write_bundle(run.folder, phantom, tmp_path / "model.polarnet")
-    study = test.patients.index[0]
+    study, out = test.patients.index[0], tmp_path / "p.html"
 
     def page(model):
-        out = pn.report.write_patient_page(
-            model, test, study, tmp_path / "p.html", research_traits=True
-        )
+        pn.report.write_patient_page(model, test, study, out, research_traits=True)
         return out.read_text(encoding="utf-8")
 
     assert page(run) == page(str(run.folder))
-    assert page(pn.bundle.load_bundle(file)).replace("bundle: ", "model.polarnet: ") == page(file)
+    loaded = pn.bundle.load_bundle(file)
+    assert page(loaded).replace("bundle: ", "model.polarnet: ") == page(file)
 
 
 @pytest.mark.usefixtures("words_alone")
@@ -170,24 +178,3 @@ def test_the_page_of_a_training_patient_says_so(finished_run, tmp_path, place, s
     cohort, page = parts[place], tmp_path / "page.html"
     pn.report.write_patient_page(run.folder, cohort, cohort.patients.index[0], page)
     assert f"This patient {said}" in page.read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("words_alone")
-def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
-    opinion = Opinion(map_type="stress", impaired=IMPAIRED, is_phantom=True)
-    page = render("patient", **page_facts(study(), opinion), is_phantom=False)
-    assert "<h1>Study S1</h1>" in page
-    assert "The model learnt from a phantom" in page
-    assert "hold-out phantoms, not patients" in page
-    assert "Map of rest (phantom" not in page
-    assert "Map of rest (phantom, not patients)" in rendered(study(), is_phantom=True)
-
-
-def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
-    alone = study()
-    alone = Study("S1", "P1", {"reserve": alone.maps["reserve"]}, alone.traits, alone.clinical,
-                  "mL/min/g")  # fmt: skip
-    page = rendered(alone, map_type="reserve")
-    assert "mean of the reserve map" in page
-    assert "Redundant" not in page
-    assert "Matched low flow" not in page
