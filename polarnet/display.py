@@ -1,8 +1,7 @@
-"""How results are written for people: intervals, p-values, names of traits, small tables."""
+"""How results are written for people: intervals, p-values, names of traits, whole results."""
 
 import html
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -60,14 +59,29 @@ def trait_name(trait: str) -> str:
     return TRAIT_NAMES.get(trait, trait.replace("_", " "))
 
 
-def html_table(title: str, rows: Mapping[str, Any]) -> str:
-    """A small table of names and values for a notebook, every text escaped.
+class Result:
+    """A result that shows itself: in one line as text, as a small table in a notebook.
 
-    >>> html_table("Run", {"traits": "<b>"})
-    '<p>Run</p><table><tr><th>traits</th><td>&lt;b&gt;</td></tr></table>'
+    Attributes
+    ----------
+    summary
+        What there is to be read: a Series of numbers and texts under their names; its own name is
+        the heading.
     """
-    cells = "".join(
-        f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
-        for name, value in rows.items()
-    )
-    return f"<p>{html.escape(title)}</p><table>{cells}</table>"
+
+    @property
+    def summary(self) -> pd.Series:
+        """Each kind of result says what it holds."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        rows = self.summary
+        return f"{rows.name}: " + "; ".join(f"{name} {value}" for name, value in rows.items())
+
+    def _repr_html_(self) -> str:
+        rows = self.summary
+        cells = "".join(
+            f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<p>{html.escape(str(rows.name))}</p><table>{cells}</table>"

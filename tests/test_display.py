@@ -1,6 +1,7 @@
+import pandas as pd
 import pytest
 
-from polarnet.display import html_table, interval_text, p_text, trait_name
+from polarnet.display import Result, interval_text, p_text, trait_name
 
 NAN = float("nan")
 
@@ -24,7 +25,17 @@ def test_differences_have_their_sign_and_no_p_value_is_zero():
     ]  # fmt: skip
 
 
-def test_names_are_written_for_readers_and_escaped():
+def test_names_are_written_for_readers():
     assert trait_name("impaired_mfr") == "impaired MFR"
     assert trait_name("known_cad") == "known cad"
-    assert "<script>" not in html_table("<script>", {"<script>": "<script>"})
+
+
+def test_a_result_shows_its_summary_as_text_and_escaped_in_a_notebook():
+    class Found(Result):
+        summary = pd.Series({"n": 3, "<b>": "<script>"}, name="Found <i>")
+
+    assert repr(Found()) == "Found <i>: n 3; <b> <script>"
+    assert Found()._repr_html_() == (
+        "<p>Found &lt;i&gt;</p><table><tr><th>n</th><td>3</td></tr>"
+        "<tr><th>&lt;b&gt;</th><td>&lt;script&gt;</td></tr></table>"
+    )

@@ -32,7 +32,7 @@ from polarnet.cohort.stack import (
     stacks_of,
 )
 from polarnet.cohort.studytables import as_labels, rows_of, table_problems, tables_of
-from polarnet.display import html_table
+from polarnet.display import Result
 from polarnet.ids import listing
 from polarnet.traits import MAP_TYPES
 
@@ -45,8 +45,8 @@ RECOVERED = "recovered-from-colour"
 _TABLES = ("traits", "clinical", "truth")
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
+@dataclass(frozen=True, eq=False, repr=False)
+class Study(Result):
     """One examination.
 
     Attributes
@@ -68,11 +68,9 @@ class Study:
     clinical: pd.Series
     unit: str
 
-    def __repr__(self) -> str:
-        recorded = ", ".join(f"{k} {v:.0f}" for k, v in self.traits.dropna().items())
-        return f"Study {self.study_id}: {', '.join(self.maps)} in {self.unit}; {recorded}"
-
-    def _repr_html_(self) -> str:
+    @property
+    def summary(self) -> pd.Series:
+        """Mean of each map, and each label."""
         means = {
             f"{map_type}, mean": f"{float(disc_mean(values)):.2f}"
             + ("" if map_type == "reserve" else f" {self.unit}")
@@ -82,7 +80,7 @@ class Study:
             str(trait): "not recorded" if pd.isna(label) else f"{label:.0f}"
             for trait, label in self.traits.items()
         }
-        return html_table(f"Study {self.study_id}", means | labels)
+        return pd.Series(means | labels, name=f"Study {self.study_id}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from polarnet.display import html_table
+from polarnet.display import Result
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, auroc
 from polarnet.labels import aligned
 
 
-@dataclass(frozen=True)
-class Association:
+@dataclass(frozen=True, repr=False)
+class Association(Result):
     """What a prediction adds to covariates.
 
     Attributes
@@ -39,22 +39,16 @@ class Association:
     n_neg: int
     n_left_out: int
 
-    def __repr__(self) -> str:
-        return (
-            f"Odds ratio per SD {self.odds_ratio}, likelihood-ratio p = {self.p_value:.3g} "
-            f"({self.n_pos} positives, {self.n_neg} negatives, {self.n_left_out} left out)"
-        )
-
-    def _repr_html_(self) -> str:
-        return html_table(
-            "Adjusted association",
-            {
-                "odds ratio per SD": self.odds_ratio,
-                "likelihood-ratio p": f"{self.p_value:.3g}",
-                "AUROC of the covariates alone (apparent)": self.covariates_auroc,
-                "positives, negatives, left out": f"{self.n_pos}, {self.n_neg}, {self.n_left_out}",
-            },
-        )
+    @property
+    def summary(self) -> pd.Series:
+        """What is printed of it."""
+        rows = {
+            "odds ratio per SD": self.odds_ratio,
+            "likelihood-ratio p": f"{self.p_value:.3g}",
+            "AUROC of the covariates alone (apparent)": self.covariates_auroc,
+            "positives, negatives, left out": f"{self.n_pos}, {self.n_neg}, {self.n_left_out}",
+        }
+        return pd.Series(rows, name="Adjusted association")
 
 
 def adjusted_association(

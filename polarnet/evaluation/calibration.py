@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
-from polarnet.display import html_table
+from polarnet.display import Result
 from polarnet.evaluation.logistic import coefficient, fit_logistic
 from polarnet.evaluation.pairs import checked_pairs, clipped_logit
 from polarnet.evaluation.roc import LEVEL, Interval
@@ -25,8 +25,8 @@ LOWESS_SHARE: Final = 2 / 3
 """Share of the patients in each local fit: the default of R's lowess."""
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Result):
     """Agreement of predicted probabilities with what was observed.
 
     Attributes
@@ -55,23 +55,17 @@ class Calibration:
     observed: float
     expected: float
 
-    def __repr__(self) -> str:
-        return (
-            f"Calibration intercept {self.intercept}, slope {self.slope}, "
-            f"Brier {self.brier:.3f} ({self.n_pos} positives, {self.n_neg} negatives)"
-        )
-
-    def _repr_html_(self) -> str:
-        return html_table(
-            "Calibration",
-            {
-                "intercept (0 is right)": self.intercept,
-                "slope (1 is right)": self.slope,
-                "Brier score": f"{self.brier:.3f}, scaled {self.scaled_brier:.3f}",
-                "observed, expected share": f"{self.observed:.3f}, {self.expected:.3f}",
-                "positives, negatives": f"{self.n_pos}, {self.n_neg}",
-            },
-        )
+    @property
+    def summary(self) -> pd.Series:
+        """What is printed of it."""
+        rows = {
+            "intercept (0 is right)": self.intercept,
+            "slope (1 is right)": self.slope,
+            "Brier score": f"{self.brier:.3f}, scaled {self.scaled_brier:.3f}",
+            "observed, expected share": f"{self.observed:.3f}, {self.expected:.3f}",
+            "positives, negatives": f"{self.n_pos}, {self.n_neg}",
+        }
+        return pd.Series(rows, name="Calibration")
 
 
 @dataclass(frozen=True)

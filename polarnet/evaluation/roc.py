@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu, norm, rankdata, t
 
 from polarnet.display import NOT_ESTIMABLE as NOT_ESTIMABLE
-from polarnet.display import html_table
+from polarnet.display import Result, p_text
 from polarnet.labels import aligned, read_labels, read_numbers
 
 LEVEL: Final = 0.95
@@ -43,8 +44,8 @@ class Interval:
         return f"<span title='{html.escape(self.method)}'>{html.escape(repr(self))}</span>"
 
 
-@dataclass(frozen=True)
-class DeLongResult:
+@dataclass(frozen=True, repr=False)
+class DeLongResult(Result):
     """AUROC of the first minus the second score, or of the first minus the second group.
 
     Attributes
@@ -64,27 +65,14 @@ class DeLongResult:
     p_value: float
     method: str
 
-    def __repr__(self) -> str:
-        return (
-            f"AUROC difference {self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}], "
-            f"p = {self.p_value:.3g} ({self.method})"
-        )
-
-    def _repr_html_(self) -> str:
-        if np.isnan(self.low):
-            return html_table(
-                "AUROC difference", {"difference": f"{self.difference:+.3f}", "test": self.method}
-            )
-        p = "<0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
-        return html_table(
-            "AUROC difference",
-            {
-                "difference": f"{self.difference:+.3f}",
-                "95 % interval": f"{self.low:+.3f} to {self.high:+.3f}",
-                "p": p,
-                "test": self.method,
-            },
-        )
+    @property
+    def summary(self) -> pd.Series:
+        """Difference, interval and p-value as they are printed."""
+        rows = {"difference": f"{self.difference:+.3f}"}
+        if not np.isnan(self.low):
+            rows["95 % interval"] = f"{self.low:+.3f} to {self.high:+.3f}"
+            rows["p"] = p_text(self.p_value)
+        return pd.Series(rows | {"test": self.method}, name="AUROC difference")
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interval:

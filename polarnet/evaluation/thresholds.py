@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
-from polarnet.display import html_table
+from polarnet.display import Result
 from polarnet.evaluation.pairs import checked_pairs
 from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval
 
@@ -23,8 +23,8 @@ SIMEL: Final = "log method, 95 %"
 _Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
 
 
-@dataclass(frozen=True)
-class Classification:
+@dataclass(frozen=True, repr=False)
+class Classification(Result):
     """A two-by-two table and its shares, each with 95 % interval.
 
     Attributes
@@ -54,20 +54,20 @@ class Classification:
     lr_positive: Interval
     lr_negative: Interval
 
-    def _repr_html_(self) -> str:
-        return html_table(
-            f"Positive from a probability of {self.threshold:.3f}",
-            {
-                "true, false positives": f"{self.tp}, {self.fp}",
-                "true, false negatives": f"{self.tn}, {self.fn}",
-                "sensitivity": self.sensitivity,
-                "specificity": self.specificity,
-                "positive predictive value": self.ppv,
-                "negative predictive value": self.npv,
-                "likelihood ratio +": self.lr_positive,
-                "likelihood ratio -": self.lr_negative,
-            },
-        )
+    @property
+    def summary(self) -> pd.Series:
+        """What is printed of it."""
+        rows = {
+            "true, false positives": f"{self.tp}, {self.fp}",
+            "true, false negatives": f"{self.tn}, {self.fn}",
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+            "positive predictive value": self.ppv,
+            "negative predictive value": self.npv,
+            "likelihood ratio +": self.lr_positive,
+            "likelihood ratio -": self.lr_negative,
+        }
+        return pd.Series(rows, name=f"Positive from a probability of {self.threshold:.3f}")
 
 
 def choose_thresholds(

@@ -23,7 +23,7 @@ from tensorflow.python.framework.config import disable_op_determinism, is_op_det
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
-from polarnet.display import html_table
+from polarnet.display import Result
 from polarnet.files import shown
 from polarnet.network.features import (
     compiled,
@@ -83,8 +83,8 @@ _GIVEN: Final = re.compile(r'"keras_history": \["([^"]*)"')
 """Where the description of a layer names another one that it is given."""
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Result):
     """A finished training.
 
     Attributes
@@ -118,12 +118,6 @@ class Run:
     seen: Seen | None = None
     finetuning: str = ""
 
-    def __repr__(self) -> str:
-        return (
-            f"Run {self.folder}: {self.config.mode} VGG16 on {self.config.map_type} maps; "
-            f"{self.trust}"
-        )
-
     @property
     def trust(self) -> str:
         """In words, how much each head trusts the trunk beside the bullseye, and whether
@@ -133,19 +127,19 @@ class Run:
             return "a small network without VGG16"
         return trust_words(self.heads, self.finetuning)
 
-    def _repr_html_(self) -> str:
-        is_phantom = self.config.software == PHANTOM
-        return html_table(
-            f"Run {self.folder}" + (" (phantom, not patients)" if is_phantom else ""),
-            {
-                "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
-                "maps": self.config.map_type,
-                "weights": Path(self.config.weights or "untrained").name,
-                "traits": ", ".join(self.config.traits),
-                "heads": self.trust,
-                "seed": self.config.seed,
-            },
-        )
+    @property
+    def summary(self) -> pd.Series:
+        """What was trained."""
+        phantom = " (phantom, not patients)" if self.config.software == PHANTOM else ""
+        rows = {
+            "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
+            "maps": self.config.map_type,
+            "weights": Path(self.config.weights or "untrained").name,
+            "traits": ", ".join(self.config.traits),
+            "heads": self.trust,
+            "seed": self.config.seed,
+        }
+        return pd.Series(rows, name=f"Run {self.folder}{phantom}")
 
 
 def load_run(folder: str | Path) -> Run:

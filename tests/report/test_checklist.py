@@ -9,14 +9,19 @@ from polarnet.report.checklist import GUIDELINES, TRUTH, load_guideline, write_c
 from polarnet.report.studyreport import load_sections
 
 RUN_FILES = ("config.yaml", "environment.json", "history.csv", "model.keras", "scores_val.csv")
-RESULTS = {"roc", *(name for section in load_sections() if not section.get("phantom_only")
-                    for part in ("tables", "figures") for name in section.get(part, ()))}  # fmt: skip
+RESULTS = {"roc"} | {
+    name for section in load_sections() if not section.get("phantom_only")
+    for part in ("tables", "figures") for name in section.get(part, ())
+}  # fmt: skip
 STUDY_FILES = {"study.yaml", "split.csv", "freeze.json", "test_reads.csv"}
 STUDY_FILES |= {f"runs/*/{name}" for name in RUN_FILES} | {f"results/{n}.*" for n in RESULTS}
 """Globs of all that a study makes."""
 
-PARTS = {f"results/{name}.*" for name in ("calibration_recalibrated", "depth", "failures*",
-                                          "external_thresholds", "predictive_values", "roc_*")}  # fmt: skip
+PARTS = {
+    f"results/{name}.*"
+    for name in ("calibration_recalibrated", "depth", "failures*", "external_thresholds",
+                 "predictive_values", "roc_*")
+}  # fmt: skip
 """Results beside a larger one, which is named."""
 
 LETTERS = {3: "abc", 5: "ab", 6: "abc", 8: "abc", 9: "abc", 12: "abcdefg", 18: "abcdef",
