@@ -12,11 +12,13 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 
 from polarnet import __version__
 from polarnet.cohort import map_digest
+from polarnet.files import new_file
 from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
 from polarnet.readers.exportedmap import ExportedMap
@@ -31,6 +33,9 @@ MANY: Final = 1000
 
 _PATIENCE: Final = 2.0
 """Seconds after which a bar shows progress (our choice)."""
+
+_DAMAGED: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+"""What reading a file that waits may raise."""
 
 _CHANGED: Final = (
     "What was read was changed before it was put together: is another program at work in the "
@@ -193,21 +198,16 @@ def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
             read.maps.append(noted)
             n_before += found.values.size
     flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
-    # First, so that no note of other settings ever stands beside these pixels.
-    place.with_suffix(".json").unlink(missing_ok=True)
-    partial = place.with_suffix(f".{os.getpid()}.partial")
-    flat.astype("<f4").tofile(partial)
-    partial.replace(place.with_suffix(".f4"))
-    maps_noted = [found.facts() for found in read.maps]
-    content = {"key": key, "maps": maps_noted, "problems": read.problems}
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(place.with_suffix(".json"))
+    facts = [found.facts() for found in read.maps]
+    note = json.dumps({"key": key, "maps": facts, "problems": read.problems})
+    with new_file(place) as partial, partial.open("wb") as file:
+        np.savez(file, pixels=flat, note=note)
     return read
 
 
 def _place(store: Path, file: int) -> Path:
-    """Where pixels and facts of a chunk wait, by a file before its end, counted from 0."""
-    return store / f"{file // CHUNK:06d}"
+    """Where pixels and facts of a chunk wait; `file` is any of its files, counted from 0."""
+    return store / f"{file // CHUNK:06d}.npz"
 
 
 @lru_cache(maxsize=16)
@@ -227,12 +227,13 @@ def _key(files: Sequence[Path], reading: Reading) -> str:
 def _kept(place: Path, key: str) -> Read | None:
     """What was read under the same key, or None."""
     try:
-        content = json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
-        if content["key"] != key or not place.with_suffix(".f4").is_file():
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            content = json.loads(kept["note"].item())
+        if content["key"] != key:
             return None
         maps = [ExportedMap(None, **facts) for facts in content["maps"]]
         return Read(maps, [(number, problem) for number, problem in content["problems"]])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (*_DAMAGED, TypeError):
         return None
 
 
@@ -244,17 +245,17 @@ def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
     ValueError: the pixels that wait are not those that were read.
     """
     pictures: dict[int, np.ndarray] = {}
-    in_place = sorted(range(len(maps)), key=lambda k: (maps[k].file, maps[k].start))
+    in_place = sorted(range(len(maps)), key=lambda k: maps[k].file)
     for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
         try:
-            file = place.with_suffix(".f4").open("rb")
-        except FileNotFoundError:
+            with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                flat = kept["pixels"]
+        except _DAMAGED:
             raise ValueError(_CHANGED) from None
-        with file:
-            for k in several:
-                file.seek(4 * maps[k].start)
-                flat = np.frombuffer(file.read(4 * maps[k].size ** 2), "<f4")
-                if map_digest(flat).hex() != maps[k].digest:
-                    raise ValueError(_CHANGED)
-                pictures[k] = flat.reshape(maps[k].size, maps[k].size)
+        for k in several:
+            size, start = maps[k].size, maps[k].start
+            pixels = flat[start : start + size * size]
+            if map_digest(pixels).hex() != maps[k].digest:
+                raise ValueError(_CHANGED)
+            pictures[k] = pixels.reshape(size, size)
     return [pictures[k] for k in range(len(maps))]
