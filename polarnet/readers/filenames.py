@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from polarnet.readers.profiles import Profile
+from polarnet.readers.words import entry, section
 from polarnet.traits import MAP_TYPES
 
 NO_MAP_TYPE: Final = (
@@ -17,10 +18,7 @@ ROWS_WITHOUT_MAP_TYPE: Final = (
     "rest_17, or add a column 'map'"
 )
 
-_OF_THE_KIND: Final = (
-    "mbf", "flow", "fluss", "map", "maps", "karte", "polar", "polarmap", "polarmaps", "bullseye",
-    "pet", "abs", "matrix", "export",
-)  # fmt: skip
+_OF_THE_KIND: Final = entry("words of no study")
 """Words of a name that are neither the study nor the map type."""
 
 _SEPARATORS: Final = " _.-+&,"
@@ -32,19 +30,9 @@ _KINDS: Final = {
     "picture": (".png", ".jpg", ".jpeg"),
 }
 
-_OTHER_ENDINGS: Final = dict.fromkeys(
-    (
-        ".pdf", ".tif", ".tiff", ".bmp", ".gif", ".doc", ".docx", ".json", ".xml", ".html", ".sav",
-        ".dta", ".nii", ".log", ".md",
-    ),
-    "is no export of maps",
-) | {
-    **dict.fromkeys((".xls", ".xlsb", ".xlsm", ".ods"), "workbooks are not read: save it as .xlsx"),
-    **dict.fromkeys(
-        (".zip", ".gz", ".rar", ".7z", ".tar"), "is an archive: unpack it and import the folder"
-    ),
-    ".bin": "files do not say their rows and columns: export a table instead",
-}  # fmt: skip
+_OTHER_ENDINGS: Final = {
+    ending: said for said, endings in section("other endings").items() for ending in endings
+}
 """Endings that a message may repeat, because they are part of nobody's name, and what it says."""
 
 _FIRST_ELEMENT: Final = b"\x02\x00\x00\x00UL"

@@ -24,6 +24,7 @@ from polarnet.progressbar import progress_bar
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.profiles import Reading
+from polarnet.readers.words import entry
 
 CHUNK: Final = 64
 """Files read at once, and lost at most by an interruption (our choice)."""
@@ -42,12 +43,9 @@ _CHANGED: Final = (
     "user's cache? Run the import again."
 )
 
-_IGNORED: Final = (
-    "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
-    "system volume information", "lost+found", "#recycle", "#snapshot",
-)  # fmt: skip
+_IGNORED: Final = (*entry("files of systems"), "icon\r")
 
-_TOLD: Final = (*_IGNORED[:3], "__macosx", "@eadir", ".ds_store", ".ipynb_checkpoints", ".git")
+_TOLD: Final = (*_IGNORED, *entry("hidden files to name"))
 """Hidden names that a message repeats; any other may be a person's."""
 
 

@@ -299,7 +299,7 @@ def test_hidden_files_and_folders_are_skipped_and_counted(tmp_path, lines):
     cohort = read(tmp_path / "in", unit=FLOW, tell=lines.append)
     assert list(cohort.patients.index) == ["S1", "S2"]
     assert [line for line in lines if "hidden" in line] == [
-        "Skipped 10 hidden files (.ds_store, .git, .ipynb_checkpoints, @eadir, __macosx, "
+        "Skipped 10 hidden files (#recycle, .ds_store, .git, .ipynb_checkpoints, @eadir, __macosx, "
         "desktop.ini, others, thumbs.db)"
     ]
     (tmp_path / "hidden" / ".a").mkdir(parents=True)
