@@ -27,17 +27,19 @@ scores do not depend on it."""
 
 
 def predict_in_parts(
-    run: str | Path,
+    model: str | Path,
     cohort: str | Path,
     out: str | Path,
     *,
     part: int = PART,
     client: "Client | None" = None,
 ) -> str:
-    """Write the scores of a cohort folder by the model of a run folder.
+    """Write the scores of a cohort folder by the model of a run folder or a bundle.
 
     Parameters
     ----------
+    model
+        Run folder, or the file of a bundle.
     out
         CSV file, as `write_scores` writes it. Until all is scored, finished parts lie in a folder
         OUT.parts; the same call takes them up.
@@ -48,24 +50,26 @@ def predict_in_parts(
 
     Returns
     -------
-    What differs between the cohort and that of the training, as `predict` says it, and what
-    `scores_note` says; mostly empty.
+    What differs between the cohort and that of the training, as `predict` says it, how many studies
+    have maps unlike those of the training, or patients of it; mostly empty.
 
     Raises
     ------
     ValueError: the cohort does not fit the model; OUT.parts is of another model or cohort; or some
         parts failed, the others are kept.
     """
-    run, cohort, out = (Path(path).resolve() for path in (run, cohort, out))
-    config, studies = load_run_config(run), read_cohort(cohort)
-    check_prediction(config, studies)
-    parts = out.with_name(f"{out.name}.parts")
+    model, cohort, out = (Path(path).resolve() for path in (model, cohort, out))
+    config = None if model.is_file() else load_run_config(model)
+    studies = read_cohort(cohort)
     stamps = (
-        _sha256(run / "environment.json"),
+        _sha256(model if model.is_file() else model / "environment.json"),
         _sha256(cohort / "cohort.json"),
         _sha256(cohort / "cohort.csv"),  # whose patients the training has seen
     )
-    made_of = {"run": str(run), "cohort": str(cohort), "part": part, "sha256": list(stamps)}
+    config = config or _opened(model, cohort, stamps)[0].config
+    check_prediction(config, studies)
+    parts = out.with_name(f"{out.name}.parts")
+    made_of = {"model": str(model), "cohort": str(cohort), "part": part, "sha256": list(stamps)}
     if not (parts / "parts.json").is_file():
         write_json(parts / "parts.json", made_of)
     elif read_json(parts / "parts.json") != made_of:
@@ -74,7 +78,7 @@ def predict_in_parts(
         )
     starts = range(0, len(studies), part)
     missing = [start for start in starts if not _file(parts, start).is_file()]
-    shared = (run, cohort, stamps, part, parts)
+    shared = (model, cohort, stamps, part, parts)
     if problems := do_each(client, _score, missing, shared, "Scoring", "part"):
         raise ValueError(f"{len(problems)} parts failed, the others are kept: {problems[0]}")
     with new_file(out) as partial, partial.open("wb") as whole:
@@ -84,10 +88,10 @@ def predict_in_parts(
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    return "; ".join(filter(None, (difference(config, studies), scores_note(out))))
+    return "; ".join(filter(None, (difference(config, studies), _scores_note(out))))
 
 
-def scores_note(scores: Path) -> str:
+def _scores_note(scores: Path) -> str:
     """How many studies of a scores file are marked as unlike the training maps, and how many are of
     patients of the training; nothing where there is none.
     """
@@ -101,18 +105,18 @@ def scores_note(scores: Path) -> str:
 
 
 def _score(
-    start: int, run: Path, cohort: Path, stamps: tuple[str, ...], part: int, parts: Path
+    start: int, model: Path, cohort: Path, stamps: tuple[str, ...], part: int, parts: Path
 ) -> str:
     """One part, in whatever process; returns what went wrong, or nothing."""
     from polarnet.network import predict
     from polarnet.network.training import write_scores
 
     try:
-        model, studies = _opened(run, cohort, stamps)
+        loaded, studies = _opened(model, cohort, stamps)
         rows = np.arange(start, min(start + part, len(studies)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said in the file, and by the caller
-            scores = predict(model, studies.select(rows))
+            scores = predict(loaded, studies.select(rows))
         write_scores(scores, _file(parts, start))
     except (ValueError, OSError) as error:
         return str(error)
@@ -120,11 +124,12 @@ def _score(
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(run: Path, cohort: Path, stamps: tuple[str, ...]) -> tuple[Any, Cohort]:
+def _opened(model: Path, cohort: Path, stamps: tuple[str, ...]) -> tuple[Any, Cohort]:
     """Model and cohort, opened once a process, and anew where their files have changed."""
+    from polarnet.bundle import load_bundle
     from polarnet.network import load_run
 
-    return load_run(run), read_cohort(cohort)
+    return (load_bundle if model.is_file() else load_run)(model), read_cohort(cohort)
 
 
 def _file(parts: Path, start: int) -> Path:

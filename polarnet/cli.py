@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         "Score a cohort with a trained model.",
         "polarnet predict runs/stress other_cohort --out scores.csv",
     )
-    command.add_argument("run_folder", metavar="MODEL", help="run folder, or a bundle")
+    command.add_argument("model", metavar="MODEL", help="run folder, or a bundle")
     command.add_argument("cohort", help="cohort folder")
     command.add_argument("--out", help="CSV file to write")
     command.add_argument("--report", metavar="HTML", help="write the page of one study")

@@ -178,7 +178,7 @@ def cache(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """A run and a cohort become a file of scores."""
+    """A model and a cohort become a file of scores, or the page of one study."""
     from polarnet.bulk import predict_in_parts
     from polarnet.workers import client_for
 
@@ -190,17 +190,13 @@ def predict(arguments: argparse.Namespace) -> None:
         raise ValueError("--out is missing: name the CSV file to write (or a page by --report).")
     if not arguments.out:
         return
-    if Path(arguments.run_folder).is_file():
-        _predict_bundle(arguments)
-        return
-    # First of all, as TensorFlow takes its time.
-    check_prediction(load_run_config(arguments.run_folder), read_cohort(arguments.cohort))
+    model, is_bundle = arguments.model, Path(arguments.model).is_file()
+    if not is_bundle:  # first of all, as TensorFlow takes its time
+        check_prediction(load_run_config(model), read_cohort(arguments.cohort))
     with client_for(arguments.workers, arguments.scheduler) as client:
-        if client is None:
+        if client is None or is_bundle:
             load_tensorflow()
-        note = predict_in_parts(
-            arguments.run_folder, arguments.cohort, arguments.out, client=client
-        )
+        note = predict_in_parts(model, arguments.cohort, arguments.out, client=client)
     if note:
         print(f"Note: {note}", file=sys.stderr)
     wrote(arguments.out)
@@ -209,47 +205,22 @@ def predict(arguments: argparse.Namespace) -> None:
 def _report_patient(arguments: argparse.Namespace) -> None:
     """One study becomes a page."""
     cohort = read_cohort(arguments.cohort)
-    studies = list(cohort.patients.index)
-    if arguments.study is None and len(studies) > 1:
+    if arguments.study is None and len(cohort) > 1:
         raise ValueError(
-            f"{arguments.cohort} holds {len(studies)} studies; name one by --study, such as "
-            f"{studies[0]}."
+            f"{arguments.cohort} holds {len(cohort)} studies; name one by --study, such as "
+            f"{cohort.patients.index[0]}."
         )
-    study = studies[0] if arguments.study is None else arguments.study
-    if study not in studies:
-        raise ValueError(f"{arguments.cohort} has no study '{study}'; cohort.csv lists them.")
+    study = cohort[arguments.study or 0].study_id
     load_tensorflow()
 
     from polarnet.report import write_patient_page
 
     wrote(
         write_patient_page(
-            arguments.run_folder, cohort, study, arguments.report,
+            arguments.model, cohort, study, arguments.report,
             research_traits=arguments.research_traits,
         )
     )  # fmt: skip
-
-
-def _predict_bundle(arguments: argparse.Namespace) -> None:
-    """A bundle and a cohort become a file of scores."""
-    if arguments.workers != 1 or arguments.scheduler:
-        raise ValueError("A bundle is scored in one process: leave --workers, --scheduler out.")
-    cohort = read_cohort(arguments.cohort)
-    load_tensorflow()
-
-    from polarnet.bulk import scores_note
-    from polarnet.bundle import load_bundle
-    from polarnet.network.training import write_scores
-
-    bundle = load_bundle(arguments.run_folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said in the file and below
-        scores = bundle.predict(cohort, show_progress=True)
-    write_scores(scores, arguments.out)
-    notes = scores.attrs["warning"], scores_note(Path(arguments.out))
-    if note := "; ".join(filter(None, notes)):
-        print(f"Note: {note}", file=sys.stderr)
-    wrote(arguments.out)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from edited_run import exchange_settings
 
 import polarnet as pn
 from polarnet import bulk
+from polarnet.bundle import load_bundle, write_bundle
 from polarnet.evaluation.table import read_scores
 from polarnet.network.training import write_scores
 
@@ -102,3 +103,11 @@ def test_parts_have_one_header_where_no_map_is_outside_in_some(folders, tmp_path
     assert written.iloc[:32].isna().all()
     assert written.iloc[32].startswith("out-of-distribution map (")
     assert list(read_scores(out)) == ["sex", "diabetes"]
+
+
+def test_a_bundle_is_scored_in_parts_too(folders, phantom, tmp_path):
+    run, cohort, out = folders
+    path = write_bundle(run, phantom, tmp_path / "model.polarnet")
+    bulk.predict_in_parts(path, cohort, out, part=32)
+    write_scores(pn.predict(load_bundle(path), phantom), tmp_path / "whole.csv")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
