@@ -78,7 +78,10 @@ def run_experiment(
     ------
     ValueError, FileExistsError: as for `train`.
     """
-    # TensorFlow and matplotlib take seconds to import; a grid file is refused before.
+    train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
+    check_training(train, val, config, test)
+
+    # TensorFlow and matplotlib take seconds to import: what does not fit is refused before.
     from matplotlib.figure import Figure
 
     from polarnet.evaluation import baseline_scores, compare
@@ -90,8 +93,6 @@ def run_experiment(
     from polarnet.plotting.style import save_png
     from polarnet.report.runreport import draw_run_roc
 
-    train, val, test = (cohort.with_traits(config.traits) for cohort in (train, val, test))
-    check_training(train, val, config, test)
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
         note_test(folder, test, config.traits, config.map_types)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import random
 import shutil
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,10 +13,9 @@ import tensorflow as tf
 from edited_run import exchange_files
 
 import polarnet as pn
-from polarnet import cachefolder, cli, grid, rundata, suitability
+from polarnet import cachefolder, cli, grid, rundata
 from polarnet.config import load_run_config
 from polarnet.evaluation.table import read_scores
-from polarnet.grid import run_experiment
 from polarnet.network import features, model
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import deterministic
@@ -314,43 +312,6 @@ def test_of_fine_tuning_only_known_words_are_told(copied, found):
     facts = json.loads(path.read_text(encoding="utf-8")) | {"finetuning": found}
     path.write_text(json.dumps(facts), encoding="utf-8")
     assert pn.load_run(copied).finetuning == ""
-
-
-# === What enters ================================================================================
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, -0.1])
-@pytest.mark.parametrize("map_type", ["stress", "rest"])
-def test_a_map_changed_after_the_check_is_refused(make_cohort, resolved, tmp_path, value, map_type):
-    """In memory, and as a file whose pixels nobody has looked at."""
-    make_cohort().save(tmp_path / "cohort")
-    maps = np.load(tmp_path / "cohort" / f"{map_type}.npy", mmap_mode="r+")
-    maps[4, 8, 8] = value
-    maps.flush()
-    in_memory = make_cohort()
-    in_memory.maps[map_type][4, 8, 8] = value
-    for cohort in (in_memory, pn.read_cohort(tmp_path / "cohort")):
-        with pytest.raises(ValueError, match=rf"{map_type} (has NaN|has neg|is above).*: S4"):
-            suitability.check_prediction(resolved(map_type="reserve"), cohort)
-
-
-def test_prediction_looks_at_its_maps(make_cohort, resolved):
-    cohort = make_cohort(size=32)
-    cohort.maps["stress"][2, 16, 16] = np.nan
-    config = resolved(traits=("sex",))
-    run = pn.network.Run(Path("run"), config, pn.network.build_model(config), pd.DataFrame())
-    with pytest.raises(ValueError, match=r"stress has NaN.*: S2"):
-        pn.predict(run, cohort)
-
-
-@pytest.mark.parametrize("labels", [[1, 2], [1, 2, 9], [0, 0.5], [-1, 1], [0, np.inf]])
-@pytest.mark.parametrize("place", ["train", "val", "test"])
-def test_labels_set_after_the_check_are_refused(phantom, tiny, tmp_path, labels, place):
-    parts = dict(zip(("train", "val", "test"), pn.split_by_patient(phantom, seed=5), strict=True))
-    parts[place].traits["sex"] = np.resize(np.array(labels, float), len(parts[place]))
-    with pytest.raises(ValueError, match="sex must be 0, 1 or empty"):
-        run_experiment(*parts.values(), tiny, tmp_path / "run", show_progress=False)
-    assert not (tmp_path / "run").exists()
 
 
 # === Kept features ==============================================================================

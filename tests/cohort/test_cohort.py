@@ -9,6 +9,7 @@ import pytest
 import polarnet as pn
 from polarnet.cohort import write_cohorts
 from polarnet.evaluation import baseline_scores
+from polarnet.grid import run_experiment
 from polarnet.suitability import check_prediction, check_training
 
 
@@ -100,6 +101,7 @@ def _doors(cohort, other, resolved, tmp_path):
     return {
         "train": lambda: check_training(cohort, other, config),
         "val": lambda: check_training(other, cohort, config),
+        "test": lambda: run_experiment(other[:4], other[4:], cohort, config, tmp_path / "run"),
         "predict": lambda: check_prediction(config, cohort),
         "save": lambda: cohort.save(tmp_path / "saved"),
         "split": lambda: pn.split_by_patient(cohort, val=0.3, test=0.3, seed=0),
@@ -145,6 +147,10 @@ def _forget_patient(cohort):
     [
         (_set(sex=[0, 1, 2, 9, 0, 1]), r"sex must be 0, 1 or empty: S2 \(2\), S3 \(9\)", False),
         (_set(smoker=["no", "yes"] * 3), r"smoker must be 0, 1 or empty: S0 \(no\)", False),
+        *(
+            (_set(sex=labels), "sex must be 0, 1 or empty", False)
+            for labels in ([1, 2] * 3, [0, 0.5] * 3, [-1, 1] * 3, [0, np.inf] * 3)
+        ),
         (_spoil_map, "rest has NaN or infinite values inside the disc: S3", True),
         (_spoil_map_by_its_unit, "rest is above 10 mL/min/g.*S3", True),
         (_shorten_stack, "must have shape", False),
