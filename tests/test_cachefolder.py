@@ -102,3 +102,14 @@ def test_odd_content_of_the_cache_folder_is_left_alone(tmp_path, monkeypatch):
     assert [one.folder for one in cachefolder.kept_folders(tmp_path)] == [kept]
     assert cachefolder.clear(tmp_path) == 300
     assert (mine / "x.npy").is_file()
+
+
+def test_cache_none_keeps_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(cachefolder, "user_cache_path", lambda *_, **__: tmp_path / "home")
+    with cachefolder.kept_in("user") as folder:
+        assert folder == tmp_path / "home" / "features"
+    with cachefolder.kept_in(tmp_path / "mine") as folder:
+        assert folder == tmp_path / "mine"
+    with cachefolder.kept_in(None) as folder:
+        (folder / "x").touch()
+    assert not folder.exists()

@@ -2,23 +2,16 @@
 
 import dataclasses
 import json
-import random
 import shutil
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from edited_run import exchange_files
 
 import polarnet as pn
-from polarnet import cachefolder, cli, grid, rundata
+from polarnet import cli, grid, rundata
 from polarnet.config import load_run_config
-from polarnet.evaluation.table import read_scores
-from polarnet.network import features, model
-from polarnet.network.pipeline import input_maps
-from polarnet.network.run import deterministic
 from polarnet.network.training import write_scores
 
 
@@ -114,80 +107,10 @@ def test_the_file_of_patients_holds_no_id(finished_run):
         assert not [one for one in (*cohort.patients, *cohort.patients.index) if one in text]
 
 
-def test_scores_carry_the_part_and_evaluation_counts_new_and_test_patients(
-    finished_run, phantom, tmp_path
-):
-    """84 of the 120 phantom patients train and 18 validate: 18 are left."""
-    run, (train, val, test) = finished_run
-    scores = pn.predict(run, phantom)
-    assert scores.attrs["part"].value_counts().to_dict() == {
-        "train": len(train), "val": len(val), "test": len(test),
-    }  # fmt: skip
-    write_scores(scores, tmp_path / "scores.csv")
-    written = pd.read_csv(tmp_path / "scores.csv", index_col="study_id")
-    assert set(written.loc[train.patients.index, "part"]) == {"train"}
-    assert written.loc[val.patients.index, "warning"].str.contains("validation").all()
-    n = len(train) + len(val)
-    for given in (scores, read_scores(tmp_path / "scores.csv"), written):
-        table = pn.evaluate(given, phantom.traits, phantom.patients).set_index("trait")
-        counted = table.loc["sex", ["n_pos", "n_neg"]].sum()
-        assert counted == test.traits["sex"].notna().sum()
-        assert f"{n} of {len(phantom)} studies left out" in table.loc["sex", "note"]
-
-
 def test_files_of_validation_and_test_scores_say_so(finished_run):
     folder = finished_run[0].folder
     for part in ("val", "test"):
         assert set(pd.read_csv(folder / f"scores_{part}.csv")["part"]) == {part}
-
-
-def test_scores_without_parts_are_counted_as_they_are(make_cohort):
-    cohort = make_cohort(n=40)
-    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 40)}, index=cohort.patients.index)
-    plain = pn.evaluate(scores, cohort.traits)
-    assert plain[["n_pos", "n_neg", "note"]].iloc[0].tolist() == [20, 20, ""]
-    unknown = pn.evaluate(scores.assign(part=""), cohort.traits)
-    assert unknown["n_pos"].iloc[0] == 20
-    assert "not known whether patients of the training" in unknown["note"].iloc[0]
-    all_seen = pn.evaluate(scores.assign(part="val"), cohort.traits)
-    assert np.isnan(all_seen["auroc"].iloc[0])
-    assert "40 of 40 studies left out" in all_seen["note"].iloc[0]
-
-
-def test_the_part_is_read_as_people_write_it_and_other_words_are_refused(make_cohort):
-    """Taken for new patients, those of the training would be results."""
-    cohort = make_cohort(n=80)
-    index = cohort.patients.index
-    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 80), "part": ["new"] * 80}, index)
-    scores.loc[index[:40], "part"] = ["Train", " val ", "TRAIN", "Val"] * 10
-    table = pn.evaluate(scores, cohort.traits)
-    assert table[["n_pos", "n_neg"]].iloc[0].tolist() == [20, 20]
-    assert (
-        "40 of 80 studies left out: patients of the training (20 train, 20 val)"
-        in (table["note"].iloc[0])
-    )
-    for word in ("training", "validation", "learn", "0", "x" * 1000):
-        scores.loc[index[7], "part"] = word
-        with pytest.raises(ValueError, match=r"Column part says .* must say train, val, test") as e:
-            pn.evaluate(scores, cohort.traits)
-        assert len(str(e.value)) < 200
-
-
-def test_a_comparison_leaves_patients_of_the_training_out_of_every_row(make_cohort):
-    """The network ranks the 40 others at random, which the 40 of the training would hide."""
-    cohort = make_cohort(n=80)
-    index = cohort.patients.index
-    sex = cohort.traits["sex"].to_numpy()
-    of_network = np.where(np.arange(80) < 40, 0.2 + 0.6 * sex, np.resize([0.4, 0.4, 0.6, 0.6], 80))
-    network = pd.DataFrame({"sex": of_network, "part": ["train"] * 40 + ["new"] * 40}, index)
-    baseline = pd.DataFrame({"sex": 0.2 + 0.6 * sex}, index)
-    table = pn.evaluation.compare(
-        {"network": (network[["sex"]], network), "mean": (baseline, baseline)},
-        cohort, cohort, "stress",
-    ).set_index("model")  # fmt: skip
-    assert table[["n_pos", "n_neg"]].to_numpy().tolist() == [[20, 20], [20, 20]]
-    assert table.loc["network", "auroc"] == 0.5
-    assert table.loc["mean", "difference"] == -0.5
 
 
 def test_a_run_of_an_earlier_version_does_not_know_its_patients(copied, finished_run, tmp_path):
@@ -312,140 +235,3 @@ def test_of_fine_tuning_only_known_words_are_told(copied, found):
     facts = json.loads(path.read_text(encoding="utf-8")) | {"finetuning": found}
     path.write_text(json.dumps(facts), encoding="utf-8")
     assert pn.load_run(copied).finetuning == ""
-
-
-# === Kept features ==============================================================================
-
-
-def spoil_value(path):
-    shard = np.load(path)
-    shard["features"][3, 0] += 1
-    np.save(path, shard)
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def swap_rows(path):
-    shard = np.load(path)
-    shard["features"] = shard["features"][::-1].copy()
-    np.save(path, shard)
-
-
-def swap_ids(path):
-    shard = np.load(path)
-    shard["map"][:2] = shard["map"][1::-1].copy()
-    np.save(path, shard)
-
-
-def other_shape(path):
-    shard = np.load(path)
-    other = np.empty(
-        len(shard), [("map", "V16"), ("features", "f4", (len(shard[0]["features"]), 1))]
-    )
-    other["map"], other["features"] = shard["map"], shard["features"][..., None]
-    np.save(path, other)
-
-
-def features_alone(path):
-    np.save(path, np.load(path)["features"])
-
-
-@pytest.mark.parametrize(
-    "spoil", [spoil_value, cut, swap_rows, swap_ids, other_shape, features_alone]
-)
-def test_spoilt_features_are_computed_again(make_cohort, tmp_path, resolved, spoil):
-    config = resolved()
-    built, maps = pn.network.build_model(config), input_maps(make_cohort(size=32), config)
-    whole = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
-    spoil(next(tmp_path.rglob("*.npy")))
-    with pytest.warns(UserWarning, match="computed again"):
-        again = features.trunk_features(built, config, model.DEEP, maps, tmp_path)[:]
-    np.testing.assert_array_equal(again, whole)
-    features.trunk_features(built, config, model.DEEP, maps, tmp_path)  # sound again, and quiet
-
-
-def test_features_of_another_model_are_not_used(make_cohort, tmp_path, resolved):
-    maps = input_maps(make_cohort(size=32), resolved())
-    kept = {}
-    for palette in ("grey", "jet"):
-        config = resolved(palette=palette)
-        built = pn.network.build_model(config)
-        rows = features.trunk_features(built, config, model.DEEP, maps, tmp_path / palette)
-        kept[palette] = rows[:]
-    mine, other = (next((tmp_path / p).iterdir()) for p in ("jet", "grey"))
-    for path in mine.iterdir():
-        path.unlink()
-    for path in other.iterdir():
-        shutil.copy(path, mine)
-    with pytest.warns(UserWarning, match="computed again"):
-        again = features.trunk_features(built, config, model.DEEP, maps, tmp_path / "jet")[:]
-    np.testing.assert_array_equal(again, kept["jet"])
-
-
-# === The process, the cache and the device ======================================================
-
-
-def test_a_training_leaves_the_process_as_it_was(phantom, tiny, tmp_path, cache):
-    train, val, _ = pn.split_by_patient(phantom, seed=5)
-
-    def draws():
-        return (
-            random.random(), np.random.random(), float(keras.random.uniform(())),  # noqa: NPY002
-            float(tf.random.uniform(())), next(iter(tf.data.Dataset.range(50).shuffle(50))).numpy(),
-        )  # fmt: skip
-
-    def seeded():
-        keras.utils.set_random_seed(4)
-
-    seeded()
-    expected = draws()
-    seeded()
-    pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
-    assert draws() == expected
-    tf.config.experimental.enable_op_determinism()
-    try:
-        with deterministic():
-            pass
-        with pytest.raises(RuntimeError, match="determinism is enabled"):
-            tf.random.Generator.from_non_deterministic_state()
-    finally:
-        from tensorflow.python.framework.config import disable_op_determinism
-
-        disable_op_determinism()
-
-
-def test_unseeded_code_works_after_the_block():
-    with deterministic(), deterministic():
-        pass
-    drawn = tf.random.Generator.from_non_deterministic_state().normal((3,))
-    assert np.isfinite(drawn.numpy()).all()
-
-
-def test_cache_none_keeps_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(cachefolder, "user_cache_path", lambda *_, **__: tmp_path / "home")
-    with cachefolder.kept_in("user") as folder:
-        assert folder == tmp_path / "home" / "features"
-    with cachefolder.kept_in(tmp_path / "mine") as folder:
-        assert folder == tmp_path / "mine"
-    with cachefolder.kept_in(None) as folder:
-        (folder / "x").touch()
-    assert not folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("capability", "processor", "chosen"),
-    [((7, 5), True, "float32"), ((8, 0), False, "mixed_bfloat16"), (None, True, "float32"),
-     ("no GPU", True, "mixed_bfloat16"), ("no GPU", False, "float32")],
-)  # fmt: skip
-def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, processor, chosen):
-    """A GPU of capability 7.5 (Turing) has no bf16, whatever the processor beside it has."""
-    gpus = [] if capability == "no GPU" else ["GPU:0", "GPU:1"]
-    details = {"compute_capability": capability} if capability else {}
-    found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
-    monkeypatch.setattr(model, "_processor_has_bf16", lambda: processor)
-    assert model.resolve_precision("auto") == chosen
-    assert model.resolve_precision("float32") == "float32"

@@ -1,15 +1,19 @@
 """A training writes a whole run folder, always the same, or nothing."""
 
 import dataclasses
+import random
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import polarnet as pn
 from polarnet.evaluation import table as tables
 from polarnet.grid import run_experiment
-from polarnet.network import fitting
+from polarnet.network import fitting, model
+from polarnet.network.run import deterministic
 
 
 def test_the_journey_writes_every_file_of_a_run(finished_run):
@@ -181,3 +185,59 @@ def test_a_trait_may_be_called_what_its_column_is_called(phantom, tiny, tmp_path
     assert list(pn.predict(run, few).columns) == list(names)
     for name in names:
         assert np.abs(pn.attribution(run, few, name, "gradient")).max() > 0
+
+
+# === The process and the device ===
+
+
+def test_a_training_leaves_the_process_as_it_was(phantom, tiny, tmp_path, cache):
+    train, val, _ = pn.split_by_patient(phantom, seed=5)
+
+    def draws():
+        return (
+            random.random(), np.random.random(), float(keras.random.uniform(())),  # noqa: NPY002
+            float(tf.random.uniform(())), next(iter(tf.data.Dataset.range(50).shuffle(50))).numpy(),
+        )  # fmt: skip
+
+    def seeded():
+        keras.utils.set_random_seed(4)
+
+    seeded()
+    expected = draws()
+    seeded()
+    pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
+    assert draws() == expected
+    tf.config.experimental.enable_op_determinism()
+    try:
+        with deterministic():
+            pass
+        with pytest.raises(RuntimeError, match="determinism is enabled"):
+            tf.random.Generator.from_non_deterministic_state()
+    finally:
+        from tensorflow.python.framework.config import disable_op_determinism
+
+        disable_op_determinism()
+
+
+def test_unseeded_code_works_after_the_block():
+    with deterministic(), deterministic():
+        pass
+    drawn = tf.random.Generator.from_non_deterministic_state().normal((3,))
+    assert np.isfinite(drawn.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("capability", "processor", "chosen"),
+    [((7, 5), True, "float32"), ((8, 0), False, "mixed_bfloat16"), (None, True, "float32"),
+     ("no GPU", True, "mixed_bfloat16"), ("no GPU", False, "float32")],
+)  # fmt: skip
+def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, processor, chosen):
+    """A GPU of capability 7.5 (Turing) has no bf16, whatever the processor beside it has."""
+    gpus = [] if capability == "no GPU" else ["GPU:0", "GPU:1"]
+    details = {"compute_capability": capability} if capability else {}
+    found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
+    monkeypatch.setattr(model, "_processor_has_bf16", lambda: processor)
+    assert model.resolve_precision("auto") == chosen
+    assert model.resolve_precision("float32") == "float32"
