@@ -46,7 +46,6 @@ ALL: Final = "all"
 _LARGEST: Final = 2**22  # bytes of a table of segments; ours have 0.2 kB a row
 _HIGHEST: Final = 1e6  # mL/min/g, percent or without unit
 _SEGMENTS: Final = [str(segment) for segment in range(1, 18)]
-_BATCH: Final = 1024  # maps in memory at once
 _DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
 
 
@@ -164,12 +163,11 @@ def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
 
 def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
     """Fingerprint of each study's maps: index study_id, one column per map type."""
-    found: dict[str, list[str]] = {}
-    for map_type in map_types:
-        stack, found[map_type] = cohort.maps[map_type], []
-        for start in range(0, len(cohort), _BATCH):
-            maps = np.asarray(stack[start : start + _BATCH], np.float32)
-            found[map_type] += [map_digest(values).hex() for values in maps]
+
+    def digests(maps: np.ndarray) -> np.ndarray:
+        return np.array([map_digest(values).hex() for values in np.asarray(maps, np.float32)])
+
+    found = {map_type: cohort.in_batches(digests, map_type) for map_type in map_types}
     return pd.DataFrame(found, index=cohort.patients.index)
 
 

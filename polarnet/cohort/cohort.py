@@ -340,16 +340,16 @@ class Cohort:
         """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""
         if "reserve" not in self.maps or "rest" not in self.maps:
             return 0
-        return int(self._in_batches(low_rest_pixels, "rest").sum())
+        return int(self.in_batches(low_rest_pixels, "rest").sum())
 
     def global_means(self, map_type: str) -> pd.Series:
         """Mean of each study's map over the disc, in the unit of the map."""
-        means = self._in_batches(disc_mean, map_type)
+        means = self.in_batches(disc_mean, map_type)
         return pd.Series(means, index=self.patients.index, name=map_type)
 
     def segment_means(self, map_type: str) -> np.ndarray:
         """Mean of each study's map in the 17 AHA segments, shape (n, 17), in its unit."""
-        return self._in_batches(segment_means, map_type)
+        return self.in_batches(segment_means, map_type)
 
     def global_mfr(self) -> pd.Series:
         """Mean stress MBF over the disc / mean rest MBF over the disc, one value per study.
@@ -368,8 +368,8 @@ class Cohort:
             raise ValueError(f"Mean rest flow is 0: {listing(rest.index[rest <= 0])}.")
         return (self.global_means("stress") / rest).rename("mfr")
 
-    def _in_batches(self, of_maps: Callable[[np.ndarray], np.ndarray], map_type: str) -> np.ndarray:
-        """A function of every map, with few maps in memory at once."""
+    def in_batches(self, of_maps: Callable[[np.ndarray], np.ndarray], map_type: str) -> np.ndarray:
+        """A function of every map, given some (n, size, size) at a time: few are in memory."""
         stack = self.maps[map_type]
         starts = range(0, len(self), BATCH)
         return np.concatenate([of_maps(stack[start : start + BATCH]) for start in starts])
