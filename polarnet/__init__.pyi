@@ -4,6 +4,7 @@ from . import anatomy as anatomy
 from . import bundle as bundle
 from . import evaluation as evaluation
 from . import explain as explain
+from . import grid as grid
 from . import network as network
 from . import ood as ood
 from . import plotting as plotting
@@ -12,7 +13,6 @@ from .cohort import Cohort as Cohort
 from .cohort import read_cohort as read_cohort
 from .cohort import split_by_patient as split_by_patient
 from .config import ExperimentConfig as ExperimentConfig
-from .config import load_config as load_config
 from .evaluation import auroc as auroc
 from .evaluation import delong_test as delong_test
 from .evaluation import evaluate as evaluate

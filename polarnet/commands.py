@@ -17,7 +17,7 @@ from typing import Any, Final
 from polarnet import cachefolder
 from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import RECOVERED, read_cohort, split_by_patient
-from polarnet.config import ExperimentConfig, load_config, load_run_config
+from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.files import check_vacant, new_file, write_csv
 from polarnet.suitability import check_prediction, check_training
 
@@ -122,7 +122,7 @@ def train(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) is not None
     }
     if arguments.config:
-        config = load_config(arguments.config, **changes)
+        config = ExperimentConfig.load(arguments.config, **changes)
     else:
         config = ExperimentConfig(**changes)
     with notes():

@@ -227,8 +227,29 @@ class ExperimentConfig:
             return SMALL
         return self.trunk or "block2"
 
+    @classmethod
+    def load(cls, path: str | Path, **changes: Any) -> "ExperimentConfig":
+        """Read a YAML file that lists what differs from the defaults.
+
+        Parameters
+        ----------
+        changes
+            Settings that win over the file.
+
+        Raises
+        ------
+        FileNotFoundError: no such file.
+        ValueError: it is not a mapping, or a setting is unknown or out of range.
+        """
+        path = Path(path)
+        settings = read_settings(path, [field.name for field in fields(cls)])
+        try:
+            return cls(**{**settings, **changes})
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
     def save(self, path: str | Path) -> None:
-        """Write every setting as YAML; `load_config` gives the same record back."""
+        """Write every setting as YAML; `load` gives the same record back."""
         Path(path).write_text(yaml_text(settings_of(self)), encoding="utf-8")
 
 
@@ -292,27 +313,6 @@ def _checked_window(window: Any, map_type: str) -> Window:
     return checked if map_type == COMBINED else checked[0]
 
 
-def load_config(path: str | Path, **changes: Any) -> ExperimentConfig:
-    """Read a YAML file that lists what differs from the defaults.
-
-    Parameters
-    ----------
-    changes
-        Settings that win over the file.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: it is not a mapping, or a setting is unknown or out of range.
-    """
-    path = Path(path)
-    settings = read_settings(path, [field.name for field in fields(ExperimentConfig)])
-    try:
-        return ExperimentConfig(**{**settings, **changes})
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
 def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
     """Lines "name: value" of a YAML file; a misspelt name is refused with the nearest known one.
 
@@ -355,7 +355,9 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
     if not folder.is_dir():
         raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
     _check_present(folder, "config.yaml", "model.keras")
-    config = load_config(folder / "config.yaml")  # a run of an earlier version is told first
+    config = ExperimentConfig.load(
+        folder / "config.yaml"
+    )  # a run of an earlier version is told first
     _check_present(folder, "heads.csv")
     _check_settings(folder, config)
     return config

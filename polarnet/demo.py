@@ -7,7 +7,7 @@ import numpy as np
 
 from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
-from polarnet.config import ExperimentConfig, load_config
+from polarnet.config import ExperimentConfig
 from polarnet.display import trait_name
 from polarnet.explanation import explain_run
 from polarnet.grid import run_experiment
@@ -96,7 +96,7 @@ def _explained(out: Path, run: Path, test: Cohort, trait: str) -> Path:
 
 def _refuse_other_weights(folder: Path, config: ExperimentConfig) -> None:
     """Never show two kinds of trunk in one report."""
-    found = load_config(folder / "config.yaml")
+    found = ExperimentConfig.load(folder / "config.yaml")
     if found.weights != config.weights:
         raise ValueError(
             f"{folder} was made with weights {found.weights}, not {config.weights}. "

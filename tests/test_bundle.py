@@ -224,7 +224,7 @@ def test_runs_that_are_no_ensemble_are_refused(ensemble, tmp_path):
     with pytest.raises(ValueError, match=r"the same seed \(\[5, 5\]\)"):
         write_bundle([folders[0], folders[0]], cohort, out)
     other = shutil.copytree(folders[1], tmp_path / "other")
-    config = pn.load_config(other / "config.yaml")
+    config = pn.ExperimentConfig.load(other / "config.yaml")
     exchange_settings(other, dataclasses.replace(config, anchor=0.2))
     with pytest.raises(ValueError, match="differ in anchor; members of a bundle differ in seed"):
         write_bundle([folders[0], other], cohort, out)

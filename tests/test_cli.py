@@ -57,7 +57,7 @@ def test_the_four_commands_make_scores_and_a_table(export_folder, tmp_path, caps
     assert "<0.001" in said  # a p-value is never printed as 0
     table = pd.read_csv(tmp_path / "table.csv")
     assert table.loc[0, "auroc"] > 0.9
-    assert pn.load_config(run / "config.yaml").input_size == 32
+    assert pn.ExperimentConfig.load(run / "config.yaml").input_size == 32
 
 
 def test_import_says_what_one_means(export_folder, tmp_path, capsys):

@@ -25,14 +25,14 @@ from polarnet.readers.profiles import load_profile
 def test_a_saved_configuration_reads_back_the_same(tmp_path, settings):
     config = pn.ExperimentConfig(**{"weights": tmp_path} | settings)
     config.save(tmp_path / "c.yaml")
-    assert pn.load_config(tmp_path / "c.yaml") == config
+    assert pn.ExperimentConfig.load(tmp_path / "c.yaml") == config
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.seed = 4
 
 
 def test_changes_win_over_the_file(tmp_path):
     (tmp_path / "c.yaml").write_text("map_type: rest\nseed: 4\n")
-    config = pn.load_config(tmp_path / "c.yaml", seed=9)
+    config = pn.ExperimentConfig.load(tmp_path / "c.yaml", seed=9)
     assert (config.map_type, config.seed) == ("rest", 9)
     assert pn.ExperimentConfig(weights="none").weights is None
     assert pn.ExperimentConfig(traits=(7,)).traits == ("7",)
@@ -92,7 +92,7 @@ def test_a_wrong_file_is_one_clear_line_and_no_setting_becomes_another_value(
 ):
     (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"c\.yaml") as caught:
-        pn.load_config(tmp_path / "c.yaml")
+        pn.ExperimentConfig.load(tmp_path / "c.yaml")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -121,8 +121,8 @@ _LONG = {
 @pytest.mark.parametrize("value", _LONG.values(), ids=_LONG)
 @pytest.mark.parametrize(
     ("read", "line"),
-    [(pn.load_config, "map_type: "), (pn.load_config, "traits: "), (pn.load_config, "seed: "),
-     (pn.load_config, "window: "), (pn.load_config, "augment: "), (pn.load_config, "? "),
+    [*((pn.ExperimentConfig.load, line)
+       for line in ("map_type: ", "traits: ", "seed: ", "window: ", "augment: ", "? ")),
      (load_profile, "layout: "), (load_profile, "layout: square\nmap_words: "),
      (load_profile, "? "), (load_column_map, "? ")],
 )  # fmt: skip

@@ -85,7 +85,7 @@ def trained_on_shuffled(run: Path, networks: Path) -> Path:
             traits = part.traits.copy()
             traits["ischemia"] = rng.permutation(traits["ischemia"])
             parts.append(replace(part, traits=traits))
-        config = pn.load_config(run / "config.yaml")
+        config = pn.ExperimentConfig.load(run / "config.yaml")
         pn.train(*parts, config, folder, cache=networks / "features")
     return folder
 

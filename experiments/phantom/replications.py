@@ -98,7 +98,7 @@ def refuse_other_settings(config, arguments: argparse.Namespace, out: Path) -> N
     if not (out / "sizes.txt").is_file():
         (out / "sizes.txt").write_text(sizes, encoding="utf-8")
     kept = (out / "sizes.txt").read_text(encoding="utf-8")
-    if pn.load_config(path) != config or kept != sizes:
+    if pn.ExperimentConfig.load(path) != config or kept != sizes:
         raise SystemExit(f"{out} holds results of other settings; choose another --out.")
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "--set"
         lines.write_text("\n".join(pair.replace("=", ": ", 1) for pair in arguments.set), "utf-8")
-        config = pn.load_config(lines, traits=traits, weights=arguments.weights)
+        config = pn.ExperimentConfig.load(lines, traits=traits, weights=arguments.weights)
     refuse_other_settings(config, out / "settings.yaml")
     for map_type in arguments.map_types.split(","):
         for arm in arguments.arms.split(","):
@@ -90,7 +90,7 @@ def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
     """Kept repeats and new ones must come from the same settings."""
     if not path.is_file():
         config.save(path)
-    elif pn.load_config(path) != config:
+    elif pn.ExperimentConfig.load(path) != config:
         raise SystemExit(f"{path.parent} holds results of other settings; choose another --out.")
 
 

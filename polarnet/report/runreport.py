@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
-from polarnet.config import ExperimentConfig, load_config
+from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
 from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
 from polarnet.evaluation.comparison import NETWORK, PUBLISHED, read_metrics
@@ -59,7 +59,7 @@ def write_report(
     ValueError: the cohort lacks a study or a trait that was scored.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
-    configs = [load_config(folder / "config.yaml") for folder in folders]
+    configs = [ExperimentConfig.load(folder / "config.yaml") for folder in folders]
     metrics = [read_metrics(folder) for folder in folders]
     figures = []
     if cohort is not None:

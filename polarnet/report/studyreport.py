@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from polarnet.cohort import PHANTOM, RECOVERED
-from polarnet.config import load_config
+from polarnet.config import ExperimentConfig
 from polarnet.files import parse_yaml, read_csv, read_json, read_yaml
 from polarnet.report.checklist import SETTINGS, answered, check_study_folder, shown_statuses
 from polarnet.report.explanationpage import read_explained
@@ -70,7 +70,9 @@ def load_sections() -> list[dict[str, Any]]:
 
 def _facts(folder: Path) -> dict[str, Any]:
     """What the folder says of the study as a whole."""
-    configs = [load_config(path) for path in sorted((folder / "runs").glob("*/config.yaml"))]
+    configs = [
+        ExperimentConfig.load(path) for path in sorted((folder / "runs").glob("*/config.yaml"))
+    ]
     frozen, reads = folder / "freeze.json", folder / "test_reads.csv"
     software = {config.software for config in configs}
     tables = (folder / "results").glob("*.csv")

@@ -163,7 +163,7 @@ def test_a_run_of_another_kind_scores_the_same_from_its_folder(
     loaded = pn.load_run(run.folder)
     kept = tables.read_scores(run.folder / "scores_val.csv")
     np.testing.assert_allclose(pn.predict(loaded, val), kept, atol=1e-5)
-    assert pn.load_config(run.folder / "config.yaml") == run.config
+    assert pn.ExperimentConfig.load(run.folder / "config.yaml") == run.config
     if config.mode == "scratch":
         history = pd.read_csv(run.folder / "history.csv")
         assert of_scores(run, val) == pytest.approx(history["val_log_loss"].min(), abs=1e-5)
