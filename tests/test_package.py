@@ -1,3 +1,5 @@
+import collections
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -19,7 +21,23 @@ def test_every_public_name_is_there():
     for name in pn.__all__:
         assert getattr(pn, name) is not None
     assert set(pn.__all__) <= set(dir(pn))
-    assert pn.anatomy.segment_means is pn.anatomy.segment_means
+    assert len(pn.__all__) - 1 <= 28  # beside __version__: what can be held in one's head
+
+
+@pytest.mark.parametrize("name", pn._MOVED)
+def test_a_name_that_moved_says_where_it_is_and_is_there(name):
+    place = pn._MOVED[name]
+    with pytest.raises(AttributeError, match=re.escape(f"is now {place}")):
+        getattr(pn, name)
+    if place.startswith("experiments/"):
+        assert (ROOT / place).exists()
+    else:
+        assert pkgutil.resolve_name(re.sub(r"^pn\.", "polarnet.", place)) is not None
+
+
+def test_the_name_of_a_file_occurs_once():
+    names = [path.name for path in (ROOT / "polarnet").rglob("*.py") if path.stem != "__init__"]
+    assert [name for name, n in collections.Counter(names).items() if n > 1] == []
 
 
 def test_a_type_checker_sees_what_each_public_name_is(tmp_path):
