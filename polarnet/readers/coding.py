@@ -133,16 +133,9 @@ class Clinical:
 def apply_column_map(
     table: pd.DataFrame, columns: ColumnMap, name: str, delimiter: str = ""
 ) -> Clinical:
-    """Translate a table.
+    """Translate a table of text whose index is the line in the file (`as_table`).
 
-    Parameters
-    ----------
-    table
-        Cells as text; the index is the line in the file (`as_table`).
-    name
-        Of the file, for messages.
-    delimiter
-        Of the file, as in `Sheet`: beside semicolons, 1,234 has a decimal comma.
+    `delimiter` is that of the file, as in `Sheet`: beside semicolons, 1,234 has a decimal comma.
 
     Raises
     ------

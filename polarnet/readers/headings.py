@@ -74,12 +74,7 @@ class Heading:
 
 @lru_cache(maxsize=4096)
 def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
-    """What a heading says.
-
-    Parameters
-    ----------
-    letters
-        Whether R and S stand for rest and stress, as they do where a table has both.
+    """What a heading says; R and S stand for rest and stress only where `letters` says so.
 
     >>> from polarnet.readers.profiles import load_profile
     >>> found = read_heading("Rest K1 [ml/min/ml]", load_profile("aha17"))
@@ -134,10 +129,7 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
 def letters_mark_maps(headings: Sequence[str]) -> bool:
     """Whether columns MBF_R_1 and MBF_S_1 mean rest and stress.
 
-    Raises
-    ------
-    ValueError: S stands beside another letter, so that it does not mean segment, nor clearly
-        stress.
+    S beside another letter, which means neither segment nor clearly stress, raises ValueError.
     """
     count: Counter[str] = Counter()
     for heading in headings:
@@ -257,11 +249,8 @@ _LEVEL_OF: Final = {
 def segment_of(label: str) -> int | None:
     """Number of the segment that a label names, or None where it names none.
 
-    Numbers beyond 17 come back as they are: other divisions are refused by name.
-
-    Raises
-    ------
-    ValueError: name and number of one label name different segments.
+    Numbers beyond 17 come back as they are: other divisions are refused by name. A label whose name
+    and number are of different segments raises ValueError.
 
     >>> [segment_of(label) for label in ("Seg 04", "#4", "Basal inferior (4)", "Inferior basal")]
     [4, 4, 4, 4]

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.ids import listing
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import (
     ENOUGH,
@@ -27,7 +28,7 @@ from polarnet.readers.headings import (
 )
 from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
-from polarnet.readers.sheets import SHOWN, Sheet, some_of
+from polarnet.readers.sheets import SHOWN, Sheet
 from polarnet.readers.units import conversion, looks_like_unit
 from polarnet.readers.words import (
     is_missing,
@@ -65,21 +66,11 @@ _SHIFTED: Final = (
 
 
 def read_segments(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[ExportedMap]:
-    """Maps of a segment table.
+    """Maps of a segment table: values of shape (17,), or why there are none.
 
-    Parameters
-    ----------
-    sheet
-        Rows labelled 1 to 17, or by the AHA names, with a column for each map; or a row a study
-        with 17 columns for each map, numbered 1 to 17.
-    profile
-        Tells the words for the map types.
-    study_heading
-        Of the column with the study, where it is none of the usual ones.
-
-    Returns
-    -------
-    What the table says of each map: values of shape (17,), or why there are none.
+    A table has one row per segment, labelled 1 to 17 or by the AHA names, and a column for each
+    map; or one row per study and 17 columns for each map, numbered 1 to 17. `study_heading` is that
+    of the column with the study, where it is none of the usual ones.
 
     Raises
     ------
@@ -251,11 +242,9 @@ def _check_names(
 def _check_numbered(
     head: Sequence[str], headings: Sequence[Heading], numbers: Mapping[int, int]
 ) -> str:
-    """Raise where columns that are only numbered may be patients or frames, not segments.
+    """A note where nothing says that numbered columns are segments, "" where something does.
 
-    Returns
-    -------
-    A note where nothing says that they are segments, "" where something does.
+    Where they may be patients or frames, that raises ValueError.
     """
     is_counted = all(is_bare(head[place]) for place in numbers.values())
     if not is_counted or says_segments(head[0]):
@@ -278,7 +267,7 @@ def _study_column(words: Sequence[str], study_heading: str) -> int | None:
     if len(studies) > 1:
         raise ValueError(
             f"has {len(studies)} columns that may be the study (columns "
-            f"{some_of(p + 1 for p in studies)}): name one in the column map"
+            f"{listing((p + 1 for p in studies), SHOWN)}): name one in the column map"
         )
     return studies[0] if studies else None
 
@@ -373,11 +362,9 @@ def _check_labels(
     above: Sequence[Sequence[str]],
     profile: Profile,
 ) -> str:
-    """Raise where bare numbers stand for patients or times, by what heads them.
+    """A note where nothing says that numbered rows are segments, "" where something does.
 
-    Returns
-    -------
-    A note where nothing says that they are segments, "" where something does.
+    Where they may be patients or times, by what heads them, that raises ValueError.
     """
     rows = [sheet.rows[place] for place in places]
     bare = [row[0] for row in rows if is_bare(row[0])]
@@ -498,7 +485,7 @@ def _chosen(headings: Mapping[int, Heading]) -> dict[int, str]:
     if len(unnamed) == 1:
         return {unnamed[0]: ""}
     if others := list(dict.fromkeys(h.other for h in headings.values() if h.other)):
-        raise ValueError(f"has columns of {some_of(others)}, and none of flow")
+        raise ValueError(f"has columns of {listing(others, SHOWN)}, and none of flow")
     raise ValueError(
         "does not say which column is rest, stress or reserve: give the columns a heading"
     )
@@ -535,12 +522,7 @@ _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 def in_order(values: np.ndarray) -> np.ndarray:
-    """17 bare numbers, in the order of the AHA.
-
-    Raises
-    ------
-    ValueError: there are more or fewer.
-    """
+    """17 bare numbers, in the order of the AHA; ValueError for more or fewer."""
     if values.size != 17:
         raise ValueError(f"has {_WRONG_COUNT.get(values.size, f'{values.size} values, not 17')}")
     return values.ravel()
@@ -556,7 +538,7 @@ def check_segments(numbers: Iterable[int]) -> None:
     if found == set(range(17)):
         raise ValueError("numbers its segments 0 to 16: number them 1 to 17, as the AHA does")
     sides = (("lacks", sorted(wanted - found)), ("has", sorted(found - wanted)))
-    told = "; ".join(f"{what} {some_of(which)}" for what, which in sides if which)
+    told = "; ".join(f"{what} {listing(which, SHOWN)}" for what, which in sides if which)
     is_other = any(len(which) > SHOWN for _, which in sides)
     hint = ". Is this a table of segments?" if is_other else ""
     raise ValueError(f"has not the 17 AHA segments: {told}{hint}")
@@ -565,9 +547,7 @@ def check_segments(numbers: Iterable[int]) -> None:
 def has_decimal_comma(cells: Iterable[str], delimiter: str) -> bool:
     """Whether the numbers of a table have a decimal comma.
 
-    Raises
-    ------
-    ValueError: some have a comma and others a point; or the comma may stand for thousands.
+    Commas beside points, and commas that may stand for thousands, raise ValueError.
     """
     numbers = [_number_and_unit(cell)[0] for cell in cells]
     with_comma = [number for number in numbers if "," in number]
@@ -581,15 +561,10 @@ def has_decimal_comma(cells: Iterable[str], delimiter: str) -> bool:
 
 
 def uneven(sheet: Sheet, head: int, place: int) -> str:
-    """Why the cells of a row may not stand below their headings, "" where they do.
+    """Why the cells of the row at `place` may not stand below those at `head`, "" where they do.
 
     In a text every row has as many cells as its heading, empty ones at the end too: a row with one
     more or less is shifted. A worksheet has its cells in columns, and only more of them are told.
-
-    Parameters
-    ----------
-    head, place
-        Of the heading and of the row, in the sheet.
     """
     if sheet.delimiter:
         n_named, n_cells = sheet.widths[head], sheet.widths[place]
@@ -633,7 +608,7 @@ def _all_or_none(found: Sequence[ExportedMap]) -> list[ExportedMap]:
 def _unused(columns: Iterable[str]) -> str:
     """A note of columns with numbers that were not used."""
     names = list(columns)
-    return f"not used: {some_of(names)}" if names else ""
+    return f"not used: {listing(names, SHOWN)}" if names else ""
 
 
 def _has_numbers(cells: Iterable[str]) -> bool:
@@ -664,7 +639,7 @@ def _read_cells(
                 why = "a limit (< or >), no value"
             return values, "", f"segment {place + 1}: {why}"
     if lacking := [k + 1 for k in np.flatnonzero(np.isnan(values))]:
-        return values, "", f"no value for segment {some_of(lacking)}"
+        return values, "", f"no value for segment {listing(lacking, SHOWN)}"
     if len({*in_cells}) > 1:
         return values, "", "only some of its values have a unit, or they have different ones"
     if (values == np.arange(1, 18)).all():

@@ -10,50 +10,32 @@ from typing import Any, Final
 
 import pandas as pd
 
-from polarnet.ids import normal_text
+from polarnet.ids import listing, normal_text
 from polarnet.readers.identity import is_date
 from polarnet.readers.words import is_formula, is_number
 
 # === Limits ===
 
-MB: Final = 2**20
-"""Bytes of a megabyte."""
+MB: Final = 2**20  # bytes
 
+# The largest files as they lie on disk, and workbooks when they are unpacked (our choice: 10,000
+# studies with 400 columns are about 20 MB).
 MAX_TEXT_BYTES: Final = 64 * MB
-"""Largest text table (our choice; 10,000 studies with 400 columns are about 20 MB)."""
-
 MAX_WORKBOOK_BYTES: Final = 32 * MB
-"""Largest workbook, SPSS or Stata file, as it lies on disk (our choice)."""
-
 MAX_UNPACKED_BYTES: Final = 256 * MB
-"""Largest sum of what a workbook's zip entries unpack to (our choice)."""
 
+# Any table (our choice): about what a spreadsheet program shows, and 350 MB of memory.
 MAX_ROWS: Final = 1_000_000
-"""Most lines or rows (our choice, about what a spreadsheet program shows)."""
-
 MAX_COLUMNS: Final = 20_000
-"""Most columns (our choice; a spreadsheet program has 16,384)."""
-
 MAX_CELLS: Final = 5_000_000
-"""Most cells (our choice): about 350 MB of memory."""
+MAX_CELL_CHARACTERS: Final = 131_072  # as in Python's own reader of CSV
+MAX_CHARACTERS: Final = 64 * MB  # of all cells
 
+# Workbooks (our choice): 10 s of reading, cells without content but with a format counted too.
 MAX_WORKBOOK_CELLS: Final = 2_000_000
-"""Most cells in a workbook, empty ones with a format too (our choice): 10 s of reading."""
-
-MAX_ELEMENTS: Final = 2 * MAX_WORKBOOK_CELLS
-"""Most XML elements in a workbook: a cell, and its value."""
-
+MAX_ELEMENTS: Final = 2 * MAX_WORKBOOK_CELLS  # of XML: a cell, and its value
 MAX_FORMULAS: Final = 200_000
-"""Most formulas in a workbook (our choice)."""
-
 MAX_MERGED: Final = 100_000
-"""Most merged ranges of a workbook (our choice)."""
-
-MAX_CELL_CHARACTERS: Final = 131_072
-"""Most characters of a cell: as in Python's own reader of CSV; spreadsheets have fewer."""
-
-MAX_CHARACTERS: Final = 64 * MB
-"""Most characters of all cells (our choice): as many as a text table may have."""
 
 
 def check_table(name: str, n_rows: int, n_columns: int, n_cells: int) -> None:
@@ -123,20 +105,10 @@ class Sheet:
 def sheet_of_rows(
     name: str, numbered: Iterable[tuple[int, Sequence[Any]]], delimiter: str = "", note: str = ""
 ) -> Sheet:
-    """Rows of a file, whatever it is, as text; limits are looked at, and formulas are noted.
+    """Rows of a file by their number, from 1, as text; formulas are noted.
 
-    Parameters
-    ----------
-    name
-        Of the file, for messages.
-    numbered
-        Number of each row in the file, from 1, and its values: text, numbers, dates, or None.
-    delimiter, note
-        As in `Sheet`.
-
-    Raises
-    ------
-    ValueError: the rows are too many or too long, or hold nothing.
+    Values are text, numbers, dates or None; rows that are too many, too long or without content
+    raise ValueError.
     """
     rows: list[list[str]] = []
     row_numbers, widths = [], []
@@ -168,8 +140,11 @@ def sheet_of_rows(
     check_table(name, 0, 0, n_cells)
     if not rows:
         raise ValueError(f"{name} is empty.")
-    where = f"{n_formulas} cells are formulas, or begin like one (= + - @): " if formulas else ""
-    where += some_of(formulas, n_formulas)
+    where = ""
+    if formulas:
+        more = f" and {n_formulas - SHOWN} more" if n_formulas > SHOWN else ""
+        what = f"{n_formulas} cells are formulas, or begin like one (= + - @)"
+        where = f"{what}: {listing(formulas)}{more}"
     return Sheet(rows, delimiter, row_numbers, note, where, tuple(widths) if delimiter else ())
 
 
@@ -190,29 +165,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def some_of(offenders: Iterable[object], n: int | None = None) -> str:
-    """The first few in one line, and how many more of `n` there are."""
-    listed = list(offenders)
-    n_more = (len(listed) if n is None else n) - SHOWN
-    more = f" and {n_more} more" if n_more > 0 else ""
-    return ", ".join(map(str, listed[:SHOWN])) + more
-
-
 def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
-    """The sheet as a table, its first row as header.
+    """The sheet as a table of text, its first row as header; the index is the line in the file.
 
-    Parameters
-    ----------
-    name
-        Of the file, for messages.
-
-    Returns
-    -------
-    DataFrame of text, "" for an empty cell; the index is the line in the file.
-
-    Raises
-    ------
-    ValueError: a header is empty or occurs twice, or a row is longer or shorter than the header.
+    A header that is empty or occurs twice, and a row that is longer or shorter than the header,
+    raise ValueError.
     """
     header = [normal_text(cell) for cell in sheet.rows[0]]
     first, *numbers = sheet.row_numbers
@@ -222,14 +179,14 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
         # By position, because the first line of a table without header is a patient's.
         raise ValueError(
             f"{name} line {first}: no name, or that of another column, over column "
-            f"{some_of(unclear)}. Give every column a name of its own, in one line: where two "
-            "lines hold the names (cells merged above others), join them into one."
+            f"{listing(unclear, SHOWN)}. Give every column a name of its own, in one line: where "
+            "two lines hold the names (cells merged above others), join them into one."
         )
     if long := [n for n, row in zip(numbers, body, strict=True) if len(row) > width]:
         raise ValueError(
             f"{name}: more cells than the {width} names in the first line, in line "
-            f"{some_of(long)}. Put quotation marks around cells that hold the separator, or name "
-            "all columns."
+            f"{listing(long, SHOWN)}. Put quotation marks around cells that hold the separator, or "
+            "name all columns."
         )
     widths = sheet.widths[1:]
     # One separator more at the end of every line, or of the header alone, does no harm.
@@ -238,9 +195,9 @@ def as_table(sheet: Sheet, name: str) -> pd.DataFrame:
     if odd and not is_even:
         raise ValueError(
             f"{name}: more or fewer cells than in line {first}, which names {width} columns, in "
-            f"line {some_of(odd)}. Where a cell is lost, or one too many, values stand under the "
-            "wrong name: mend these lines, and put quotation marks around cells that hold the "
-            "separator."
+            f"line {listing(odd, SHOWN)}. Where a cell is lost, or one too many, values stand "
+            "under the wrong name: mend these lines, and put quotation marks around cells that "
+            "hold the separator."
         )
     filled = [row + [""] * (width - len(row)) for row in body]
     index = pd.Index(numbers, name="line", dtype="int64")
@@ -264,18 +221,9 @@ def from_header(
     Cells merged over rows hold for each of them. A title above the names is skipped, and so is a
     first column without name, as R and pandas write it. Names in two rows, groups above and names
     below, are joined as "group: name" where the lower one alone is not enough. Where no row can be
-    told to hold the names, the sheet stays as it is.
+    told to hold the names, the sheet stays as it is. The note never repeats what is skipped.
 
-    Parameters
-    ----------
-    name
-        Of the file, for messages; the note never repeats what is skipped.
-    is_same
-        Whether "group: name" says the same as the name alone.
-
-    Raises
-    ------
-    ValueError: so many cells are merged that the table would be larger than tables are.
+    `is_same` tells whether "group: name" says the same as the name alone.
     """
     sheet = _filled_down(sheet, name)
     places = range(min(_SEARCHED, len(sheet.rows)))

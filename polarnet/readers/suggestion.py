@@ -166,16 +166,8 @@ def default_columns(
 
     Beside ids, labels, mfr, split and provenance, only numbers under a well-known heading are
     taken over. Text, dates and numbers of another name may identify a patient; a column map can
-    name them.
-
-    Parameters
-    ----------
-    traits
-        Those of its columns that are traits. None: the traits of the paper, and columns of 0 and 1.
-    name
-        Of the file, for messages.
-    tell
-        Receives one line for what is left out.
+    name them. Where `traits` does not say which columns are traits, they are those of the paper and
+    columns of 0 and 1. `tell` receives one line for what is left out.
 
     Raises
     ------
@@ -191,60 +183,68 @@ def default_columns(
     if traits is not None:
         if absent := [trait for trait in traits if trait not in others and trait != IMPAIRED_MFR]:
             raise ValueError(f"{name} has no column {listing(absent)} for a trait.")
-        labelled = [trait for trait in traits if trait in others]
-    else:
-        if cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
-            raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
-        # A box of a form, or what says whether the form was filled.
-        boxes = [c for c in others if c not in TRAITS and (
-            _are_boxes(c, ()) or _tells_completeness(c, table[c]))]  # fmt: skip
-        others = [c for c in others if c not in boxes]
-        labelled = [c for c in others if c in TRAITS or _looks_binary(c, table[c])]
-        if boxes:
-            tell(
-                "Left out, because a box on a form that nobody filled is 0 too: columns "
-                f"{listing(boxes)}. Name in a column map those of which 0 means no"
-            )
-    rest = [c for c in others if c not in labelled]
-    persons = [c for c in rest if names_a_person(c)]
-    well_known = [c for c in rest if c not in persons and _is_well_known(c)]
-    unknown = [c for c in rest if c not in (*persons, *well_known)]
-    usable = table[~(table["study_id"].map(is_missing) | table["patient_id"].map(is_missing))]
-    known = [c for c in well_known if _are_numbers(usable[c])]
-    if persons:
-        tell(f"Left out, because they may name a person: columns {listing(persons)}")
-    if unknown:
-        tell(
-            "Left out, because without a column map only labels of 0 and 1 and well-known numbers "
-            f"such as age are taken over: columns {listing(unknown)}. Name those that are needed "
-            "in a column map; --suggest-columns writes a first one"
-        )
-    if odd := [c for c in well_known if c not in known]:
-        tell(f"Left out, because not all of their cells are plain numbers: columns {listing(odd)}")
+    elif cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
+        raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
+    studies = ~(table["study_id"].map(is_missing) | table["patient_id"].map(is_missing))
+    kinds = {column: _kind(column, table[column], studies, traits) for column in others}
+    by_kind = {kind: [c for c in others if kinds[c] == kind] for kind in kinds.values()}
+    for kind, why in _LEFT_OUT.items():
+        if kind in by_kind:
+            tell(f"Left out, because {why.format(listing(by_kind[kind]))}")
+    labelled = traits if traits is not None else by_kind.get("trait", ())
     try:
         return ColumnMap(
             study_id="study_id",
             patient_id="patient_id",
             mfr="mfr" if "mfr" in table else "",
             split="split" if "split" in table else "",
-            traits={t: TraitCoding(column=t, one=("1",), zero=("0",)) for t in labelled},
-            clinical={column: column for column in known},
+            traits={t: TraitCoding(t, one=("1",), zero=("0",)) for t in labelled if t in others},
+            clinical={column: column for column in by_kind.get("number", ())},
             provenance={column: column for column in PROVENANCE if column in table},
         )
     except ValueError as error:
         raise ValueError(f"{name}: {error}.") from None
 
 
+_LEFT_OUT: Final = {
+    "box": "a box on a form that nobody filled is 0 too: columns {}. Name in a column map those of "
+    "which 0 means no",
+    "person": "they may name a person: columns {}",
+    "unknown": "without a column map only labels of 0 and 1 and well-known numbers such as age are "
+    "taken over: columns {}. Name those that are needed in a column map; --suggest-columns writes "
+    "a first one",
+    "no number": "not all of their cells are plain numbers: columns {}",
+}
+"""Kind of a column -> why columns of it are not taken over."""
+
+
+def _kind(heading: str, cells: pd.Series, studies: pd.Series, traits: Sequence[str] | None) -> str:
+    """What a column is taken for: "trait", "number", or one of the kinds that are left out."""
+    if heading in (TRAITS if traits is None else traits):
+        return "trait"
+    recorded = _recorded(cells)
+    if traits is None:
+        # A box of a form, or what says whether the form was filled.
+        if _are_boxes(heading, ()) or _tells_completeness(heading, cells):
+            return "box"
+        # Where nearly all values are 0 or 1, the others must be slips.
+        n_binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
+        is_meant = bool(recorded) and n_binary / len(recorded) >= _MEANT_AS_TRAIT
+        if is_meant and not is_formula(heading):
+            return "trait"
+    if names_a_person(heading):
+        return "person"
+    if not _is_well_known(heading):
+        return "unknown"
+    # Most are numbers and none is a day; the other cells are an error.
+    recorded = _recorded(cells[studies])
+    n_numbers = sum(is_number(cell) or has_thousands(cell) for cell in recorded)
+    is_numeric = n_numbers > len(recorded) / 2 or not recorded
+    return "number" if is_numeric and not any(map(tells_a_day, recorded)) else "no number"
+
+
 def _recorded(cells: Iterable[str]) -> list[str]:
     return [cell for cell in cells if not is_missing(cell)]
-
-
-def _looks_binary(heading: str, cells: pd.Series) -> bool:
-    """True where nearly all values are 0 or 1, so that the others must be slips."""
-    recorded = _recorded(cells)
-    binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
-    is_meant = bool(recorded) and binary / len(recorded) >= _MEANT_AS_TRAIT
-    return is_meant and not is_formula(heading)
 
 
 def _is_well_known(heading: str) -> bool:
@@ -257,14 +257,6 @@ def _is_well_known(heading: str) -> bool:
         for start in range(len(words))
         for end in range(start + 1, len(words) + 1)
     )
-
-
-def _are_numbers(cells: pd.Series) -> bool:
-    """True where most recorded cells are numbers, and none is a day; the others are an error."""
-    recorded = _recorded(cells)
-    n_numbers = sum(is_number(cell) or has_thousands(cell) for cell in recorded)
-    is_numeric = n_numbers > len(recorded) / 2 or not recorded
-    return is_numeric and not any(map(tells_a_day, recorded))
 
 
 # === A first column map ===
@@ -282,17 +274,10 @@ _RECORD: Final = r"^record (id|no|number)$"
 
 
 def suggest_column_map(table: pd.DataFrame) -> str:
-    """A first column map, guessed from headings, to be edited.
+    """A first column map, guessed from the headings of a table of text: YAML, to be edited.
 
-    Parameters
-    ----------
-    table
-        Cells as text; the index is the line in the file (`as_table`).
-
-    Returns
-    -------
-    YAML text. What is not certain stands as a comment; where nothing is, `load_column_map` reads
-    it as it is. No cell of a column with more than six different values is repeated.
+    What is not certain stands as a comment; where nothing is, `load_column_map` reads it as it is.
+    No cell of a column with more than six different values is repeated.
 
     Raises
     ------

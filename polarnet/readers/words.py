@@ -92,10 +92,8 @@ def has_thousands(cell: str) -> bool:
 def parse_number(cell: str, decimal_comma: bool) -> float:
     """The number in a cell, NaN where it is not recorded.
 
-    Raises
-    ------
-    ValueError: the cell is no finite number, or has the other decimal separator. The text does
-        not repeat the cell.
+    No finite number, or one with the other decimal separator, raises ValueError, which does not
+    repeat the cell.
 
     >>> parse_number("2,5", decimal_comma=True)
     2.5
@@ -115,12 +113,7 @@ def parse_number(cell: str, decimal_comma: bool) -> float:
 
 
 def uses_decimal_comma(cells: Iterable[str]) -> bool:
-    """True if the numbers among a table's cells have a decimal comma.
-
-    Raises
-    ------
-    ValueError: some have a comma, others a point.
-    """
+    """True if the numbers among a table's cells have a decimal comma; ValueError for both kinds."""
     numbers = [cell for cell in map(str.strip, cells) if is_number(cell)]
     n_comma = sum("," in cell for cell in numbers)
     n_point = sum("." in cell for cell in numbers)
@@ -140,13 +133,10 @@ def cell_key(cell: str) -> str | float:
 
 # === What messages may repeat ===
 
+# Our choice.
 _VALUES_SHOWN: Final = 8
-"""Values that a message repeats (our choice)."""
-
 _LONGEST_CODE: Final = 3
-
 _LONGEST_WORD: Final = 12
-
 _SHORT_NUMBER: Final = re.compile(r"[<>=~+-]{0,2}\d{1,4}([.,]\d{1,3})?( ?%)?", re.ASCII)
 
 _CODED: Final = re.compile(r"\d{1,2} ?[=,:.)-] ?(?=[^\W\d_])", re.ASCII)

@@ -27,12 +27,7 @@ _CELL: Final = r"\$?([A-Z]{1,3})\$?(\d{1,7})"
 
 
 def import_library(package: str, path: Path, extra: str) -> ModuleType:
-    """A package that only some users need, of the extra that installs it.
-
-    Raises
-    ------
-    ValueError: it is not installed.
-    """
+    """A package that only some users need; ValueError, which names the extra, where it lacks."""
     try:
         return import_module(package)
     except ImportError:
@@ -43,10 +38,7 @@ def import_library(package: str, path: Path, extra: str) -> ModuleType:
 
 
 def damaged(path: Path) -> ValueError:
-    """The error, to be raised, for a file that a library cannot read.
-
-    Without the library's own words, which repeat the cell that it stumbled over.
-    """
+    """The error for a file that a library cannot read, without its words, which repeat cells."""
     return ValueError(
         f"{path.name} is damaged, or no {path.suffix} file. Open it in the program that wrote it "
         "and save it again."
@@ -54,13 +46,7 @@ def damaged(path: Path) -> ValueError:
 
 
 def read_workbook(path: Path) -> Sheet:
-    """Cells of the first visible worksheet.
-
-    Raises
-    ------
-    ValueError: openpyxl is not installed; the workbook is damaged, encrypted, too large or has
-        no visible worksheet; or its rows make no sheet.
-    """
+    """Cells of the first visible worksheet; ValueError where they cannot or should not be read."""
     openpyxl = import_library("openpyxl", path, "excel")
     search = _searched(path)
     # Opened here: openpyxl leaves it open where reading ends early, and Windows locks open files.
