@@ -22,7 +22,7 @@ from typing import Any, Final
 import jinja2
 import pandas as pd
 
-from polarnet import __version__
+from polarnet import __version__, rundata
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import ExperimentConfig, load_run_config
 from polarnet.evaluation import Recalibration, choose_thresholds, evaluate, fit_recalibration
@@ -30,18 +30,8 @@ from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.roc import Interval
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
 from polarnet.files import new_file, parse_json, read_json, shown
-from polarnet.network import Run, load_run, predict
+from polarnet.network import Run, load_run
 from polarnet.ood import FILE as DISTRIBUTION_FILE
-from polarnet.rundata import (
-    HEADS_FILE,
-    PATIENTS_FILE,
-    SEGMENTS_FILE,
-    check_files,
-    read_finetuning,
-    read_heads,
-    studies_digest,
-    trust_words,
-)
 from polarnet.suitability import STATED, check_trait_names
 
 FORMAT: Final = 3
@@ -49,8 +39,8 @@ FORMAT: Final = 3
 
 MOST_MEMBERS: Final = 50
 
-NEEDED: Final = ("config.yaml", "model.keras", HEADS_FILE)
-FILES: Final = (*NEEDED, SEGMENTS_FILE, DISTRIBUTION_FILE, PATIENTS_FILE)
+NEEDED: Final = ("config.yaml", "model.keras", rundata.HEADS_FILE)
+FILES: Final = (*NEEDED, rundata.SEGMENTS_FILE, DISTRIBUTION_FILE, rundata.PATIENTS_FILE)
 """Files of a run that go along; a run may lack the last three."""
 
 LARGEST: Final = {".keras": 2**30, ".npz": 2**24}
@@ -71,7 +61,7 @@ _MANIFEST: Final = "manifest.json"
 _CARD: Final = "card.md"
 _RESULTS: Final = "results.csv"
 _PACKAGES: Final = ("tensorflow", "keras", "numpy", "pandas")
-_OF_TRAINING: Final = ("polarnet", "tensorflow", "keras", "commit", "precision", "model_sha256")
+_OF_TRAINING: Final = ("polarnet", "tensorflow", "commit")
 _SAME: Final = ("train_studies_sha256", "val_studies_sha256")
 
 
@@ -115,12 +105,6 @@ class Bundle:
             f"{self.config.map_type} maps: {', '.join(self.config.traits)}"
         )
 
-    def predict(
-        self, cohort: Cohort, *, cache: str | Path | None = None, show_progress: bool = False
-    ) -> pd.DataFrame:
-        """Mean over the members of their scores, see `polarnet.predict`."""
-        return predict(self, cohort, cache=cache, show_progress=show_progress)
-
 
 def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: str | Path) -> Path:
     """Write one run, or several that differ in their seed alone, as one file.
@@ -146,8 +130,8 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [load_run_config(folder) for folder in folders]
     for folder in folders:
-        check_files(folder)
-    trainings = [_environment(folder) for folder in folders]
+        rundata.check_files(folder)
+    trainings = [read_json(folder / rundata.ENVIRONMENT_FILE) for folder in folders]
     _check_same(folders, configs, trainings)
     config = configs[0]
     cohort = cohort.with_traits(config.traits)
@@ -161,7 +145,7 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         "format": FORMAT,
         "polarnet": __version__,
         "versions": {name: version(name) for name in _PACKAGES},
-        "trained_with": [{name: found.get(name) for name in _OF_TRAINING} for found in trainings],
+        "trained_with": {name: trainings[0].get(name) for name in _OF_TRAINING},
         "n_members": len(folders),
         "seeds": [one.seed for one in configs],
         "traits": list(config.traits),
@@ -169,11 +153,13 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         "n_train": trainings[0].get("n_train"),
         "n_val": trainings[0].get("n_val"),
         "n_test": len(first_studies(of_test, cohort.traits, cohort.patients)[0]),
-        "weights": _weights(config),
+        "weights": "random" if config.weights is None else _file_name(str(config.weights)),
         "trust": [
             "no VGG16"
             if config.mode == "scratch"
-            else trust_words(read_heads(folder, config.traits), read_finetuning(folder))
+            else rundata.trust_words(
+                rundata.read_heads(folder, config.traits), rundata.read_finetuning(folder)
+            )
             for folder in folders
         ],
     }
@@ -383,18 +369,11 @@ def _check_labels(folder: Path, cohort: Cohort, facts: Mapping[str, Any]) -> Non
             "that the run was trained on."
         )
     validation = cohort.select(cohort.patients.index.get_indexer(ids))
-    if studies_digest(validation) != facts.get("val_studies_sha256"):
+    if rundata.studies_digest(validation) != facts.get("val_studies_sha256"):
         raise ValueError(
             f"The validation studies of {folder} have other labels in this cohort than in its "
             "training. Give the cohort that the run was trained on, or train again."
         )
-
-
-def _environment(folder: Path) -> dict[str, Any]:
-    path = folder / "environment.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a whole run folder: {path.name} is missing.")
-    return read_json(path)
 
 
 def _scores(folder: Path, name: str) -> pd.DataFrame:
@@ -444,12 +423,6 @@ def _config_text(config: ExperimentConfig) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         config.save(Path(folder) / "config.yaml")
         return (Path(folder) / "config.yaml").read_bytes()
-
-
-def _weights(config: ExperimentConfig) -> str:
-    """Where the trunk's first weights came from."""
-    known = {None: "random", "imagenet": "ImageNet"}
-    return known.get(config.weights) or f"file {_file_name(str(config.weights))}"
 
 
 def _file_name(path: str) -> str:

@@ -107,7 +107,7 @@ def changed_graph(content, change):
 
 def test_the_score_is_the_mean_of_the_members(ensemble, bundle_file):
     folders, cohort = ensemble
-    scores = load_bundle(bundle_file).predict(cohort)
+    scores = pn.predict(load_bundle(bundle_file), cohort)
     each = [pn.predict(folder, cohort) for folder in folders]
     np.testing.assert_allclose(scores, (each[0] + each[1]) / 2, atol=1e-7)
     assert list(scores.index) == list(cohort.patients.index)
@@ -134,7 +134,7 @@ def test_the_command_line_makes_a_bundle_that_scores_the_same_in_a_fresh_process
     done = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "trained on a phantom, not on patients" in done.stderr
-    expected = load_bundle(bundle_file).predict(few)
+    expected = pn.predict(load_bundle(bundle_file), few)
     np.testing.assert_allclose(read_scores(out), expected, rtol=0, atol=1e-5)
 
 
@@ -202,7 +202,7 @@ def test_the_card_names_the_licence_of_the_weights_and_carries_no_path_or_markup
     assert "\n# Approved" not in bundle.card
     assert bundle.config.weights == "vgg16.h5"
     assert b"/home" not in (tmp_path / "a.polarnet").read_bytes()
-    scores = bundle.predict(finished_run[1][2])
+    scores = pn.predict(bundle, finished_run[1][2])
     assert scores.attrs["spread"].isna().all(axis=None)  # one member
 
 
@@ -356,7 +356,7 @@ def _heads_exchanged(tree):
 
 @pytest.mark.parametrize(
     ("change", "text"),
-    [(_lambda, "layers"), (_system, "window has"), (_function, "has activation"),
+    [(_lambda, "layers"), (_system, "layer window has"), (_function, "has activation"),
      (_registered, "has registered_name"), (_wide, "has units 1048576"),
      (_many_filters, "has filters 16384"), (_large_image, "has batch_shape [None, 32768"),
      (_past_the_standards, "share_of_trunk_sex has inputs"),

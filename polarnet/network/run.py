@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from tensorflow.python.framework.config import disable_op_determinism, is_op_determinism_enabled
 
+from polarnet import rundata
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
@@ -37,17 +38,6 @@ from polarnet.network.pipeline import Rows, input_maps
 from polarnet.network.weights import check_weights
 from polarnet.ood import MapDistribution, Shares, read_distribution
 from polarnet.progressbar import progress_bar
-from polarnet.rundata import (
-    PART_COLUMN,
-    Seen,
-    check_files,
-    parts_of,
-    read_finetuning,
-    read_heads,
-    read_patients,
-    read_segments,
-    trust_words,
-)
 from polarnet.suitability import check_prediction, difference
 
 MODEL_FILE: Final = "model.keras"
@@ -115,7 +105,7 @@ class Run(Result):
     heads: pd.DataFrame
     segments: pd.DataFrame | None = None
     distribution: MapDistribution | None = None
-    seen: Seen | None = None
+    seen: rundata.Seen | None = None
     finetuning: str = ""
 
     @property
@@ -125,7 +115,7 @@ class Run(Result):
         """
         if self.config.mode == "scratch":
             return "a small network without VGG16"
-        return trust_words(self.heads, self.finetuning)
+        return rundata.trust_words(self.heads, self.finetuning)
 
     @property
     def summary(self) -> pd.Series:
@@ -152,16 +142,16 @@ def load_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     config = load_run_config(folder)
-    check_files(folder)
+    rundata.check_files(folder)
     run = Run(
         folder,
         config,
         _read_model(folder / MODEL_FILE, config),
-        read_heads(folder, config.traits),
-        read_segments(folder, config),
+        rundata.read_heads(folder, config.traits),
+        rundata.read_segments(folder, config),
         read_distribution(folder),
-        read_patients(folder),
-        read_finetuning(folder),
+        rundata.read_patients(folder),
+        rundata.read_finetuning(folder),
     )
     if run.distribution is not None and run.distribution.size != config.map_size:
         raise ValueError(
@@ -257,7 +247,7 @@ def predict(
     if run.distribution is not None:
         distances = run.distribution.distances(cohort.maps) / run.distribution.threshold
         table.attrs["ood"] = Shares(distances, table.index)
-    table.attrs[PART_COLUMN] = Shares(parts_of(run.seen, cohort))
+    table.attrs[rundata.PART_COLUMN] = Shares(rundata.parts_of(run.seen, cohort))
     return table
 
 
@@ -407,9 +397,10 @@ def _check_graph(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
         )
     for part, ours in zip(_described(found), _described(expected), strict=True):
         if odd := [name for name in part if part[name] != ours.get(name)]:
+            where = f"layer {ours['name']}" if "class" in ours else "model"
             raise ValueError(
-                f"its {ours['name']} has {odd[0]} {shown(part[odd[0]])}, which no model made here "
-                f"has: its settings make {shown(ours.get(odd[0]))}"
+                f"its {where} has {odd[0]} {shown(part[odd[0]])}, which no model made here has: "
+                f"its settings make {shown(ours.get(odd[0]))}"
             )
 
 
@@ -436,4 +427,4 @@ def _described(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     outputs = {trait: place[output[0]] for trait, output in tree["config"]["output_layers"].items()}
-    return [*described, {"name": "model", "outputs": outputs}]
+    return [*described, {"outputs": outputs}]

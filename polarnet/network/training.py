@@ -12,7 +12,7 @@ from typing import Final
 import pandas as pd
 import tensorflow as tf
 
-from polarnet import __version__
+from polarnet import __version__, rundata
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, settings_of
@@ -23,19 +23,6 @@ from polarnet.network.model import DEEP, build_model, in_precision, resolve_prec
 from polarnet.network.pipeline import clipped_share, input_maps
 from polarnet.network.run import MODEL_FILE, Run, deterministic, predict
 from polarnet.ood import fit_distribution, ood_note, write_distribution
-from polarnet.rundata import (
-    ENVIRONMENT_FILE,
-    HEADS_FILE,
-    PART_COLUMN,
-    data_facts,
-    file_digests,
-    pixel_digests,
-    read_patients,
-    studies_digest,
-    training_segments,
-    write_patients,
-    write_segments,
-)
 from polarnet.suitability import STATED, check_training
 
 _OF_TRAINING: Final = {
@@ -82,41 +69,43 @@ def train(
     config = resolved_config(config, train)
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         config.save(folder / "config.yaml")
-        pixels = [pixel_digests(cohort, config.map_types) for cohort in (train, val)]
-        write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
+        pixels = [rundata.pixel_digests(cohort, config.map_types) for cohort in (train, val)]
+        rundata.write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
         fitted = fit(train, val, config, kept, show_progress)
         model, exact = fitted.model, replace(config, precision="float32")
         if config != exact:
             model = in_precision(model, exact)
         model.save(folder / MODEL_FILE)
-        write_csv(fitted.heads, folder / HEADS_FILE, index_label="trait", float_format="%.9g")
+        write_csv(
+            fitted.heads, folder / rundata.HEADS_FILE, index_label="trait", float_format="%.9g"
+        )
         write_csv(fitted.history, folder / "history.csv")
-        segments = training_segments(train, config)
-        write_segments(segments, folder)
+        segments = rundata.training_segments(train, config)
+        rundata.write_segments(segments, folder)
         distribution = fit_distribution(train, val, config)
         if distribution is not None:
             write_distribution(distribution, folder)
+        seen = rundata.read_patients(folder)
         run = Run(
-            Path(out), config, model, fitted.heads, segments, distribution, read_patients(folder),
-            fitted.finetuning,
-        )  # fmt: skip
+            Path(out), config, model, fitted.heads, segments, distribution, seen, fitted.finetuning
+        )
         write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
             "finetuning": fitted.finetuning,
             "n_train": len(train),
             "n_val": len(val),
-            "train_studies_sha256": studies_digest(train),
-            "val_studies_sha256": studies_digest(val),
+            "train_studies_sha256": rundata.studies_digest(train),
+            "val_studies_sha256": rundata.studies_digest(val),
             "clipped_share_train": round(clipped_share(input_maps(train, config), config), 6),
             "settings": settings_of(config),
             "data": {
-                "train": data_facts(train, pixels[0], config.traits),
-                "val": data_facts(val, pixels[1], config.traits),
+                "train": rundata.data_facts(train, pixels[0], config.traits),
+                "val": rundata.data_facts(val, pixels[1], config.traits),
             },
-            "files": file_digests(folder),
+            "files": rundata.file_digests(folder),
         }
-        write_json(folder / ENVIRONMENT_FILE, facts)
+        write_json(folder / rundata.ENVIRONMENT_FILE, facts)
     shutil.rmtree(fitted.progress, ignore_errors=True)
     return run
 
@@ -148,13 +137,13 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     """
     table = scores.copy()
     table.attrs = {}  # pandas compares them, and tables have no truth value
-    warning, shares, part = map(scores.attrs.get, ("warning", "ood", PART_COLUMN))
+    warning, shares, part = map(scores.attrs.get, ("warning", "ood", rundata.PART_COLUMN))
     notes = [[warning or ""] * len(scores)]
     if shares is not None:
         notes.append([ood_note(share) for share in shares.loc[scores.index]])
     if part is not None:
-        table[PART_COLUMN] = part.loc[scores.index].to_numpy()
-        notes.append([_OF_TRAINING.get(name, "") for name in table[PART_COLUMN]])
+        table[rundata.PART_COLUMN] = part.loc[scores.index].to_numpy()
+        notes.append([_OF_TRAINING.get(name, "") for name in table[rundata.PART_COLUMN]])
     if warning or len(notes) > 1:
         table["warning"] = ["; ".join(filter(None, note)) for note in zip(*notes, strict=True)]
     write_csv(table, path, index_label="study_id", float_format="%.9g")

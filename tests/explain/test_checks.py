@@ -70,70 +70,71 @@ def test_a_random_pair_is_never_of_one_patient(heat):
         random_pair_level(heat[:1])
 
 
-def test_a_map_that_survives_random_weights_fails(heat, level):
-    kept = heat * np.exp(0.3 * np.random.default_rng(3).normal(size=heat.shape))
-    check = check_randomised(heat, kept, level)
-    assert check.is_passed is False
-    assert check.verdict.startswith(
-        "fails: the map hardly changes when the trained weights are replaced by random ones"
-    )
-    assert check.low <= check.value <= check.high
+def alike(heat, seed=3):
+    return heat * np.exp(0.3 * np.random.default_rng(seed).normal(size=heat.shape))
+
+
+FLOW = _maps(4)
+USUAL, OPPOSITE, UNKNOWN = Level(0.1, 0.05, 0.15), Level(-0.4, -0.5, -0.3), Level(*[np.nan] * 3)
+VERDICTS = {
+    "weights: the same": (
+        lambda h: check_randomised(h, alike(h), USUAL), False,
+        "fails: the map hardly changes when the trained weights are replaced by random ones"),
+    "weights: another": (
+        lambda h: check_randomised(h, _maps(2), USUAL), True, "passes: the map changes"),
+    "weights: nothing shared, patients are opposites": (
+        lambda h: check_randomised(h, -h, OPPOSITE), True, "passes"),
+    "weights: the same, patients are opposites": (
+        lambda h: check_randomised(h, h, OPPOSITE), False, "fails"),
+    "weights: the same, and its negative": (
+        lambda h: check_randomised(h, np.stack([h, -h]), USUAL), False, "fails"),
+    "labels: the same": (lambda h: check_permuted(h, 2 * h, USUAL), False, "shuffled labels"),
+    "labels: another": (
+        lambda h: check_permuted(h, _maps(3), USUAL), True, "passes: the map changes"),
+    "seeds: the same": (lambda h: check_repeatable([alike(h, k) for k in range(3)]), True, ""),
+    "seeds: another": (
+        lambda h: check_repeatable([h, _maps(2), _maps(3)]), False, "fails: two trainings"),
+    "seeds: as alike as all patients": (
+        lambda h: check_repeatable([20 * h[:1] + h, 20 * h[:1] + _maps(2)]), False, "fails"),
+    "flow: the same": (
+        lambda h: check_not_input(FLOW**2, FLOW), False, "not what the network made of it"),
+    "flow: inverted": (
+        lambda h: check_not_input(5 * disc_mask(SIZE) - FLOW, FLOW), False, "fails"),
+    "flow: another": (lambda h: check_not_input(h, FLOW), True, "passes"),
+    "two patients": (
+        lambda h: check_randomised(h[:2], _maps(2)[:2], USUAL), None,
+        "cannot be judged: 2 patients"),
+    "empty maps": (lambda h: check_randomised(h, 0 * h, USUAL), None, "cannot be judged"),
+    "unknown level": (
+        lambda h: check_randomised(h, _maps(2), UNKNOWN), None, "two patients share"),
+}  # fmt: skip
+"""What is checked: how, whether it passes, and words of the verdict."""
+
+
+@pytest.mark.parametrize(("check", "is_passed", "told"), VERDICTS.values(), ids=VERDICTS)
+def test_maps_that_change_or_not_get_their_verdict(heat, check, is_passed, told):
+    found = check(heat)
+    assert found.is_passed is is_passed
+    assert told in found.verdict
+    assert is_passed is None or found.low <= found.value <= found.high
+
+
+def test_the_reference_is_what_two_patients_share_or_nothing(heat, level):
+    check = check_randomised(heat, alike(heat), level)
     assert (check.reference, check.n) == (level.high, N)
-
-
-def test_a_map_that_random_weights_replace_passes(heat):
-    level = Level(0.1, 0.05, 0.15)
-    for check in (check_randomised(heat, _maps(2), level), check_permuted(heat, _maps(3), level)):
-        assert check.is_passed is True
-        assert check.verdict.startswith("passes: the map changes")
-
-
-def test_maps_that_have_nothing_in_common_pass_even_where_patients_are_opposites(heat):
-    opposite = Level(-0.4, -0.5, -0.3)
-    nothing = check_randomised(heat, -heat, opposite)
-    assert (nothing.is_passed, nothing.reference) == (True, 0.0)
-    assert check_randomised(heat, heat, opposite).is_passed is False
+    assert check_randomised(heat, -heat, OPPOSITE).reference == 0.0
 
 
 def test_of_several_random_networks_the_size_of_agreement_is_averaged(heat, level):
     """A network and its negative, which are equally likely, do not cancel."""
-    check = check_randomised(heat, np.stack([heat, -heat]), level)
-    assert check.value == pytest.approx(1)
-    assert check.is_passed is False
+    assert check_randomised(heat, np.stack([heat, -heat]), level).value == pytest.approx(1)
     unrelated = np.stack([_maps(k) for k in (2, 3, 4, 5)])
     assert check_randomised(heat, unrelated, level).value < 0.2
 
 
-def test_a_map_that_survives_shuffled_labels_fails(heat, level):
-    check = check_permuted(heat, 2 * heat, level)
-    assert check.is_passed is False
-    assert "shuffled labels" in check.verdict
-
-
-def test_seeds_that_agree_pass_and_unrelated_seeds_fail(heat):
-    rng = np.random.default_rng(3)
-    alike = [heat * np.exp(0.3 * rng.normal(size=heat.shape)) for _ in range(3)]
-    assert check_repeatable(alike).is_passed is True
-    failed = check_repeatable([heat, _maps(2), _maps(3)])
-    assert failed.is_passed is False
-    assert failed.verdict.startswith("fails: two trainings")
+def test_repeatability_needs_two_seeds(heat):
     with pytest.raises(ValueError, match="two seeds"):
         check_repeatable([heat])
-
-
-def test_seeds_that_agree_only_as_all_patients_do_fail(heat):
-    """All maps share one pattern; what a study's maps share beyond it is nothing."""
-    pattern = 20 * heat[:1]
-    assert check_repeatable([pattern + heat, pattern + _maps(2)]).is_passed is False
-
-
-def test_a_map_that_shows_the_flow_itself_fails_even_if_inverted(heat):
-    flow = _maps(4)
-    for copy in (flow**2, 5 * disc_mask(SIZE) - flow):
-        check = check_not_input(copy, flow)
-        assert check.is_passed is False
-        assert "not what the network made of it" in check.verdict
-    assert check_not_input(heat, flow).is_passed is True
 
 
 def test_an_even_map_has_its_areas_share_at_the_edge():
@@ -190,15 +191,3 @@ def test_curves_of_other_studies_are_refused():
         check_faithful(curve[:, :17], curve[:, :17])
     with pytest.raises(ValueError, match="finite"):
         check_faithful(curve, np.where(np.arange(18) == 4, np.nan, curve))
-
-
-def test_few_patients_or_empty_maps_are_not_judged(heat, level):
-    few = check_randomised(heat[:2], _maps(2)[:2], level)
-    assert few.is_passed is None
-    assert few.verdict.startswith("cannot be judged: 2 patients")
-    empty = check_randomised(heat, 0 * heat, level)
-    assert empty.is_passed is None
-    assert np.isnan(empty.value)
-    unknown = check_randomised(heat, _maps(2), Level(np.nan, np.nan, np.nan))
-    assert unknown.is_passed is None
-    assert "two patients share" in unknown.verdict
