@@ -223,32 +223,6 @@ def _report_patient(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-<<<<<<< HEAD
-=======
-def _predict_bundle(arguments: argparse.Namespace) -> None:
-    """A bundle and a cohort become a file of scores."""
-    if arguments.workers != 1 or arguments.scheduler:
-        raise ValueError("A bundle is scored in one process: leave --workers, --scheduler out.")
-    cohort = read_cohort(arguments.cohort)
-    load_tensorflow()
-
-    from polarnet.bulk import scores_note
-    from polarnet.bundle import load_bundle
-    from polarnet.network import predict
-    from polarnet.network.training import write_scores
-
-    bundle = load_bundle(arguments.run_folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said in the file and below
-        scores = predict(bundle, cohort, show_progress=True)
-    write_scores(scores, arguments.out)
-    notes = scores.attrs["warning"], scores_note(Path(arguments.out))
-    if note := "; ".join(filter(None, notes)):
-        print(f"Note: {note}", file=sys.stderr)
-    wrote(arguments.out)
-
-
->>>>>>> 9d99b9f (WIP6)
 def evaluate(arguments: argparse.Namespace) -> None:
     """Scores and labels become a table."""
     from polarnet import evaluation
