@@ -24,12 +24,12 @@ import pandas as pd
 
 from polarnet import __version__, rundata
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import ExperimentConfig, load_run_config
+from polarnet.config import ExperimentConfig, load_run_config, settings_of
 from polarnet.evaluation import Recalibration, choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.roc import Interval
 from polarnet.evaluation.table import first_studies, is_reportable, read_scores
-from polarnet.files import new_file, parse_json, read_json, shown
+from polarnet.files import new_file, parse_json, read_json, shown, yaml_text
 from polarnet.network import Run, load_run
 from polarnet.ood import FILE as DISTRIBUTION_FILE
 from polarnet.suitability import STATED, check_trait_names
@@ -153,7 +153,7 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         "n_train": trainings[0].get("n_train"),
         "n_val": trainings[0].get("n_val"),
         "n_test": len(first_studies(of_test, cohort.traits, cohort.patients)[0]),
-        "weights": "random" if config.weights is None else _file_name(str(config.weights)),
+        "weights": "random" if config.weights is None else _file_name(config.weights),
         "trust": [
             "no VGG16"
             if config.mode == "scratch"
@@ -418,11 +418,9 @@ def _fitted(scores: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
 
 def _config_text(config: ExperimentConfig) -> bytes:
     """The settings, without the path of a weights file, which may name a person."""
-    if config.weights not in (None, "imagenet"):
-        config = replace(config, weights=_file_name(str(config.weights)))
-    with tempfile.TemporaryDirectory() as folder:
-        config.save(Path(folder) / "config.yaml")
-        return (Path(folder) / "config.yaml").read_bytes()
+    if config.weights is not None:
+        config = replace(config, weights=_file_name(config.weights))
+    return yaml_text(settings_of(config)).encode("utf-8")
 
 
 def _file_name(path: str) -> str:
@@ -432,38 +430,20 @@ def _file_name(path: str) -> str:
 
 def _card(config: ExperimentConfig, facts: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The model card: what a bundle is for, made of, worth, and not for. Markdown."""
-    template = jinja2.Template(
-        resources.files("polarnet").joinpath(_CARD).read_text(encoding="utf-8"),
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return template.render(
-        config=config,
-        facts=facts,
-        rows=[_row(str(trait), row) for trait, row in results.iterrows()],
-        stated={
-            name.replace("_", " "): _cell(getattr(config, name) or "not stated") for name in STATED
-        },
-        weights=_cell(facts["weights"]),
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )  # Markdown: text that anybody typed goes through `cell`
+    environment.filters["cell"] = _cell
+    text = resources.files("polarnet").joinpath(_CARD).read_text(encoding="utf-8")
+    rows = results.reset_index().to_dict("records")
+    for row in rows:
+        interval = Interval(*(row[name] for name in ("auroc", "ci_low", "ci_high", "method")))
+        few = row["note"] or "not reported: too few patients"
+        row["area"] = few if math.isnan(row["auroc"]) else repr(interval)
+    stated = {name.replace("_", " "): getattr(config, name) or "not stated" for name in STATED}
+    return environment.from_string(text).render(
+        config=config, facts=facts, rows=rows, stated=stated
     )
-
-
-def _row(trait: str, row: pd.Series) -> dict[str, str]:
-    """One trait of the card's table of results."""
-    if math.isnan(row["auroc"]):
-        area = row["note"] or "not reported: too few patients"
-    else:
-        area = repr(Interval(*row[["auroc", "ci_low", "ci_high", "method"]]))
-    has_points, has_line = row[list(POINTS)].notna().all(), row[list(LINE)].notna().all()
-    circular = " (circular: the label is nearly the mean of this map)"
-    return {
-        "trait": _cell(trait),
-        "n": f"{row['n_pos']} / {row['n_neg']}",
-        "auroc": _cell(area) + (circular if row["is_circular"] else ""),
-        "thresholds": "{youden:.3f} / {sensitive:.3f}".format(**row) if has_points else "none",
-        "recalibration": "{intercept:.2f} + {slope:.2f} x logit".format(**row)
-        if has_line
-        else "none",
-    }
 
 
 def _cell(text: str) -> str:

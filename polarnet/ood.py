@@ -119,8 +119,8 @@ class TypeDistribution:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its numbers as the file has them."""
-        found = (self.pattern.centre, self.pattern.precision)
-        found += (self.texture.centre, self.texture.precision, self.scales)
+        pattern, texture = self.pattern, self.texture
+        found = pattern.centre, pattern.precision, texture.centre, texture.precision, self.scales
         return dict(zip(_SHAPES, found, strict=True))
 
 

@@ -1,7 +1,7 @@
 """Whether an attribution map can be believed: checks with a verdict in words.
 
 A check passes only where its whole 95 % interval lies on the good side of the reference. All take
-the maps of one study a patient: `n` patients count as independent.
+the maps of one study per patient: `n` patients count as independent.
 """
 
 from collections.abc import Sequence
@@ -117,27 +117,11 @@ def median_level(values: ArrayLike, *, seed: int) -> Level:
 
 
 def random_pair_level(heat: np.ndarray, *, seed: int = 0) -> Level:
-    """Rank correlation between the maps of different patients: what any two maps share.
+    """Rank correlation between the maps (n, size, size) of different patients, one study each: two
+    networks say the same of a study only as far as their maps agree better than this.
 
-    Two networks say the same of a study only as far as their maps agree better than this.
-
-    Parameters
-    ----------
-    heat
-        Shape (n, size, size), one study per patient.
-
-    Returns
-    -------
-    Level: the median over 50 random pairs, as many as in Arun et al., and its 95 % percentile
-    bootstrap interval. Pairs without an agreement (a constant map) are left out.
-
-    Raises
-    ------
-    ValueError: fewer than two patients.
-
-    References
-    ----------
-    Arun et al., Radiol Artif Intell 2021;3:e200267.
+    The median over 50 random pairs, as many as in Arun et al. (Radiol Artif Intell 2021;3:e200267),
+    with its interval. Pairs without an agreement (a constant map) are left out.
     """
     if len(heat) < 2:
         raise ValueError(f"The random-pair level needs two patients, but {len(heat)} was given.")
@@ -151,23 +135,14 @@ def check_randomised(
 ) -> Check:
     """Does the map change when the trained weights are replaced by random ones?
 
-    Parameters
-    ----------
-    heat
-        Maps of the trained network, (n, size, size).
-    randomised
-        Maps of the fully randomised network for the same studies, of the same shape; or of several,
-        (n_networks, n, size, size), over which the size of the correlation is averaged: the
-        negative of a random network is as likely as the network itself.
-    level
-        As from `random_pair_level` of `heat`.
+    Both arrays hold maps (n, size, size) of the same studies, `randomised` those of the fully
+    randomised network; or those of several, (n_networks, n, size, size), over which the size of the
+    correlation is averaged: the negative of a random network is as likely as the network itself.
 
-    Returns
-    -------
-    Check of the median rank correlation of the two maps. It passes if the interval's upper end
-    is not above that of the random-pair level, or 0 where that is lower: what two patients share
-    any two maps may share, and whatever exceeds it comes from the input and the architecture, not
-    from training.
+    The check passes if the interval of the median rank correlation ends at or below the upper end
+    of the random-pair level of `heat`, or at or below 0 where that is lower: what two patients
+    share any two maps may share, and whatever exceeds it comes from the input and the architecture,
+    not from training.
 
     References
     ----------
@@ -184,10 +159,9 @@ def check_randomised(
 
 
 def check_permuted(heat: np.ndarray, permuted: np.ndarray, level: Level, *, seed: int = 0) -> Check:
-    """Does the map change when the head is trained on shuffled labels?
+    """Does the map change when the head is trained on labels permuted between patients?
 
-    As `check_randomised`; `permuted` holds the maps of a network whose head was trained again
-    after the labels had been permuted between patients.
+    As `check_randomised`; `permuted` holds the maps of the network with that head.
     """
     agreement = rank_correlation(heat, permuted)
     return _check_changed(
@@ -198,19 +172,9 @@ def check_permuted(heat: np.ndarray, permuted: np.ndarray, level: Level, *, seed
 def check_repeatable(heats: Sequence[np.ndarray], *, seed: int = 0) -> Check:
     """Do networks trained alike with several seeds give the same map?
 
-    Parameters
-    ----------
-    heats
-        One array a seed, two at least, each (n, size, size), same studies.
-
-    Returns
-    -------
-    Check of the median over studies of the mean rank correlation over all pairs of seeds. It
-    passes if the interval lies above that of the random-pair level of the first seed's maps.
-
-    Raises
-    ------
-    ValueError: there are fewer than two seeds.
+    One array per seed, at least two, each (n, size, size), of the same studies. The check passes if
+    the interval of the median over studies of the mean rank correlation over all pairs of seeds
+    lies above that of the random-pair level of the first seed's maps.
     """
     if len(heats) < 2:
         raise ValueError(f"Repeatability needs the maps of two seeds, but {len(heats)} was given.")
@@ -226,17 +190,9 @@ def check_repeatable(heats: Sequence[np.ndarray], *, seed: int = 0) -> Check:
 
 
 def check_not_input(heat: np.ndarray, maps: np.ndarray, *, seed: int = 0) -> Check:
-    """Does the map show more than the flow map itself?
+    """Does the map show more than the flow map that it explains? Both are (n, size, size).
 
-    Parameters
-    ----------
-    heat, maps
-        Attribution and the flow maps it explains, both (n, size, size).
-
-    Returns
-    -------
-    Check of the median absolute rank correlation of the two. It passes if the interval lies at
-    or below 0.9.
+    The check passes if the interval of the median absolute rank correlation lies at or below 0.9.
     """
     median = median_level(np.abs(rank_correlation(heat, maps)), seed=seed)
     return _judged(
@@ -248,17 +204,10 @@ def check_not_input(heat: np.ndarray, maps: np.ndarray, *, seed: int = 0) -> Che
 
 
 def check_not_edge(heat: np.ndarray, *, seed: int = 0) -> Check:
-    """Does the map show more than the edge of the disc?
+    """Does the map (n, size, size) show more than the edge of the disc?
 
-    Parameters
-    ----------
-    heat
-        Shape (n, size, size).
-
-    Returns
-    -------
-    Check of the median ratio of the share of absolute attribution in the outermost tenth of the
-    radius to that ring's share of the disc's area; 1 for an even map. It passes if the interval
+    The ratio of the share of absolute attribution in the outermost tenth of the radius to that
+    ring's share of the area is 1 for an even map. The check passes if the interval of its median
     lies at or below 2.
     """
     values = np.abs(disc_values(heat)).astype(float)
@@ -286,26 +235,23 @@ def check_faithful(
     Parameters
     ----------
     curve
-        Logits of shape (n, 18): element k after the k most attributed segments were replaced by
-        their training means.
+        Logits (n, number of steps), after the most attributed segments of each study were replaced
+        by their training means: as many as `steps` says, rising from 0 to 17.
     random_curve
         The same with segments replaced in random order; best a mean over several orders.
-    steps
-        How many segments were replaced in each column, where it is not 0, 1, ... 17: from 0 to 17,
-        rising. The area between is taken by trapezia.
 
     Returns
     -------
-    Check of the median over studies of the area between the two curves, divided by 17: the
-    mean number of logits by which the marked order runs ahead of the random one. Both curves of
+    Check of the median over studies of the area between the two curves (trapezia), divided by 17:
+    the mean number of logits by which the marked order runs ahead of the random one. Both curves of
     a study lead from its own logit to that of the mean map; ahead means nearer that end, which
     is below for a study with a high score and above for one with a low score. It passes if the
     interval lies above 0.
 
     Raises
     ------
-    ValueError: a curve is not of shape (n, number of steps) and finite, the steps do not rise from
-        0 to 17, or the two curves do not start and end alike.
+    ValueError: a curve is of another shape or not finite, the steps do not rise from 0 to 17, or
+        the two curves do not start and end alike.
 
     References
     ----------

@@ -63,7 +63,7 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
 
     Returns
     -------
-    Columns LAD, RCA, LCx, one row a study: the mean over the territory's segments, divided by
+    Columns LAD, RCA, LCx, one row per study: the mean over the territory's segments, divided by
     the sum of the three means; 1/3 each where the attribution is even. Rows of NaN stay NaN.
 
     Raises
@@ -124,7 +124,7 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
     Parameters
     ----------
     heats
-        One array a seed, each of shape (n, size, size), of the same studies in the same order.
+        One array per seed, each of shape (n, size, size), of the same studies in the same order.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def compare_groups(
 
     Returns
     -------
-    One row a segment: segment (1 to 17), name, n_pos, n_neg, mean_pos, mean_neg (shares),
+    One row per segment: segment (1 to 17), name, n_pos, n_neg, mean_pos, mean_neg (shares),
     effect (mean_pos - mean_neg in pooled standard deviations, Hedges' g), ci_low, ci_high
     (95 % percentile bootstrap over patients within each class, unadjusted for 17 segments), p_raw
     (two-sided permutation of the pooled t), p_max_t (step-down max-T of Westfall and Young: the
@@ -258,7 +258,7 @@ def _usable(
     segments, labels, patients = aligned(segments, labels, patients)
     shares, labels = read_segments(segments), read_labels(labels)
     if len(labels) != len(shares):
-        raise ValueError(f"{len(shares)} studies, {len(labels)} labels: give one label a study.")
+        raise ValueError(f"{len(shares)} studies, {len(labels)} labels: give one label per study.")
     rows = np.flatnonzero(np.isfinite(np.column_stack([shares, labels])).all(axis=1))
     if patients is not None:
         who = pd.Series(read_patients(np.asarray(patients)[rows], len(rows)))

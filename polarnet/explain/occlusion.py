@@ -125,19 +125,8 @@ def removal_curve(
     steps: Sequence[int] = range(18),
     filling: Filling | None = None,
 ) -> np.ndarray:
-    """Logits while segments are brought to their usual level one by one, and stay so.
-
-    Parameters
-    ----------
-    order
-        Shape (n, 17): segments 1 to 17 of each study, in the order in which they go. The reverse
-        order read backwards inserts them into a map that has all usual levels.
-    steps
-        Numbers of replaced segments at which the logit is taken, 0 to 17.
-
-    Returns
-    -------
-    Array of shape (n, number of steps).
+    """Logits (n, number of steps) while segments are brought to their usual level one by one, and
+    stay so: in `order` (n, 17), segments 1 to 17 of each study; at `steps`, 0 to 17 replaced.
     """
     run = fitting_run(run, cohort, trait)
     variants = [order[:, :k] for k in steps]

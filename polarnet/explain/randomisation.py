@@ -79,10 +79,7 @@ def cascade(
     -------
     One row per step, in order: layer, n patients, value (median rank correlation over their first
     studies), low, high; and the maps of the network that is random throughout, for all studies.
-
-    References
-    ----------
-    Adebayo et al., NeurIPS 2018 (arXiv 1810.03292).
+    See Adebayo et al., NeurIPS 2018 (arXiv 1810.03292).
     """
     run = as_run(run)
     layers = layers_down(run, trait)

@@ -52,7 +52,7 @@ LOG_LOSS: Final = "val_log_loss"
 """Mean binary cross-entropy over traits and recorded labels of the validation studies."""
 
 SCRATCH_PENALTY: Final = 1.0
-"""L2 penalty of the heads of the network without VGG16, as of `PENALTIES` (our choice)."""
+"""L2 penalty of the heads of the network without VGG16; see `PENALTIES` (our choice)."""
 
 VIEWS: Final = 8
 """Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""

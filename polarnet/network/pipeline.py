@@ -174,7 +174,7 @@ def training_batches(
     seed: int,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs in one stream of (inputs, labels as of `marked_labels`), each in its own order.
+    """All epochs in one stream of (inputs, marked labels), each in its own order.
 
     Each input of the model comes in one or more views, rows (n, ...) of the same studies, which the
     epochs take in turn. An epoch has ceil(n / batch_size) batches, of equal size as far as n

@@ -36,6 +36,7 @@ from polarnet.network.features import (
 from polarnet.network.model import WIDE, Standards, above, build_model, standards_of
 from polarnet.network.pipeline import Rows, input_maps
 from polarnet.network.weights import check_weights
+from polarnet.ood import FILE as DISTRIBUTION_FILE
 from polarnet.ood import MapDistribution, Shares, read_distribution
 from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction, difference
@@ -155,7 +156,7 @@ def load_run(folder: str | Path) -> Run:
     )
     if run.distribution is not None and run.distribution.size != config.map_size:
         raise ValueError(
-            f"{folder}: its map distribution is that of another run. Copy the run again."
+            f"{folder}: {DISTRIBUTION_FILE} is that of another run. Copy the run again."
         )
     return run
 
@@ -300,7 +301,7 @@ def _mean_scores(
     members: Sequence[Run], cohort: Cohort, cache: str | Path | None, show_progress: bool
 ) -> pd.DataFrame:
     """Mean over the members of a bundle, with the attributes of the first."""
-    tables = []
+    tables: list[pd.DataFrame] = []
     for member in members:
         with warnings.catch_warnings():
             if tables:

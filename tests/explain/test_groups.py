@@ -47,28 +47,22 @@ def test_patients_are_drawn_by_the_seed_with_their_first_study_in_order():
     assert drawn_patients(patients, 70, seed=0).tolist() == list(range(0, 100, 2))
 
 
-def test_an_even_map_gives_each_segment_the_same_share():
-    shares = segment_attribution(np.full((2, 48, 48), 3.0))
-    np.testing.assert_allclose(shares, 1 / 17)
-    np.testing.assert_allclose(territory_shares(shares), 1 / 3)
+EVEN = np.full(17, 1 / 17)
 
 
-def test_attribution_on_one_segment_is_that_segments_whatever_its_sign_or_strength():
-    heat = np.where(segment_map(32) == 7, 1.0, 0.0)[None] * np.array([[[2.0]], [[-0.1]]])
-    np.testing.assert_allclose(segment_attribution(heat), np.eye(17)[[6, 6]])
-
-
-def test_attribution_outside_the_disc_does_not_count():
-    heat = np.where(disc_mask(32), 1.0, 9.0)[None]
-    np.testing.assert_allclose(segment_attribution(heat), 1 / 17)
-
-
-def test_a_map_of_zeros_has_no_shares_and_its_neighbour_keeps_its_own():
-    heat = np.stack([np.zeros((32, 32)), np.ones((32, 32))]).astype(np.float32)
-    shares = segment_attribution(heat)
-    assert np.isnan(shares[0]).all()
-    np.testing.assert_allclose(shares[1], 1 / 17, rtol=1e-6)
-    assert territory_shares(shares).isna().all(axis=1).tolist() == [True, False]
+@pytest.mark.parametrize(
+    ("heat", "expected"),
+    [(np.full((32, 32), 3.0), EVEN), (np.where(segment_map(32) == 7, 2.0, 0), np.eye(17)[6]),
+     (np.where(segment_map(32) == 7, -0.1, 0), np.eye(17)[6]),
+     (np.where(disc_mask(32), 1.0, 9.0), EVEN), (np.zeros((32, 32)), np.full(17, np.nan))],
+    ids=["even", "one segment", "negative and weak", "outside the disc", "zeros"],
+)  # fmt: skip
+def test_shares_are_of_the_mean_absolute_attribution_within_the_disc(heat, expected):
+    """Beside an even map, whose shares stay its own."""
+    shares = segment_attribution(np.stack([heat, np.ones((32, 32))]).astype(np.float32))
+    np.testing.assert_allclose(shares, [expected, EVEN], rtol=1e-6)
+    assert territory_shares(shares).isna().all(axis=1).tolist() == [np.isnan(expected[0]), False]
+    np.testing.assert_allclose(territory_shares(shares).iloc[1], 1 / 3, rtol=1e-6)
 
 
 def test_territory_shares_are_corrected_for_the_number_of_segments():
@@ -207,17 +201,16 @@ def test_a_segment_without_spread_has_no_p_value_and_leaves_the_others_alone():
     assert table.loc[1:, ["effect", "p_raw", "p_max_t", "p_bh"]].notna().all(axis=None)
 
 
-def test_what_cannot_be_compared_is_refused_with_numbers():
-    x = _nine_patients()
-    with pytest.raises(ValueError, match="1 have the trait and 8 have not"):
-        compare_groups(x, [1, 0, 0, 0, 0, 0, 0, 0, 0])
-    with pytest.raises(ValueError, match="Labels must be 0 or 1"):
-        compare_groups(x, TRAIT + 1)
-    with pytest.raises(ValueError, match="one label a study"):
-        compare_groups(x, TRAIT[:8])
-    with pytest.raises(ValueError, match="give \\(n, 17\\)"):
-        compare_groups(x[:, :16], TRAIT)
-    with pytest.raises(ValueError, match="99 permutations"):
-        compare_groups(x, TRAIT, permutations=99)
-    with pytest.raises(ValueError, match="need a patient each"):
-        compare_groups(x, TRAIT, patients=[*"ABCDEFGH", None])
+ONE = [1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("n_segments", "labels", "settings", "told"),
+    [(17, ONE, {}, "1 have the trait and 8 have not"), (17, TRAIT + 1, {}, "Labels must be 0 or 1"),
+     (17, TRAIT[:8], {}, "one label per study"), (16, TRAIT, {}, r"give \(n, 17\)"),
+     (17, TRAIT, {"permutations": 99}, "99 permutations"),
+     (17, TRAIT, {"patients": [*"ABCDEFGH", None]}, "need a patient each")],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused_with_numbers(n_segments, labels, settings, told):
+    with pytest.raises(ValueError, match=told):
+        compare_groups(_nine_patients()[:, :n_segments], labels, **settings)

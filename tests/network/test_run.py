@@ -106,8 +106,10 @@ def test_of_a_bundle_one_member_is_asked_for(finished_run, few):
 
 @pytest.mark.parametrize("name", ["predict", "segment_occlusion", "wide_contribution"])
 def test_a_run_and_its_folder_give_the_same(finished_run, few, name):
-    run = finished_run[0]
-    np.testing.assert_array_equal(USES[name](run, few), USES[name](str(run.folder), few))
+    folder = finished_run[0].folder
+    np.testing.assert_array_equal(
+        USES[name](pn.load_run(folder), few), USES[name](str(folder), few)
+    )
 
 
 @pytest.mark.parametrize("use", [u for n, u in USES.items() if n != "cascade"])
