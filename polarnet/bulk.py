@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort
-from polarnet.config import load_run_config
 from polarnet.files import new_file, read_json, write_json
 from polarnet.ood import OUTSIDE
-from polarnet.rundata import PART_COLUMN, seen_note
+from polarnet.rundata import PART_COLUMN, load_run_config, seen_note
 from polarnet.suitability import check_prediction, difference
 from polarnet.workers import do_each
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 from polarnet import __version__, rundata
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import ExperimentConfig, load_run_config, settings_of
+from polarnet.config import ExperimentConfig, settings_of
 from polarnet.evaluation import Recalibration, choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.roc import Interval
@@ -128,7 +128,7 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         studies, or a scored study is not in the cohort.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
-    configs = [load_run_config(folder) for folder in folders]
+    configs = [rundata.load_run_config(folder) for folder in folders]
     for folder in folders:
         rundata.check_files(folder)
     trainings = [read_json(folder / rundata.ENVIRONMENT_FILE) for folder in folders]

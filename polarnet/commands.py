@@ -17,8 +17,9 @@ from typing import Any, Final
 from polarnet import cachefolder
 from polarnet.cachefolder import USER_CACHE
 from polarnet.cohort import RECOVERED, read_cohort, split_by_patient
-from polarnet.config import ExperimentConfig, load_run_config
+from polarnet.config import ExperimentConfig
 from polarnet.files import check_vacant, new_file, write_csv
+from polarnet.rundata import load_run_config
 from polarnet.suitability import check_prediction, check_training
 
 SHOWN: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")

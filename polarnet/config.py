@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from polarnet.files import is_formula, read_json, read_yaml, shown, yaml_text
+from polarnet.files import is_formula, read_yaml, shown, yaml_text
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
 
 WINDOWS: Final = {
@@ -339,55 +339,6 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
                 f"{path}: unknown setting {shown(name)}{hint} Known: {', '.join(known)}."
             )
     return settings
-
-
-def load_run_config(folder: str | Path) -> ExperimentConfig:
-    """The resolved settings of a finished run.
-
-    Raises
-    ------
-    FileNotFoundError: the folder lacks config.yaml, model.keras or heads.csv.
-    ValueError: a setting was edited since the training, or the run is of an earlier version.
-    """
-    folder = Path(folder)
-    if folder.is_file():
-        raise FileNotFoundError(f"{folder} is a file. Give the run folder that it lies in.")
-    if not folder.is_dir():
-        raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
-    _check_present(folder, "config.yaml", "model.keras")
-    config = ExperimentConfig.load(
-        folder / "config.yaml"
-    )  # a run of an earlier version is told first
-    _check_present(folder, "heads.csv")
-    _check_settings(folder, config)
-    return config
-
-
-def _check_present(folder: Path, *names: str) -> None:
-    for name in names:
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a whole run folder: {name} is missing. Train again with "
-                "`polarnet train`, or copy the folder with all its files."
-            )
-
-
-def _check_settings(folder: Path, config: ExperimentConfig) -> None:
-    """Compare config.yaml with what the training noted; runs of earlier versions noted nothing."""
-    path = folder / "environment.json"
-    kept = read_json(path).get("settings", {}) if path.is_file() else {}
-    if not isinstance(kept, dict):
-        raise ValueError(f"{path} is damaged. Copy the run folder again.")
-    here = settings_of(config)
-    edited = [name for name in here if name in kept and kept[name] != here[name]]
-    if "weights" in edited and not {kept["weights"], here["weights"]} & {None, "imagenet"}:
-        edited.remove("weights")  # the file may have moved: nothing is read from it any more
-    if edited:
-        verb = "was" if len(edited) == 1 else "were"
-        raise ValueError(
-            f"{folder / 'config.yaml'}: {', '.join(edited)} {verb} edited since training, and "
-            "scores would change. Put back what environment.json says, or train anew."
-        )
 
 
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:

@@ -17,12 +17,13 @@ import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
-from polarnet.config import ExperimentConfig, load_run_config, read_settings
+from polarnet.config import ExperimentConfig, read_settings
 from polarnet.files import new_folder, read_json, shown, write_csv, write_json
 from polarnet.ids import listing
 from polarnet.rundata import (
     data_facts,
     is_of,
+    load_run_config,
     note_test,
     pixel_digests,
     read_patients,

@@ -1,4 +1,4 @@
-"""What a run was made of: digests of its labels and maps, and its patients, without any id."""
+"""What a run folder says of its run: settings, heads, digests of its data, patients without ids."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort, map_digest
-from polarnet.config import LARGEST_SHARE, ExperimentConfig
+from polarnet.config import LARGEST_SHARE, ExperimentConfig, settings_of
 from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.ids import listing, normal_ids
 
@@ -66,6 +66,53 @@ class Seen:
     salt: str
     map_types: tuple[str, ...]
     part_of: Mapping[str, str]
+
+
+# === Settings ===
+
+
+def load_run_config(folder: str | Path) -> ExperimentConfig:
+    """The resolved settings of a finished run.
+
+    Raises
+    ------
+    FileNotFoundError: the folder lacks config.yaml, model.keras or heads.csv.
+    ValueError: a setting was edited since the training, or the run is of version 0.1.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise FileNotFoundError(f"{folder} is a file. Give the run folder that it lies in.")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
+    _check_present(folder, "config.yaml", "model.keras")
+    # Before heads.csv is asked for, which a run of version 0.1 does not have.
+    config = ExperimentConfig.load(folder / "config.yaml")
+    _check_present(folder, HEADS_FILE)
+    kept, here = _environment(folder).get("settings", {}), settings_of(config)
+    if not isinstance(kept, dict):
+        raise ValueError(f"{folder / ENVIRONMENT_FILE} is damaged. Copy the run folder again.")
+    edited = [name for name in here if name in kept and kept[name] != here[name]]
+    if "weights" in edited and not {kept["weights"], here["weights"]} & {None, "imagenet"}:
+        edited.remove("weights")  # the file may have moved: nothing is read from it any more
+    if edited:
+        verb = "was" if len(edited) == 1 else "were"
+        raise ValueError(
+            f"{folder / 'config.yaml'}: {', '.join(edited)} {verb} edited since training, and "
+            "scores would change. Put back what environment.json says, or train anew."
+        )
+    return config
+
+
+def _check_present(folder: Path, *names: str) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} is not a whole run folder: {name} is missing. Train again with "
+                "`polarnet train`, or copy the folder with all its files."
+            )
+
+
+# === Heads, and what the training studies looked like ===
 
 
 def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:

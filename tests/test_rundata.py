@@ -11,8 +11,8 @@ from edited_run import exchange_files
 
 import polarnet as pn
 from polarnet import cli, grid, rundata
-from polarnet.config import load_run_config
 from polarnet.network.training import write_scores
+from polarnet.rundata import load_run_config
 
 
 @pytest.fixture

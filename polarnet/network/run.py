@@ -23,7 +23,7 @@ from tensorflow.python.framework.config import disable_op_determinism, is_op_det
 from polarnet import rundata
 from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import LARGEST_SHARE, ExperimentConfig, load_run_config
+from polarnet.config import LARGEST_SHARE, ExperimentConfig
 from polarnet.display import Result
 from polarnet.files import shown
 from polarnet.network.features import (
@@ -142,7 +142,7 @@ def load_run(folder: str | Path) -> Run:
     ValueError: a file is damaged, or is not the one that the training wrote.
     """
     folder = Path(folder)
-    config = load_run_config(folder)
+    config = rundata.load_run_config(folder)
     rundata.check_files(folder)
     run = Run(
         folder,
