@@ -41,7 +41,7 @@ def place(tmp_path, monkeypatch, cache):
     small = {"input_size": 32, "epochs": 2, "patience": 2, "trunk": "block1"}
     for name, value in small.items():
         monkeypatch.setitem(pn.ExperimentConfig.__init__.__kwdefaults__, name, value)
-    monkeypatch.setattr("polarnet.evaluation.ridge.STRENGTHS", np.array([0.01, 1.0]))
+    monkeypatch.setattr("polarnet.evaluation.baselines.STRENGTHS", np.array([0.01, 1.0]))
     monkeypatch.setattr("polarnet.evaluation.baselines.ROUNDS", (5,))
     cohort = pn.make_phantom_cohort(80, seed=11, size=48)
     (tmp_path / "maps").mkdir()

@@ -89,21 +89,15 @@ def _score_missing(project: Project, map_type: str, part: str, cohort: pn.Cohort
     """Write the scores of a part, unless they are there; those of the features come last."""
     if _path(project, map_type, FEATURES, part).is_file():
         return
-    plan, kept = project.plan, project.folder / "baselines" / map_type / "chosen.json"
-    tables = fit_scores(
-        project.train, cohort, kept, map_type=map_type, traits=plan.traits, seed=plan.seeds[0],
-        models=pn.evaluation.BASELINES, proxies=plan.all_proxies,
-    )  # fmt: skip
     from polarnet.network.training import kept_features  # not public: what the trunk alone gives
 
+    plan, kept = project.plan, project.folder / "baselines" / map_type / "chosen.json"
     config = plan.network("frozen", map_type, seed=plan.seeds[0])
-    of_train, of_cohort = (
-        kept_features(config, c, project.cache)[:] for c in (project.train, cohort)
-    )
-    tables[FEATURES] = pn.evaluation.ridge_scores(
-        of_train, [of_cohort], project.train, [cohort], traits=plan.traits, seed=plan.seeds[0],
-        chosen=read_chosen(kept).get(FEATURES),
-    )[0]  # fmt: skip
+    of_trunk = [kept_features(config, c, project.cache)[:] for c in (project.train, cohort)]
+    tables = fit_scores(
+        project.train, cohort, kept, map_type=map_type, traits=plan.traits, seed=plan.seeds[0],
+        models=pn.evaluation.BASELINES, proxies=plan.all_proxies, features={FEATURES: of_trunk},
+    )  # fmt: skip
     write_chosen(tables, kept)
     for name, scores in tables.items():
         write_scores(scores, _path(project, map_type, name, part))

@@ -103,13 +103,13 @@ def territory_mfr(cohort: pn.Cohort) -> pd.DataFrame:
     """
     segments = pn.anatomy.segment_map(cohort.size)
     found = {}
-    for name, members in pn.anatomy.TERRITORIES.items():
+    for territory, members in pn.anatomy.TERRITORIES.items():
         pixels = np.isin(segments, members)
         stress, rest = (
-            np.array([np.mean(values[pixels], dtype=float) for values in cohort.maps[map_type]])
-            for map_type in ("stress", "rest")
+            cohort.in_batches(lambda maps, p=pixels: maps[:, p].mean(axis=1, dtype=float), name)
+            for name in ("stress", "rest")
         )
-        found[name] = np.divide(stress, rest, out=np.full(len(rest), np.nan), where=rest > 0)
+        found[territory] = np.divide(stress, rest, out=np.full(len(rest), np.nan), where=rest > 0)
     return pd.DataFrame(found, index=cohort.patients.index)
 
 

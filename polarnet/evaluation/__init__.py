@@ -1,7 +1,13 @@
 """Statistics on scores and labels; runs without TensorFlow."""
 
-from polarnet.evaluation.adjustment import Association, adjusted_association
-from polarnet.evaluation.baselines import BASELINES, OF_THE_MAP, QUICK, baseline_scores
+from polarnet.evaluation.baselines import (
+    BASELINES,
+    DEFAULT_PROXIES,
+    OF_THE_MAP,
+    QUICK,
+    baseline_scores,
+    clinical_features,
+)
 from polarnet.evaluation.calibration import (
     Calibration,
     Recalibration,
@@ -9,33 +15,35 @@ from polarnet.evaluation.calibration import (
     measure_calibration,
     smooth_calibration,
 )
-from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import PUBLISHED, compare, is_circular
-from polarnet.evaluation.crossvalidation import cross_validated_auroc
-from polarnet.evaluation.decisions import net_benefit
-from polarnet.evaluation.multiplicity import adjust_p_values
+from polarnet.evaluation.comparison import PUBLISHED, adjust_p_values, compare, is_circular
 from polarnet.evaluation.resampling import (
     bootstrap_auroc,
     cluster_bootstrap_auroc,
     mean_auroc_difference,
     seeds_and_patients_auroc,
 )
-from polarnet.evaluation.ridge import ridge_scores, tuned_ridge
 from polarnet.evaluation.roc import (
     DeLongResult,
     Interval,
     auroc,
+    auroc_half_width,
+    cross_validated_auroc,
     delong_test,
     unpaired_delong_test,
 )
-from polarnet.evaluation.samplesize import auroc_half_width, development_sample_size
-from polarnet.evaluation.subgroups import evaluate_subgroups, tertiles
+from polarnet.evaluation.subgroups import (
+    Association,
+    adjusted_association,
+    evaluate_subgroups,
+    tertiles,
+)
 from polarnet.evaluation.table import evaluate, is_reportable, read_scores, size_note
 from polarnet.evaluation.thresholds import (
+    Classification,
     choose_thresholds,
     classify,
+    net_benefit,
     predictive_intervals,
-    predictive_values,
 )
 
 __all__ = [
@@ -46,6 +54,7 @@ __all__ = [
     "QUICK",
     "Association",
     "Calibration",
+    "Classification",
     "DeLongResult",
     "Interval",
     "Recalibration",
@@ -62,7 +71,6 @@ __all__ = [
     "compare",
     "cross_validated_auroc",
     "delong_test",
-    "development_sample_size",
     "evaluate",
     "evaluate_subgroups",
     "fit_recalibration",
@@ -72,13 +80,10 @@ __all__ = [
     "measure_calibration",
     "net_benefit",
     "predictive_intervals",
-    "predictive_values",
     "read_scores",
-    "ridge_scores",
     "seeds_and_patients_auroc",
     "size_note",
     "smooth_calibration",
     "tertiles",
-    "tuned_ridge",
     "unpaired_delong_test",
 ]

@@ -1,22 +1,28 @@
-"""What simple models make of the same maps: the bar that a network has to clear."""
+"""Baselines: what simple models make of the same maps, the bar that a network has to clear."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_means
 from polarnet.cohort import Cohort
-from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features, clinical_values
-from polarnet.evaluation.mapfeatures import MapFeatures, map_features
-from polarnet.evaluation.ridge import Folds, choose_strength, fit_ridge, inner_folds, recorded
+from polarnet.traits import COMBINED, IMPAIRED_MFR, MAP_TYPES
+
+STRENGTHS: Final = np.logspace(-4, 2, 13)
+"""Inverse penalties that are tried (our choice)."""
 
 LEARNING_RATES: Final = (0.03, 0.1)
 """Of the boosted trees; tried inside the training studies (our choice)."""
@@ -31,12 +37,56 @@ TREES: Final = 500
 TREES_TO_CHOOSE: Final = 100
 """Of the random forest; fewer tell the sizes of leaves apart (our choice)."""
 
+SEX: Final = "sex"
+"""The one trait that also predicts the others."""
+
+FROM_MAPS: Final = (
+    "mfr", "*_mfr", "mfr_*", "cfr", "*_cfr", "cfr_*", "*flow_reserve*", "*mbf*",
+    "sss", "srs", "sds", "tpd", "*_tpd",
+)  # fmt: skip
+"""Read off the perfusion maps by a workstation or a reader: no clinical variable (our choice)."""
+
+NOT_CLINICAL: Final = (
+    "id", "*_id", "id_*", "*_number", "accession*", "mrn", "split", "fold", "*_source", "profile",
+    "unit*", "software*", "*date*", "*birth*", "dob", "year", "*_year", "time", "*_time",
+    *FROM_MAPS,
+)  # fmt: skip
+"""Names of columns that never predict, numbers or not: ids, days, how the study was read."""
+
+DEFAULT_PROXIES: Final[Mapping[str, Sequence[str]]] = {
+    IMPAIRED_MFR: FROM_MAPS,
+    SEX: ("gender*", "*_sex", "*female*", "male", "*_male", "pregnan*", "*menopaus*"),
+    "diabetes": (
+        "*diabet*", "dm", "dm_*", "t1dm", "t2dm", "niddm", "iddm", "*hba1c*", "*a1c*",
+        "*glucose*", "*insulin*", "*metformin*", "*sulfonylurea*", "*gliptin*", "*gliflozin*",
+        "*sglt2*", "*glp1*", "*antidiabetic*",
+    ),
+    "hypertension": (
+        "*hypertens*", "htn", "*sbp*", "*dbp*", "bp", "bp_*", "*_bp", "*pressure*",
+        "mean_arterial*", "rpp*", "*ace_inhibitor*", "acei", "arb", "arbs", "*sartan*",
+        "*diuretic*", "*beta_block*", "*betablock*", "*calcium_channel*",
+    ),
+    "dyslipidemia": (
+        "*lipid*", "*hdl*", "*ldl*", "*cholesterol*", "*triglycer*", "*statin*", "*ezetimibe*",
+        "*fibrate*", "*pcsk9*",
+    ),
+    "smoking": ("*smok*", "*pack_year*", "*packyear*", "*cotinine*", "*nicotin*", "*tobacco*",
+                "*cigar*"),
+}  # fmt: skip
+"""Trait -> columns that measure or treat it, and so would give its label away (our choice)."""
+
+Folds = list[tuple[np.ndarray, np.ndarray]]
+"""Pairs of rows: to fit on, and to be scored."""
+
 Setting = float | Sequence[float]
 """What was chosen for a model: an inverse penalty, the fewest studies in a leaf, or learning rate
 and number of trees."""
 
+_FOLDS: Final = 5
+_UNTUNED: Final = 1.0  # inverse penalty where there are too few patients for folds
 _DEPTH: Final = 3  # of a boosted tree: at most eight groups of patients (our choice)
 _FREE: Final = 1e4  # inverse penalty that is as good as none for one number, or three
+_BATCH: Final = 1024  # maps in memory at once
 
 
 class Classifier(Protocol):
@@ -45,37 +95,83 @@ class Classifier(Protocol):
     def predict_proba(self, features: np.ndarray, /) -> np.ndarray: ...
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of model.
-
-    Attributes
-    ----------
-    choose
-        Features, labels, folds, seed -> what the model leaves open.
-    fit
-        Features, labels, that setting, seed -> the fitted model.
-    """
-
-    choose: Callable[[np.ndarray, np.ndarray, Folds, int], Setting]
-    fit: Callable[[np.ndarray, np.ndarray, Any, int], Classifier]
+# === Kinds of model: choose(features, labels, folds, seed) -> setting, and ========================
+# === fit(features, labels, setting, seed) -> fitted model =========================================
 
 
-def _no_choice(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int) -> float:
+def _choose_nothing(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int) -> float:
     return _FREE
 
 
-def _fit_plain(features: np.ndarray, labels: np.ndarray, strength: float, seed: int) -> Classifier:
+def _fit_plain(features: np.ndarray, labels: np.ndarray, strength: float, seed: int) -> Pipeline:
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength))
     return model.fit(features, labels)
 
 
-def _choose_ridge(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int) -> float:
-    return choose_strength(features, labels, folds)
+def choose_strength(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int = 0) -> float:
+    """The inverse penalty out of `STRENGTHS` with the lowest log-loss over folds; 1 without any."""
+    if not folds:
+        return _UNTUNED
+    losses = np.zeros(len(STRENGTHS))
+    for seen, held in folds:
+        # Preparation does not depend on the penalty: once a fold.
+        prepare = _preparation(*features.shape).fit(features[seen])
+        of_seen, of_held = prepare.transform(features[seen]), prepare.transform(features[held])
+        for k, strength in enumerate(STRENGTHS):
+            model = _logistic(strength, *features.shape).fit(of_seen, labels[seen])
+            logits = model.decision_function(of_held)
+            # scikit-learn's own log-loss takes as long as the fit.
+            losses[k] += np.logaddexp(0, np.where(labels[held] == 1, -logits, logits)).mean()
+    return float(STRENGTHS[losses.argmin()])
 
 
-def _fit_ridge(features: np.ndarray, labels: np.ndarray, strength: float, seed: int) -> Classifier:
-    return fit_ridge(features, labels, strength)
+def fit_ridge(features: np.ndarray, labels: np.ndarray, strength: float, seed: int = 0) -> Pipeline:
+    """Logistic ridge on n rows of p features.
+
+    Parameters
+    ----------
+    features
+        Shape (n, p), any unit; NaN (not recorded) is replaced by the median, and a column is
+        added that says so. Where p >= n the standardised rows are turned onto the space that
+        they span: the penalised solution lies in it, so nothing is lost but time.
+    labels
+        Shape (n,), 0 or 1, both present.
+    strength
+        Inverse penalty.
+    """
+    prepare = _preparation(*features.shape)
+    return make_pipeline(prepare, _logistic(strength, *features.shape)).fit(features, labels)
+
+
+def _preparation(n: int, p: int) -> Pipeline:
+    """What comes before the regression on n rows of p features."""
+    return make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+        *([_RowSpace()] if p >= n else []),
+    )
+
+
+class _RowSpace(TransformerMixin, BaseEstimator):
+    """Coordinates in an orthonormal basis of the space that the training rows span.
+
+    QR is three times as fast as the singular values of `PCA`, and any basis will do.
+    """
+
+    def fit(self, features: np.ndarray, labels: np.ndarray | None = None) -> "_RowSpace":
+        self.basis_ = np.linalg.qr(features.T)[0]
+        return self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        return features @ self.basis_
+
+
+def _logistic(strength: float, n: int, p: int) -> LogisticRegression:
+    """Few features: Newton's steps. Else classes can be told apart, which takes many small steps
+    to the optimum."""
+    if p < n:
+        return LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-6)
+    return LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
 
 
 def _choose_boosting(
@@ -125,26 +221,26 @@ def _forest(n_trees: int, leaf: int, seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(n_trees, min_samples_leaf=leaf, random_state=seed, n_jobs=1)
 
 
-_PLAIN: Final = _Kind(_no_choice, _fit_plain)
-_RIDGE: Final = _Kind(_choose_ridge, _fit_ridge)
-_BOOSTING: Final = _Kind(_choose_boosting, _fit_boosting)
-_FOREST: Final = _Kind(_choose_forest, _fit_forest)
+_Kind = tuple[Callable[..., Any], Callable[..., Classifier]]
+_PLAIN: Final[_Kind] = (_choose_nothing, _fit_plain)
+_RIDGE: Final[_Kind] = (choose_strength, fit_ridge)
+_BOOSTING: Final[_Kind] = (_choose_boosting, _fit_boosting)
+_FOREST: Final[_Kind] = (_choose_forest, _fit_forest)
 
-_MODELS: Final[Mapping[str, tuple[Callable[[MapFeatures, np.ndarray], np.ndarray], _Kind]]] = {
-    "global mean": (lambda maps, _: maps.means, _PLAIN),
-    "lowest segment": (lambda maps, _: maps.lowest_segment, _PLAIN),
-    "17 segments": (lambda maps, _: maps.segments, _RIDGE),
-    "wide": (lambda maps, _: maps.wide, _RIDGE),
-    "random forest": (lambda maps, _: maps.segments, _FOREST),
-    "gradient boosting": (
-        lambda maps, _: np.hstack([maps.segments, maps.deviations, maps.lowest_territory]),
-        _BOOSTING,
-    ),
-    "pattern": (lambda maps, _: maps.pattern, _RIDGE),
-    "clinical": (lambda _, clinical: clinical, _RIDGE),
-    "clinical + segments": (lambda maps, c: np.hstack([c, maps.segments]), _RIDGE),
+# === The baselines ==============================================================================
+
+_MODELS: Final[Mapping[str, tuple[tuple[str, ...], _Kind]]] = {
+    "global mean": (("mean",), _PLAIN),
+    "lowest segment": (("lowest segment",), _PLAIN),
+    "17 segments": (("segments",), _RIDGE),
+    "wide": (("segments", "lowest segment", "highest segment", "mean of segments"), _RIDGE),
+    "random forest": (("segments",), _FOREST),
+    "gradient boosting": (("segments", "deviation", "lowest territory"), _BOOSTING),
+    "pattern": (("pattern",), _RIDGE),
+    "clinical": (("clinical",), _RIDGE),
+    "clinical + segments": (("clinical", "segments"), _RIDGE),
 }
-"""Name -> what a model sees, (n, number of features), and its kind."""
+"""Name -> what a model sees, by the names of `map_features`, and its kind."""
 
 QUICK: Final = ("global mean", "lowest segment", "17 segments", "wide")
 """What stands beside every network: logistic regression on the map's mean, or on the lowest of its
@@ -173,6 +269,7 @@ def baseline_scores(
     seed: int,
     models: Sequence[str] = QUICK,
     proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES,
+    features: Mapping[str, Sequence[np.ndarray]] | None = None,
     chosen: Mapping[str, Mapping[str, Setting]] | None = None,
 ) -> dict[str, list[pd.DataFrame]]:
     """Fit the baselines on the training studies and score other cohorts.
@@ -193,61 +290,207 @@ def baseline_scores(
         Names out of `BASELINES`.
     proxies
         Trait -> patterns of clinical columns that must not predict it, see `clinical_features`.
+    features
+        Further models, logistic ridge on features of the caller, such as those of a frozen
+        network: name -> arrays (n, p) of the training studies and of each other cohort, row k of
+        study k.
     chosen
         Model -> trait -> what an earlier call with the same training studies chose.
 
     Returns
     -------
-    Name of the baseline -> one DataFrame a cohort, index study_id, one column a trait,
+    Name of the baseline -> one DataFrame per cohort, index study_id, one column per trait,
     probabilities. All but "pattern" and "clinical" see absolute values. A trait without clinical
     variables is left out of the clinical models, and these are left out where that is every trait.
     `attrs["chosen"]` of a table is what was chosen for its model, by trait (see `Setting`).
 
     Raises
     ------
-    ValueError: a model is unknown, or a cohort lacks the map type.
+    ValueError: a model is unknown, a cohort lacks the map type, or `features` do not have one row
+        per study and one width.
     """
     if unknown := [name for name in models if name not in BASELINES]:
         raise ValueError(
             f"Unknown baselines: {', '.join(map(str, unknown))}; use {', '.join(BASELINES)}."
         )
     cohorts = (train, *others)
+    own = dict(features or {})
+    for name, arrays in own.items():
+        _check_features(name, arrays, cohorts)
     for cohort in cohorts:
         cohort.check()
-    maps = [map_features(cohort, map_type) for cohort in cohorts]
-    needs_clinical = not set(models).isdisjoint(CLINICAL)
-    scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in models}
-    settings: dict[str, dict[str, Setting]] = {name: {} for name in models}
+    known = (
+        [map_features(cohort, map_type) for cohort in cohorts] if models else [{}] * len(cohorts)
+    )
+    kinds = {name: _MODELS[name] for name in models} | {name: ((name,), _RIDGE) for name in own}
+    scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in kinds}
+    settings: dict[str, dict[str, Setting]] = {name: {} for name in kinds}
     # The fits are small: more threads cost more than they give.
     with threadpool_limits(1):
         for trait in traits:
-            rows, labels, groups = recorded(train, trait)
+            rows = train.traits[trait].notna().to_numpy()
+            labels, groups = train.traits[trait].to_numpy()[rows], train.patients.to_numpy()[rows]
             folds = inner_folds(labels, groups, seed)
-            clinical = _clinical(cohorts, trait, proxies if needs_clinical else None)
-            for name in models:
-                if name in CLINICAL and not clinical[0].size:
+            if not set(CLINICAL).isdisjoint(models):
+                clinical = _clinical(cohorts, trait, proxies)
+                known = [k | {"clinical": c} for k, c in zip(known, clinical, strict=True)]
+            for name, (seen, (choose, fit)) in kinds.items():
+                if name in CLINICAL and not known[0]["clinical"].size:
                     continue
-                see, kind = _MODELS[name]
-                of_train, *of_others = map(see, maps, clinical)
+                of_train, *of_others = (
+                    own[name] if name in own else [np.hstack([k[s] for s in seen]) for k in known]
+                )
                 setting = (chosen or {}).get(name, {}).get(trait)
                 if setting is None:
-                    setting = kind.choose(of_train[rows], labels, folds, seed)
-                model = kind.fit(of_train[rows], labels, setting, seed)
+                    setting = choose(of_train[rows], labels, folds, seed)
+                model = fit(of_train[rows], labels, setting, seed)
                 settings[name][trait] = setting
                 for table, values in zip(scores[name], of_others, strict=True):
                     table[trait] = model.predict_proba(values)[:, 1]
     for name, tables in scores.items():
         for table in tables:
             table.attrs["chosen"] = settings[name]
-    return {name: scores[name] for name in models if name not in CLINICAL or settings[name]}
+    return {name: scores[name] for name in kinds if name not in CLINICAL or settings[name]}
+
+
+def inner_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
+    """Five folds that keep a patient's studies together; none where a class has one patient."""
+    # It is patients, not studies, that must suffice.
+    smaller = min(len(set(groups[labels == value])) for value in (0, 1))
+    if smaller < 2:
+        return []
+    folds = StratifiedGroupKFold(min(_FOLDS, smaller), shuffle=True, random_state=seed)
+    return list(folds.split(labels, labels, groups))
+
+
+def _check_features(name: str, arrays: Sequence[np.ndarray], cohorts: Sequence[Cohort]) -> None:
+    """Refuse features that are not one row per study, all of one width."""
+    width = arrays[0].shape[1:]
+    for features, cohort in zip(arrays, cohorts, strict=True):
+        if features.shape != (len(cohort), *width) or len(width) != 1:
+            raise ValueError(
+                f"Features '{name}' must have one row per study and the width of training, "
+                f"({len(cohort)}, p), but have shape {features.shape} (training: "
+                f"{arrays[0].shape})."
+            )
+
+
+# === What they see ==============================================================================
+
+
+def map_features(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
+    """Numbers that describe the maps of a cohort; every map is read once.
+
+    Parameters
+    ----------
+    map_type
+        "rest", "stress", "reserve", or "combined" for all three side by side (k = 3, else 1).
+
+    Returns
+    -------
+    Name -> array of n rows, in the unit of the map: "mean" and "deviation" over the disc, (n, k);
+    "segments", means of the AHA segments 1 to 17, (n, 17 k); their "lowest segment",
+    "highest segment" and "mean of segments", (n, k); "lowest territory", mean of the segments of
+    the territory where it is lowest, (n, k); "pattern", segments of each map rescaled to mean 1,
+    without unit, (n, 17 k).
+
+    Raises
+    ------
+    ValueError: the cohort lacks a map type.
+    """
+    wanted = MAP_TYPES if map_type == COMBINED else (map_type,)
+    if missing := [name for name in wanted if name not in cohort.maps]:
+        raise ValueError(
+            f"'{map_type}' needs {', '.join(wanted)} maps, but this cohort has "
+            f"{', '.join(cohort.maps)} in {cohort.unit}: {', '.join(missing)} missing."
+        )
+    parts = [_of_one_type(cohort, name) for name in wanted]
+    return {name: np.hstack([part[name] for part in parts]) for name in parts[0]}
+
+
+def _of_one_type(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
+    """Features of one map type, some maps in memory at a time."""
+    stack, disc = cohort.maps[map_type], disc_mask(cohort.size)
+    means, deviations, segments = [], [], []
+    for start in range(0, len(cohort), _BATCH):
+        maps = stack[start : start + _BATCH]
+        means.append(disc_mean(maps)[:, None])
+        deviations.append(maps[:, disc].std(axis=1, dtype=np.float64)[:, None])
+        segments.append(segment_means(maps))
+    mean, segment = np.concatenate(means), np.concatenate(segments)
+    territories = [segment[:, np.array(of) - 1].mean(axis=1) for of in TERRITORIES.values()]
+    return {
+        "mean": mean,
+        "deviation": np.concatenate(deviations),
+        "segments": segment,
+        "lowest segment": segment.min(axis=1, keepdims=True),
+        "highest segment": segment.max(axis=1, keepdims=True),
+        "mean of segments": segment.mean(axis=1, keepdims=True),
+        "lowest territory": np.min(territories, axis=0)[:, None],
+        # A map of nothing but 0 has no pattern; a flat one stands in for it.
+        "pattern": np.divide(segment, mean, out=np.ones_like(segment), where=mean > 0),
+    }
+
+
+def clinical_features(
+    cohort: Cohort, trait: str, proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES
+) -> pd.DataFrame:
+    """The clinical variables that may predict a trait.
+
+    Parameters
+    ----------
+    cohort
+        Training studies. Columns of `clinical` count that hold numbers of at least two values,
+        and `sex` of the traits. Ids, days, `split`, `*_source` and what was read off the maps
+        (`NOT_CLINICAL`) never count.
+    trait
+        To be predicted: neither a column of its name nor one of its proxies counts.
+    proxies
+        Trait -> patterns of column names (`*` stands for anything). Case does not matter, and a
+        blank, hyphen or full stop in a name is an underscore. Patterns are English: name the
+        columns of another language yourself.
+
+    Returns
+    -------
+    DataFrame of float, index study_id, in the units of the table; NaN where not recorded. No
+    columns where nothing but sex is left, which is no clinical model.
+    """
+    table = cohort.clinical.select_dtypes(["number", "bool"])
+    if SEX in cohort.traits:
+        table = table.assign(**{SEX: cohort.traits[SEX]})
+    barred = [*NOT_CLINICAL, *proxies.get(trait, ())]
+    names = [
+        name for name in table
+        if _plain(name) != _plain(trait) and not _is_among(name, barred)
+    ]  # fmt: skip
+    values = _clinical_values(cohort, names)
+    values = values.loc[:, values.nunique() > 1]
+    return values if set(values.columns) - {SEX} else values.iloc[:, :0]
 
 
 def _clinical(
-    cohorts: Sequence[Cohort], trait: str, proxies: Mapping[str, Sequence[str]] | None
+    cohorts: Sequence[Cohort], trait: str, proxies: Mapping[str, Sequence[str]]
 ) -> list[np.ndarray]:
     """Clinical variables of every cohort, the first of which says which; empty without any."""
-    of_train = pd.DataFrame() if proxies is None else clinical_features(cohorts[0], trait, proxies)
-    if of_train.empty:
-        return [np.empty((len(cohort), 0)) for cohort in cohorts]
-    others = [clinical_values(cohort, of_train.columns) for cohort in cohorts[1:]]
+    of_train = clinical_features(cohorts[0], trait, proxies)
+    others = [_clinical_values(cohort, of_train.columns) for cohort in cohorts[1:]]
     return [table.to_numpy() for table in (of_train, *others)]
+
+
+def _clinical_values(cohort: Cohort, names: Iterable[str]) -> pd.DataFrame:
+    """Columns of a cohort as numbers; NaN where a cell, or the whole column, is not there."""
+    table = cohort.clinical
+    if SEX in cohort.traits:
+        table = table.assign(**{SEX: cohort.traits[SEX]})
+    table = table.reindex(columns=list(names)).apply(pd.to_numeric, errors="coerce")
+    return table.astype(float).replace([np.inf, -np.inf], np.nan)
+
+
+def _is_among(name: object, patterns: Iterable[str]) -> bool:
+    """Whether a column's name has one of the patterns."""
+    return any(fnmatchcase(_plain(name), _plain(pattern)) for pattern in patterns)
+
+
+def _plain(name: object) -> str:
+    """A name without case, its words joined by underscores."""
+    return re.sub(r"[\s.\-]+", "_", str(name).strip().casefold())

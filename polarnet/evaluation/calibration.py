@@ -1,18 +1,22 @@
-"""Do predicted probabilities mean what they say: intercept, slope, Brier score, smooth curve."""
+"""Calibration of predicted probabilities: intercept, slope, Brier score, smooth curve."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import linprog
 from scipy.special import expit
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM, GLMResultsWrapper
 from statsmodels.nonparametric.smoothers_lowess import lowess
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
 
 from polarnet.display import Result
-from polarnet.evaluation.logistic import coefficient, fit_logistic
-from polarnet.evaluation.pairs import checked_pairs, clipped_logit
-from polarnet.evaluation.roc import LEVEL, Interval
+from polarnet.evaluation.resampling import ENDS
+from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, Z, checked_pairs, clipped_logit
 from polarnet.labels import read_numbers
 
 GRID_SIZE: Final = 50
@@ -23,6 +27,10 @@ GRID_ENDS: Final = (1, 99)
 
 LOWESS_SHARE: Final = 2 / 3
 """Share of the patients in each local fit: the default of R's lowess."""
+
+WALD: Final = "Wald, 95 %"
+
+_TOLERANCE: Final = 1e-3  # above what the linear programme leaves of rounding, below any separation
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,7 +180,7 @@ def smooth_calibration(
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(values), size=(n_resamples, len(values)))
     curves = [_smooth(is_positive[drawn], values[drawn], grid) for drawn in draws]
-    low, high = np.nanquantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.nanquantile(curves, ENDS, axis=0)
     return pd.DataFrame({"predicted": grid, "observed": curve, "low": low, "high": high})
 
 
@@ -214,3 +222,58 @@ def _smooth(is_positive: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np
     with np.errstate(invalid="ignore", divide="ignore"):
         curve = lowess(is_positive.astype(float), values, frac=LOWESS_SHARE, it=0, xvals=grid)
     return np.clip(curve, 0, 1)
+
+
+# === Logistic regression without penalty =========================================================
+
+
+def fit_logistic(
+    is_positive: np.ndarray, design: np.ndarray, offset: np.ndarray | None = None
+) -> GLMResultsWrapper | None:
+    """Maximum-likelihood fit of a logistic model.
+
+    Parameters
+    ----------
+    is_positive
+        Boolean, shape (n,).
+    design
+        Shape (n, k); a column of ones is the intercept.
+    offset
+        Shape (n,), in logits; its coefficient is 1.
+
+    Returns
+    -------
+    The fit, or None where no finite estimate exists: columns depend on one another, the classes
+    are separated (wholly or but for ties), or the iterations fail.
+
+    References
+    ----------
+    Albert & Anderson, Biometrika 1984;71:1-10 (when estimates exist).
+    """
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return None
+    if offset is None and _is_separated(is_positive, design):
+        return None
+    model = GLM(is_positive.astype(float), design, Binomial(), offset=offset)
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"), warnings.catch_warnings():
+            warnings.simplefilter("error", PerfectSeparationWarning)
+            warnings.simplefilter("error", ConvergenceWarning)
+            return model.fit(tol=1e-12)
+    except (FloatingPointError, PerfectSeparationWarning, ConvergenceWarning):
+        return None
+
+
+def coefficient(fit: GLMResultsWrapper | None, column: int) -> Interval:
+    """One coefficient with its Wald interval; NaN and "not estimable" where there is no fit."""
+    if fit is None:
+        return Interval(np.nan, np.nan, np.nan, NOT_ESTIMABLE)
+    value, half = float(fit.params[column]), Z * float(fit.bse[column])
+    return Interval(value, value - half, value + half, WALD)
+
+
+def _is_separated(is_positive: np.ndarray, design: np.ndarray) -> bool:
+    """True where a combination of the columns never puts a patient on the wrong side of zero."""
+    signed = design / np.abs(design).max(axis=0) * np.where(is_positive, 1, -1)[:, None]
+    best = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
+    return bool(-best.fun > _TOLERANCE)

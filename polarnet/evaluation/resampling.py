@@ -1,6 +1,6 @@
-"""Bootstrap intervals of an AUROC: over patients, over their studies, over training seeds."""
+"""Bootstrap: intervals of an AUROC over patients, over their studies, over training seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,9 @@ from polarnet.labels import aligned, read_numbers, read_patients
 
 FEWEST_RESAMPLES: Final = 1000
 """Fewer leave less than 25 resamples beyond an end of the interval (our choice)."""
+
+ENDS: Final = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+"""Quantiles of the resamples that are the ends of an interval."""
 
 _LEVEL_TEXT: Final = f"{100 * LEVEL:g} %"
 _AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB an array
@@ -29,7 +32,7 @@ def bootstrap_auroc(
     Parameters
     ----------
     labels
-        0 and 1, shape (n,), at least one of each. One entry a patient; several of a patient
+        0 and 1, shape (n,), at least one of each. One entry per patient; several of a patient
         belong to `cluster_bootstrap_auroc`.
     scores
         Shape (n,); higher means more likely 1. The direction is never turned.
@@ -75,7 +78,7 @@ def cluster_bootstrap_auroc(
     Parameters
     ----------
     labels, scores
-        As for `bootstrap_auroc`, one entry a study.
+        As for `bootstrap_auroc`, one entry per study.
     patients
         Shape (n,), who each study is of. A patient drawn brings all studies. Series are aligned
         by their index, which names the studies.
@@ -102,14 +105,12 @@ def cluster_bootstrap_auroc(
     if area.method == NOT_ESTIMABLE or fewest < 2:
         return Interval(area.value, np.nan, np.nan, NOT_ESTIMABLE)
     rng = np.random.default_rng(seed)
-    draws = np.concatenate([
-        _weighted_auroc(is_positive, values, _counts(rng, who.max() + 1, size)[:, who])
-        for size in _batches(n_resamples, len(values))
-    ])  # fmt: skip
-    dropped = int(np.isnan(draws).sum())
-    remark = f", {dropped} without both classes dropped" if dropped else ""
-    method = f"bootstrap of patients, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
-    return _percentile(area.value, draws[~np.isnan(draws)], method)
+
+    def draw(size: int) -> np.ndarray:
+        counts = drawn_counts(rng, who.max() + 1, size)
+        return _weighted_auroc(is_positive, values, counts[:, who])
+
+    return _percentiles(area.value, draw, len(values), n_resamples, "bootstrap of patients")
 
 
 def seeds_and_patients_auroc(
@@ -124,7 +125,7 @@ def seeds_and_patients_auroc(
     Parameters
     ----------
     labels
-        0 and 1, shape (n,), at least one of each. One entry a patient.
+        0 and 1, shape (n,), at least one of each. One entry per patient.
     scores_by_seed
         Shape (k, n), k >= 2; row s holds the scores of the model trained with the s-th seed on
         these same patients. The columns of a DataFrame, or the index of Series in a list, are
@@ -161,18 +162,17 @@ def seeds_and_patients_auroc(
     if all(area.method == NOT_ESTIMABLE for area in areas):
         return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
     rng_patients, rng_seeds = np.random.default_rng(seed).spawn(2)
-    draws = []
-    for size in _batches(n_resamples, by_seed.shape[1]):
+
+    def draw(size: int) -> np.ndarray:
         counts = np.empty((size, len(is_positive)))
         for members in (is_positive, ~is_positive):
-            counts[:, members] = _counts(rng_patients, int(members.sum()), size)
+            counts[:, members] = drawn_counts(rng_patients, int(members.sum()), size)
         drawn = np.stack([_weighted_auroc(is_positive, scores, counts) for scores in by_seed])
-        draws.append((_counts(rng_seeds, len(by_seed), size) / len(by_seed) * drawn.T).sum(axis=1))
-    method = (
-        f"two-way bootstrap of {len(by_seed)} seeds and of patients in each class, percentile, "
-        f"{_LEVEL_TEXT}, {n_resamples} resamples"
-    )
-    return _percentile(value, np.concatenate(draws), method)
+        shares = drawn_counts(rng_seeds, len(by_seed), size) / len(by_seed)
+        return (shares * drawn.T).sum(axis=1)
+
+    what = f"two-way bootstrap of {len(by_seed)} seeds and of patients in each class"
+    return _percentiles(value, draw, by_seed.shape[1], n_resamples, what)
 
 
 def mean_auroc_difference(
@@ -212,20 +212,43 @@ def mean_auroc_difference(
     who = np.unique(names, return_inverse=True)[1]
     members = np.split(who, lengths[:-1])
     rng = np.random.default_rng(seed)
-    draws = []
-    for size in _batches(n_resamples, who.max() + 1):
-        counts = _counts(rng, who.max() + 1, size)
+
+    def draw(size: int) -> np.ndarray:
+        counts = drawn_counts(rng, who.max() + 1, size)
         differences = []
         for (is_positive, values), drawn_by in zip(read, members, strict=True):
             weights = counts[:, drawn_by]
             of_first, of_second = (_weighted_auroc(is_positive, row, weights) for row in values)
             differences.append(of_first - of_second)
-        draws.append(np.mean(differences, axis=0))
-    drawn = np.concatenate(draws)
-    dropped = int(np.isnan(drawn).sum())
-    remark = f", {dropped} without both classes dropped" if dropped else ""
-    method = f"bootstrap of patients, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
-    return _percentile(float(np.mean([a - b for a, b in pairs])), drawn[~np.isnan(drawn)], method)
+        return np.mean(differences, axis=0)
+
+    value = float(np.mean([a - b for a, b in pairs]))
+    return _percentiles(value, draw, who.max() + 1, n_resamples, "bootstrap of patients")
+
+
+def drawn_counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """How often each of n is drawn in each of `size` resamples, shape (size, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(float)
+
+
+def _percentiles(
+    value: float, draw: Callable[[int], np.ndarray], n: int, n_resamples: int, what: str
+) -> Interval:
+    """Interval between percentiles of resamples, drawn in batches; those without number drop out.
+
+    Parameters
+    ----------
+    draw
+        Number of resamples -> the statistic in each.
+    n
+        Numbers in one resample.
+    """
+    draws = np.concatenate([draw(size) for size in _batches(n_resamples, n)])
+    is_lost = np.isnan(draws)
+    remark = f", {int(is_lost.sum())} without both classes dropped" if is_lost.any() else ""
+    low, high = np.quantile(draws[~is_lost], ENDS)
+    method = f"{what}, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
+    return Interval(value, float(low), float(high), method)
 
 
 def _refuse_few(n_resamples: int) -> None:
@@ -260,21 +283,11 @@ def _weighted_auroc(is_positive: np.ndarray, scores: np.ndarray, weights: np.nda
     return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
 
 
-def _counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
-    """How often each of n is drawn in each of `size` resamples, shape (size, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(float)
-
-
 def _batch_size(n: int) -> int:
     return max(1, _AT_ONCE // n)
 
 
 def _batches(n_resamples: int, n: int) -> Iterator[int]:
-    """Sizes of batches that make up the resamples of n studies."""
+    """Sizes of batches that make up the resamples of n numbers."""
     for start in range(0, n_resamples, _batch_size(n)):
         yield min(_batch_size(n), n_resamples - start)
-
-
-def _percentile(value: float, draws: np.ndarray, method: str) -> Interval:
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high), method)

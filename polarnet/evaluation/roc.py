@@ -1,6 +1,7 @@
-"""Area under the ROC curve with interval, and tests of two of them, paired and unpaired."""
+"""Area under the ROC curve: intervals, tests of two of them, and the mean over folds."""
 
 import html
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +22,14 @@ METHODS: Final = {
     "logit": "DeLong on the logit scale, t quantile, 95 %",
     "delong": "DeLong, 95 %",
 }
+OVER_FOLDS: Final = "mean over folds, influence curve, 95 %"
 
-_Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
+CLIP: Final = 1e-6
+"""Before a logit, probabilities are clipped to [1e-6, 1 - 1e-6] (our choice)."""
+
+Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
+"""Normal quantile of every Wald interval."""
+
 _NO_VARIANCE: Final = 1e-15  # equal ranks leave a variance of rounding errors
 
 
@@ -82,7 +89,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     ----------
     labels
         0 and 1, shape (n,), at least one of each; "0", "1", True and False are read too. One entry
-        a patient: the interval assumes independence.
+        per patient: the interval assumes independence.
     scores
         Shape (n,); higher means more likely 1. The direction is never turned. Where labels and
         scores are both Series they are aligned by their index, here as everywhere; arrays and
@@ -121,7 +128,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
         return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
     error = np.sqrt(variance)
     if method == "delong":
-        low, high = np.clip([value - _Z * error, value + _Z * error], 0, 1)
+        low, high = np.clip([value - Z * error, value + Z * error], 0, 1)
     else:
         smaller = min(is_positive.sum(), (~is_positive).sum())
         half = float(t.ppf(0.5 + LEVEL / 2, smaller - 1)) * error / (value * (1 - value))
@@ -199,16 +206,95 @@ def unpaired_delong_test(
     return _wald(float(value_a[0] - value_b[0]), variance, "unpaired DeLong")
 
 
-def _wald(difference: float, variance: float, method: str) -> DeLongResult:
-    """Interval and z test; without variance, not estimable."""
-    if variance <= _NO_VARIANCE:
-        return DeLongResult(difference, np.nan, np.nan, np.nan, np.nan, NOT_ESTIMABLE)
-    error = np.sqrt(variance)
-    z = difference / error
-    return DeLongResult(
-        difference, difference - _Z * error, difference + _Z * error, z,
-        float(2 * norm.sf(abs(z))), method,
-    )  # fmt: skip
+def auroc_half_width(auroc: float, n_pos: int, n_neg: int) -> float:
+    """Half-width of the 95 % interval that an AUROC would have, for planning.
+
+    Parameters
+    ----------
+    auroc
+        Expected, within [0.5, 1].
+    n_pos, n_neg
+        Patients of each class, at least 1.
+
+    Raises
+    ------
+    ValueError: an argument is out of range.
+
+    References
+    ----------
+    Hanley & McNeil, Radiology 1982;143:29-36.
+
+    >>> round(auroc_half_width(0.80, 60, 140), 3)
+    0.073
+    """
+    if not 0.5 <= auroc <= 1:
+        raise ValueError(f"auroc must lie within [0.5, 1], but {auroc} was given.")
+    if min(n_pos, n_neg) < 1:
+        raise ValueError(f"Both classes are needed, but {n_pos} and {n_neg} patients were given.")
+    two_positives = auroc / (2 - auroc) - auroc**2
+    two_negatives = 2 * auroc**2 / (1 + auroc) - auroc**2
+    spread = auroc * (1 - auroc) + (n_pos - 1) * two_positives + (n_neg - 1) * two_negatives
+    return Z * math.sqrt(spread / (n_pos * n_neg))
+
+
+def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike) -> Interval:
+    """Mean over folds of the AUROC within each, with the interval of its influence curve.
+
+    Scores of different folds come from different models and are never compared with one another.
+
+    Parameters
+    ----------
+    labels
+        0 and 1, shape (n,), at least one of each in every fold. One entry per patient: the interval
+        assumes independence.
+    scores
+        Shape (n,), out of fold; higher means more likely 1.
+    folds
+        Shape (n,), in which fold each was held out; any names. Series are aligned by their index.
+
+    Returns
+    -------
+    Interval, cut at 0 and 1. The interval speaks of models trained on parts of this size, and
+    takes the folds' models as given. Ties count one half, in the AUROC and in its influence curve.
+    Where every fold is ranked perfectly the ends are NaN and "not estimable".
+
+    Raises
+    ------
+    ValueError: lengths differ, a fold lacks a class (it is named), or as for `auroc`.
+
+    References
+    ----------
+    LeDell, Petersen & van der Laan, Electron J Stat 2015;9:1583-1607.
+    """
+    labels, scores, folds = aligned(labels, scores, folds)
+    is_positive, (values,) = checked_scores(labels, scores)
+    which, names = pd.factorize(np.asarray(folds))
+    if which.shape != values.shape or (which < 0).any():
+        raise ValueError(
+            f"{len(values)} scores need a fold each, but {int((which >= 0).sum())} are named."
+        )
+    shares = {True: is_positive.mean(), False: 1 - is_positive.mean()}
+    areas, variances = [], []
+    for fold, name in enumerate(names):
+        here = which == fold
+        if is_positive[here].all() or not is_positive[here].any():
+            raise ValueError(
+                f"Fold {name} holds one class only ({here.sum()} patients). Take fewer folds, or "
+                "drop the trait."
+            )
+        area, placements = _placements(is_positive[here], values[here])
+        weights = np.where(is_positive[here], 1 / shares[True], 1 / shares[False])
+        areas.append(area)
+        variances.append(np.mean((weights * (placements - area)) ** 2))
+    value, variance = float(np.mean(areas)), float(np.mean(variances)) / len(values)
+    if not variance > 0:
+        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+    half = Z * np.sqrt(variance)
+    low, high = np.clip([value - half, value + half], 0, 1)
+    return Interval(value, float(low), float(high), OVER_FOLDS)
+
+
+# === What all of them share ======================================================================
 
 
 def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -243,15 +329,74 @@ def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, n
     return is_positive, values
 
 
+def checked_pairs(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities of the same patients.
+
+    Parameters
+    ----------
+    labels
+        0 and 1, shape (n,), at least one of each, one entry per patient.
+    probabilities
+        Shape (n,), within [0, 1]. Where both are Series they are aligned by their index.
+
+    Returns
+    -------
+    Boolean array (n,), True for positive, and float array (n,), in the order of the labels.
+
+    Raises
+    ------
+    ValueError: the studies differ, a class is absent, a label is not 0 or 1, a probability is
+        not finite or outside [0, 1].
+    """
+    shape = read_numbers(probabilities, "Probabilities").shape
+    if len(shape) != 1:
+        raise ValueError(f"Probabilities of shape {shape}: give one trait, shape (n,).")
+    is_positive, (values,) = checked_scores(labels, probabilities)
+    if (is_outside := (values < 0) | (values > 1)).any():
+        raise ValueError(
+            f"{int(is_outside.sum())} of {len(values)} probabilities lie outside [0, 1], such as "
+            f"{values[is_outside][0]:g}. Give probabilities, not logits."
+        )
+    return is_positive, values
+
+
+def clipped_logit(probabilities: np.ndarray | pd.Series) -> np.ndarray | pd.Series:
+    """Logit of probabilities, which are first clipped to [1e-6, 1 - 1e-6]."""
+    return logit(np.clip(probabilities, CLIP, 1 - CLIP))
+
+
+def _wald(difference: float, variance: float, method: str) -> DeLongResult:
+    """Interval and z test; without variance, not estimable."""
+    if variance <= _NO_VARIANCE:
+        return DeLongResult(difference, np.nan, np.nan, np.nan, np.nan, NOT_ESTIMABLE)
+    error = np.sqrt(variance)
+    z = difference / error
+    return DeLongResult(
+        difference, difference - Z * error, difference + Z * error, z,
+        float(2 * norm.sf(abs(z))), method,
+    )  # fmt: skip
+
+
 def _delong(is_positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """AUROC of k scores, shape (k, n), and their covariance (k, k) from placement values."""
-    positive, negative = scores[:, is_positive], scores[:, ~is_positive]
-    m, n = positive.shape[1], negative.shape[1]
-    ranks = rankdata(np.hstack([positive, negative]), axis=1)
-    of_positive = (ranks[:, :m] - rankdata(positive, axis=1)) / n
-    of_negative = 1 - (ranks[:, m:] - rankdata(negative, axis=1)) / m
-    values = of_positive.mean(axis=1)
+    values, placed = _placements(is_positive, scores)
+    m, n = int(is_positive.sum()), int((~is_positive).sum())
     if min(m, n) < 2:
         return values, np.full((len(scores), len(scores)), np.nan)
+    # As rows, so that sums do not depend on how NumPy lays out a selection.
+    of_positive = np.ascontiguousarray(placed[:, is_positive])
+    of_negative = np.ascontiguousarray(placed[:, ~is_positive])
     spread = np.atleast_2d(np.cov(of_positive)) / m + np.atleast_2d(np.cov(of_negative)) / n
     return values, spread
+
+
+def _placements(is_positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """AUROC of scores, shape (..., n), and the share of the other class that each patient stands
+    on the right side of; ties count one half.
+    """
+    ranks, placed = rankdata(scores, axis=-1), np.empty(scores.shape)
+    for members, others in ((is_positive, ~is_positive), (~is_positive, is_positive)):
+        own = rankdata(scores[..., members], axis=-1)
+        placed[..., members] = (ranks[..., members] - own) / others.sum()
+    placed[..., ~is_positive] = 1 - placed[..., ~is_positive]
+    return np.ascontiguousarray(placed[..., is_positive]).mean(axis=-1), placed

@@ -1,4 +1,4 @@
-"""One row a trait: counts, AUROC with interval, p-value, and what to mind."""
+"""The table of results: counts, AUROC with interval, p-value and a note for every trait."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +9,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from polarnet.evaluation.parts import without_training
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
-from polarnet.files import read_csv
+from polarnet.files import read_csv, shown
 from polarnet.ids import listing, normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
 from polarnet.ood import Shares
-from polarnet.rundata import PART_COLUMN
+from polarnet.rundata import NEW, PART_COLUMN, PARTS
 
 SUPPRESSED_BELOW: Final = 10
 """A smaller class below this gives no number: the interval misses too often (our simulation)."""
@@ -28,6 +27,9 @@ FIRST_STUDIES: Final = "first study of each patient"
 
 WARNING_COLUMN: Final = "warning"
 """Column of a scores file that is no trait."""
+
+SEEN: Final = ("train", "val")
+"""Parts of patients who chose the network, in one way or another."""
 
 
 def short_note(note: Any) -> str:
@@ -47,11 +49,11 @@ def evaluate(
     Parameters
     ----------
     scores
-        Index study_id, one column a trait, as returned by `predict`. Where they say, in
+        Index study_id, one column per trait, as returned by `predict`. Where they say, in
         `attrs["part"]` or a column `part`, which patients the training has seen, those are left
         out, and the note says how many.
     labels
-        Index study_id, one column a trait: 1, 0 or missing (not recorded). Studies that were not
+        Index study_id, one column per trait: 1, 0 or missing (not recorded). Studies that were not
         scored are left out.
     patients
         study_id -> patient_id, or an array in the order of `labels`. Where a patient has several
@@ -73,7 +75,7 @@ def evaluate(
     """
     for name, given in (("scores", scores), ("labels", labels)):
         if not isinstance(given, pd.DataFrame):
-            raise ValueError(f"{name} must be a DataFrame: index study_id, one column a trait.")
+            raise ValueError(f"{name} must be a DataFrame: index study_id, one column per trait.")
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
     first_studies(scores, labels, patients)  # all of them are known
     scores, unseen = without_training(scores)
@@ -104,7 +106,7 @@ def evaluate(
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a file of scores: study_id, one column a trait, perhaps `warning` and `part`.
+    """Read a file of scores: study_id, one column per trait, perhaps `warning` and `part`.
 
     What `part` says is in `attrs["part"]`.
 
@@ -234,3 +236,50 @@ def _empty_row(trait: str, n_pos: int, n_neg: int, note: str) -> dict[str, objec
         "trait": trait, "n_pos": n_pos, "n_neg": n_neg, "auroc": np.nan, "ci_low": np.nan,
         "ci_high": np.nan, "p_value": np.nan, "method": NOT_ESTIMABLE, "note": note,
     }  # fmt: skip
+
+
+def without_training(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Scores of new and test patients, and what to note of the others.
+
+    Parameters
+    ----------
+    scores
+        Of `predict` or `read_scores`. Where neither a column `part` nor `attrs["part"]` says what a
+        study was to the run, every study counts.
+
+    Raises
+    ------
+    ValueError: the part is a word that `predict` does not write.
+    """
+    part = scores.attrs.get(PART_COLUMN)
+    if PART_COLUMN in scores:
+        part = scores[PART_COLUMN]
+        scores = scores.drop(columns=PART_COLUMN)
+    if part is None:
+        return scores, ""
+    part = part.reindex(scores.index).fillna("").astype(str).str.strip().str.lower()
+    if odd := sorted(set(part) - {*PARTS, NEW, ""}):
+        raise ValueError(
+            f"Column {PART_COLUMN} says {shown(odd[0])}; it must say {', '.join(PARTS)} or {NEW}, "
+            "or be empty."
+        )
+    is_seen = part.isin(SEEN).to_numpy()
+    notes = []
+    if n := int(is_seen.sum()):
+        told = ", ".join(f"{k} {name}" for name in SEEN if (k := int((part == name).sum())))
+        notes.append(f"{n} of {len(scores)} studies left out: patients of the training ({told})")
+    if (part[~is_seen] == "").any():
+        notes.append("not known whether patients of the training are among them")
+    unseen = scores[~is_seen]
+    unseen.attrs = {}  # of all studies
+    return unseen, "; ".join(notes)
+
+
+def with_part(scores: pd.DataFrame, network: pd.DataFrame) -> pd.DataFrame:
+    """Scores that say no part of their own, with what the network's say of the same studies."""
+    known = network[PART_COLUMN] if PART_COLUMN in network else network.attrs.get(PART_COLUMN)
+    if known is None or PART_COLUMN in scores or PART_COLUMN in scores.attrs:
+        return scores
+    told = scores.copy()
+    told.attrs[PART_COLUMN] = Shares(known)
+    return told

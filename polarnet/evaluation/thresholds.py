@@ -1,4 +1,4 @@
-"""Thresholds chosen on validation patients, and what they do to others."""
+"""Thresholds chosen on validation patients, what they do to others, and net benefit."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,21 +6,18 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
 from polarnet.display import Result
-from polarnet.evaluation.pairs import checked_pairs
-from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval
+from polarnet.evaluation.resampling import ENDS, drawn_counts
+from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, Z, checked_pairs
 
 LEAST_SENSITIVITY: Final = 0.90
 """Of the threshold "sensitive" (our choice)."""
 
 WILSON: Final = "Wilson, 95 %"
 SIMEL: Final = "log method, 95 %"
-
-_Z: Final = float(norm.ppf(0.5 + LEVEL / 2))
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +32,7 @@ class Classification(Result):
         Patients.
     sensitivity, specificity, ppv, npv
         Wilson intervals. Predictive values hold at the prevalence of these patients; see
-        `predictive_values` for others.
+        `predictive_intervals` for others.
     lr_positive, lr_negative
         Likelihood ratios with Simel's interval on the log scale.
 
@@ -143,70 +140,97 @@ def classify(labels: ArrayLike, probabilities: ArrayLike, threshold: float) -> C
     )  # fmt: skip
 
 
-def predictive_values(
-    sensitivity: float, specificity: float, prevalence: ArrayLike
-) -> pd.DataFrame:
-    """Predictive values at other prevalences, by Bayes' rule.
-
-    Parameters
-    ----------
-    sensitivity, specificity
-        Within [0, 1]; assumed to be the same at every prevalence.
-    prevalence
-        One or several, within [0, 1].
-
-    Returns
-    -------
-    DataFrame with prevalence, ppv, npv; NaN where nobody would be called so.
-
-    Raises
-    ------
-    ValueError: a number is not within [0, 1].
-
-    >>> predictive_values(0.9, 0.8, [0.1, 0.5]).round(2)
-       prevalence   ppv   npv
-    0         0.1  0.33  0.99
-    1         0.5  0.82  0.89
-    """
-    prevalences = np.atleast_1d(np.asarray(prevalence, float))
-    given = np.append(prevalences, [sensitivity, specificity])
-    if not ((given >= 0) & (given <= 1)).all():
-        raise ValueError(f"Sensitivity, specificity, prevalence must lie within [0, 1]: {given}.")
-    positive, negative = prevalences * sensitivity, (1 - prevalences) * specificity
-    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
-        ppv = positive / (positive + (1 - prevalences) * (1 - specificity))
-        npv = negative / (negative + prevalences * (1 - sensitivity))
-    return pd.DataFrame({"prevalence": prevalences, "ppv": ppv, "npv": npv})
-
-
 def predictive_intervals(found: Classification, prevalence: ArrayLike) -> pd.DataFrame:
     """Predictive values of a two-by-two table at other prevalences, with 95 % intervals.
+
+    By Bayes' rule: sensitivity and specificity are assumed to be the same at every prevalence.
 
     Parameters
     ----------
     found
         From `classify`.
     prevalence
-        One or several, strictly between 0 and 1; taken as known.
+        One or several, within [0, 1]; taken as known.
 
     Returns
     -------
-    DataFrame with prevalence, ppv, ppv_low, ppv_high, npv, npv_low, npv_high. The odds before,
-    times an end of Simel's interval of the likelihood ratio, are the odds after; NaN where that
-    ratio is not estimable.
+    DataFrame with prevalence, ppv, ppv_low, ppv_high, npv, npv_low, npv_high; NaN where nobody
+    would be called so. The odds before, times an end of Simel's interval of the likelihood ratio,
+    are the odds after; NaN where that ratio is not estimable.
 
     Raises
     ------
-    ValueError: as for `predictive_values`.
+    ValueError: a prevalence is not within [0, 1].
     """
-    table = predictive_values(found.sensitivity.value, found.specificity.value, prevalence)
-    positive, negative = found.lr_positive, found.lr_negative
-    before = table["prevalence"]
-    table.insert(2, "ppv_low", _after(before, positive.low))
-    table.insert(3, "ppv_high", _after(before, positive.high))
-    table["npv_low"] = 1 - _after(before, negative.high)
-    table["npv_high"] = 1 - _after(before, negative.low)
-    return table
+    prevalences = pd.Series(np.atleast_1d(np.asarray(prevalence, float)))
+    if not prevalences.between(0, 1).all():
+        raise ValueError(f"Prevalences must lie within [0, 1]: {list(prevalences)}.")
+    sensitivity, specificity = found.sensitivity.value, found.specificity.value
+    positive, negative = prevalences * sensitivity, (1 - prevalences) * specificity
+    return pd.DataFrame({
+        "prevalence": prevalences,
+        "ppv": positive / (positive + (1 - prevalences) * (1 - specificity)),
+        "ppv_low": _after(prevalences, found.lr_positive.low),
+        "ppv_high": _after(prevalences, found.lr_positive.high),
+        "npv": negative / (negative + prevalences * (1 - sensitivity)),
+        "npv_low": 1 - _after(prevalences, found.lr_negative.high),
+        "npv_high": 1 - _after(prevalences, found.lr_negative.low),
+    })  # fmt: skip
+
+
+def net_benefit(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    seed: int,
+    n_resamples: int = 500,
+) -> pd.DataFrame:
+    """Net benefit of treating those at or above (>=) each threshold probability.
+
+    Only where a decision exists, such as for impaired MFR; predicting sex serves none.
+
+    Parameters
+    ----------
+    labels, probabilities
+        0 and 1, and probabilities within [0, 1], each of shape (n,), one entry per patient. Where
+        both are Series they are aligned by their index.
+    thresholds
+        Shape (k,), strictly between 0 and 1: at which probability one would just act.
+    seed
+        Of the bootstrap.
+    n_resamples
+        Resamples of the patients, prevalence not held.
+
+    Returns
+    -------
+    DataFrame with threshold, model, low, high (pointwise 95 % bootstrap percentiles of `model`),
+    treat_all, treat_none; in true positives per patient, one row per threshold in the order given.
+
+    Raises
+    ------
+    ValueError: see `checked_pairs`; or a threshold is out of range, or n_resamples is below 1.
+
+    References
+    ----------
+    Vickers & Elkin, Med Decis Making 2006;26:565-574.
+    """
+    is_positive, values = checked_pairs(labels, probabilities)
+    thresholds = np.atleast_1d(np.asarray(thresholds, float))
+    if not ((thresholds > 0) & (thresholds < 1)).all():
+        raise ValueError(f"Thresholds must lie between 0 and 1 (excluded), not {thresholds}.")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, but {n_resamples} was given.")
+    # What a patient adds when treated: 1 if positive, minus the odds of the threshold if not.
+    gains = np.where(is_positive[:, None], 1, -thresholds / (1 - thresholds))
+    model = np.where(values[:, None] >= thresholds, gains, 0)
+    n = len(values)
+    counts = drawn_counts(np.random.default_rng(seed), n, n_resamples)
+    low, high = np.quantile(counts @ model / n, ENDS, axis=0)
+    return pd.DataFrame({
+        "threshold": thresholds, "model": model.mean(axis=0), "low": low, "high": high,
+        "treat_all": gains.mean(axis=0), "treat_none": 0.0,
+    })  # fmt: skip
 
 
 def _after(prevalence: pd.Series, ratio: float) -> pd.Series:
@@ -230,5 +254,5 @@ def _ratio(positive: int, n_pos: int, negative: int, n_neg: int) -> Interval:
     value = (positive / n_pos) / (negative / n_neg)
     if positive == 0:
         return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
-    half = _Z * np.sqrt(1 / positive - 1 / n_pos + 1 / negative - 1 / n_neg)
+    half = Z * np.sqrt(1 / positive - 1 / n_pos + 1 / negative - 1 / n_neg)
     return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)), SIMEL)

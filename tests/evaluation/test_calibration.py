@@ -5,7 +5,7 @@ ctl <- glm.control(epsilon = 1e-14, maxit = 100).
 import numpy as np
 import pandas as pd
 import pytest
-from test_evaluation import FIRST, LABELS, SECOND
+from thirty_patients import FIRST, LABELS, SECOND
 
 from polarnet.evaluation.calibration import (
     fit_recalibration,

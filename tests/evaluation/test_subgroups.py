@@ -5,36 +5,17 @@ LABELS and SECOND (y, a, b).
 import numpy as np
 import pandas as pd
 import pytest
-from test_evaluation import FIRST, LABELS, SECOND
+from thirty_patients import FIRST, LABELS, SECOND
 
-from polarnet.evaluation.roc import unpaired_delong_test
-from polarnet.evaluation.subgroups import evaluate_subgroups, tertiles
+from polarnet.evaluation.subgroups import adjusted_association, evaluate_subgroups, tertiles
 
 STUDIES = [f"S{k}" for k in range(60)]
 BOTH = pd.Series(LABELS * 2, index=STUDIES), pd.Series(FIRST + SECOND, index=STUDIES)
 SEX = pd.Series(["women"] * 30 + ["men"] * 30, index=STUDIES)
 
 
-def test_unpaired_test_equals_proc():
-    """R: t <- roc.test(roc(y, a), roc(y, b), method = "delong", paired = FALSE); z <- t$statistic
-    2 * pnorm(-abs(z)); d <- auc(ra) - auc(rb); d + c(-1, 1) * qnorm(.975) * sqrt(var(ra) + var(rb))
-    """
-    found = unpaired_delong_test(LABELS, FIRST, LABELS, SECOND)
-    expected = (0.525913054876598, 0.598948617941244, -0.132551965452198, 0.229774187674420)
-    assert (found.z, found.p_value, found.low, found.high) == pytest.approx(expected, abs=1e-12)
-    assert found.method == "unpaired DeLong"
-
-
-def test_unpaired_test_without_variance_is_not_estimable():
-    found = unpaired_delong_test([0, 0, 1, 1], [1, 2, 3, 4], [0, 0, 1, 1], [1, 2, 3, 4])
-    assert (found.difference, found.method) == (0, "not estimable")
-    assert np.isnan(found.p_value)
-    with pytest.raises(ValueError, match="two patients of each class in each group"):
-        unpaired_delong_test([0, 1, 0], [1, 2, 3], LABELS, FIRST)
-
-
 def test_each_group_equals_r():
-    """The interval is the one of test_evaluation, the test that above, the calibration intercept
+    """The interval is the one of test_roc, the test that of test_roc, the calibration intercept
     R: g <- glm(y ~ 1, offset = qlogis(a), family = binomial); c(coef(g), confint.default(g))
     """
     table = evaluate_subgroups(*BOTH, SEX).set_index("group")
@@ -115,3 +96,82 @@ def test_tertiles_cut_at_observed_values():
 def test_what_has_no_thirds_is_refused(values):
     with pytest.raises(ValueError, match="do not fall into thirds"):
         tertiles(pd.Series(values, dtype=float))
+
+
+# === Adjustment =================================================================================
+# y and b being LABELS and SECOND:
+# age <- 40 + (seq_along(y) * 7) %% 31; sex <- rep(c(0, 1, 1), 10); z <- qlogis(b); z <- z / sd(z)
+# f0 <- glm(y ~ age + sex, family = binomial); f1 <- glm(y ~ age + sex + z, family = binomial)
+# with glm.control(epsilon = 1e-14, maxit = 100).
+
+THIRTY = [f"S{k}" for k in range(30)]
+Y, P = pd.Series(LABELS, index=THIRTY), pd.Series(SECOND, index=THIRTY)
+COVARIATES = pd.DataFrame(
+    {"age": [40 + (7 * k) % 31 for k in range(1, 31)], "sex": [0.0, 1.0, 1.0] * 10}, index=THIRTY
+)
+
+
+def test_odds_ratio_and_likelihood_ratio_equal_glm():
+    """R: exp(c(coef(f1)["z"], confint.default(f1)["z", ])); anova(f0, f1, test = "LRT")"""
+    found = adjusted_association(Y, P, COVARIATES)
+    odds = (found.odds_ratio.value, found.odds_ratio.low, found.odds_ratio.high)
+    expected = (9.44761617364932, 1.57290151373016, 56.74700582678238)
+    assert odds == pytest.approx(expected, rel=1e-7)
+    assert found.chi2 == pytest.approx(13.5632152572587, abs=1e-9)
+    assert found.p_value == pytest.approx(0.000230661635319586, rel=1e-8)
+    assert (found.n_pos, found.n_neg, found.n_left_out) == (12, 18, 0)
+
+
+def test_auroc_of_the_covariates_equals_proc():
+    """R: r <- roc(y, fitted(f0)); A <- auc(r); s <- sqrt(var(r)) / (A * (1 - A))
+    plogis(qlogis(A) + c(-1, 1) * qt(.975, min(table(y)) - 1) * s)
+    """
+    area = adjusted_association(Y, P, COVARIATES).covariates_auroc
+    expected = (0.643518518518519, 0.38774081664217, 0.837283813279894)
+    assert (area.value, area.low, area.high) == pytest.approx(expected, abs=1e-10)
+
+
+def test_patients_without_a_covariate_are_left_out():
+    """R: the same on y[3:30], z <- qlogis(b[3:30]); z <- z / sd(z)"""
+    covariates = COVARIATES.copy()
+    covariates.iloc[0, 0] = covariates.iloc[1, 1] = np.nan
+    for table in (covariates, covariates.astype("Float64")):
+        found = adjusted_association(Y, P, table)
+        odds = (found.odds_ratio.value, found.odds_ratio.low, found.odds_ratio.high)
+        expected = (10.09621976292437, 1.40448268231446, 72.57736587630042)
+        assert odds == pytest.approx(expected, rel=1e-7)
+        assert found.chi2 == pytest.approx(12.521093880126, abs=1e-9)
+        assert (found.n_pos, found.n_neg, found.n_left_out) == (11, 17, 2)
+
+
+def test_units_of_the_covariates_do_not_matter():
+    in_days = COVARIATES.assign(age=COVARIATES["age"] * 365.25)
+    there, back = (adjusted_association(Y, P, table) for table in (COVARIATES, in_days))
+    assert there.odds_ratio.value == pytest.approx(back.odds_ratio.value, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "covariates"),
+    [
+        (Y * 0.8 + 0.1, COVARIATES),  # the network separates the classes
+        (P * 0 + 0.3, COVARIATES),  # it tells nothing
+        (P, COVARIATES.assign(site=1)),  # a covariate is constant
+        (P, COVARIATES.assign(label=Y)),  # a covariate separates the classes
+    ],
+)
+def test_no_finite_estimate_is_not_estimable(probabilities, covariates):
+    found = adjusted_association(Y, probabilities, covariates)
+    assert found.odds_ratio.method == "not estimable"
+    assert np.isnan([found.odds_ratio.value, found.chi2, found.p_value]).all()
+
+
+def test_covariates_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"but sex is not\. Code it as 0 and 1"):
+        adjusted_association(Y, P, COVARIATES.assign(sex="female"))
+    with pytest.raises(ValueError, match="one table only: S0, S1"):
+        adjusted_association(Y, P, COVARIATES.iloc[2:])
+    with pytest.raises(ValueError, match="do not fit 30 patients"):
+        adjusted_association(Y, P, COVARIATES[[]])
+    covariates = COVARIATES.assign(age=COVARIATES["age"].where(Y == 0))
+    with pytest.raises(ValueError, match=r"12 patients lack .*all 18 patients are neg"):
+        adjusted_association(Y, P, covariates)

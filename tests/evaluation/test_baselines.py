@@ -1,3 +1,5 @@
+"""Baselines, against scikit-learn's own search; what they see, and what gives a label away."""
+
 import dataclasses
 import json
 
@@ -6,18 +8,25 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import polarnet as pn
-from polarnet.evaluation import baselines, ridge
-from polarnet.evaluation.baselines import BASELINES, CLINICAL, QUICK, baseline_scores
-from polarnet.evaluation.clinical import DEFAULT_PROXIES, clinical_features
-from polarnet.evaluation.comparison import compare, is_circular
-from polarnet.evaluation.mapfeatures import map_features
-from polarnet.evaluation.ridge import inner_folds, ridge_scores, tuned_ridge
+from polarnet.evaluation import baselines
+from polarnet.evaluation.baselines import (
+    BASELINES,
+    CLINICAL,
+    DEFAULT_PROXIES,
+    QUICK,
+    baseline_scores,
+    choose_strength,
+    clinical_features,
+    fit_ridge,
+    inner_folds,
+    map_features,
+)
 from polarnet.traits import MAP_TYPES
 
 SIZE = 16
@@ -26,7 +35,7 @@ SIZE = 16
 @pytest.fixture
 def few_tries(monkeypatch):
     """Three penalties and few trees, where the best of many is not the point."""
-    monkeypatch.setattr(ridge, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
+    monkeypatch.setattr(baselines, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
     monkeypatch.setattr(baselines, "ROUNDS", (5, 30))
     monkeypatch.setattr(baselines, "TREES", 20)
     monkeypatch.setattr(baselines, "TREES_TO_CHOOSE", 5)
@@ -111,7 +120,7 @@ def test_boosted_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monk
     )  # fmt: skip
     found = scores["gradient boosting"][0]["impaired_mfr"]
     maps = map_features(phantom, "reserve")
-    features = np.hstack([maps.segments, maps.deviations, maps.lowest_territory])
+    features = np.hstack([maps["segments"], maps["deviation"], maps["lowest territory"]])
     trees = HistGradientBoostingClassifier(max_depth=3, early_stopping=False, random_state=0)
     grid = {"learning_rate": [0.02, 0.5], "max_iter": rounds}
     expected = _searched(trees, grid, phantom, features, "impaired_mfr")
@@ -190,37 +199,33 @@ def test_pattern_is_blind_to_a_factor_of_the_whole_map(from_segments):
 
 
 def test_map_features_of_hand_made_maps(from_segments):
-    """All segments 2 but for the five of LCx, which are 1 (AHA: 5, 6, 11, 12, 16)."""
-    segments = np.full((2, 17), 2.0)
+    """All segments 2 but for the five of LCx, which are 1 (AHA: 5, 6, 11, 12, 16); and a map of
+    nothing but 0, whose pattern is flat."""
+    segments = np.full((4, 17), 2.0)
     segments[1, [4, 5, 10, 11, 15]] = 1
+    segments[2], segments[3] = 0, 3
     cohort = from_segments(segments)
     of_maps = map_features(cohort, "stress")
-    np.testing.assert_allclose(of_maps.segments, segments)
-    assert of_maps.lowest_territory.ravel().tolist() == [2, 1]
-    assert of_maps.lowest_segment.ravel().tolist() == [2, 1]
-    expected = np.column_stack([segments, [2, 1], [2, 2], [2, (12 * 2 + 5) / 17]])
-    np.testing.assert_allclose(of_maps.wide, expected)
+    np.testing.assert_allclose(of_maps["segments"], segments)
     inside = cohort.maps["stress"][1][pn.anatomy.disc_mask(SIZE)].astype(float)
     share = (inside == 1).mean()
-    assert of_maps.means.ravel() == pytest.approx([2, 2 - share])
-    assert of_maps.deviations.ravel() == pytest.approx([0, np.sqrt(share * (1 - share))])
-    np.testing.assert_allclose(of_maps.pattern[1], segments[1] / (2 - share))
-
-
-def test_a_map_of_nothing_but_zero_has_a_flat_pattern(from_segments):
-    segments = np.array([[2.0], [0.0]]).repeat(17, axis=1)
-    assert map_features(from_segments(segments), "stress").pattern.tolist() == [[1] * 17] * 2
+    for name, values in {
+        "lowest territory": [2, 1, 0, 3], "lowest segment": [2, 1, 0, 3],
+        "highest segment": [2, 2, 0, 3], "mean of segments": [2, (12 * 2 + 5) / 17, 0, 3],
+        "mean": [2, 2 - share, 0, 3], "deviation": [0, np.sqrt(share * (1 - share)), 0, 0],
+    }.items():  # fmt: skip
+        assert of_maps[name].ravel() == pytest.approx(values), name
+    np.testing.assert_allclose(of_maps["pattern"][1], segments[1] / (2 - share))
+    assert of_maps["pattern"][2].tolist() == [1] * 17
 
 
 def test_combined_puts_three_maps_side_by_side(phantom):
     of_maps = map_features(phantom, "combined")
-    assert of_maps.means.shape == of_maps.lowest_territory.shape == (len(phantom), 3)
-    assert of_maps.wide.shape == (len(phantom), 60)
     for k, map_type in enumerate(MAP_TYPES):
-        means, segments = of_maps.means[:, k], of_maps.segments[:, 17 * k : 17 * (k + 1)]
-        np.testing.assert_array_equal(means, phantom.global_means(map_type))
+        segments = of_maps["segments"][:, 17 * k : 17 * (k + 1)]
+        np.testing.assert_array_equal(of_maps["mean"][:, k], phantom.global_means(map_type))
         np.testing.assert_array_equal(segments, phantom.segment_means(map_type))
-        np.testing.assert_array_equal(of_maps.lowest_segment[:, k], segments.min(axis=1))
+        np.testing.assert_array_equal(of_maps["lowest segment"][:, k], segments.min(axis=1))
     percent = dataclasses.replace(
         phantom, unit="percent", maps={"stress": np.minimum(phantom.maps["stress"], 9)}
     )
@@ -350,15 +355,13 @@ def test_without_clinical_columns_there_is_no_clinical_model(make_cohort):
 @pytest.mark.usefixtures("few_tries")
 def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
     given = []
-    for name, (see, kind) in baselines._MODELS.items():
+    for name, (see, (choose_as_before, fit)) in baselines._MODELS.items():
 
-        def choose(features, labels, folds, seed, kind=kind):
+        def choose(features, labels, folds, seed, choose_as_before=choose_as_before):
             given.append(folds)
-            return kind.choose(features, labels, folds, seed)
+            return choose_as_before(features, labels, folds, seed)
 
-        monkeypatch.setitem(
-            baselines._MODELS, name, (see, dataclasses.replace(kind, choose=choose))
-        )
+        monkeypatch.setitem(baselines._MODELS, name, (see, (choose, fit)))
     baseline_scores(
         phantom, [phantom], map_type="rest", traits=["diabetes"], seed=4, models=BASELINES
     )
@@ -383,8 +386,8 @@ def test_what_was_chosen_once_is_not_tried_again_and_gives_the_same_scores(phant
     # As from a file.
     chosen = json.loads(json.dumps({name: tables[0].attrs["chosen"]
                                     for name, tables in first.items()}))  # fmt: skip
-    for name, (see, kind) in baselines._MODELS.items():
-        silent = dataclasses.replace(kind, choose=lambda *_: pytest.fail("tried again"))
+    for name, (see, (_, fit)) in baselines._MODELS.items():
+        silent = (lambda *_: pytest.fail("tried again"), fit)
         monkeypatch.setitem(baselines._MODELS, name, (see, silent))
     again = baseline_scores(phantom, [phantom], **asked, chosen=chosen)
     for name, (table,) in first.items():
@@ -392,14 +395,13 @@ def test_what_was_chosen_once_is_not_tried_again_and_gives_the_same_scores(phant
 
 
 @pytest.mark.parametrize("strength", [1e-3, 1.0, 100.0])
-def test_ridge_on_the_row_space_is_the_ridge_on_all_columns(monkeypatch, strength):
+def test_ridge_on_the_row_space_is_the_ridge_on_all_columns(strength):
     """Known answer: scikit-learn's Newton solver on all 300 standardised columns."""
     rng = np.random.default_rng(5)
     hidden = rng.standard_normal((150, 5))
     features = hidden @ rng.standard_normal((5, 300)) + rng.standard_normal((150, 300))
     labels = (hidden[:, 0] + rng.standard_normal(150) > 0).astype(float)
-    monkeypatch.setattr(ridge, "STRENGTHS", np.array([strength]))
-    model = tuned_ridge(features[:100], labels[:100], np.arange(100), seed=0)
+    model = fit_ridge(features[:100], labels[:100], strength)
     assert model[-1].coef_.shape == (1, 100)
     newton = LogisticRegression(C=strength, solver="newton-cg", tol=1e-10, max_iter=1000)
     plain = make_pipeline(StandardScaler(), newton).fit(features[:100], labels[:100])
@@ -412,30 +414,28 @@ def test_the_penalty_is_the_one_with_the_lowest_loss_over_the_folds():
     rng = np.random.default_rng(6)
     features, labels = rng.standard_normal((60, 90)), np.arange(60) % 2.0
     features[:, 0] += 2 * labels
-    groups = np.arange(60) // 2
-    model = tuned_ridge(features, labels, groups, seed=1)
-    losses = []
-    for strength in ridge.STRENGTHS:
+    folds, losses = inner_folds(labels, np.arange(60) // 2, seed=1), []
+    for strength in baselines.STRENGTHS:
         loss = 0.0
-        for seen, held in inner_folds(labels, groups, seed=1):
+        for seen, held in folds:
             plain = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8)
             plain = make_pipeline(StandardScaler(), plain).fit(features[seen], labels[seen])
             loss += log_loss(labels[held], plain.predict_proba(features[held]))
         losses.append(loss)
     best = int(np.argmin(losses))
-    assert ridge.STRENGTHS[best] == model[-1].C
+    assert baselines.STRENGTHS[best] == choose_strength(features, labels, folds)
     assert 0 < best < len(losses) - 1
 
 
 @pytest.mark.usefixtures("few_tries")
 def test_ridge_on_features_of_the_caller_has_the_folds_of_the_baselines(phantom):
     train, test = _halves(phantom)
-    traits = ["sex", "diabetes"]
-    asked = {"map_type": "stress", "traits": traits, "seed": 7, "models": ["17 segments"]}
-    expected = baseline_scores(train, [test], **asked)["17 segments"][0]
-    features = [c.segment_means("stress") for c in (train, test)]
-    found = ridge_scores(features[0], features[1:], train, [test], traits=traits, seed=7)
-    pd.testing.assert_frame_equal(found[0], expected)
+    own = [c.segment_means("stress") for c in (train, test)]
+    scores = baseline_scores(
+        train, [test], map_type="stress", traits=["sex", "diabetes"], seed=7,
+        models=["17 segments"], features={"own": own},
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(scores["own"][0], scores["17 segments"][0])
 
 
 @pytest.mark.parametrize(
@@ -443,9 +443,11 @@ def test_ridge_on_features_of_the_caller_has_the_folds_of_the_baselines(phantom)
     [((6, 3), (4, 3)), ((6, 3), (6, 2)), ((6, 3), (6,)), ((6,), (6,)), ((5, 3), (6, 3))],
 )
 def test_features_that_do_not_fit_the_studies_are_refused(make_cohort, of_train, of_other):
-    cohort, features = make_cohort(6), [np.ones(of_train), np.ones(of_other)]
+    cohort, own = make_cohort(6), {"own": [np.ones(of_train), np.ones(of_other)]}
     with pytest.raises(ValueError, match=r"width of training, \(6, p\), but have shape \(\d"):
-        ridge_scores(features[0], features[1:], cohort, [cohort], traits=["sex"], seed=0)
+        baseline_scores(
+            cohort, [cohort], map_type="rest", traits=["sex"], seed=0, models=[], features=own
+        )
 
 
 def test_an_unknown_baseline_is_named_with_those_that_exist(phantom):
@@ -471,96 +473,25 @@ def test_default_proxies_are_names_as_they_are_compared():
     assert all(pattern == pattern.lower() and " " not in pattern for pattern in patterns)
 
 
-@pytest.fixture(scope="module")
-def compared(phantom):
-    """The comparison of baselines fitted once to reserve maps, called scores of `map_type`."""
-    train, val, test = pn.split_by_patient(phantom, val=0.3, test=0.4, seed=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ridge, "STRENGTHS", np.array([0.01, 1.0, 100.0]))
-        patch.setattr(baselines, "ROUNDS", (5, 30))
-        fitted = baseline_scores(
-            train, (val, test), map_type="reserve", traits=["impaired_mfr", "sex"], seed=0,
-            models=(*QUICK, "clinical"),
-        )  # fmt: skip
-    scores = {name: tuple(tables) for name, tables in fitted.items()}
-    scores["network"] = scores["global mean"]
-    return lambda map_type, **options: compare(scores, val, test, map_type, **options)
+def test_one_patient_with_all_positives_does_not_break_the_ridge(make_cohort):
+    cohort = make_cohort(20)
+    patients = cohort.patients.copy()
+    patients.iloc[[1, 3, 5]] = "P1"
+    traits = pd.DataFrame({"sex": 0.0}, index=patients.index)
+    traits.iloc[[1, 3, 5]] = 1.0
+    cohort = dataclasses.replace(cohort, patients=patients, traits=traits)
+    scores = baseline_scores(cohort, [cohort], map_type="rest", traits=["sex"], seed=0)
+    assert scores["17 segments"][0]["sex"].between(0, 1).all()
 
 
-def test_the_comparator_is_chosen_among_the_candidates(compared):
-    table = compared("reserve", candidates=["clinical"])
-    assert set(table.loc[table["is_comparator"], "model"]) == {"clinical"}
-    table = compared("reserve")
-    of_mfr = table[(table["trait"] == "impaired_mfr") & table["is_comparator"]]
-    assert len(of_mfr) == 1
-    assert of_mfr["model"].iloc[0] in QUICK
-
-
-@pytest.mark.parametrize("name", ["network", "pattern"])
-def test_what_was_not_scored_or_is_the_network_is_no_candidate(compared, name):
-    with pytest.raises(ValueError, match=f"{name} cannot be the comparator; scored baselines are"):
-        compared("rest", candidates=[name])
-
-
-@pytest.mark.parametrize(
-    ("map_type", "is_circular"),
-    [("rest", False), ("stress", False), ("reserve", True), ("combined", True)],
-)
-def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(
-    compared, map_type, is_circular
-):
-    table = compared(map_type).set_index("trait")
-    assert table.loc["impaired_mfr", "is_circular"].eq(is_circular).all()
-    assert not table.loc["sex", "is_circular"].any()
-
-
-@pytest.mark.parametrize(
-    ("sources", "is_derived"),
-    [(["mfr number"], True), (["maps"], True), (["column", "mfr number"], True),
-     (["column"], False), ([""], False)],
-)  # fmt: skip
-def test_a_label_of_the_flow_of_the_same_study_is_circular(phantom, sources, is_derived):
-    column = np.resize(np.array(sources, object), len(phantom))
-    stated = dataclasses.replace(
-        phantom, clinical=phantom.clinical.assign(impaired_mfr_source=column)
+def test_baselines_find_a_signal_that_is_there(phantom):
+    """Impaired MFR is nearly the mean of the reserve map: the global mean must rank it."""
+    train, val, test = pn.split_by_patient(phantom, seed=1)
+    scores = baseline_scores(
+        train, (val, test), map_type="reserve", traits=("impaired_mfr",), seed=0
     )
-    for map_type in ("reserve", "combined"):
-        assert is_circular(stated, map_type, "impaired_mfr") == is_derived
-        assert not is_circular(stated, map_type, "sex")
-    for map_type in ("rest", "stress"):
-        assert not is_circular(stated, map_type, "impaired_mfr")
-
-
-@pytest.mark.parametrize("column", ["column", None])
-def test_a_column_of_the_users_own_is_circular_where_it_equals_the_mfr_number(phantom, column):
-    labels = phantom.traits["impaired_mfr"]
-    clinical = phantom.clinical.drop(columns="impaired_mfr_source")
-    if column:
-        clinical["impaired_mfr_source"] = column
-    clinical["mfr"] = labels.map({1.0: 1.7, 0.0: 2.0})
-    same = dataclasses.replace(phantom, clinical=clinical)
-    assert is_circular(same, "reserve", "impaired_mfr")
-    clinical.loc[labels.index[labels == 1][0], "mfr"] = 2.4  # another reader, another opinion
-    differs = dataclasses.replace(phantom, clinical=clinical)
-    assert not is_circular(differs, "reserve", "impaired_mfr")
-
-
-def test_the_table_states_the_areas_of_scikit_learn(phantom):
-    rng = np.random.default_rng(2)
-    index = phantom.patients.index
-    scores = {
-        name: pd.DataFrame(
-            {"sex": rng.random(len(index)), "diabetes": rng.random(len(index))}, index
-        )
-        for name in ("network", "17 segments")
-    }
-    shuffled = {
-        name: (table, table.sample(frac=1, random_state=1)) for name, table in scores.items()
-    }
-    table = compare(shuffled, phantom, phantom, "stress").set_index(["trait", "model"])
-    first = phantom.patients.drop_duplicates().index
-    assert len(first) < len(index)
-    for trait, model in table.index:
-        labels = phantom.traits.loc[first, trait].dropna()
-        area = roc_auc_score(labels, scores[model].loc[labels.index, trait])
-        assert table.loc[(trait, model), "auroc"] == pytest.approx(area)
+    table = pn.evaluate(scores["global mean"][0], phantom.traits)
+    labels = val.traits["impaired_mfr"]
+    assert pn.auroc(labels, scores["global mean"][0]["impaired_mfr"]).value > 0.95
+    assert list(scores) == list(QUICK)
+    assert table["n_pos"].iloc[0] == (labels == 1).sum()
