@@ -4,7 +4,7 @@ import pytest
 
 from polarnet.ids import normal_id
 from polarnet.readers.clinicaltable import read_clinical
-from polarnet.readers.dicomseries import read_series_table
+from polarnet.readers.planning import read_series_table
 
 
 @pytest.mark.parametrize("cell", ["1.0", " 1 ", "1\u00a0", "\u200b1", "1\u200d"])

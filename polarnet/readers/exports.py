@@ -23,12 +23,11 @@ from polarnet.ids import listing
 from polarnet.readers.account import of_cohort, summary
 from polarnet.readers.clinicaltable import impaired_mfr
 from polarnet.readers.columnmap import PROVENANCE
-from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled
 from polarnet.readers.identity import write_private
 from polarnet.readers.mapfiles import read_maps
-from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan
+from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan, read_series_table
 from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.readers.reading import list_files, pixels_of
 from polarnet.traits import IMPAIRED_MFR

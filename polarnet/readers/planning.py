@@ -8,19 +8,21 @@ from typing import Final
 
 import pandas as pd
 
-from polarnet.ids import listing
+from polarnet.ids import listing, normal_id
 from polarnet.readers.account import account, mixtures, provenance, refusals
 from polarnet.readers.clinicaltable import read_clinical, without_table
 from polarnet.readers.coding import Clinical
 from polarnet.readers.columnmap import ColumnMap
-from polarnet.readers.dicomseries import read_series_table
 from polarnet.readers.exportedmap import Verdict
 from polarnet.readers.geometry import RASTER
 from polarnet.readers.identity import load_key
 from polarnet.readers.matching import Matched, match_maps, tied_to_table
 from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.readers.reading import Read, list_files, read_files
+from polarnet.readers.sheets import as_table
+from polarnet.readers.tables import read_sheet
 from polarnet.readers.units import conversion
+from polarnet.traits import MAP_TYPES
 
 PROFILES: Final = ("square", "aha17")
 """Profiles in use where the user names none."""
@@ -188,6 +190,38 @@ def make_plan(
         origin=origin,
         keeps_ids=keep_ids,
     )
+
+
+def read_series_table(path: str | Path) -> dict[str, str]:
+    """Map type of DICOM series.
+
+    Parameters
+    ----------
+    path
+        Table with the columns `series` (UID, number or description of a series) and `map` (rest,
+        stress or reserve).
+
+    Returns
+    -------
+    Series, in small letters -> map type.
+
+    Raises
+    ------
+    FileNotFoundError: no such file.
+    ValueError: a column is absent, a series is listed twice, or a map type is none.
+    """
+    path = Path(path)
+    table = as_table(read_sheet(path), path.name)
+    if absent := [column for column in ("series", "map") if column not in table]:
+        raise ValueError(f"{path.name} has no column {' and no column '.join(absent)}.")
+    found: dict[str, str] = {}
+    for line, series, map_type in zip(table.index, table["series"], table["map"], strict=True):
+        key, word = normal_id(series).casefold(), map_type.strip().casefold()
+        if word not in MAP_TYPES:
+            raise ValueError(f"{path.name} line {line}: map must be one of {', '.join(MAP_TYPES)}.")
+        if not key or found.setdefault(key, word) != word:
+            raise ValueError(f"{path.name} line {line}: no series, or one with two map types.")
+    return found
 
 
 def _why_nothing(read: Read, n_files: int, table: str) -> str:

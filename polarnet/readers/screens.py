@@ -1,6 +1,5 @@
 """The numbers of a polar map from a picture of the screen it was shown on."""
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -85,8 +84,7 @@ _ISLAND: Final = 0.25
 """Share of full scale by which a white or black patch differs from all around it (our choice)."""
 
 
-@dataclass(frozen=True, eq=False)
-class RecoveredMap:
+class RecoveredMap(NamedTuple):
     """A polar map read from the colours of a screen.
 
     Attributes
@@ -96,10 +94,8 @@ class RecoveredMap:
         disc.
     filled
         Share of the disc that was drawn over, and filled from the neighbours.
-    disc
-        Row, column and radius of the disc in pixels of the screen.
-    bar
-        Top, left, bottom, right of the colour bar in pixels; the last two are the first beyond.
+    disc, bar
+        Where they are on the screen, as in `recover_map`.
     note
         What the user should know of it, "" for nothing.
     """
@@ -150,18 +146,20 @@ def recover_map(
     two values, or more drawn over the map than `MOST_FILLED`.
     """
     _check(picture, low, high, size)
-    bar = _checked_bar(bar, picture) if bar is not None else None
     disc = _checked_disc(disc, picture) if disc is not None else find_disc(picture)
     # A stated box is taken as it is, like one with a frame.
-    found = FoundBar(bar, True, np.zeros(3)) if bar is not None else find_bar(picture, disc)
+    found = (
+        FoundBar(_checked_bar(bar, picture), True, np.zeros(3))
+        if bar is not None
+        else find_bar(picture, disc)
+    )
     top, left, bottom, right = found.box
     strip = picture[top:bottom, left:right]
     is_tall = bottom - top >= right - left
     scale = read_scale(strip[::-1] if is_tall else strip.transpose(1, 0, 2))
     _check_scale(scale, found)
 
-    window, centre = _window(picture, disc)
-    inside, rim, source = _inside(window.shape[:2], centre, disc[2])
+    window, centre, inside, rim, source = _window(picture, disc)
     distance, nearest = KDTree(scale.colours).query(window.astype(float))
     places, is_ambiguous = scale.places[nearest], scale.is_ambiguous[nearest] & inside
     _check_share(float((distance[inside] > _OFF_TABLE).mean()))
@@ -252,31 +250,31 @@ def _check_share(share: float) -> None:
         )
 
 
-def _window(picture: np.ndarray, disc: Disc) -> tuple[np.ndarray, tuple[float, float]]:
-    """The part of a screen around a disc, and the centre of the disc in it."""
+def _window(
+    picture: np.ndarray, disc: Disc
+) -> tuple[np.ndarray, tuple[float, float], np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The part of a screen around a disc.
+
+    Returns
+    -------
+    The picture, the centre of the disc in it, pixels inside the disc, those near its edge, and
+    where each pixel's value is taken from: the pixel itself, or one well inside if it lies outside.
+    """
     row, column, radius = disc
     reach = int(np.ceil(radius)) + 4
-    top, left = round(row) - reach, round(column) - reach
-    rows = np.clip(np.arange(top, top + 2 * reach + 1), 0, picture.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + 2 * reach + 1), 0, picture.shape[1] - 1)
-    return picture[np.ix_(rows, columns)], (row - top, column - left)
-
-
-def _inside(
-    shape: tuple[int, ...], centre: tuple[float, float], radius: float
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Pixels inside a disc, those near its edge, and where each pixel's value is taken from.
-
-    That is the pixel itself, or one well inside if it lies outside.
-    """
-    y, x = (np.arange(n) - c for n, c in zip(shape, centre, strict=True))
-    away = np.hypot(y[:, None], x[None, :])
-    inside = away <= radius
-    edge = max(3, 0.02 * radius)
-    share = np.where(inside, 1, (radius - edge) / np.maximum(away, 1))
-    rows = np.rint(centre[0] + share * y[:, None]).astype(int)
-    columns = np.rint(centre[1] + share * x[None, :]).astype(int)
-    return inside, away > radius - 2 * edge, (rows, columns)
+    place = np.arange(-reach, reach + 1)
+    rows, columns = round(row) + place, round(column) + place
+    y, x = (rows - row)[:, None], (columns - column)[None, :]
+    centre = row - rows[0], column - columns[0]
+    away, edge = np.hypot(y, x), max(3, 0.02 * radius)
+    share = np.where(away <= radius, 1, (radius - edge) / np.maximum(away, 1))
+    source = (
+        np.rint(centre[0] + share * y).astype(int),
+        np.rint(centre[1] + share * x).astype(int),
+    )
+    shown = picture[np.clip(rows, 0, picture.shape[0] - 1)]
+    shown = shown[:, np.clip(columns, 0, picture.shape[1] - 1)]
+    return shown, centre, away <= radius, away > radius - 2 * edge, source
 
 
 def _on_raster(
