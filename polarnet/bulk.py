@@ -33,19 +33,11 @@ def predict_in_parts(
     part: int = PART,
     client: "Client | None" = None,
 ) -> str:
-    """Write the scores of a cohort folder by the model of a run folder or a bundle.
+    """Write the scores of a cohort folder by the model of a run folder or the file of a bundle.
 
-    Parameters
-    ----------
-    model
-        Run folder, or the file of a bundle.
-    out
-        CSV file, as `write_scores` writes it. Until all is scored, finished parts lie in a folder
-        OUT.parts; the same call takes them up.
-    part
-        Studies a part, a multiple of 32.
-    client
-        Of Dask distributed, whose workers see all folders under the same names; None: this process.
+    `out` is a CSV file as `write_scores` writes it. Until all is scored, finished parts of `part`
+    studies (a multiple of 32) lie in a folder OUT.parts; the same call takes them up. Workers of a
+    Dask `client` see all folders under the same names; without one, this process scores.
 
     Returns
     -------

@@ -78,12 +78,7 @@ def mark_used(folder: Path) -> None:
 
 
 def limit_bytes() -> float:
-    """The size that the folder may have.
-
-    Raises
-    ------
-    ValueError: the environment variable is no number above 0.
-    """
+    """The size that the folder may have. ValueError: the variable is no number above 0."""
     text = os.environ.get(LIMIT_VARIABLE, "").strip() or str(DEFAULT_LIMIT_GB)
     try:
         limit = float(text)

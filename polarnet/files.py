@@ -41,17 +41,9 @@ def check_vacant(target: str | Path) -> None:
 def new_folder(target: str | Path) -> Iterator[Path]:
     """Fill a hidden sibling folder, then give it its name in one step.
 
-    An error or an interruption inside the block removes the sibling; a killed process leaves
-    it behind under a name that begins with a dot and ends in `.partial`.
-
-    Parameters
-    ----------
-    target
-        The folder to make. Its parents are made as needed; an empty folder is replaced.
-
-    Raises
-    ------
-    FileExistsError: `target` is a file, or a folder with something in it.
+    Parents are made as needed; an empty folder is replaced. An error or an interruption inside the
+    block removes the sibling; a killed process leaves it behind under a name that begins with a dot
+    and ends in `.partial`. FileExistsError: `target` is a file, or a folder with something in it.
     """
     target = Path(target)
     check_vacant(target)
@@ -128,12 +120,8 @@ def write_csv(
 ) -> None:
     """Write a table: whole or not at all, made `harmless`; an older file is replaced.
 
-    Parameters
-    ----------
-    index_label
-        Heading of the index, which is written first. None: the index is not written.
-    float_format
-        Of numbers, such as "%.6g". None: every digit.
+    The index is written first where it has a heading, `index_label`. `float_format` is that of
+    numbers, such as "%.6g"; None: every digit.
     """
     with new_file(path) as partial:
         text = csv_text(table, index_label=index_label, float_format=float_format)
@@ -333,10 +321,8 @@ MAX_JSON_BYTES: Final = 2**24
 def read_json(path: str | Path) -> dict[str, Any]:
     """The names and values of a JSON file.
 
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: it is larger than 16 MB, not UTF-8, not JSON, or no object.
+    FileNotFoundError: no such file. ValueError: it is larger than 16 MB, not UTF-8, not JSON, or no
+    object.
     """
     path = Path(path)
     if not path.is_file():
@@ -350,12 +336,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """The same of the bytes of a file.
-
-    Raises
-    ------
-    ValueError: says, without the name of a file, what is wrong.
-    """
+    """The same of the bytes of a file. ValueError: says what is wrong, without the file's name."""
     try:
         facts = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -385,15 +366,9 @@ _MAX_SHOWN: Final = 60  # characters of a value
 def read_yaml(path: str | Path, *, has_numbers: bool = True) -> Any:
     """The content of a YAML file; None where it is empty.
 
-    Parameters
-    ----------
-    has_numbers
-        False: 09, 1.50 and 1e3 stay text, letter by letter, as headings and cells need it.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: it is larger than 256 kB, not UTF-8, not YAML, gives a key twice or uses an alias.
+    Without `has_numbers`, 09, 1.50 and 1e3 stay text, letter by letter, as headings and cells need
+    it. FileNotFoundError: no such file. ValueError: it is larger than 256 kB, not UTF-8, not YAML,
+    gives a key twice or uses an alias.
     """
     path = Path(path)
     if not path.is_file():
@@ -408,14 +383,10 @@ def read_yaml(path: str | Path, *, has_numbers: bool = True) -> Any:
 
 
 def parse_yaml(text: str, name: str, *, has_numbers: bool = True) -> Any:
-    """The content of YAML text; `name` is what messages call it.
+    """The content of YAML text; `name` is what messages call it. ValueError: as `read_yaml`.
 
     Numbers are those that people write: 7, -0.5, .5, 3e-3. All else is text and stays as it is:
     1_000, 0o17, 017, 0x1F, 1:30 and 2020-01-31 are other numbers, or days, to YAML 1.1.
-
-    Raises
-    ------
-    ValueError: as `read_yaml`.
     """
     try:
         return yaml.load(text, _PlainLoader if has_numbers else _TextLoader)

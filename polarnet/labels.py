@@ -105,12 +105,7 @@ def read_labels(labels: Any, name: str = "Labels") -> np.ndarray:
 
 
 def read_numbers(values: Any, name: str = "Scores") -> np.ndarray:
-    """Numbers as an array of float; NaN where missing.
-
-    Raises
-    ------
-    ValueError: something is no number.
-    """
+    """Numbers as an array of float; NaN where missing. ValueError: something is no number."""
     try:
         if isinstance(values, np.ma.MaskedArray):
             return np.ma.filled(values.astype(float), np.nan)
@@ -129,10 +124,8 @@ def read_numbers(values: Any, name: str = "Scores") -> np.ndarray:
 def read_patients(patients: Any, n: int) -> np.ndarray:
     """Which patient each of n studies is of: 0 for the first named, and so on.
 
-    Raises
-    ------
     ValueError: a study has no patient (where the patients have an index, it is named), or they are
-        no list.
+    no list.
 
     >>> read_patients(["P1", "P2", "P1"], 3).tolist()
     [0, 1, 0]
@@ -159,12 +152,8 @@ def _is_table(value: Any) -> bool:
 
 
 def label_of(value: Any, missing: Collection[str] = EMPTY) -> float:
-    """1.0, 0.0, NaN for missing, infinite for anything else.
-
-    Parameters
-    ----------
-    missing
-        Text, in small letters, that stands for a missing value.
+    """1.0, 0.0, NaN for missing, infinite for anything else. `missing` is text, in small letters,
+    that stands for a missing value.
 
     >>> label_of("TRUE"), label_of("0,0"), label_of(2)
     (1.0, 0.0, inf)

@@ -31,18 +31,11 @@ class _Lines:
 
 
 def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
-    """A tqdm bar; where a bar cannot move, a line now and then.
+    """A tqdm bar, with tqdm's options; where a bar cannot move, a line now and then.
 
     A terminal and a notebook redraw the bar in place; a notebook with ipywidgets shows theirs,
     without them the text. A log file, where stderr is no terminal, gets a line every 30 seconds of
-    work that takes longer than 5.
-
-    Parameters
-    ----------
-    items
-        To go through; None where `update` is called.
-    options
-        As tqdm takes them: total, desc, unit, disable, ...
+    work that takes longer than 5. Without `items`, call `update`.
     """
     if sys.stderr is None:  # a Windows program without console
         return tqdm(items, **options | {"disable": True})

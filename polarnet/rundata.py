@@ -51,16 +51,9 @@ _DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Patients and maps of a run.
-
-    Attributes
-    ----------
-    salt
-        Makes digests of two runs differ, so that nobody is followed from run to run.
-    map_types
-        Whose pixels are known.
-    part_of
-        Digest of a patient id or of a map -> "train", "val" or "test".
+    """Patients and maps of a run, by digests that differ from run to run (`salt`), so that nobody
+    is followed. `map_types` says whose pixels are known; `part_of` has, for the digest of a patient
+    id or a map, "train", "val" or "test".
     """
 
     salt: str
@@ -118,10 +111,7 @@ def _check_present(folder: Path, *names: str) -> None:
 def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
     """How the heads of a run were chosen, index trait: see `Run.heads`.
 
-    Raises
-    ------
-    FileNotFoundError: the run has no heads.csv.
-    ValueError: it is not whole, or has other traits.
+    FileNotFoundError: the run has no heads.csv. ValueError: it is not whole, or has other traits.
     """
     path = folder / HEADS_FILE
     table = read_csv(path, text=("trait",))
@@ -134,11 +124,8 @@ def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
 
 
 def training_segments(cohort: Cohort, config: ExperimentConfig) -> pd.DataFrame:
-    """Mean of each AHA segment over the training studies, and over those without each trait.
-
-    Returns
-    -------
-    DataFrame, index (map_type, group), columns "1" to "17", in the unit of the maps.
+    """Mean of each AHA segment over the training studies, and over those without each trait: index
+    (map_type, group), columns "1" to "17", in the unit of the maps.
     """
     rows = {}
     for map_type in config.map_types:
@@ -164,8 +151,6 @@ def write_segments(segments: pd.DataFrame, folder: Path) -> None:
 def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None:
     """The table of a run folder, or None where the run has none.
 
-    Raises
-    ------
     ValueError: the file is damaged, or is that of another run.
     """
     path = folder / SEGMENTS_FILE
@@ -221,16 +206,10 @@ def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
 def data_facts(
     cohort: Cohort, pixels: pd.DataFrame, traits: Sequence[str], *, clinical: bool = False
 ) -> dict[str, str]:
-    """Digest of everything that a result depends on, each under the words that name it.
-
-    Parameters
-    ----------
-    pixels
-        Of `pixel_digests`, of these studies or more.
-    traits
-        Whose labels count.
-    clinical
-        Whether the clinical columns count, too, as they do for clinical baselines.
+    """Digest of everything that a result depends on, each under the words that name it: the
+    studies, their maps (`pixels` are the `pixel_digests` of these studies or more), the labels of
+    `traits`, what is stated, and with `clinical` the clinical columns, as clinical baselines need
+    them.
     """
     ids = normal_ids(cohort.patients.index), normal_ids(cohort.patients)
     facts = {"studies or their patients": _sha256("\x1f".join([*ids[0], *ids[1]]))}
@@ -289,8 +268,6 @@ def file_digests(folder: Path) -> dict[str, str]:
 def check_files(folder: Path) -> None:
     """Compare the files of a run with what its training wrote; older runs have no digests.
 
-    Raises
-    ------
     ValueError: a file was changed, exchanged or removed, or the digests are damaged.
     """
     kept = _environment(folder).get("files", {})
@@ -319,11 +296,7 @@ def _environment(folder: Path) -> dict[str, Any]:
 
 def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFrame]]) -> None:
     """Write whom a run has seen, as keyed digests without ids, in an order that tells nothing.
-
-    Parameters
-    ----------
-    cohorts
-        Part -> its cohort and `pixel_digests`.
+    `cohorts` has, for each part, its cohort and `pixel_digests`.
     """
     # Of the maps, not by chance, so that the same training writes the same bytes.
     salt = _sha256("".join("".join(pixels.to_numpy().ravel()) for _, pixels in cohorts.values()))
@@ -348,8 +321,6 @@ def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequ
 def read_patients(folder: Path) -> Seen | None:
     """Whom a run has seen; None for a run of an earlier version.
 
-    Raises
-    ------
     ValueError: the file is damaged.
     """
     path = folder / PATIENTS_FILE
@@ -364,19 +335,12 @@ def read_patients(folder: Path) -> Seen | None:
 
 
 def parts_of(run: str | Path | Seen | None, cohort: Cohort) -> pd.Series:
-    """What each study of a cohort is to a run.
+    """What each study of a cohort is to a run: study_id -> "train", "val", "test" or "new"; all
+    empty where the run does not know its patients. `run` is a run folder, or what `read_patients`
+    gave.
 
     A study is of the training where its patient is, by id, or where its map is, pixel by pixel,
     under whatever id.
-
-    Parameters
-    ----------
-    run
-        Run folder, or what `read_patients` gave.
-
-    Returns
-    -------
-    study_id -> "train", "val", "test" or "new"; all empty where the run does not know its patients.
     """
     seen = read_patients(Path(run)) if isinstance(run, str | Path) else run
     index = cohort.patients.index

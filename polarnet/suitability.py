@@ -30,12 +30,7 @@ _OF_LAYERS: Final = re.compile(
 
 
 def check_trait_names(traits: Sequence[str]) -> None:
-    """Raise where a trait has a name that something else has.
-
-    Raises
-    ------
-    ValueError: says which, and why.
-    """
+    """Raise ValueError where a trait has a name that something else has; says which."""
     if odd := [t for t in traits if t in RESERVED or _OF_LAYERS.fullmatch(t) or "/" in t]:
         raise ValueError(f"{listing(odd)} cannot name a trait; rename the column.")
 

@@ -13,18 +13,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def client_for(workers: int, scheduler: str | None = None) -> Iterator["Client | None"]:
-    """A client of the workers that were asked for; None where this process does the work.
+    """A client of Dask workers; None where this process does the work, which is 1 worker.
 
-    Parameters
-    ----------
-    workers
-        Processes on this machine, which share its cores; 1: this process.
-    scheduler
-        Address of a Dask scheduler that runs already, such as tcp://node1:8786; it wins.
-
-    Raises
-    ------
-    ValueError: fewer than one worker, Dask is not installed, or there is no scheduler.
+    Several `workers` are processes on this machine and share its cores. `scheduler`, which wins, is
+    the address of one that runs already, such as tcp://node1:8786. ValueError: fewer than one
+    worker, Dask is not installed, or there is no scheduler.
     """
     if workers < 1:
         raise ValueError(f"--workers must be 1 or more, but {workers} was given.")
@@ -73,19 +66,12 @@ def do_each(
     title: str,
     unit: str,
 ) -> list[str]:
-    """Do a task for every item, with a progress bar.
+    """Do a task for every item, with a progress bar: in this process, or by the workers of a
+    client.
 
-    Parameters
-    ----------
-    client
-        Whose workers do it; None: this process, one after the other.
-    task
-        Gets an item and what is shared; writes its result to the disk, because a worker that dies
-        takes with it what it holds in memory; returns what went wrong, or nothing.
-
-    Returns
-    -------
-    What went wrong, one line an item.
+    A task gets an item and what is `shared`. It writes its result to the disk, because a worker
+    that dies takes with it what it holds in memory, and returns what went wrong, or nothing: these
+    lines are returned.
     """
     items = list(items)
     if client is None:

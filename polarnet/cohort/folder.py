@@ -35,21 +35,16 @@ def write_folder(
 ) -> None:
     """Write a cohort folder: whole, or not at all.
 
-    Parameters
-    ----------
-    pieces
-        Studies in order, some at a time, so that few maps are in memory at once. Each piece has
-        its measured maps by type, (n, size, size); its table, index study_id, with patient_id,
-        traits, clinical columns and truth; and the facts of the cohort: unit, what else is
-        stated, and which columns are what.
-    beside
-        Is given the folder, while it is made, to write further files into it.
+    Each piece has its measured maps by type, (n, size, size); its table, index study_id, with
+    patient_id, traits, clinical columns and truth; and the facts of the cohort: unit, what else is
+    stated, and which columns are what. `beside` is given the folder, while it is made, to write
+    further files into it.
 
     Raises
     ------
     FileExistsError: the folder exists and is not empty.
-    ValueError: there is no piece, pieces differ in map types, size or facts, or a study_id
-        occurs twice.
+    ValueError: there is no piece, pieces differ in map types, size or facts, or a study_id occurs
+        twice.
     """
     with new_folder(folder) as partial, ExitStack() as open_files:
         stacks: dict[str, _StackWriter] = {}
@@ -158,12 +153,8 @@ class _StackWriter:
 def read_folder(
     folder: Path, verify: bool
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
-    """Memory maps by type, the checked table, and the facts of a cohort folder.
-
-    Raises
-    ------
-    FileNotFoundError: the folder is not a cohort.
-    ValueError: a file is missing, cut short or changed, or the edited table is unsound.
+    """Memory maps by type, the checked table, and the facts of a cohort folder; raises as
+    `read_cohort` says.
     """
     path = folder / "cohort.json"
     if not path.is_file():

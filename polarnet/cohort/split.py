@@ -14,9 +14,7 @@ SPLITS: Final = ("train", "val", "test")
 def stated_split(part: pd.Series, patients: pd.Series) -> np.ndarray:
     """Name of the split of every study, from the user's column `part`.
 
-    Raises
-    ------
-    ValueError: the column has other words in it, leaves a split empty, or puts a patient into two.
+    ValueError: it has other words, leaves a split empty, or puts a patient into two.
     """
     if (odd := ~part.isin(SPLITS)).any():
         pairs = [f"{study} ({word})" for study, word in part[odd].items()]
@@ -35,8 +33,6 @@ def drawn_split(
 ) -> np.ndarray:
     """Name of the split of every study, drawn by patient and balanced on every trait.
 
-    Raises
-    ------
     ValueError: a share is out of range, or there are too few patients.
     """
     if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
@@ -62,8 +58,6 @@ def drawn_folds(
 ) -> Iterator[np.ndarray]:
     """For each of k folds, which studies are held out, (n,) of True and False.
 
-    Raises
-    ------
     ValueError: fewer patients than folds.
     """
     names, labels = _patient_labels(traits, patients)

@@ -30,16 +30,8 @@ BATCH: Final = 1024
 
 
 def flow_reserve(stress: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Pixelwise stress / rest, guarded where rest flow vanishes.
-
-    Parameters
-    ----------
-    stress, rest
-        MBF in mL/min/g, arrays of the same shape.
-
-    Returns
-    -------
-    float32 array of that shape, no unit, clipped to [0, 10]; rest below 0.1 counts as 0.1.
+    """Pixelwise stress / rest (mL/min/g), float32 without unit, clipped to [0, 10]; rest below 0.1
+    counts as 0.1.
 
     >>> flow_reserve(np.array([3.0, 2.0, 0.0]), np.array([1.0, 0.0, 0.0])).tolist()
     [3.0, 10.0, 0.0]
@@ -154,14 +146,8 @@ def reserve_of(stress: Stack, rest: Stack) -> MapStack:
 def stacks_of(maps: Any, *, cut: bool) -> dict[str, Stack]:
     """Maps as they are given to a cohort, as stacks in float32, without what is computed.
 
-    Parameters
-    ----------
-    cut
-        Also make them 0 outside the disc, where they are not yet; this looks at every map.
-
-    Raises
-    ------
-    ValueError: not a mapping of map types to arrays of numbers, (n, size, size).
+    With `cut` they are also made 0 outside the disc, where they are not yet; this looks at every
+    map. ValueError: not a mapping of map types to arrays of numbers, (n, size, size).
     """
     if not isinstance(maps, Mapping):
         raise ValueError(
@@ -202,14 +188,8 @@ def _cut_out(stack: Stack) -> Stack:
 def map_problems(
     maps: Mapping[str, Stack], patients: pd.Series, unit: str, *, twins: bool
 ) -> list[str]:
-    """What is wrong with the pixels, one text for each kind of problem and map type.
-
-    Parameters
-    ----------
-    maps
-        Stacks that are 0 outside the disc.
-    twins
-        Also whether two patients share a map.
+    """What is wrong with the pixels of stacks that are 0 outside the disc: one text for each kind
+    of problem and map type. With `twins`, also whether two patients share a map.
     """
     problems = []
     for map_type, stack in maps.items():
@@ -243,12 +223,8 @@ def map_problems(
 def find_twins(
     maps: np.ndarray, patients: pd.Series, owners: dict[bytes, tuple[str, str]]
 ) -> list[str]:
-    """Pairs of studies of two patients that share a map.
-
-    Parameters
-    ----------
-    owners
-        Study and patient of every map seen so far; those of `maps` are added.
+    """Pairs of studies of two patients that share a map. `owners` has study and patient of every
+    map seen so far; those of `maps` are added.
     """
     found = []
     for values, study, patient in zip(maps, patients.index, patients, strict=True):

@@ -25,8 +25,6 @@ def tables_of(
 ) -> dict[str, pd.DataFrame | pd.Series]:
     """The tables of a cohort: ids in their normal form, columns named once, values as given.
 
-    Raises
-    ------
     ValueError: a table is of another kind or length, has other studies, or a column comes up twice.
     """
     given = {"traits": traits, "clinical": clinical, "truth": truth}
@@ -145,22 +143,17 @@ def cells_told(cells: pd.Series) -> str:
 
 
 def rows_of(ids: pd.Index, key: Any) -> int | np.ndarray:
-    """Position of one study, or positions of several.
+    """Position of one study, or positions of several, in the order asked for.
 
-    Parameters
-    ----------
-    ids
-        Study ids of the cohort, each in its normal form.
-    key
-        An id or a position for one study; for several a slice of positions, ids or positions in
-        the wanted order, or a mask. A mask that is a Series is aligned by its index.
+    `key` is an id or a position for one study; for several a slice of positions, ids or positions,
+    or a mask, which is aligned by its index if it is a Series.
 
     Raises
     ------
     KeyError: ids that the cohort does not have.
     IndexError: positions beyond the cohort.
-    ValueError: a study is asked for twice, a mask does not fit, nothing is chosen, or `key` is
-        none of these.
+    ValueError: a study is asked for twice, a mask does not fit, nothing is chosen, or `key` is none
+        of these.
     """
     n = len(ids)
     if isinstance(key, slice):

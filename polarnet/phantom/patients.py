@@ -132,12 +132,8 @@ def _draw_reach(rng: np.random.Generator, vessel: str, n: int) -> np.ndarray:
 
 
 def draw_levels(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """What is lasting in the flow of n patients, standard normal.
-
-    Returns
-    -------
-    `rest_level` and `stress_level`, correlated, and `other_drive`: what sets resting flow where
-    the rate-pressure product does not.
+    """What is lasting in the flow of n patients, standard normal: `rest_level` and `stress_level`,
+    correlated, and `other_drive`, which sets resting flow where the rate-pressure product does not.
     """
     rest_level, stress_level = _correlated_pair(rng, n)
     return pd.DataFrame(
@@ -150,12 +146,9 @@ def draw_levels(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Heart rate (beats/min) and systolic pressure (mmHg) of each study.
-
-    Returns
-    -------
-    `hr_rest`, `hr_stress`, `sbp_rest`, `sbp_stress`, and `relative_rpp`: resting rate-pressure
-    product as a share of what is expected at that age, sex and with those traits.
+    """Heart rate (beats/min) and systolic pressure (mmHg) of each study at rest and stress, and
+    `relative_rpp`: resting rate-pressure product as a share of what is expected at that age, sex
+    and with those traits.
     """
     n = len(studies)
     hr_today = studies["hr_factor"] * np.exp(known.HR_WITHIN_SD * rng.standard_normal(n))
@@ -179,18 +172,10 @@ def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 def draw_flow(
     studies: pd.DataFrame, relative_rpp: pd.Series, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Mean MBF of each study as it would be without epicardial disease.
+    """Mean MBF in mL/min/g, (n,), of "rest" and "stress" as it would be without epicardial disease.
 
-    Parameters
-    ----------
-    studies
-        One row a study: traits, age in years, and the columns of `draw_levels`.
-    relative_rpp
-        Resting rate-pressure product as a share of the expected one.
-
-    Returns
-    -------
-    "rest" and "stress", each of shape (n,), mL/min/g.
+    `studies` has traits, age in years and the columns of `draw_levels`; `relative_rpp` is the
+    resting rate-pressure product as a share of the expected one.
     """
     n = len(studies)
     women = studies["sex"].to_numpy() - known.WOMEN

@@ -210,18 +210,9 @@ def render_signal(
 ) -> np.ndarray:
     """Noiseless maps (n, size, size) in mL/min/g.
 
-    Parameters
-    ----------
-    level
-        Mean MBF without disease, mL/min/g, shape (n,).
-    drops
-        Share of flow lost in the 17 AHA segments, (n, 17).
-    departures
-        Coefficients (n, k) of smooth departures, in shares of flow.
-    small_ventricle
-        How many SDs a ventricle is smaller than the mean, (n,).
-    artefacts
-        As from `draw_artefacts`.
+    `level` is the mean MBF without disease, (n,); `drops` the share of flow lost in the 17 AHA
+    segments, (n, 17); `departures` are coefficients (n, k) of smooth departures, in shares of flow;
+    `small_ventricle` says how many SDs a ventricle is smaller than the mean, (n,).
     """
     n, wide = len(level), canvas.basal.shape[0]
     small = small_ventricle[:, None, None]
