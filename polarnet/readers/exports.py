@@ -27,7 +27,7 @@ from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.geometry import disc_resampled
 from polarnet.readers.identity import write_private
 from polarnet.readers.mapfiles import read_maps
-from polarnet.readers.planning import PROFILES, NothingImported, Plan, make_plan, read_series_table
+from polarnet.readers.planning import PROFILES, Plan, make_plan, read_series_table
 from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.readers.reading import list_files, pixels_of
 from polarnet.traits import IMPAIRED_MFR
@@ -66,6 +66,8 @@ def read_exports(
     _check_absent(link)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         plan = make_plan(Path(folder), clinical, Path(temporary), said, **settings)
+        if plan.problem:
+            raise ValueError(plan.problem)
         cohort = Cohort.concat(_parts(plan, said))
     if link:
         write_private(Path(link), csv_text(_link_table(plan)))
@@ -154,32 +156,25 @@ def import_exports(
     inside = [Path(link).resolve(), *Path(link).resolve().parents] if link else []
     if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
-    place = _waiting_place(out)
-    with _alone(place, out):
+    _check_absent(link)
+    reports: list[pd.DataFrame] = []
+
+    def beside(partial: Path) -> None:
+        reports.append(plan.account())
+        write_csv(reports[0], partial / "import_report.csv")
+        if draw:
+            some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
+            drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
+            draw(drawn, len(plan.names), partial / "contact_sheet.png")
+
+    with _waiting_place(out) as place:
         check_vacant(out)
-        _check_absent(link)
-        reports: list[pd.DataFrame] = []
-
-        def beside(partial: Path) -> None:
-            reports.append(plan.account())
-            write_csv(reports[0], partial / "import_report.csv")
-            if draw:
-                some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
-                drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
-                draw(drawn, len(plan.names), partial / "contact_sheet.png")
-
-        try:
-            plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
-            cohort = write_cohorts(_parts(plan, tell), out, beside)
-        except Exception as error:
-            # What waits there names studies; only an interrupted import will come back for it.
-            shutil.rmtree(place, ignore_errors=True)
-            if not isinstance(error, NothingImported):
-                raise
+        plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
+        if plan.problem:
             path = out.with_name(f"{out.name}_import_report.csv")
-            write_csv(error.report, path)
-            raise ValueError(f"{error} Every file and row is accounted for in {path}.") from None
-        shutil.rmtree(place, ignore_errors=True)
+            write_csv(plan.account(), path)
+            raise ValueError(f"{plan.problem} Every file and row is accounted for in {path}.")
+        cohort = write_cohorts(_parts(plan, tell), out, beside)
     if link:
         write_private(Path(link), csv_text(_link_table(plan)))
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
@@ -297,14 +292,23 @@ def _link_table(plan: Plan) -> pd.DataFrame:
 
 
 @contextmanager
-def _alone(place: Path, out: Path) -> Iterator[None]:
-    """Keep a second import to the same cohort folder out; a killed one keeps nobody out.
+def _waiting_place(out: Path) -> Iterator[Path]:
+    """Where what was read waits until the import is finished: in the user's own cache.
+
+    A second import to the same cohort folder is kept out; a killed one keeps nobody out.
 
     Raises
     ------
     ValueError: another import to it is running.
     """
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    places = user_cache_path("polarnet", appauthor=False) / "import"
+    places.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for place in places.iterdir():
+        # It holds study ids; nobody comes back for one that was left behind long ago.
+        with suppress(OSError):  # another import may be tidying up
+            if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
+                place.unlink() if place.suffix == ".lock" else shutil.rmtree(place)
+    place = places / hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
     lock = FileLock(place.with_suffix(".lock"), timeout=0)
     try:
         lock.acquire()
@@ -315,21 +319,12 @@ def _alone(place: Path, out: Path) -> Iterator[None]:
     except (OSError, NotImplementedError):
         pass  # some file systems have no locks: there, fingerprints keep pixels and ids together
     try:
-        yield
+        yield place
+    except Exception:
+        # What waits there names studies; only an interrupted import will come back for it.
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(place, ignore_errors=True)
     finally:
         lock.release()
-
-
-def _waiting_place(out: Path) -> Path:
-    """Where what was read waits until the import is finished: in the user's own cache."""
-    name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    places = user_cache_path("polarnet", appauthor=False) / "import"
-    for place in places.iterdir() if places.is_dir() else ():
-        # It holds study ids; nobody comes back for one that was left behind long ago.
-        with suppress(OSError):  # another import may be tidying up
-            if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
-                if place.suffix == ".lock":
-                    place.unlink()
-                else:
-                    shutil.rmtree(place, ignore_errors=True)
-    return places / name

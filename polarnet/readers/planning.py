@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +28,6 @@ PROFILES: Final = ("square", "aha17")
 """Profiles in use where the user names none."""
 
 
-class NothingImported(ValueError):
-    """Why there is no cohort, and what became of every file and row (`report`)."""
-
-    def __init__(self, message: str, report: pd.DataFrame) -> None:
-        super().__init__(message)
-        self.report = report
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What an import will be.
@@ -44,31 +36,34 @@ class Plan:
     ----------
     clinical, read, matched, rows
         The table, what was read, the complete studies, and the verdict of every row.
+    problem
+        Why there can be no cohort, "" for nothing; with one, all below `files` is empty.
     store
         Folder where pixels wait.
-    size
-        Rows of the cohort's maps.
+    keeps_ids
+        Whether ids and names of files may be seen.
     files
         Names of the files below the folder, in the order of their numbers.
+    size
+        Rows of the cohort's maps.
     names, patients
         Study id of the table -> study and patient id in the cohort.
     origin
         Provenance, index study id of the table.
-    keeps_ids
-        Whether ids and names of files may be seen.
     """
 
     clinical: Clinical
     read: Read
     matched: Matched
     rows: dict[str, Verdict]
+    problem: str
     store: Path
-    size: int
-    files: list[str]
-    names: dict[str, str]
-    patients: dict[str, str]
-    origin: pd.DataFrame
     keeps_ids: bool
+    files: list[str]
+    size: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    patients: dict[str, str] = field(default_factory=dict)
+    origin: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def account(self) -> pd.DataFrame:
         """What became of every file and row, as `import_report.csv` has it."""
@@ -101,9 +96,12 @@ def make_plan(
 ) -> Plan:
     """Read everything, and decide what becomes of it.
 
+    Returns
+    -------
+    The plan; with a `problem` where no study is complete, or `strict` and something is refused.
+
     Raises
     ------
-    NothingImported: no study is complete; or `strict`, and something is refused.
     ValueError: the table, its column map or a profile is unsound.
     """
     if size is not None and not 16 <= size <= 1024:
@@ -130,12 +128,12 @@ def make_plan(
         tell(f"Ids are replaced by pseudonyms; their key is {path} ({made}).")
     table = read_clinical(clinical, columns, traits, tell) if clinical else None
     given = {Path(path).resolve() for path in (clinical, key, series, *profiles) if path}
-    names = {path.name for path in given}
+    given_names = {path.name for path in given}
     # Resolving a path asks the disk, which takes long where there are many.
     paths = [
         path
         for path in list_files(folder, tell)
-        if path.name not in names or path.resolve() not in given
+        if path.name not in given_names or path.resolve() not in given
     ]
     files = [path.name if path == folder else path.relative_to(folder).as_posix() for path in paths]
     reading = Reading(
@@ -166,30 +164,22 @@ def make_plan(
         problem = f"{folder}: No study has all its maps. {reason}"
     elif strict and (refused := refusals(read, rows, table, shown)):
         problem = f"Nothing was imported (strict): {listing(refused)}."
+    plan = Plan(table, read, matched, rows, problem, store, keep_ids, files)
     if problem:
-        raise NothingImported(problem, account(read, matched.studies, rows, table, {}, shown))
+        return plan
     stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
     origin = provenance(table.table, matched.studies, used, stated)
     with_profile = Counter(m.profile for maps in matched.studies.values() for m in maps.values())
     told = ", ".join(f"{name}: {n} maps" for name, n in with_profile.items())
     for line in (*table.described(matched.studies), *mixtures(origin), f"Read with profile {told}"):
         tell(line)
-    return Plan(
-        clinical=table,
-        read=read,
-        matched=matched,
-        rows=rows,
-        store=store,
-        size=size or _common_size(matched, tell),
-        files=files,
-        names={s: pseudonyms.study(s) if pseudonyms else s for s in matched.studies},
-        patients={
-            s: pseudonyms.patient(table.patients[s]) if pseudonyms else table.patients[s]
-            for s in matched.studies
-        },
-        origin=origin,
-        keeps_ids=keep_ids,
-    )
+    names = {study: study for study in matched.studies}
+    patients = {study: table.patients[study] for study in matched.studies}
+    if pseudonyms:
+        names = {study: pseudonyms.study(study) for study in names}
+        patients = {study: pseudonyms.patient(patient) for study, patient in patients.items()}
+    size = size or _common_size(matched, tell)
+    return replace(plan, size=size, names=names, patients=patients, origin=origin)
 
 
 def read_series_table(path: str | Path) -> dict[str, str]:
