@@ -35,14 +35,8 @@ def account(
 ) -> pd.DataFrame:
     """One row for every map, every problem of a file, and every row of the table.
 
-    Parameters
-    ----------
-    studies
-        Study id -> map type -> map, of the cohort.
-    names
-        Study id -> name in the cohort; a study that is not in it is not named.
-    files
-        Names of the files; empty where they may be those of people.
+    `studies` are those of the cohort and `names` their ids in it; a study that is not in `names` is
+    not named. `files` has the names of the files; empty where they may be those of people.
     """
     in_cohort = {found: names.get(s, "") for s, maps in studies.items() for found in maps.values()}
     lines: list[dict[str, Any]] = [
@@ -129,23 +123,11 @@ def provenance(
     profiles: Sequence[Profile],
     stated: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Origin of every complete study.
+    """Origin of every study: a column for each thing that is known of any, `profile` and
+    `unit_in_file`; index study_id of the table.
 
-    Parameters
-    ----------
-    table
-        Index study_id; its columns of provenance win over all else.
-    studies
-        Study id -> map type -> map.
-    profiles
-        In use; what they say counts where neither the user nor the file says it.
-    stated
-        By the user, for the whole cohort.
-
-    Returns
-    -------
-    Index study_id of the table; a column for each thing that is known of any study, `profile` and
-    `unit_in_file`.
+    The table wins over what the user states for the whole cohort, that over the file, and the file
+    over the profile that it was read with.
     """
     by_name = {profile.name: profile for profile in profiles}
     in_table = {name: dict(table[name]) for name in PROVENANCE if name in table}

@@ -54,18 +54,9 @@ def read_apart(function: Callable[..., T], *arguments: Any, seconds: float = SEC
 
     Damaged and hostile files can end a process without an error that could be caught, make it wait
     for ever or fill the memory. The process is kept for the next file; one that ended is replaced.
-
-    Parameters
-    ----------
-    function
-        At the top of a module.
-    seconds
-        Of processor time, after which the process is ended.
-
-    Raises
-    ------
-    ValueError: the function raised one, failed in another way, needed too much memory or time, or
-        ended its process.
+    It is ended after so many `seconds` of processor time; the function stands at the top of a
+    module. ValueError: it raised one, failed in another way, needed too much memory or time, or
+    ended its process.
     """
     late = f"took longer than {seconds:g} seconds to read"
     with _one_at_a_time:

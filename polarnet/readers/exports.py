@@ -295,11 +295,7 @@ def _link_table(plan: Plan) -> pd.DataFrame:
 def _waiting_place(out: Path) -> Iterator[Path]:
     """Where what was read waits until the import is finished: in the user's own cache.
 
-    A second import to the same cohort folder is kept out; a killed one keeps nobody out.
-
-    Raises
-    ------
-    ValueError: another import to it is running.
+    ValueError: another import to the same cohort folder is running; a killed one keeps nobody out.
     """
     places = user_cache_path("polarnet", appauthor=False) / "import"
     places.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -60,10 +60,8 @@ _IDENTIFYING: Final = tuple(n.to_bytes(2, "little") for n in (0, 1, 5, 8, 0x12, 
 def file_kind(path: Path) -> str:
     """Kind of an export file: "array", "table", "picture" or "dicom".
 
-    Raises
-    ------
-    ValueError: it is none; says what it is and what to do. Endings of other kinds may be part of a
-        person's name and are not repeated.
+    ValueError: it is none; says what it is and what to do. Endings that nobody knows may be part of
+    a person's name and are not repeated.
     """
     ending = path.suffix.lower()
     kind = next((kind for kind, endings in _KINDS.items() if ending in endings), "")
@@ -118,9 +116,6 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
 
     By the profile's own pattern, where it has one. Else the only word for a map type tells it,
     wherever it stands, and what is left is the study; a folder may be named for either.
-
-    Raises
-    ------
     ValueError: the name has words for several map types.
     """
     if match := re.fullmatch(profile.files, path.stem, re.IGNORECASE):

@@ -134,21 +134,9 @@ _KEY_FILE: Final = re.compile(rb"([0-9a-f]{64})\r?\n?")
 class Pseudonyms:
     """Keyed pseudonyms: HMAC-SHA256 of an id, cut to 60 bits and written in base32.
 
-    The same patient always gets the same one; whoever lacks the key cannot tell whose it is.
-
-    Attributes
-    ----------
-    key
-        32 secret bytes. They are never shown: with them, a list of all hospital numbers tells
-        whose pseudonym is whose.
-
-    Raises
-    ------
-    ValueError: the key has another length.
-
-    References
-    ----------
-    RFC 2104 (HMAC); RFC 4648, section 6 (base32).
+    The same patient always gets the same one; whoever lacks the key cannot tell whose it is. The 32
+    bytes of the key are never shown: with them, a list of all hospital numbers tells whose
+    pseudonym is whose. References: RFC 2104 (HMAC); RFC 4648, section 6 (base32).
     """
 
     key: bytes = field(repr=False)
@@ -158,11 +146,7 @@ class Pseudonyms:
             raise ValueError(f"A key has {KEY_BYTES} bytes, but {len(self.key)} were given.")
 
     def patient(self, id: str) -> str:
-        """Pseudonym of a patient: P and 12 characters of a-z and 2-7.
-
-        Raises
-        ------
-        ValueError: the id is empty.
+        """P and 12 characters of a-z and 2-7; ValueError: the id is empty.
 
         >>> Pseudonyms(bytes(32)).patient(" 4711 ") == Pseudonyms(bytes(32)).patient("4711")
         True
@@ -170,12 +154,7 @@ class Pseudonyms:
         return "P" + self._digest("patient", id)
 
     def study(self, id: str) -> str:
-        """Pseudonym of a study: S and 12 characters of a-z and 2-7.
-
-        Raises
-        ------
-        ValueError: the id is empty.
-        """
+        """S and 12 characters of a-z and 2-7; ValueError: the id is empty."""
         return "S" + self._digest("study", id)
 
     def _digest(self, domain: str, id: str) -> str:
@@ -188,22 +167,11 @@ class Pseudonyms:
 
 
 def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
-    """Pseudonyms from the user's key file, which is made where there is none.
+    """Pseudonyms from the user's key file, the file, and whether it was made just now.
 
-    Parameters
-    ----------
-    path
-        File of 64 hexadecimal characters. None: `pseudonym.key` in the user's configuration
-        folder.
-
-    Returns
-    -------
-    The pseudonyms, the file, and whether it was made just now.
-
-    Raises
-    ------
-    ValueError: the file is damaged, or cannot be read or made. It is never overwritten, because
-        with a new key known patients would become others.
+    It holds 64 hexadecimal characters; by default it is `pseudonym.key` in the user's configuration
+    folder. ValueError: it is damaged, or cannot be read or made. It is never overwritten, because
+    with a new key known patients would become others.
     """
     if path is None:
         path = user_config_path("polarnet", appauthor=False) / "pseudonym.key"
@@ -233,12 +201,7 @@ def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file that its owner alone can read, from the first byte on.
-
-    Raises
-    ------
-    FileExistsError: there is a file of this name.
-    """
+    """Write a file that its owner alone can read, from the first byte on; or FileExistsError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)

@@ -42,12 +42,9 @@ LARGEST: Final = 1024
 
 
 def read_maps(path: Path, reading: Reading) -> tuple[list[ExportedMap], list[str]]:
-    """Every polar map of a file; whatever the file does, the other files are read.
-
-    Returns
-    -------
-    The maps in the frame of polarnet, and why the file, or others in it, cannot be used. No reason
-    repeats the name of the file, which may be a person's.
+    """Every polar map of a file in the frame of polarnet, and why the file, or others in it, cannot
+    be used. Whatever a file does, the others are read; no reason repeats its name, which may be a
+    person's.
     """
     found: list[ExportedMap] = []
     problems: list[str] = []
@@ -77,8 +74,6 @@ def read_maps(path: Path, reading: Reading) -> tuple[list[ExportedMap], list[str
 def read_numbers(path: Path, reading: Reading) -> list[ExportedMap]:
     """Numbers of every map of a file, each with what the file itself says of it.
 
-    Raises
-    ------
     ValueError: the file as a whole holds no map.
     """
     kind = file_kind(path)

@@ -41,18 +41,8 @@ MapsOfStudy = dict[str, ExportedMap]
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Complete studies, and what is to be said of them.
-
-    Attributes
-    ----------
-    studies
-        Study id of the table -> its maps, in the order of the table.
-    unit
-        "mL/min/g" or "percent".
-    map_types
-        Of every study.
-    doubts
-        Lines about values that cannot be or hardly can be: how many studies, and the whole cohort.
+    """Complete studies (study id -> its maps, in the order of the table), their unit ("mL/min/g" or
+    "percent"), the map types of each, and lines about values that cannot be or hardly can be.
     """
 
     studies: dict[str, MapsOfStudy]
@@ -64,17 +54,9 @@ class Matched:
 def tied_to_table(
     maps: Sequence[ExportedMap], patients: Mapping[str, str]
 ) -> tuple[list[ExportedMap], str]:
-    """The maps, those of DICOM files with the study id of a row; one attribute decides for all.
-
-    Parameters
-    ----------
-    patients
-        Study id -> patient id, of all rows; empty where there is no table.
-
-    Returns
-    -------
-    The maps, with the study UID where there is no row; and what decided, in one line, "" where
-    there are no DICOM maps.
+    """The maps, those of DICOM files with the study id of their row, or their study UID where there
+    is none; and what decided, in one line, "" where there are no DICOM maps. One attribute decides
+    for all. `patients`: study id -> patient id of all rows, empty where there is no table.
     """
     dicom = [found for found in maps if found.ids]
     if not dicom:
@@ -130,22 +112,10 @@ def match_maps(
     rows: Mapping[str, Verdict],
     excluded: Collection[str] = (),
 ) -> Matched:
-    """Put maps and studies together; every map gets its verdict.
+    """Put maps and studies together; every map gets its verdict, and so does every row.
 
-    Parameters
-    ----------
-    studies
-        Study ids that the table has and that are not excluded, in its order.
-    patients
-        Study id -> patient id.
-    rows
-        Verdict of each of `studies`; completed here.
-    excluded
-        Study ids of the table that are to be left out.
-
-    Returns
-    -------
-    What belongs together; without studies where none is complete.
+    `studies` has the ids of the table that may be used, in its order, `excluded` those that are to
+    be left out, and `patients` study id -> patient id.
     """
     units = Counter(found.unit for found in maps if found.unit)
     unit = units.most_common(1)[0][0] if units else "mL/min/g"

@@ -30,26 +30,12 @@ PROFILES: Final = ("square", "aha17")
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What an import will be.
+    """What an import will be: the table, what was read, the complete studies, the verdict of every
+    row, and the ids (`names`, `patients`) and provenance of each study under its id in the table.
 
-    Attributes
-    ----------
-    clinical, read, matched, rows
-        The table, what was read, the complete studies, and the verdict of every row.
-    problem
-        Why there can be no cohort, "" for nothing; with one, all below `files` is empty.
-    store
-        Folder where pixels wait.
-    keeps_ids
-        Whether ids and names of files may be seen.
-    files
-        Names of the files below the folder, in the order of their numbers.
-    size
-        Rows of the cohort's maps.
-    names, patients
-        Study id of the table -> study and patient id in the cohort.
-    origin
-        Provenance, index study id of the table.
+    `problem` says why there can be no cohort; then all below `files` is empty. Pixels wait in the
+    folder `store`, `files` has names in the order of their numbers, `size` is that of the maps, and
+    `keeps_ids` tells whether ids and names of files may be seen.
     """
 
     clinical: Clinical
@@ -94,14 +80,9 @@ def make_plan(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Plan:
-    """Read everything, and decide what becomes of it.
+    """Read everything, and decide what becomes of it (settings: see `import_exports`).
 
-    Returns
-    -------
-    The plan; with a `problem` where no study is complete, or `strict` and something is refused.
-
-    Raises
-    ------
+    The plan has a `problem` where no study is complete, or `strict` and something is refused.
     ValueError: the table, its column map or a profile is unsound.
     """
     if size is not None and not 16 <= size <= 1024:

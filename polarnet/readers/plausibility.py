@@ -62,8 +62,6 @@ _MANY_ALIKE: Final = 0.5
 def range_of(values: np.ndarray) -> tuple[float, float, float]:
     """Lowest, highest and mean value of the disc of a map (size, size), in its unit.
 
-    Raises
-    ------
     ValueError: there are NaN, infinite, negative or absurd values in it, or nothing at all.
     """
     inside = values[disc_mask(len(values))]
@@ -81,12 +79,8 @@ def range_of(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def lost_segments(is_zero: np.ndarray) -> tuple[tuple[int, ...], float]:
-    """Segments without value, and the share of the disc that has none.
-
-    Parameters
-    ----------
-    is_zero
-        (size, size), where the file has exactly 0.
+    """Segments without value, and the share of the disc that has none; `is_zero` (size, size) is
+    where the file has exactly 0.
     """
     zeros = float(is_zero[disc_mask(len(is_zero))].mean())
     shares = segment_means(is_zero.astype(float)) if zeros else np.zeros(17)
@@ -98,15 +92,7 @@ Doubt = tuple[bool, str]
 
 
 def doubts_of_study(maps: Mapping[str, ExportedMap], unit: str) -> list[Doubt]:
-    """What cannot be, or hardly can be, in one study of these maps.
-
-    Parameters
-    ----------
-    maps
-        Map type -> map.
-    unit
-        Of its cohort: "mL/min/g" or "percent".
-    """
+    """What cannot be, or hardly can be, in one study of these maps, whose cohort has this unit."""
     doubts = [doubt for map_type, of in maps.items() for doubt in _of_map(map_type, of, unit)]
     if unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
         doubts += _of_pair(maps["rest"], maps["stress"])
@@ -183,16 +169,8 @@ def _scaled(maps: str, top: float) -> str:
 def doubts_of_cohort(
     maps: Mapping[str, Sequence[ExportedMap]],
 ) -> Iterator[tuple[str, float, Doubt]]:
-    """Flow maps of different studies that all reach the very same value.
-
-    Parameters
-    ----------
-    maps
-        Map type -> map of every study, in mL/min/g.
-
-    Returns
-    -------
-    Map type, highest number as in the file, and what to say of each such map.
+    """Flow maps of different studies that all reach the very same value: map type, that number as
+    in the file, and what to say of each such map.
     """
     for map_type, of_type in maps.items():
         for top, n in Counter(found.top for found in of_type).most_common(1):
@@ -224,16 +202,8 @@ def is_full_scale(top: float, tops: Sequence[int] = (1, *_TOPS_OF_BITS)) -> bool
 
 
 def doubts_of_square(picture: np.ndarray, values: np.ndarray, mean: float) -> list[str]:
-    """What should be looked at in a square matrix.
-
-    Parameters
-    ----------
-    picture
-        As in the file.
-    values
-        The map made of it, (size, size).
-    mean
-        Of its disc.
+    """What should be looked at in a square matrix: `picture` as in the file, the map (size, size)
+    made of it, and the mean of its disc.
     """
     doubts = []
     if _has_corners(picture):

@@ -161,18 +161,9 @@ class Profile:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are to be read.
-
-    Attributes
-    ----------
-    profiles
-        Tried in order; the first whose geometry fits is used.
-    unit
-        As stated by the user; "" where file or profile say it.
-    study_heading
-        Of the column with the study, in tables with one row per study.
-    series
-        UID, number or description of a DICOM series, in small letters -> map type.
+    """How files are to be read: by the first profile whose geometry fits; the unit that the user
+    states, or ""; the heading of the column with the study, in tables with one row per study; and
+    UID, number or description of a DICOM series, in small letters -> map type.
     """
 
     profiles: tuple[Profile, ...]
@@ -204,10 +195,8 @@ def profile_names() -> list[str]:
 def load_profile(name: str | Path) -> Profile:
     """A profile by its name, or of the user's own YAML file.
 
-    Raises
-    ------
     ValueError: no such profile or file, an unknown setting (the nearest known one is named), or a
-        value that does not fit.
+    value that does not fit.
     """
     known = profile_names()
     path = _PROFILES / f"{name}.yaml" if str(name) in known else Path(name)
@@ -243,16 +232,9 @@ def load_profiles(
 ) -> tuple[Profile, ...]:
     """Profiles in the order given; with a scale, that of screens too.
 
-    Parameters
-    ----------
-    scale
-        Values at the low and the high end of the colour bar of rest and stress screens, or None. A
-        reserve has another scale, which only a profile states.
-
-    Raises
-    ------
-    ValueError: as `load_profile`; the scale does not rise from 0 or more; or a profile states its
-        own.
+    `scale` has the values at the ends of the colour bar of rest and stress screens; a reserve has
+    another one, which only a profile states. ValueError: as `load_profile`; the scale does not rise
+    from 0 or more; or a profile states its own.
     """
     profiles = [load_profile(name) for name in names]
     if scale is not None:

@@ -51,14 +51,8 @@ _TOLD: Final = (*_IGNORED, *entry("hidden files to name"))
 
 @dataclass(frozen=True)
 class Read:
-    """What was read, in the order of the files.
-
-    Attributes
-    ----------
-    maps
-        Their pixels wait in the store.
-    problems
-        Number of a file, and why it, or a map in it, cannot be used.
+    """Maps whose pixels wait in the store; and numbers of files, each with the reason why it, or a
+    map in it, cannot be used. In the order of the files.
     """
 
     maps: list[ExportedMap]
@@ -68,15 +62,7 @@ class Read:
 def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) -> list[Path]:
     """Files of a folder and of the folders in it, sorted; a single file stands for itself.
 
-    Hidden files and folders, and those of the system, are skipped and counted.
-
-    Parameters
-    ----------
-    tell
-        Receives one line of how many were skipped.
-
-    Raises
-    ------
+    `tell` receives one line of how many hidden files, and files of the system, were skipped.
     FileNotFoundError: there is no such folder, or no file in it.
     """
     if folder.is_file():
@@ -97,12 +83,8 @@ def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) ->
 
 
 def _files_below(folder: Path, hidden: Counter[str], above: str = "") -> Iterator[Path]:
-    """Files of a folder and of those in it; links to folders are not followed.
-
-    Parameters
-    ----------
-    hidden
-        Counts the files that are skipped, by the hidden name that they have or lie in.
+    """Files of a folder and of those in it; links to folders are not followed. `hidden` counts the
+    files that are skipped, by the hidden name that they have or lie in.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -126,14 +108,8 @@ def read_files(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Read:
-    """Read every file; what an interrupted import has read before is not read again.
-
-    Parameters
-    ----------
-    store
-        Folder where pixels wait.
-    jobs
-        Processes; more than one only for many files.
+    """Read every file, in `jobs` processes where there are many, and let pixels wait in the folder
+    `store`; what an interrupted import has read before is not read again.
     """
     store.mkdir(parents=True, exist_ok=True, mode=0o700)
     chunks = [
@@ -238,8 +214,6 @@ def _kept(place: Path, key: str) -> Read | None:
 def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
     """The maps, each (size, size), float32; every chunk is opened once.
 
-    Raises
-    ------
     ValueError: the pixels that wait are not those that were read.
     """
     pictures: dict[int, np.ndarray] = {}

@@ -37,13 +37,7 @@ _SHOWN: Final = 20
 def conversion(text: str) -> tuple[str, float]:
     """Unit of a cohort and the factor that turns values of a written unit into it.
 
-    Returns
-    -------
-    ("mL/min/g", factor), ("percent", 1.0), or ("", 1.0) where the text names no unit.
-
-    Raises
-    ------
-    ValueError: the text is no unit that is known here.
+    It is "mL/min/g", "percent", or "" where the text names none. ValueError: no unit known here.
 
     >>> conversion("ml / min / 100 g")
     ('mL/min/g', 0.01)
