@@ -9,7 +9,6 @@ from polarnet.evaluation.baselines import (
     clinical_features,
 )
 from polarnet.evaluation.calibration import (
-    Calibration,
     Recalibration,
     fit_recalibration,
     measure_calibration,
@@ -23,7 +22,6 @@ from polarnet.evaluation.resampling import (
     seeds_and_patients_auroc,
 )
 from polarnet.evaluation.roc import (
-    DeLongResult,
     Interval,
     auroc,
     auroc_half_width,
@@ -32,14 +30,12 @@ from polarnet.evaluation.roc import (
     unpaired_delong_test,
 )
 from polarnet.evaluation.subgroups import (
-    Association,
     adjusted_association,
     evaluate_subgroups,
     tertiles,
 )
 from polarnet.evaluation.table import evaluate, is_reportable, read_scores, size_note
 from polarnet.evaluation.thresholds import (
-    Classification,
     choose_thresholds,
     classify,
     net_benefit,
@@ -52,10 +48,6 @@ __all__ = [
     "OF_THE_MAP",
     "PUBLISHED",
     "QUICK",
-    "Association",
-    "Calibration",
-    "Classification",
-    "DeLongResult",
     "Interval",
     "Recalibration",
     "adjust_p_values",

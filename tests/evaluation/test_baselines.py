@@ -266,16 +266,11 @@ def test_proxies_of_each_trait_are_known(make_cohort, trait, names):
     assert list(clinical_features(cohort, trait)) == ["age"]
 
 
-def test_pressure_is_no_predictor_of_hypertension_in_the_phantom(phantom):
+def test_sex_predicts_other_traits_only_and_pressure_all_but_hypertension(phantom):
     others = ["age", "bmi", "known_cad", "hr_rest", "hr_stress"]
     assert list(clinical_features(phantom, "hypertension")) == [*others, "sex"]
     pressure = ["sbp_rest", "sbp_stress"]
     assert list(clinical_features(phantom, "smoking")) == [*others, *pressure, "sex"]
-
-
-def test_sex_predicts_other_traits_and_never_itself(phantom):
-    assert list(clinical_features(phantom, "diabetes"))[-1] == "sex"
-    assert "sex" not in clinical_features(phantom, "sex")
     assert "sex" not in clinical_features(phantom, "sex", proxies={})
 
 
@@ -458,8 +453,12 @@ def test_an_unknown_baseline_is_named_with_those_that_exist(phantom):
 
 
 @pytest.mark.usefixtures("few_tries")
-def test_one_positive_patient_breaks_no_model(make_cohort):
-    cohort = _with(make_cohort(20), {"age": np.arange(20.0)}, abnormal=np.arange(20) == 3)
+@pytest.mark.parametrize("rows", [[3], [1, 3, 5]], ids=["one study", "three studies"])
+def test_one_positive_patient_breaks_no_model(make_cohort, rows):
+    has_it = np.isin(np.arange(20), rows)
+    cohort = _with(make_cohort(20), {"age": np.arange(20.0)}, abnormal=has_it)
+    patients = cohort.patients.where(~has_it, "P1")
+    cohort = dataclasses.replace(cohort, patients=patients)
     scores = baseline_scores(
         cohort, [cohort], map_type="combined", traits=["abnormal"], seed=0, models=BASELINES
     )
@@ -471,17 +470,6 @@ def test_default_proxies_are_names_as_they_are_compared():
     patterns = [pattern for of_trait in DEFAULT_PROXIES.values() for pattern in of_trait]
     assert set(DEFAULT_PROXIES) == set(pn.TRAITS)
     assert all(pattern == pattern.lower() and " " not in pattern for pattern in patterns)
-
-
-def test_one_patient_with_all_positives_does_not_break_the_ridge(make_cohort):
-    cohort = make_cohort(20)
-    patients = cohort.patients.copy()
-    patients.iloc[[1, 3, 5]] = "P1"
-    traits = pd.DataFrame({"sex": 0.0}, index=patients.index)
-    traits.iloc[[1, 3, 5]] = 1.0
-    cohort = dataclasses.replace(cohort, patients=patients, traits=traits)
-    scores = baseline_scores(cohort, [cohort], map_type="rest", traits=["sex"], seed=0)
-    assert scores["17 segments"][0]["sex"].between(0, 1).all()
 
 
 def test_baselines_find_a_signal_that_is_there(phantom):
