@@ -56,23 +56,19 @@ def inside(ax, size):
     return path.contains_points(points).reshape(size, size)
 
 
-def test_group_bullseyes_show_shares_in_percent_and_their_signed_difference(groups):
+def test_group_bullseyes_show_shares_and_their_signed_difference_on_two_scales(groups):
     with_, without, difference = panels(plot_group_bullseyes(groups, label="impaired MFR"))
     assert with_.get_title() == "with impaired MFR\nn = 22"
     assert without.get_title() == "without\nn = 42"
     assert texts(with_)[:2] == ["20.0", "5.0"]
     assert texts(without)[:2] == ["4.0", "6.0"]
     assert texts(difference)[:2] == ["+16.0", "-1.0"]
-
-
-def test_both_groups_and_random_weights_share_a_scale_and_the_difference_is_symmetric(groups):
     random = np.full(17, 0.7 / 16)
     random[16] = 0.3
     figure = plot_group_bullseyes(groups, randomised=random)
     assert scales_of(figure) == [(0, 30), (0, 30), (-16, 16), (0, 30)]
-    last = panels(figure)[3]
-    assert "random weights" in last.get_title()
-    assert texts(last)[16] == "30.0"
+    assert "random weights" in panels(figure)[3].get_title()
+    assert texts(panels(figure)[3])[16] == "30.0"
     # Without it, the brightest is the segment with 20 %.
     assert scales_of(plot_group_bullseyes(groups)) == [(0, 20), (0, 20), (-16, 16)]
 

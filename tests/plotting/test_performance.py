@@ -80,23 +80,16 @@ FEW = {"probabilities": [0.1, 0.1, 0.3, 0.9], "labels": [0, 0, 1, 1]}
 MANY = {name: np.tile(values, 50) for name, values in FEW.items()}
 
 
-def test_a_calibration_curve_and_its_band_are_those_of_the_table(ax):
-    plot_calibration(CURVE, ax, **FEW)
-    (smooth,), (ideal,) = marked(ax, "smooth"), marked(ax, "ideal")
+def test_a_calibration_curve_and_its_line_are_those_of_the_table(ax):
+    """By hand: odds 1/9 at 0.1; intercept 0, slope 2 square them: 1/81, that is 1/82 = 0.0122.
+    At 0.9 the same mirrored: the line is drawn only over what was predicted."""
+    plot_calibration(CURVE, ax, **FEW, line=(0, 2))
+    (smooth,), (ideal,), (line,) = (marked(ax, gid) for gid in ("smooth", "ideal", "line"))
     np.testing.assert_array_equal(smooth.get_xydata(), CURVE[["predicted", "observed"]])
     np.testing.assert_array_equal(ideal.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_allclose(line.get_xydata()[[0, -1]], [[0.1, 1 / 82], [0.9, 81 / 82]])
     expected = {(0.1, 0.05), (0.4, 0.25), (0.8, 0.5), (0.1, 0.3), (0.4, 0.5), (0.8, 0.9)}
     assert corners(ax.collections[0]) == expected
-
-
-def test_the_recalibration_line_is_logistic_over_what_was_predicted(ax):
-    """By hand: odds 1/9 at 0.1; intercept 0, slope 2 square them: 1/81, that is 1/82 = 0.0122.
-    At 0.9 the same mirrored. Intercept log(9) at slope 1 turns 0.1 into 0.5."""
-    plot_calibration(CURVE, ax, **FEW, line=(0, 2))
-    line = marked(ax, "line")[0].get_xydata()
-    np.testing.assert_allclose(line[[0, -1]], [[0.1, 1 / 82], [0.9, 81 / 82]])
-    plot_calibration(CURVE, ax, **FEW, line=(np.log(9), 1))
-    assert marked(ax, "line")[1].get_ydata()[0] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("given", "colour", "is_line_main"),
@@ -198,44 +191,35 @@ def areas():
     )  # fmt: skip
 
 
-def row_heights(ax):
-    """Text of a row's label -> y of its middle; the labels are unique in `areas`."""
-    return {t.get_text(): y for t, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
+def marks(ax, gid):
+    """Values of the marks of one kind -> their heights."""
+    return {line.get_xdata()[0]: line.get_ydata()[0] for line in marked(ax, gid)}
 
 
-def test_forest_marks_stand_at_the_values_of_the_table(areas):
-    ax = plot_forest(areas)
-    shown = areas.dropna(subset="auroc")
-    assert [line.get_xdata()[0] for line in marked(ax, "value")] == list(shown["auroc"])
-    drawn = [tuple(line.get_xdata()) for line in marked(ax, "interval")]
-    np.testing.assert_array_equal(drawn, shown[["ci_low", "ci_high"]])
-    (chance,) = marked(ax, "chance")
-    assert list(chance.get_xdata()) == [0.5, 0.5]
-
-
-def test_forest_rows_are_grouped_by_map_type_from_the_top(areas):
+def test_a_forest_draws_the_table_grouped_by_map_type_from_the_top(areas):
     """Interleaved rows of a table come out grouped; all marks of a trait are nearest its label."""
     ax = plot_forest(areas.iloc[[0, 4, 1, 5, 2, 6, 3]])
-    heights = row_heights(ax)
+    heights = dict(zip((t.get_text() for t in ax.get_yticklabels()), ax.get_yticks(), strict=True))
     names = ["stress maps", "sex", "smoking", "reserve maps", "impaired MFR\N{DAGGER}",
              "dyslipidemia"]  # fmt: skip
     assert list(heights) == names
     assert list(heights.values()) == sorted(heights.values())
     assert ax.yaxis_inverted()
-    places = {line.get_xdata()[0]: line.get_ydata()[0] for line in marked(ax, "value")}
+    shown, places = areas.dropna(subset="auroc"), marks(ax, "value")
+    assert list(places) == list(shown["auroc"])
+    drawn = [tuple(line.get_xdata()) for line in marked(ax, "interval")]
+    np.testing.assert_array_equal(drawn, shown[["ci_low", "ci_high"]])
     for value, name in ((0.78, "sex"), (0.80, "sex"), (0.97, names[4]), (0.52, names[5])):
         assert min(heights, key=lambda n: abs(heights[n] - places[value])) == name
-    assert places[0.78] < heights["sex"] < places[0.80]
-    counts = {t.get_text(): t.get_position()[1] for t in ax.texts if " / " in t.get_text()}
-    assert counts["70 / 110"] == heights["sex"]
-    assert counts["7 / 173"] == heights["smoking"]
-
-
-def test_forest_series_differ_in_marker_and_height(areas):
-    first, second, *_ = marked(plot_forest(areas), "value")
+    assert places[0.80] - places[0.78] == 1  # series stand below one another, with own marks
+    first, second, *_ = marked(ax, "value")
     assert first.get_marker() != second.get_marker()
     assert first.get_color() != second.get_color()
-    assert second.get_ydata()[0] - first.get_ydata()[0] == 1
+    counts = {t.get_text(): t.get_position()[1] for t in ax.texts if " / " in t.get_text()}
+    assert counts["70 / 110"] == heights["sex"]
+    # A suppressed cell has its note, once, and no mark.
+    assert texts(ax).count(SUPPRESSED) == 1
+    assert not [y for y in places.values() if abs(y - heights["smoking"]) < 1.5]
 
 
 def test_circular_cells_are_grey_and_signed(areas):
@@ -246,27 +230,14 @@ def test_circular_cells_are_grey_and_signed(areas):
     assert "flow shown" not in plot_forest(areas[~areas["is_circular"]]).get_xlabel()
 
 
-def test_a_suppressed_cell_shows_its_note_once_and_no_mark(areas):
-    ax = plot_forest(areas)
-    assert texts(ax).count(SUPPRESSED) == 1
-    y = row_heights(ax)["smoking"]
-    assert not [line for line in marked(ax, "value") if abs(line.get_ydata()[0] - y) < 1.5]
-
-
-def test_published_values_are_hollow_and_stand_below_the_series(areas):
+def test_published_values_are_hollow_and_stand_below_the_series_in_one_column(areas):
     ax = plot_forest(areas, published=pn.evaluation.PUBLISHED)
     interval, mark = marked(ax, "published")[:2]
     assert list(interval.get_xdata()) == [0.73, 0.88]
     assert list(mark.get_xdata()) == [0.81]
     assert to_hex(mark.get_markerfacecolor()) == "#ffffff" != to_hex(mark.get_markeredgecolor())
-    assert interval.get_linewidth() < marked(ax, "interval")[0].get_linewidth()
-    assert mark.get_ydata()[0] == marked(ax, "value")[1].get_ydata()[0] + 1
-    assert mark.get_ydata()[0] < row_heights(ax)["smoking"]
+    assert mark.get_ydata()[0] == marks(ax, "value")[0.80] + 1
     assert "published" in [text.get_text() for text in ax.get_legend().texts]
-
-
-def test_forest_texts_neither_overlap_nor_leave_one_column(areas):
-    ax = plot_forest(areas, published=pn.evaluation.PUBLISHED)
     assert ax.figure.get_figwidth() == 3.5
     assert_texts_stand_apart(ax.figure)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from made_study import FORMULA, SCRIPT, make_explained, make_study
+from made_study import FORMULA, make_explained, make_study
 
 import polarnet as pn
 from polarnet.cli import main
@@ -44,12 +44,15 @@ def text_of(page):
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-def test_the_page_needs_nothing_beside_it(study):
-    page = write(study)
+def test_the_page_needs_nothing_beside_it_and_what_people_type_is_harmless(study, tmp_path):
+    page = write(study, explained=[make_explained(tmp_path / "e")])
     assert not re.search(r"""(?:src|href|action)=["'](?!data:image/png;base64,|#)""", page)
-    assert "url(" not in page
-    assert "<script" not in page.lower()
+    assert not [word for word in ("url(", "<script") if word in page.lower()]
     assert "default-src 'none'" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert page.count("</style>") == page.count("<style>") == 1
+    assert FORMULA in text_of(page)
+    assert "'=cmd()" not in text_of(page)  # the apostrophe is for spreadsheets alone
 
 
 def test_a_phantom_is_called_so_and_patients_are_not(study, real):
@@ -75,23 +78,19 @@ def test_a_note_that_speaks_of_a_phantom_makes_no_patient_one(real, note):
     assert "hantom" not in text.replace(note, "")
 
 
-def test_the_primary_of_one_mode_is_that_row_alone(study):
+def test_a_number_comes_with_interval_patients_and_notes(study):
+    """The numbers of `made_study.main_table`, by hand: first the primary, then all results."""
+    text = text_of(write(study))
+    for words in ("stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73",
+                  "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]", "-0.02 [-0.10, +0.06]",
+                  "AUROC [95 % interval].", "Method: logit DeLong."):  # fmt: skip
+        assert words in text
     plan = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
     plan["primaries"] = [["stress", "finetuned", "impaired_mfr"]]
     (study / "study.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
     text = text_of(write(study))
     assert "stress impaired MFR fine-tuned 0.81 [0.73, 0.88] 41 / 73" in text
     assert "stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73" not in text
-
-
-def test_a_number_comes_with_interval_and_patients(study):
-    """The numbers of `made_study.main_table`, by hand."""
-    text = text_of(write(study))
-    assert "stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73" in text  # primary endpoints
-    assert "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]" in text  # all results
-    assert "-0.02 [-0.10, +0.06]" in text
-    assert "AUROC [95 % interval]." in text  # the table's own note
-    assert "Method: logit DeLong." in text
 
 
 def test_figures_of_map_types_are_all_shown_and_say_which(study):
@@ -105,25 +104,18 @@ def test_figures_of_map_types_are_all_shown_and_say_which(study):
     assert re.findall(r"95 % bands, by trait: (\w+) maps \(phantom", page) == ["rest", "stress"]
 
 
-def test_every_section_says_how_its_numbers_are_made_again(study):
+def test_every_section_says_how_its_numbers_are_made_again_by_scripts_that_are_there(study):
+    (study / "results" / "subgroups.csv").unlink()
     page = write(study)
     made_by = {section["id"]: section["scripts"] for section in load_sections()}
     for section, text in re.findall(r'<section id="(\w+)">(.*?)</section>', page, re.DOTALL):
         named = re.findall(r"<code>python experiments/study/(\S+)\.py COHORT --out STUDY", text)
         assert named == made_by.get(section, []), section
+        assert all((EXPERIMENTS / "study" / f"{name}.py").is_file() for name in named)
+    assert "python experiments/study/run.py COHORT" in page
     assert "polarnet report STUDY --out report.html" in page
     assert "results/main_results.csv" in page
-
-
-def test_the_scripts_that_the_page_names_are_there(study):
-    named = set(re.findall(r"experiments/([\w/]+\.py)", write(study)))
-    assert len(named) > 10
-    assert all((EXPERIMENTS / name).is_file() for name in named)
-
-
-def test_what_is_missing_is_said_and_stops_nothing(study):
-    (study / "results" / "subgroups.csv").unlink()
-    assert "Not made, or too few patients" in write(study)
+    assert "Not made, or too few patients" in page
 
 
 def test_what_is_no_study_or_no_picture_is_refused(study, tmp_path):
@@ -144,15 +136,6 @@ def test_the_explanation_that_fails_comes_first_and_is_named_at_the_top(study, t
     assert text.index("FAILED: check 1") < text.index("passed: check 0")
     assert "0.50 [0.40, 0.60], held against 0.30; n = 20" in text
     assert page.count("<figure>") == 3
-
-
-def test_what_people_type_is_harmless_in_the_page(study, tmp_path):
-    page = write(study, explained=[make_explained(tmp_path / "e")])
-    assert SCRIPT not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert page.count("</style>") == page.count("<style>") == 1
-    assert FORMULA in text_of(page)
-    assert "'=cmd()" not in text_of(page)  # the apostrophe is for spreadsheets alone
 
 
 def test_the_command_writes_the_report_of_a_study(study, tmp_path, capsys):
