@@ -130,7 +130,7 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     )
     ((_, code),) = blocks(ROOT / "docs" / "reading-results.md", "python")
     exec(code, {})
-    assert "Calibration intercept" in capsys.readouterr().out
+    assert "Calibration: intercept" in capsys.readouterr().out
 
 
 def test_the_readme_import_becomes_a_table(place, capsys):
