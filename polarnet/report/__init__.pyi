@@ -3,6 +3,6 @@ from .explanationpage import write_explanation as write_explanation
 from .patientpage import write_patient_page as write_patient_page
 from .runreport import write_report as write_report
 from .studyreport import write_study_report as write_study_report
-from .tables import interval_text as interval_text
-from .tables import trait_name as trait_name
-from .tables import write_table as write_table
+from .resulttables import interval_text as interval_text
+from .resulttables import trait_name as trait_name
+from .resulttables import write_table as write_table

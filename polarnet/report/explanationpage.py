@@ -15,7 +15,7 @@ from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.plotting.sanitychecks import OUTCOMES, failed_first, reason
 from polarnet.plotting.style import save_png
 from polarnet.report.pages import Picture, picture_in, write_page
-from polarnet.report.tables import page_table
+from polarnet.report.resulttables import page_table
 
 CHECKS_FILE: Final = "checks.csv"
 FACTS_FILE: Final = "explanation.json"

@@ -12,7 +12,7 @@ from polarnet.report.checklist import SETTINGS, answered, check_study_folder, sh
 from polarnet.report.explanationpage import read_explained
 from polarnet.report.pages import Picture, picture_in, write_page
 from polarnet.report.runreport import is_untrained
-from polarnet.report.tables import PHANTOM_NOTE, condensed, page_table, read_table
+from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
 
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""

@@ -8,7 +8,7 @@ import pytest
 
 from polarnet.evaluation.table import short_note
 from polarnet.report import write_table
-from polarnet.report.tables import condensed, read_table
+from polarnet.report.resulttables import condensed, read_table
 
 NAN = float("nan")
 PHANTOM = "Phantom, not patients."
