@@ -11,8 +11,8 @@ from polarnet.files import parse_yaml, read_csv, read_json, read_yaml
 from polarnet.report.checklist import SETTINGS, answered, check_study_folder, shown_statuses
 from polarnet.report.explanationpage import read_explained
 from polarnet.report.pages import Picture, picture_in, write_page
-from polarnet.report.runreport import is_untrained
 from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
+from polarnet.report.runreport import is_untrained
 
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
