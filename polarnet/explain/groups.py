@@ -124,7 +124,7 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
     Parameters
     ----------
     heats
-        One array per seed, each of shape (n, size, size), of the same studies in the same order.
+        One array (n, size, size) per seed, of the same studies in the same order.
 
     Returns
     -------

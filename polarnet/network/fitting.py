@@ -180,15 +180,11 @@ class _Trainer:
         self, name: str, cut: Sequence[str], seen: Sequence[Kept], of_val: Kept, *, rate: float,
         epochs: int, patience: int | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Train what lies above some layers, on what stands at their outputs.
+        """Train what lies above some layers, on what is kept of their outputs in one or more views
+        that epochs take in turn.
 
-        Parameters
-        ----------
-        seen
-            What is kept of the training studies, in one or more views that epochs take in turn.
-        patience
-            Epochs without a lower validation loss after which training ends; the epoch with the
-            lowest is kept. None: there is one optimum, which the last epoch is nearest to.
+        Training ends after `patience` epochs without a lower validation loss, and the epoch with
+        the lowest is kept. None: there is one optimum, which the last epoch is nearest to.
         """
         config, traits = self.config, list(self.config.traits)
         # One output and one loss: a loss per head costs more in bookkeeping than in arithmetic.
@@ -312,12 +308,7 @@ class _Watch(keras.callbacks.Callback):
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
     """Binary cross-entropy in nats: mean over recorded labels, then over traits with any.
 
-    Parameters
-    ----------
-    labels
-        (n, n_traits): 1, 0 or NaN.
-    scores
-        (n, n_traits): probabilities, clipped to [1e-7, 1 - 1e-7].
+    Labels (n, n_traits) are 1, 0 or NaN; scores are probabilities, clipped to [1e-7, 1 - 1e-7].
 
     >>> round(log_loss(np.array([[1.0, np.nan]]), np.array([[0.5, 0.1]])), 4)
     0.6931
