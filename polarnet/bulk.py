@@ -42,7 +42,7 @@ def predict_in_parts(
     Returns
     -------
     What differs between the cohort and that of the training, as `predict` says it, how many studies
-    have maps unlike those of the training, or patients of it; mostly empty.
+    have out-of-distribution maps, or patients of the training; mostly empty.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def predict_in_parts(
 
 
 def _scores_note(scores: Path) -> str:
-    """How many studies of a scores file are marked as unlike the training maps, and how many are of
+    """How many studies of a scores file are marked as out of distribution, and how many are of
     patients of the training; nothing where there is none.
     """
     table = pd.read_csv(scores, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str)

@@ -111,7 +111,7 @@ class Opinion:
     facts
         Lines "what, value" about the model.
     warnings
-        What should make a reader careful, such as a map unlike those of the training.
+        What should make a reader careful, such as an out-of-distribution map.
     overlay
         Trait and attribution of shape (size, size).
     is_phantom

@@ -1,11 +1,11 @@
-"""Are maps unlike those of the training told from fresh ones? Turned, foreign, in another unit.
+"""Which maps are marked as out of distribution? Turned, foreign, in another unit.
 
-    python experiments/phantom/unfamiliar_maps.py --out unfamiliar_maps.csv
+    python experiments/phantom/ood_maps.py --out ood_maps.csv
 
 Phantom, not patients: what training maps look like is learned from the training part of 1,200
 patients, the threshold is fixed on their validation part; 500 fresh studies are shown as they are,
 and changed in each way (a study's rest and stress map alike), or foreign pictures in their place.
-A row a kind of maps and of training: the share marked as unlike [Wilson, 95 %]. "reserve alone" is
+One row per kind of maps and of training: the share marked [Wilson, 95 %]. "reserve alone" is
 a reserve map whose rest and stress maps are not at hand.
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
     table["data"] = "phantom, not patients"
     Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(arguments.out, index=False, float_format="%.4g", lineterminator="\n")
-    print("Phantom, not patients. Share marked as unlike the training maps:")
+    print("Phantom, not patients. Share marked as out of distribution:")
     wide = table.pivot_table(
         index="maps", columns=["network reads", "n_train"], values="marked", sort=False
     )
