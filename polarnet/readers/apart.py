@@ -1,4 +1,8 @@
-"""Files that may harm the process that reads them are read by another one, within limits."""
+"""Files that may harm the process that reads them are read by another one, within limits.
+
+It guards against crashes, endless waiting and bombs. It is no sandbox: the other process has the
+rights of the user, and hands its results over as any worker of loky does.
+"""
 
 import contextlib
 import os
