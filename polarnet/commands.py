@@ -38,7 +38,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
         return
     profiles = arguments.profile or readers.PROFILES
     if arguments.preview:
-        from polarnet.plotting import write_preview
+        from polarnet.plotting.maps import write_preview
 
         found = readers.preview_exports(arguments.path, unit=arguments.unit, profiles=profiles,
                                         scale=arguments.scale, series=arguments.series)  # fmt: skip
@@ -53,7 +53,7 @@ def import_exports(arguments: argparse.Namespace) -> None:
     if not arguments.out:
         raise ValueError("--out is missing: name the cohort folder to make.")
 
-    from polarnet.plotting import draw_contact_sheet
+    from polarnet.plotting.maps import draw_contact_sheet
 
     check_vacant(arguments.out)
     cohort = readers.import_exports(

@@ -12,7 +12,8 @@ from polarnet import evaluation as ev
 from polarnet.anatomy import SEGMENTS, in_segment_order
 from polarnet.evaluation.roc import chance_p_value
 from polarnet.labels import aligned, read_labels, read_numbers, read_patients
-from polarnet.plotting import plot_difference_map, roc_band
+from polarnet.plotting import plot_difference_map
+from polarnet.plotting.performance import roc_band
 
 N = 60
 RNG = np.random.default_rng(4)

@@ -1,8 +1,6 @@
-from .maps import draw_contact_sheet as draw_contact_sheet
 from .maps import plot_bullseye as plot_bullseye
 from .maps import plot_polar_map as plot_polar_map
 from .maps import plot_studies as plot_studies
-from .maps import write_preview as write_preview
 from .overlays import plot_contributions as plot_contributions
 from .overlays import plot_difference_map as plot_difference_map
 from .overlays import plot_group_bullseyes as plot_group_bullseyes
@@ -16,7 +14,6 @@ from .performance import plot_learning_curve as plot_learning_curve
 from .performance import plot_net_benefit as plot_net_benefit
 from .performance import plot_roc as plot_roc
 from .performance import plot_roc_bands as plot_roc_bands
-from .performance import roc_band as roc_band
 from .sanitychecks import plot_cascade as plot_cascade
 from .sanitychecks import plot_checks as plot_checks
 from .sanitychecks import plot_naming as plot_naming

@@ -14,8 +14,8 @@ from polarnet.plotting import (
     plot_learning_curve,
     plot_net_benefit,
     plot_roc_bands,
-    roc_band,
 )
+from polarnet.plotting.performance import roc_band
 
 NAN = np.nan
 SUPPRESSED = "suppressed: 7 positives, fewer than 10"
@@ -205,6 +205,7 @@ def test_a_forest_draws_the_table_grouped_by_map_type_from_the_top(areas):
     assert list(heights) == names
     assert list(heights.values()) == sorted(heights.values())
     assert ax.yaxis_inverted()
+    assert list(marks(ax, "chance")) == [0.5]
     shown, places = areas.dropna(subset="auroc"), marks(ax, "value")
     assert list(places) == list(shown["auroc"])
     drawn = [tuple(line.get_xdata()) for line in marked(ax, "interval")]
