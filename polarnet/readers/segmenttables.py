@@ -122,19 +122,20 @@ def _columns(headings: Sequence[Heading]) -> dict[str, dict[int, int]]:
         if heading.segment in columns.setdefault(heading.map_type, {}):
             raise ValueError(f"has two columns for segment {heading.segment}")
         columns[heading.map_type][heading.segment] = place
-    return {m: numbers for m, numbers in columns.items() if len(numbers) >= ENOUGH}
+    columns = {m: numbers for m, numbers in columns.items() if len(numbers) >= ENOUGH}
+    for numbers in columns.values():
+        check_segments(numbers)
+    return columns
 
 
 def _studies(
     sheet: Sheet,
     profile: Profile,
     headings: Sequence[Heading],
-    columns: dict[str, dict[int, int]],
+    columns: Mapping[str, Mapping[int, int]],
     study_heading: str,
 ) -> list[ExportedMap]:
     """Maps of each row below the headings, which are the first row."""
-    for numbers in columns.values():
-        check_segments(numbers)
     head = sheet.rows[0]
     words = [header_words(cell) for cell in head]
     taken = {place for numbers in columns.values() for place in numbers.values()}
@@ -154,8 +155,7 @@ def _studies(
             assumed, phase = _check_numbered(head, headings, columns[""]), 0
         # One row that says its parameter, as Medviso Segment writes it.
         more = {name for place, name in enumerate(words) if place not in taken}
-        known = {"parameter", "start slice", "end slice"}
-        is_one = len(rows) == 1 and {"parameter"} <= more <= known
+        is_one = len(rows) == 1 and {"parameter"} <= more <= {*_ROWS["parameter"]}
         phase = words.index("parameter") if is_one else phase
     if study is None and phase != 0:
         raise ValueError(
@@ -165,11 +165,9 @@ def _studies(
     flows = (cell for row in rows for place, cell in enumerate(row) if place in taken)
     decimal_comma = has_decimal_comma(flows, sheet.delimiter)
     note = _joined(assumed, _unused_columns(head, headings, taken))
-    places = range(len(head))
+    places = {*range(len(head))}
     numeric = {p for p in places if _has_numbers(row[p] for row in rows if p < len(row))}
-    beside = numeric - taken - {study, phase}
-    others = {*places} - numeric - {study, phase}
-    last = max(numeric | taken)
+    last, beside = max(numeric | taken), places - {study, phase}
     if not sheet.delimiter:
         _check_names(head, headings, rows, taken)
     found: list[ExportedMap] = []
@@ -179,11 +177,16 @@ def _studies(
         if is_summary(name):
             continue
         said = read_heading(row[phase], profile) if phase is not None else Heading()
+        shifted = uneven(sheet, 0, place)
+        if not sheet.delimiter and not shifted:
+            is_out = _is_out_of_place(short_row, (beside & numeric) - taken, beside - numeric)
+            shifted = _SHIFTED if len(short_row) <= last or is_out else ""
         maps = []
         for map_type, numbers in columns.items():
             cells = [row[numbers[k]] for k in range(1, 18)]
             units = [headings[p].unit or written[p] for p in numbers.values()]
             values, unit, problem = _read_cells(cells, [*units, said.unit], decimal_comma)
+            problem = shifted or problem
             says_flow = said.map_type or said.is_flow or conversion(unit)[0] == "mL/min/g"
             if study is not None and is_missing(name):
                 problem = "no study id"
@@ -191,18 +194,9 @@ def _studies(
                 problem = f"is {said.other}, no flow"
             elif is_one and not says_flow:
                 problem = "its parameter is not called flow"
-            elif odd := uneven(sheet, 0, place):
-                problem = odd
-            elif not sheet.delimiter and (
-                len(short_row) <= last or _is_out_of_place(short_row, beside, others)
-            ):
-                problem = _SHIFTED
             problem = f"row {sheet.row_numbers[place]}: {problem}" if problem else ""
-            maps.append(
-                ExportedMap(
-                    values, name, map_type or said.map_type, unit, problem=problem, note=note
-                )
-            )
+            told = map_type or said.map_type
+            maps.append(ExportedMap(values, name, told, unit, problem=problem, note=note))
         found += maps if sheet.delimiter else _all_or_none(maps)
     return found
 

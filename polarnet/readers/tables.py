@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -226,17 +227,10 @@ SECONDS: Final = 60.0
 """Longest time for a file of SPSS or Stata (our choice): five million cells take half of it."""
 
 
-def _read_spss(path: Path) -> Sheet:
-    import_library("pyreadstat", path, "spss")
-    return _read_frame(_spss_as_json, path)
-
-
-def _read_stata(path: Path) -> Sheet:
-    return _read_frame(_stata_as_json, path)
-
-
 def _read_frame(function: Callable[[Path], bytes], path: Path) -> Sheet:
     """The sheet that a function of the process apart makes: damaged files end their readers."""
+    if function is _spss_as_json:
+        import_library("pyreadstat", path, "spss")
     try:
         return Sheet(**json.loads(read_apart(function, path, seconds=SECONDS)))
     except ValueError as error:
@@ -308,6 +302,6 @@ def _as_json(name: str, frame: pd.DataFrame) -> bytes:
 _READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".asc"), _read_text),
     ".xlsx": read_workbook,
-    ".sav": _read_spss,
-    ".dta": _read_stata,
+    ".sav": partial(_read_frame, _spss_as_json),
+    ".dta": partial(_read_frame, _stata_as_json),
 }

@@ -6,6 +6,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -22,8 +23,6 @@ _HARMFUL: Final = re.compile(
 """Links to programs, and calls of them."""
 
 _ARCHIVES: Final = (".zip", ".gz", ".7z", ".rar", ".xlsx", ".xlsm", ".xlsb")
-
-_CELL: Final = r"\$?([A-Z]{1,3})\$?(\d{1,7})"
 
 
 def import_library(package: str, path: Path, extra: str) -> ModuleType:
@@ -48,7 +47,7 @@ def damaged(path: Path) -> ValueError:
 def read_workbook(path: Path) -> Sheet:
     """Cells of the first visible worksheet; ValueError where they cannot or should not be read."""
     openpyxl = import_library("openpyxl", path, "excel")
-    search = _searched(path)
+    search = _searched(path, openpyxl)
     # Opened here: openpyxl leaves it open where reading ends early, and Windows locks open files.
     with path.open("rb") as file, warnings.catch_warnings():
         # openpyxl warns of drawings and styles that it will not write back; we never write.
@@ -98,7 +97,7 @@ def _rows(
         yield number, values
 
 
-def _searched(path: Path) -> "_Search":
+def _searched(path: Path, openpyxl: ModuleType) -> "_Search":
     """What the workbook's XML holds; ValueError for what is no workbook, before it is unpacked."""
     name = path.name
     if not zipfile.is_zipfile(path):
@@ -123,7 +122,7 @@ def _searched(path: Path) -> "_Search":
                 raise ValueError(
                     f"{name} holds another file inside. Copy the table into a new workbook."
                 )
-            search = _Search(name)
+            search = _Search(name, openpyxl.utils.cell)
             for entry in entries:
                 search.read(archive, entry)
             return search
@@ -145,6 +144,7 @@ class _Search:
     """
 
     name: str
+    places: ModuleType
     formulas: dict[str, dict[tuple[int, int], str]] = field(default_factory=dict)
     merged: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     n_elements: int = 0
@@ -191,9 +191,12 @@ class _Search:
             self.listen(tag)
         elif tag == "v" and self.said:
             self.listen(tag)
-        elif tag == "mergeCell" and (found := _range(attributes.get("ref", ""))):
+        elif tag == "mergeCell":
             ranges = self.merged.setdefault(self.part, [])
-            ranges.append(found)
+            with suppress(ValueError):
+                place = self.places.range_boundaries(attributes.get("ref", ""))
+                left, first, right, last = place
+                ranges.append((first, last, left - 1, right - 1))
             self.check(len(ranges), sheets.MAX_MERGED, "merged cells")
 
     def check(self, n: int, limit: int, what: str) -> None:
@@ -219,26 +222,7 @@ class _Search:
         # A formula that gave an empty text has a type, and no value.
         is_lacking = not given.strip() and self.cell.get("t") != "str"
         if is_lacking or _HARMFUL.search(formula):
-            place = re.fullmatch(_CELL, self.cell.get("r", ""))
-            row, column = (int(place[2]), _column(place[1])) if place else (self.row, self.column)
+            row, column = self.row, self.column
+            with suppress(ValueError):
+                row, column = self.places.coordinate_to_tuple(self.cell.get("r", ""))
             self.formulas.setdefault(self.part, {})[row, column - 1] = f"={formula}"
-
-
-def _range(reference: str) -> tuple[int, int, int, int] | None:
-    """First and last row (from 1), first and last column (from 0); None for no range.
-
-    >>> _range("$B$2:AA10"), _range("A1"), _range("A:B")
-    ((2, 10, 1, 26), None, None)
-    """
-    match = re.fullmatch(f"{_CELL}:{_CELL}", reference)
-    if match is None:
-        return None
-    return int(match[2]), int(match[4]), _column(match[1]) - 1, _column(match[3]) - 1
-
-
-def _column(letters: str) -> int:
-    """Number of a column from 1: A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = 26 * number + ord(letter) - ord("A") + 1
-    return number

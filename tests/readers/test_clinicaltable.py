@@ -8,6 +8,7 @@ import scipy.io
 
 from polarnet import cli
 from polarnet.cohort import read_cohort
+from polarnet.readers.geometry import segments_to_disc
 
 N = 60
 COLUMNS = """
@@ -35,26 +36,14 @@ def _maps(number):
     return {"rest": rest, "stress": rest * (2.2 + 0.8 * rng.random(17))}
 
 
-def _picture(values, size):
-    from polarnet.readers.geometry import segments_to_disc
-
-    return segments_to_disc(values, size)
-
-
 def _rings(values):
-    from polarnet.anatomy import polar_coordinates
-
-    picture = _picture(values, 128)
-    radius, angle = polar_coordinates(128)
-    rings = np.empty((20, 36))
-    for ring in range(20):
-        for sector in range(36):
-            away = np.abs((angle - 90 - 10 * sector + 180) % 360 - 180)
-            here = (np.abs(radius - (ring + 0.5) / 20) < 0.03) & (away < 8)
-            rings[ring, sector] = (
-                picture[here].mean() if here.any() else picture[63:65, 63:65].mean()
-            )
-    return rings
+    """20 rings of 36 sectors, the first from the anterior wall on."""
+    picture = segments_to_disc(values, 128)
+    radius, angle = np.meshgrid(
+        (np.arange(20) + 0.5) / 20 * 63, np.radians(90 + np.arange(0, 360, 10))
+    )
+    row, column = 63.5 - radius * np.sin(angle), 63.5 + radius * np.cos(angle)
+    return picture[row.round().astype(int), column.round().astype(int)].T
 
 
 @pytest.fixture
@@ -64,76 +53,56 @@ def clinic(tmp_path):
     (folder / "npz").mkdir(parents=True)
     # 1-15 square CSV; 16-30 square with decimal comma, 16 to 20 in mL/min/100g without saying so;
     # 31-40 .npz; 41-50 20 x 36; 51-60 one XLSX with a row a study.
-    for k in range(1, 16):
-        for m, values in _maps(k).items():
-            np.savetxt(
-                folder / f"U{k:03d}_{m}.csv", _picture(values, 32), delimiter=",", fmt="%.4f"
-            )
-    for k in range(16, 31):
-        for m, values in _maps(k).items():
-            factor = 100 if k <= 20 else 1
-            text = "\n".join(
-                ";".join(f"{factor * v:.4f}".replace(".", ",") for v in row)
-                for row in _picture(values, 32)
-            )
-            name = f"u{k:03d}_{m}.csv" if k == 27 else f"U{k:03d}_{m}.csv"
-            (folder / name).write_text(text, encoding="utf-8-sig")
-    for k in range(31, 41):
-        np.savez(
-            folder / "npz" / f"U{k:03d}.npz", **{m: _picture(v, 48) for m, v in _maps(k).items()}
-        )
-    for k in range(41, 51):
-        for m, values in _maps(k).items():
-            np.savetxt(folder / f"U{k:03d}_{m}.txt", _rings(values), fmt="%.4f")
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append(["study_id", *[f"rest_{s}" for s in range(1, 18)],
-                  *[f"stress_{s}" for s in range(1, 18)]])  # fmt: skip
-    sheet.append(["", *["cc/min/g"] * 34])
-    for k in range(51, 61):
-        sheet.append([f"U{k:03d}", *_maps(k)["rest"].tolist(), *_maps(k)["stress"].tolist()])
-    book.save(folder / "segmente.xlsx")
-    _spoil(folder)
-    return folder, _table(tmp_path)
-
-
-def _spoil(folder):
-    """Seven broken files, and one file under two names."""
-    (folder / "U901_rest.csv").write_text("", encoding="utf-8")
-    (folder / "U902_rest.csv").write_text("\n".join(["1," * 31 + "x"] * 32), encoding="utf-8")
+    for k in range(1, 51):
+        drawn = {m: segments_to_disc(v, 48 if k > 30 else 32) for m, v in _maps(k).items()}
+        if 31 <= k <= 40:
+            np.savez(folder / "npz" / f"U{k:03d}.npz", **drawn)
+            continue
+        for m, values in drawn.items():
+            name = f"{'u' if k == 27 else 'U'}{k:03d}_{m}.{'txt' if k > 40 else 'csv'}"
+            if k <= 15:
+                np.savetxt(folder / name, values, delimiter=",", fmt="%.4f")
+            elif k <= 30:
+                rows = [[f"{v * (100 if k <= 20 else 1):.4f}" for v in row] for row in values]
+                text = "\n".join(map(";".join, rows)).replace(".", ",")
+                (folder / name).write_text(text, encoding="utf-8-sig")
+            else:
+                np.savetxt(folder / name, _rings(_maps(k)[m]), fmt="%.4f")
+    heads = [f"{m}_{s}" for m in ("rest", "stress") for s in range(1, 18)]
+    rows = [[f"U{k:03d}", *np.concatenate([*_maps(k).values()]).tolist()] for k in range(51, 61)]
+    _workbook(folder / "segmente.xlsx", [["study_id", *heads], ["", *["cc/min/g"] * 34], *rows])
+    # Seven broken files, and one file under two names.
+    for name, row in (("U902", "1," * 31 + "x"), ("U904", "nan," * 31 + "1"),
+                      ("U905", "-1," * 31 + "1")):  # fmt: skip
+        (folder / f"{name}_rest.csv").write_text("\n".join([row] * 32), encoding="utf-8")
+    (folder / "U901_rest.csv").touch()
     (folder / "U903_rest.npy").write_bytes(b"\x93NUMPY\x01\x00cut")
-    (folder / "U904_rest.csv").write_text("\n".join(["nan," * 31 + "1"] * 32), encoding="utf-8")
-    (folder / "U905_rest.csv").write_text("\n".join(["-1," * 31 + "1"] * 32), encoding="utf-8")
     scipy.io.savemat(folder / "U906.mat", {"text": "Mustermann, Erika"})
     (folder / "Befund Mustermann.pdf").write_bytes(b"%PDF")
     (folder / "U001_stress (Kopie).csv").write_bytes((folder / "U001_stress.csv").read_bytes())
-
-
-def _table(tmp_path):
-    """Clinical table in XLSX: 60 rows, 4 without maps, an id made a date, a bypass, an empty id."""
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append(["Untersuchung", "PatNr", "Name", "Geschlecht", "HbA1c", "Raucher", "Alter",
-                  "Global MFR", "CABG", "Tracer"])  # fmt: skip
+    # 60 rows, 4 without maps, an id made a date, a bypass, an id in two spellings.
+    table = [["Untersuchung", "PatNr", "Name", "Geschlecht", "HbA1c", "Raucher", "Alter",
+              "Global MFR", "CABG", "Tracer"]]  # fmt: skip
     for k in range(1, N + 1):
-        sheet.append([f"U{k:03d}", f"77{k:04d}", "Mustermann", "w" if k % 2 else "M",
+        table.append([f"U{k:03d}", f"77{k:04d}", "Mustermann", "w" if k % 2 else "M",
                       "k.A." if k % 7 == 0 else 40 + k % 20, ["ja", "nein", "ex"][k % 3],
                       50 + k % 30, None, "ja" if k == 5 else "nein", "N-13"])  # fmt: skip
-    for k in range(801, 805):
-        sheet.append([f"U{k}", f"77{k}", "Muster", "m", 41, "nein", 60, None, "nein", "N-13"])
-    sheet.append(
-        [pd.Timestamp("2024-03-12"), "779999", "Muster", "m", 41, "nein", 60, None, "nein"]
-    )
-    sheet.append(["u803", "778803", "Muster", "m", 41, "nein", 60, None, "nein", "N-13"])
-    path = tmp_path / "Klinik.xlsx"
+    for id in ("U801", "U802", "U803", "U804", pd.Timestamp("2024-03-12"), "u803"):
+        table.append([id, f"77{len(table)}9", "Muster", "m", 41, "nein", 60, None, "nein", "N-13"])
+    (tmp_path / "columns.yaml").write_text(COLUMNS, encoding="utf-8")
+    return folder, _workbook(tmp_path / "Klinik.xlsx", table), tmp_path / "columns.yaml"
+
+
+def _workbook(path, rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
     book.save(path)
-    columns = tmp_path / "columns.yaml"
-    columns.write_text(COLUMNS, encoding="utf-8")
-    return path, columns
+    return path
 
 
 def test_one_command_accounts_for_every_file_and_row(clinic, tmp_path, capsys):
-    folder, (table, columns) = clinic
+    folder, table, columns = clinic
     out = tmp_path / "cohort"
     status = cli.main([
         "import", str(folder), "--clinical", str(table), "--columns", str(columns),

@@ -200,8 +200,10 @@ def test_a_formula_is_refused_where_it_would_be_taken_over(cell):
 def test_days_are_not_taken_over_also_where_a_spreadsheet_counted_them(heading, cell):
     text = column_of(heading, "45363", cell)
     message = refusal(mapped, text, clinical={"a": heading})
-    assert f"({'clinical a'}) holds dates in line {'2, 3' if cell == '45001' else '3'}" in message
+    assert f"(clinical a) holds dates in line {'2, 3' if cell == '45001' else '3'}" in message
     assert cell not in message
+    for used in ({"provenance": {"tracer": heading}}, {"split": heading}):
+        assert cell == "45001" or "holds dates in line 3" in refusal(mapped, text, **used)
     by_rule = refusal(mapped, text, traits={"t": TraitCoding(heading, rule="> 48")})
     assert "(traits t) holds dates in line" in by_rule
 
