@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -150,7 +150,7 @@ def apply_column_map(
     problems = _formula_problems(usable, columns)
     decimal_comma = _decimal_comma(usable, columns, delimiter, problems)
     cells = _Cells(usable, columns, decimal_comma, problems)
-    parts: dict[str, Any] = {}
+    parts: dict[str, pd.Series] = {}
     parts |= {trait: cells.trait(trait, coding) for trait, coding in columns.traits.items()}
     parts |= {"mfr": cells.flow_reserve(columns.mfr)} if columns.mfr else {}
     parts |= {name: cells.variable(name, column) for name, column in columns.clinical.items()}
@@ -165,7 +165,7 @@ def apply_column_map(
     ids = normal_ids(usable[columns.study_id])
     index = pd.Index(ids, name="study_id", dtype=object)
     return Clinical(
-        table=pd.DataFrame(parts, index=index),
+        table=pd.DataFrame(parts, index=usable.index).set_axis(index),
         patients=dict(zip(ids, normal_ids(usable[columns.patient_id]), strict=True)),
         traits=list(columns.traits),
         excluded={s: reason for s, reason in zip(ids, cells.reasons(), strict=True) if reason},
@@ -174,7 +174,7 @@ def apply_column_map(
         unusable=tuple(normal_id(table.loc[line, columns.study_id]) for line, _ in refused),
         name=name,
         columns=columns,
-        numbers=_numbers(cells, parts, index),
+        numbers=_numbers(cells, parts).set_axis(index),
         emptied=_emptied(usable, columns),
     )
 
@@ -234,17 +234,19 @@ def _formula_problems(table: pd.DataFrame, columns: ColumnMap) -> list[str]:
         # What a reason to exclude looks for is compared, and never written.
         coding = columns.traits.get(place.removeprefix("traits "))
         coded = {cell_key(cell) for cell in (*coding.one, *coding.zero)} if coding else set()
-        lines = [
-            line
-            for line, cell in table[column].items()
-            if is_formula(cell) and cell_key(cell) not in coded
-        ]
+        cells = table[column].items()
+        lines = [n for n, c in cells if is_formula(c) and cell_key(c) not in coded]
         if lines and not place.startswith("exclude "):
             problems.append(
                 f"{column} ({place}) has formulas, or cells that begin like one (= + - @), in "
                 f"line {listing(lines)}; put values in their place"
             )
     return problems
+
+
+def _lines(cells: pd.Series, holds: Callable[[Any], bool]) -> list[int]:
+    """Lines of the file whose cell has a property."""
+    return [line for line, cell in cells.items() if holds(cell)]
 
 
 def _decimal_comma(
@@ -273,19 +275,15 @@ def _decimal_comma(
         return False
 
 
-def _numbers(cells: "_Cells", parts: dict[str, Any], index: pd.Index) -> pd.DataFrame:
-    """Columns that were read as numbers."""
+def _numbers(cells: "_Cells", parts: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Columns that were read as numbers, by line."""
     columns = cells.columns
-    taken = {
-        name: parts[name]
-        for name in (*columns.clinical, *(["mfr"] if columns.mfr else []))
-        if not any(isinstance(value, str) for value in parts[name])
-    }
-    by_rule = [coding.column for coding in columns.traits.values() if coding.rule]
-    for column in by_rule:
-        if column not in {*columns.clinical.values(), *taken}:
-            taken[column] = cells.numbers(column)[0]
-    return pd.DataFrame(taken, index=index, dtype=float)
+    named = [*columns.clinical, *(["mfr"] if columns.mfr else [])]
+    taken = {name: parts[name] for name in named if parts[name].dtype == float}
+    for coding in columns.traits.values():
+        if coding.rule and coding.column not in {*columns.clinical.values(), *taken}:
+            taken[coding.column] = cells.numbers(coding.column)[0]
+    return pd.DataFrame(taken, index=cells.table.index, dtype=float)
 
 
 def _emptied(table: pd.DataFrame, columns: ColumnMap) -> dict[str, list[int]]:
@@ -302,81 +300,73 @@ def _emptied(table: pd.DataFrame, columns: ColumnMap) -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Columns of the usable rows, translated one by one; what cannot be is noted."""
+    """Columns of the usable rows, translated one by one; what cannot be is noted.
+
+    Columns are Series whose index is the line of the file.
+    """
 
     table: pd.DataFrame
     columns: ColumnMap
     decimal_comma: bool
     problems: list[str]
 
-    def recorded(self, column: str) -> dict[int, str]:
-        """Line -> cell, "" for not recorded, by our words for it or the user's for this column."""
+    def recorded(self, column: str) -> pd.Series:
+        """Cells, "" for not recorded, by our words for it or the user's for this column."""
         keys = self.columns.missing_keys(column)
-        return {
-            line: "" if is_missing(cell) or (keys and cell_key(cell) in keys) else cell
-            for line, cell in self.table[column].items()
-        }
+        return self.table[column].map(
+            lambda cell: "" if is_missing(cell) or (keys and cell_key(cell) in keys) else cell
+        )
 
     def number(self, cell: str) -> float:
-        """As `parse_number`; 1,234 is 1234 where the map says that no comma is a decimal one."""
+        """As `parse_number`, NaN for what is none.
+
+        1,234 is 1234 where the map says that no comma is a decimal one.
+        """
         groups_thousands = self.columns.decimal_comma is False and has_thousands(cell)
-        return parse_number(cell.replace(",", "") if groups_thousands else cell, self.decimal_comma)
+        text = cell.replace(",", "") if groups_thousands else cell
+        try:
+            return parse_number(text, self.decimal_comma)
+        except ValueError:
+            return np.nan
 
-    def numbers(self, column: str) -> tuple[list[float], list[int]]:
+    def numbers(self, column: str) -> tuple[pd.Series, list[int]]:
         """Numbers of a column, NaN for not recorded, and the lines that hold something else."""
-        values, odd = [], []
-        for line, cell in self.recorded(column).items():
-            value = np.nan
-            if cell:
-                try:
-                    value = self.number(cell)
-                except ValueError:
-                    odd.append(line)
-            values.append(value)
-        return values, odd
+        cells = self.recorded(column)
+        values = cells.map(self.number).astype(float)
+        return values, list(cells.index[(values.isna() & (cells != "")).astype(bool)])
 
-    def trait(self, name: str, coding: TraitCoding) -> list[float]:
+    def trait(self, name: str, coding: TraitCoding) -> pd.Series:
         """1.0, 0.0, or NaN for not recorded."""
-        meaning = {cell_key(cell): 1.0 for cell in coding.one}
-        meaning |= {cell_key(cell): 0.0 for cell in coding.zero}
-        recorded = self.recorded(coding.column)
-        labels = []
-        unexplained: Counter[str] = Counter()
-        for line, cell in self.table[coding.column].items():
-            label = meaning.get(cell_key(cell))
-            if label is None and recorded[line]:
-                label = self.by_rule(cell, coding)
-                unexplained.update([cell] if label is None else [])
-            labels.append(np.nan if label is None else label)
+        column, cells = coding.column, self.table[coding.column]
         if coding.rule:
-            self.has_days(coding.column, f"traits {name}", self.numbers(coding.column)[0])
-        if unexplained:
-            self.problems.append(f"{coding.column} ({name}) has {_some_values(unexplained)}")
+            values, _ = self.numbers(column)
+            labels = values.map(coding.holds, na_action="ignore").astype(float)
+            self.has_days(column, f"traits {name}", values)
+        else:
+            meaning = {cell_key(cell): 1.0 for cell in coding.one}
+            meaning |= {cell_key(cell): 0.0 for cell in coding.zero}
+            labels = cells.map(lambda cell: meaning.get(cell_key(cell), np.nan)).astype(float)
+        is_unexplained = labels.isna() & (self.recorded(column) != "")
+        if unexplained := Counter(cells[is_unexplained.astype(bool)]):
+            self.problems.append(f"{column} ({name}) has {_some_values(unexplained)}")
         return labels
 
-    def by_rule(self, cell: str, coding: TraitCoding) -> float | None:
-        """1.0 or 0.0; None where there is no rule, or no number."""
-        try:
-            return float(coding.holds(self.number(cell))) if coding.rule else None
-        except ValueError:
-            return None
-
-    def flow_reserve(self, column: str) -> list[float]:
+    def flow_reserve(self, column: str) -> pd.Series:
         """The user's own MFR; positive, or NaN for not recorded."""
         values, odd = self.numbers(column)
-        negative = [line for line, v in zip(self.table.index, values, strict=True) if v <= 0]
+        negative = _lines(values, lambda value: value <= 0)
         for lines, what in ((odd, "no number"), (negative, "not above 0")):
             if lines:
                 self.problems.append(f"{column} (mfr) is {what} in line {listing(lines)}")
         return values
 
-    def variable(self, name: str, column: str) -> list[Any]:
+    def variable(self, name: str, column: str) -> pd.Series:
         """Numbers where all recorded cells are numbers, else text and NaN."""
         values, odd = self.numbers(column)
         if self.has_days(column, f"clinical {name}", values) or not odd:
             return values
         cells = self.recorded(column)
-        recorded = [cell for cell in cells.values() if cell]
+        recorded = [cell for cell in cells if cell]
         if all(map(_looks_numeric, recorded)):
             # As text it would silently be lost to every analysis.
             usual = "comma" if self.decimal_comma else "point"
@@ -387,27 +377,26 @@ class _Cells:
         elif len(odd) < _FEW * len(recorded) or (
             len(odd) < len(recorded) and all(map(_is_nearly_a_number, recorded))
         ):
-            shown = shown_values(dict.fromkeys(cells[n] for n in odd), lambda cell: f"'{cell}'")
+            shown = shown_values(dict.fromkeys(cells[odd]), lambda cell: f"'{cell}'")
             self.problems.append(
                 f"{column} (clinical {name}) holds numbers but for line {listing(odd)}: {shown}; "
                 "correct these cells, or name them in the column map as not recorded, as "
                 f'missing: {{{column}: ["..."]}}'
             )
-        return [cell or np.nan for cell in cells.values()]
+        return cells.map(lambda cell: cell or np.nan)
 
-    def text(self, column: str) -> list[str]:
+    def text(self, column: str) -> pd.Series:
         """Text, "" for not recorded; no dates."""
-        if dates := [line for line, cell in self.table[column].items() if tells_a_day(cell)]:
+        if dates := _lines(self.table[column], tells_a_day):
             self.problems.append(f"{column} holds dates in line {listing(dates)}")
-        return list(self.recorded(column).values())
+        return self.recorded(column)
 
-    def has_days(self, column: str, place: str, values: Sequence[float]) -> bool:
+    def has_days(self, column: str, place: str, values: pd.Series) -> bool:
         """Whether cells of a column of numbers are days, which is noted."""
-        cells = self.table[column]
-        days = [line for line, cell in cells.items() if tells_a_day(cell)]
+        days = _lines(self.table[column], tells_a_day)
         is_day = re.search(r"date\b|datum\b|\bfecha\b", header_words(column)) is not None
-        if is_day and all(v in _SERIAL_DAYS for v in values if v == v):
-            days = [line for line, v in zip(cells.index, values, strict=True) if v == v]
+        if is_day and all(value in _SERIAL_DAYS for value in values.dropna()):
+            days = list(values.dropna().index)
         if days:
             # A birth date in disguise, or a number that a spreadsheet took for one.
             self.problems.append(
@@ -419,10 +408,11 @@ class _Cells:
         """Note codes for all columns that may be values of one of the columns of numbers."""
         doubtful = []
         for column in self.columns.columns_of_numbers() if self.columns.missing else ():
-            others = [value for value in self.numbers(column)[0] if not np.isnan(value)]
+            others = list(self.numbers(column)[0].dropna())
             for code in self.columns.missing if others else ():
-                key, cells = cell_key(code), self.table[column]
-                lines = [line for line, cell in cells.items() if cell and cell_key(cell) == key]
+                key = cell_key(code)
+                cells = self.table[column].items()
+                lines = [n for n, c in cells if c and cell_key(c) == key]
                 if lines and isinstance(key, float) and may_be_value(column, key, others):
                     doubtful.append(
                         f"{code} in {column}, where others go from {min(others):g} to "
