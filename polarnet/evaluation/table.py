@@ -39,10 +39,7 @@ def short_note(note: Any) -> str:
 
 
 def evaluate(
-    scores: pd.DataFrame,
-    labels: pd.DataFrame,
-    patients: pd.Series | None = None,
-    method: str = "logit",
+    scores: pd.DataFrame, labels: pd.DataFrame, patients: pd.Series | None = None
 ) -> pd.DataFrame:
     """AUROC of every scored trait.
 
@@ -59,8 +56,6 @@ def evaluate(
         study_id -> patient_id, or an array in the order of `labels`. Where a patient has several
         studies, the first (in the order of `labels`) counts, and the note says so. None: every
         study is a patient.
-    method
-        "logit" or "delong", see `auroc`.
 
     Returns
     -------
@@ -87,9 +82,8 @@ def evaluate(
         raise ValueError(f"Scores of {', '.join(odd)} are not all finite numbers.")
     of_scores = pd.Index(normal_ids(scores.index)).get_indexer(normal_ids(rows))
     table = pd.DataFrame([
-        _row(t, read_labels(labels.loc[rows, t], f"Labels of {t}"), values[of_scores], method,
-             remark)
-        if t in labels else _empty_row(t, 0, 0, "no labels in this cohort")
+        _row(t, read_labels(labels.loc[rows, t], f"Labels of {t}"), values[of_scores], remark)
+        if t in labels else _row(t, np.empty(0), np.empty(0), "no labels in this cohort")
         for t, values in numbers.items()
     ])  # fmt: skip
     if not set(scores.columns) & set(labels.columns):
@@ -211,31 +205,20 @@ def is_reportable(labels: ArrayLike) -> bool:
     return bool(min((known == 1).sum(), (known == 0).sum()) >= SUPPRESSED_BELOW)
 
 
-def _row(
-    trait: str, labels: np.ndarray, scores: np.ndarray, method: str, remark: str
-) -> dict[str, object]:
-    """Statistics of one trait over the patients whose label was recorded."""
+def _row(trait: str, labels: np.ndarray, scores: np.ndarray, remark: str) -> dict[str, object]:
+    """Statistics of one trait over the patients whose label was recorded, if they are enough."""
     is_recorded = ~np.isnan(labels)
     labels, scores = labels[is_recorded], scores[is_recorded]
     n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
-    notes = [size_note(n_pos, n_neg), remark]
-    if not is_reportable(labels):
-        return _empty_row(trait, n_pos, n_neg, "; ".join(filter(None, notes)))
-    area = auroc(labels, scores, method)
-    return {
-        "trait": trait, "n_pos": n_pos, "n_neg": n_neg,
-        "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
-        "p_value": chance_p_value(labels, scores), "method": area.method,
-        "note": "; ".join(filter(None, notes)),
-    }  # fmt: skip
-
-
-def _empty_row(trait: str, n_pos: int, n_neg: int, note: str) -> dict[str, object]:
-    """A row that says why there is no number."""
-    return {
-        "trait": trait, "n_pos": n_pos, "n_neg": n_neg, "auroc": np.nan, "ci_low": np.nan,
-        "ci_high": np.nan, "p_value": np.nan, "method": NOT_ESTIMABLE, "note": note,
-    }  # fmt: skip
+    notes = [size_note(n_pos, n_neg) if len(is_recorded) else "", remark]
+    row: dict[str, object] = {"trait": trait, "n_pos": n_pos, "n_neg": n_neg}
+    row |= dict.fromkeys(("auroc", "ci_low", "ci_high", "p_value"), np.nan)
+    row |= {"method": NOT_ESTIMABLE, "note": "; ".join(filter(None, notes))}
+    if is_reportable(labels):
+        area = auroc(labels, scores)
+        row |= {"auroc": area.value, "ci_low": area.low, "ci_high": area.high,
+                "p_value": chance_p_value(labels, scores), "method": area.method}  # fmt: skip
+    return row
 
 
 def without_training(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:

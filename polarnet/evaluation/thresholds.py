@@ -67,9 +67,7 @@ class Classification(Result):
         return pd.Series(rows, name=f"Positive from a probability of {self.threshold:.3f}")
 
 
-def choose_thresholds(
-    labels: ArrayLike, probabilities: ArrayLike, *, least_sensitivity: float = LEAST_SENSITIVITY
-) -> dict[str, float]:
+def choose_thresholds(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     """Choose two operating points.
 
     Parameters
@@ -77,33 +75,29 @@ def choose_thresholds(
     labels, probabilities
         0 and 1, and probabilities within [0, 1], each of shape (n,), of *validation* patients:
         a threshold picked on the test patients looks better than it is.
-    least_sensitivity
-        Above 0, at most 1.
 
     Returns
     -------
     "youden": the threshold with the largest sensitivity + specificity - 1, and
-    "sensitive": the largest with at least that sensitivity. Both are observed probabilities; a
+    "sensitive": the largest with a sensitivity of at least 0.90. Both are observed probabilities; a
     patient at or above (>=) the threshold is called positive; of several that tie, the largest.
 
     Raises
     ------
-    ValueError: see `checked_pairs`; or `least_sensitivity` is out of range.
+    ValueError: see `checked_pairs`.
 
     References
     ----------
     Youden, Cancer 1950;3:32-35.
     """
     is_positive, values = checked_pairs(labels, probabilities)
-    if not 0 < least_sensitivity <= 1:
-        raise ValueError(f"least_sensitivity must lie within (0, 1], not be {least_sensitivity}.")
     # The first threshold of roc_curve is infinite: nobody is called positive.
     false_positive, true_positive, thresholds = (
         column[1:] for column in roc_curve(is_positive, values, drop_intermediate=False)
     )
     # Thresholds fall, so the first of a tie is the largest; rounding makes ties of equal shares.
     youden = np.round(true_positive - false_positive, 12).argmax()
-    sensitive = (true_positive >= least_sensitivity).argmax()
+    sensitive = (true_positive >= LEAST_SENSITIVITY).argmax()
     return {"youden": float(thresholds[youden]), "sensitive": float(thresholds[sensitive])}
 
 
