@@ -1,4 +1,3 @@
-import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -149,8 +148,8 @@ def test_bad_prediction_input_is_one_line(finished_run, make_cohort, tmp_path, c
 def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
     tmp_path, cache, capsys, monkeypatch
 ):
-    small = functools.partial(pn.ExperimentConfig, trunk="block1", epochs=2)
-    monkeypatch.setattr("polarnet.demo.ExperimentConfig", small)
+    for name, value in {"trunk": "block1", "epochs": 2}.items():
+        monkeypatch.setitem(pn.ExperimentConfig.__init__.__kwdefaults__, name, value)
     monkeypatch.setattr("polarnet.demo.INPUT_SIZE", 32)
     monkeypatch.setattr("polarnet.demo.RUNS", (("stress", "frozen"),))
     monkeypatch.setattr("polarnet.demo.N_PATIENTS", 80)
