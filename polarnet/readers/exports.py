@@ -51,8 +51,8 @@ def read_exports(
     Parameters
     ----------
     folder, clinical, tell, link, settings
-        As of `import_exports`, without `out` and `draw`. Without `tell`, values that hardly can be
-        flow are said by a warning.
+        See `import_exports`, except `out` and `draw`. Without `tell`, doubtful values are told by a
+        warning.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def read_exports(
 
     Raises
     ------
-    FileNotFoundError, ValueError: as `import_exports`.
+    FileNotFoundError, FileExistsError, ValueError: see `import_exports`.
     """
     said = tell or (lambda line: None)
     _check_absent(link)
@@ -93,7 +93,7 @@ def import_exports(
     """Turn a folder of exports and a clinical table into a cohort folder.
 
     Files that cannot be read, and rows without maps, are left out and accounted for in
-    `import_report.csv`, one row for each of them. An interrupted import goes on where it was.
+    `import_report.csv`, one row for each of them. Run an interrupted import again to resume it.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def import_exports(
     out
         Cohort folder to make.
     clinical
-        Table (CSV, XLSX, SPSS, Stata), one row a study. Without it every study is a patient of its
-        own, without labels.
+        Table (CSV, XLSX, SPSS, Stata) with one row per study. Without it every study is a patient
+        of its own, without labels.
     draw
         Is given a cohort of some studies, the number of all, and where to draw their picture.
     tell

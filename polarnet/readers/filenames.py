@@ -121,16 +121,15 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     if match := re.fullmatch(profile.files, path.stem, re.IGNORECASE):
         groups = match.groupdict()
         if map_type := profile.map_type(groups.get("map") or ""):
-            _, other = _without_words(groups["study"], profile)
-            if other not in ("", map_type):
-                raise ValueError(f"its name says {other} and {map_type} at once")
+            _check_one([*_without_map_words(groups["study"], profile)[1], map_type])
             return groups["study"].strip(), map_type
     if profile.files != Profile.files:
         return "", ""
-    left, in_name = _without_words(path.stem, profile)
-    if not in_name:
+    left, said = _without_map_words(path.stem, profile)
+    if not said:
         return path.stem, profile.map_type(path.parent.name) or ""
-    return left or path.parent.name, in_name
+    _check_one(said)
+    return _removed(left, _OF_THE_KIND).strip(_SEPARATORS) or path.parent.name, said[0]
 
 
 def study_in_name(path: Path, profile: Profile) -> str:
@@ -142,26 +141,23 @@ def study_in_name(path: Path, profile: Profile) -> str:
     if profile.files != Profile.files:
         match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
         return match["study"].strip() if match else path.stem
-    left = path.stem
-    for _, words in profile.map_words:
-        left = _removed(left, words)
+    left, _ = _without_map_words(path.stem, profile)
     return left.strip(_SEPARATORS) or path.parent.name
 
 
-def _without_words(stem: str, profile: Profile) -> tuple[str, str]:
-    """What is left of a name without its word for a map type, and that type, "" for none."""
-    found = {}
-    left = stem
+def _check_one(map_types: list[str]) -> None:
+    if len(set(map_types)) > 1:
+        raise ValueError(f"its name says {' and '.join(dict.fromkeys(map_types))} at once")
+
+
+def _without_map_words(stem: str, profile: Profile) -> tuple[str, list[str]]:
+    """What is left of a name without words for map types, and these types."""
+    said = []
     for map_type, words in profile.map_words:
-        shorter = _removed(left, words)
-        if shorter != left:
-            found[map_type] = left = shorter
-    if len(found) > 1:
-        raise ValueError(f"its name says {' and '.join(found)} at once")
-    if not found:
-        return stem, ""
-    left = _removed(left, _OF_THE_KIND)
-    return left.strip(_SEPARATORS), next(iter(found))
+        shorter = _removed(stem, words)
+        said += [map_type] if shorter != stem else []
+        stem = shorter
+    return stem, said
 
 
 def _removed(text: str, words: tuple[str, ...]) -> str:
