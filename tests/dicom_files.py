@@ -1,9 +1,9 @@
 """Polar maps as DICOM files, as a workstation or an archive may hand them over, good and spoilt.
 
-`pet_image`, `nm_image`, `parametric_map`, `gray_capture` and `rgb_capture` return datasets; `encode`
-and `write` turn them into files in one of `SYNTAXES`. `spoilt_files` gathers files that are damaged,
-lying, hostile, or valid but no image. All identifiers are invented: they are planted so that a test
-can look for them in outputs (`Header.identifiers`).
+`pet_image`, `nm_image`, `parametric_map`, `gray_capture` and `rgb_capture` return datasets;
+`encode` and `write` turn them into files in one of `SYNTAXES`. `spoilt_files` gathers files that
+are damaged, lying, hostile, or valid but no image. All identifiers are invented: they are planted
+so that a test can look for them in outputs (`Header.identifiers`).
 """
 
 import copy
@@ -341,8 +341,8 @@ SPOILT_ELEMENTS = {
                                        "10008.1.2.1.99", "10008.1.2.4.90")
     ),
 }  # fmt: skip
-"""Element of a PT image -> values that it cannot or need not have; syntaxes are private, MPEG 2, big
-endian, implicit, deflated and JPEG 2000."""
+"""Element of a PT image -> values that it cannot or need not have; syntaxes are private, MPEG 2,
+big endian, implicit, deflated and JPEG 2000."""
 
 
 def spoilt_files(values):

@@ -67,9 +67,9 @@ def recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedM
     """
     try:
         from polarnet.readers.screens import recover_map
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError:
         raise ValueError(
-            f"is a screen, which needs {error.name}: pip install polarnet[screens]"
+            "is a screen, which needs scikit-image: pip install polarnet[screens]"
         ) from None
     screen = reading.screen
     scale = dict(screen.scale) if screen else {}

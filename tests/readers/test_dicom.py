@@ -353,13 +353,27 @@ READ = {
 """Faults that leave no doubt about the numbers: where there is no unit, the user states it."""
 
 
+SAID = {
+    "JPEG 2000 bomb": "has pixels of another size than its header says",
+    "JPEG-LS bomb": "has pixels of another size than its header says",
+    "JPEG-LS bomb, size admitted": "too large for a polar map",
+    "RLE bomb": "too large for a polar map",
+    "deflate bomb": "has a deflated transfer syntax; export it without compression",
+    "pixels cut": "is cut short: it has fewer pixels than it says",
+    "no rows": "has no number of rows",
+    "Basic Text SR Storage": "is DICOM, Basic Text SR: not one of the kinds",
+    "unknown sop class": "is DICOM, of a private kind: not one of the kinds",
+}
+"""What is said of some of the others."""
+
+
 def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
     """Nothing of the header reaches the line; the table of what is read is above."""
     reading = Reading(load_profiles(["square"]), unit="mL/min/g", series={"7": "stress"})
     path = write(pet_image(STRESS), tmp_path / "x.dcm")
     (good,), _ = read_maps(path, reading)
-    were_read = set()
-    for fault, content in spoilt_files(STRESS).items():
+    files, were_read = spoilt_files(STRESS), set()
+    for fault, content in files.items():
         path.write_bytes(content)
         found, problems = read_maps(path, reading)
         if found:
@@ -370,8 +384,10 @@ def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
             continue
         assert len(problems) == 1, fault
         assert "\n" not in problems[0], fault
+        assert SAID.get(fault, "") in problems[0], fault
         assert not any(identifier in problems[0] for identifier in Header().identifiers), fault
     assert were_read == READ
+    assert SAID.keys() <= files.keys() - READ
 
 
 @pytest.mark.parametrize(
@@ -389,8 +405,8 @@ def test_a_grey_screen_of_8_bits_is_flow_only_where_its_numbers_may_be(
     """As Secondary Capture: brought to 0 to its top, rescale slope 1."""
     folder, out = tmp_path / "DICOM", tmp_path / "out"
     folder.mkdir()
-    for values, map_type, top in ((REST, "rest", tops[0]), (STRESS, "stress", tops[1])):
-        values = values + 0.1 * REST**2
+    for flow, map_type, top in ((REST, "rest", tops[0]), (STRESS, "stress", tops[1])):
+        values = flow + 0.1 * REST**2
         grey = gray_capture(values, described(f"{map_type} flow"), BitsAllocated=8, BitsStored=8,
                             HighBit=7)  # fmt: skip
         grey.PixelData = np.round(values / values.max() * top).astype(np.uint8).tobytes()

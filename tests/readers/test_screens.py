@@ -19,6 +19,7 @@ from polarnet import cli
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.readers.geometry import resampled, segments_to_disc
 from polarnet.readers.mapfiles import read_maps
+from polarnet.readers.pictures import recovered
 from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.readers.screenlayout import find_bar
 from polarnet.readers.screens import MOST_FILLED, recover_map
@@ -408,7 +409,9 @@ def letter():
 TOP, LEFT, BOTTOM, RIGHT = plain().bar
 REFUSED = {
     "no bar": (
-        lambda: painted(lambda pen, *_: pen.rectangle((LEFT - 5, TOP - 5, RIGHT + 5, BOTTOM + 5), 0)),
+        lambda: painted(
+            lambda pen, *_: pen.rectangle((LEFT - 5, TOP - 5, RIGHT + 5, BOTTOM + 5), 0)
+        ),
         "no colour bar was found",
     ),
     "half a disc": (
@@ -605,6 +608,14 @@ def test_picture_that_cannot_be_is_refused_in_one_line(tmp_path, name):
 def test_picture_must_say_its_map_type(tmp_path):
     Image.fromarray(plain().picture).save(tmp_path / "S1.png")
     assert "does not tell the map type" in read_maps(tmp_path / "S1.png", SCALED)[1][0]
+
+
+def test_without_scikit_image_a_screen_says_what_to_install(monkeypatch):
+    for name in ("screens", "screenlayout"):
+        monkeypatch.delitem(sys.modules, f"polarnet.readers.{name}")
+    monkeypatch.setitem(sys.modules, "skimage.measure", None)
+    with pytest.raises(ValueError, match=r"needs scikit-image: pip install polarnet\[screens\]"):
+        recovered(plain().picture, "rest", SCALED)
 
 
 def test_scores_of_recovered_maps_say_so(make_cohort):
