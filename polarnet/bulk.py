@@ -1,4 +1,4 @@
-"""Scores of any number of studies, in parts: what is scored stays scored."""
+"""Scores of any number of studies, in parts that are kept until all are done."""
 
 import functools
 import hashlib

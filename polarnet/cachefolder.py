@@ -1,4 +1,4 @@
-"""What lies in the folder of kept features, how large it may grow, and what goes first."""
+"""The folder of kept trunk features: its place, its size limit, and what is removed first."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The `polarnet` command: its words, and what it says when something is wrong."""
+"""The `polarnet` command: its options, and one clear line when something is wrong."""
 
 import argparse
 import errno
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("Out of memory. Close other programs, or use a smaller batch_size in YAML.")
     except Exception as error:
-        # A mistake of ours, not of the user; a traceback would not help him either.
+        # A mistake in this program, which a traceback would not explain to its user.
         return _fail(
             f"Unexpected {type(error).__name__}: {error}. Please report it with your command."
         )
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("path", help="folder with S001_rest.csv, S001_stress.csv, tables, ...")
     command.add_argument("--out", help="cohort folder to make")
-    command.add_argument("--clinical", help="table (CSV, XLSX, SPSS, Stata), a row a study")
+    command.add_argument("--clinical", help="table (CSV, XLSX, SPSS, Stata), one row per study")
     command.add_argument("--columns", help="column map (YAML): which column is what")
     command.add_argument(
         "--suggest-columns", metavar="YAML", help="write a first column map to edit, and stop"

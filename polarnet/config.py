@@ -1,4 +1,4 @@
-"""One experiment, in one flat record: what a run folder's config.yaml says."""
+"""Settings of one run: a flat record that is read from YAML and checks itself."""
 
 import difflib
 import itertools

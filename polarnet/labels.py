@@ -1,4 +1,4 @@
-"""Labels, scores and patients as users give them: brought into one order, and read as numbers."""
+"""Labels, scores and patients as users give them: aligned by study, and read as numbers."""
 
 from collections.abc import Collection
 from typing import Any, Final

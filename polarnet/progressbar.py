@@ -1,4 +1,4 @@
-"""Progress with time left, fit for where it is read: a terminal, a notebook or a log file."""
+"""Progress with time left, for a terminal, a notebook or a log file."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""Whether a cohort can be trained on, or scored: asked before TensorFlow is even loaded."""
+"""Checks of cohorts before training and prediction; they run without TensorFlow."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where many independent pieces of work are done: in this process, or by Dask workers."""
+"""Independent tasks, done in this process or by Dask workers."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator

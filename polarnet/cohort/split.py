@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: patients, never studies, are drawn."""
+"""Splits and folds of a cohort, drawn by patient and balanced on the traits."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""A simulated cohort with known truth. It is not patients, and says so wherever it goes."""
+"""The simulated cohort with known truth, which is marked as a phantom wherever it goes."""
 
 from collections.abc import Iterator
 from pathlib import Path
