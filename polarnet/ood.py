@@ -151,7 +151,7 @@ class MapDistribution:
     n_val: int
     rate: float
 
-    def distances(self, maps: Mapping[str, Any], rows: np.ndarray | None = None) -> np.ndarray:
+    def distances(self, maps: Mapping[str, Any]) -> np.ndarray:
         """Distance of each study from the training maps.
 
         Parameters
@@ -159,8 +159,6 @@ class MapDistribution:
         maps
             Map type -> (n, size, size), in the unit of the training; such as `cohort.maps`. Map
             types that are not known here are not looked at.
-        rows
-            Positions of the studies to be looked at. None: all.
 
         Returns
         -------
@@ -185,8 +183,7 @@ class MapDistribution:
                     f"This distribution is of maps of {self.size} x {self.size} pixels, but the "
                     f"{map_type} maps have shape {stack.shape}."
                 )
-            every = np.arange(len(stack)) if rows is None else rows
-            parts = [here.readings(*map_features(batch)) for batch in _in_batches(stack, every)]
+            parts = [here.readings(*map_features(batch)) for batch in _in_batches(stack)]
             largest = (np.concatenate(parts) / here.scales).max(axis=1)
             found.append(np.where(np.isfinite(largest), largest, np.inf))
         return np.max(found, axis=0)
@@ -251,15 +248,15 @@ def fit_distribution(
     # Rest and stress of a study come from one export: what is turned in one is in the other, where
     # it may show better; and a turned reserve map hardly shows it, its parts do.
     wanted = {"rest", "stress", *config.map_types}
-    rows, of_val = _spread(len(train)), _spread(len(val))
+    train, val = _sample(train), _sample(val)
     of_type = {}
     for map_type in (m for m in train.maps if m in wanted and m in val.maps):
-        found = [map_features(maps) for maps in _in_batches(train.maps[map_type], rows)]
+        found = [map_features(maps) for maps in _in_batches(train.maps[map_type])]
         of_type[map_type] = _fit_type(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    n = len(of_val)
+    n = len(val)
     rank = min(int(np.ceil((n + 1) * (1 - RATE))), n)
-    fitted = MapDistribution(train.size, of_type, np.inf, len(rows), n, 1 - rank / (n + 1))
-    distances = np.sort(fitted.distances({m: val.maps[m] for m in of_type}, of_val))
+    fitted = MapDistribution(train.size, of_type, np.inf, len(train), n, 1 - rank / (n + 1))
+    distances = np.sort(fitted.distances(val.maps))
     return replace(fitted, threshold=float(distances[rank - 1]))
 
 
@@ -406,12 +403,14 @@ def _fit_type(pattern: np.ndarray, texture: np.ndarray) -> TypeDistribution:
     return TypeDistribution(_fit(pattern), _fit(texture), scales)
 
 
-def _spread(n: int) -> np.ndarray:
-    """Positions of all studies, or of as many as are looked at, evenly spaced."""
-    return np.arange(n) if n <= _MOST else np.linspace(0, n - 1, _MOST).round().astype(int)
+def _sample(cohort: Cohort) -> Cohort:
+    """All studies, or as many as are looked at, evenly spaced."""
+    if len(cohort) <= _MOST:
+        return cohort
+    return cohort.select(np.linspace(0, len(cohort) - 1, _MOST).round().astype(int))
 
 
-def _in_batches(stack: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Maps of these rows in float64, a batch at a time."""
-    for start in range(0, len(rows), _BATCH):
-        yield np.asarray(stack[rows[start : start + _BATCH]], np.float64)
+def _in_batches(stack: Any) -> Iterator[np.ndarray]:
+    """Maps in float64, a batch at a time."""
+    for start in range(0, len(stack), _BATCH):
+        yield np.asarray(stack[start : start + _BATCH], np.float64)
