@@ -127,8 +127,8 @@ class Run(Result):
             "maps": self.config.map_type,
             "weights": Path(self.config.weights or "untrained").name,
             "traits": ", ".join(self.config.traits),
-            "heads": self.trust,
             "seed": self.config.seed,
+            "heads": self.trust,
         }
         return pd.Series(rows, name=f"Run {self.folder}{phantom}")
 
