@@ -18,7 +18,7 @@ from polarnet.readers.words import shown_values
 from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD
 
 _MANY_STUDIES: Final = 5
-"""More studies a patient than this, on average, are told of (our choice)."""
+"""More studies per patient than this, on average, are told of (our choice)."""
 
 
 def read_clinical(
@@ -27,7 +27,7 @@ def read_clinical(
     traits: Sequence[str] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Clinical:
-    """Read the clinical table, one row a study.
+    """Read the clinical table, one row per study.
 
     Parameters
     ----------

@@ -28,19 +28,6 @@ _LIMITS: Final = {
 _ANY_VALUE: Final = entry("any value")[0]
 
 
-def is_far(value: float, others: Collection[float]) -> bool:
-    """Whether a number lies far outside the range of the others, or is the only negative one.
-
-    >>> [is_far(value, [55.0, 60.0, 71.0]) for value in (99, 999, -9)]
-    [False, True, True]
-    """
-    if not others:
-        return False
-    low, high = min(others), max(others)
-    width = max(high - low, max(abs(low), abs(high)) / 2)
-    return value < low - width or value > high + width or (value < 0 <= low)
-
-
 def may_be_value(column: str, value: float, others: Collection[float]) -> bool:
     """Whether a code may be a value of a column: near the others, or possible by its heading.
 
@@ -51,7 +38,16 @@ def may_be_value(column: str, value: float, others: Collection[float]) -> bool:
         return False
     limits = _limits([column], others)
     is_possible = limits is not None and limits[0] <= value <= limits[1]
-    return is_possible or 0 <= value <= 2 * max(others) or not is_far(value, others)
+    return is_possible or 0 <= value <= 2 * max(others) or not _is_far(value, others)
+
+
+def _is_far(value: float, others: Collection[float]) -> bool:
+    """Whether a number lies far outside the range of the others, or is the only negative one."""
+    if not others:
+        return False
+    low, high = min(others), max(others)
+    width = max(high - low, max(abs(low), abs(high)) / 2)
+    return value < low - width or value > high + width or (value < 0 <= low)
 
 
 def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, float]:
@@ -72,7 +68,7 @@ def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, 
         line: v
         for line, v in sorted(values.items())
         if not limits[0] <= v <= limits[1]
-        or (v in _CODES and is_far(v, usual))
+        or (v in _CODES and _is_far(v, usual))
         or (v < 0 and has_few_negative)
         or line in thousandths
     }

@@ -56,8 +56,8 @@ _PEOPLE: Final = (
     "table with one row per study needs 17 columns for each map, rest_1 to rest_17"
 )
 _LONG: Final = (
-    "has its segments in another column than the first, several rows a study: make it a row a "
-    "study with columns rest_1 to rest_17, or a file a study with the segments in front"
+    "has its segments in another column than the first, with several rows per study: make it one "
+    "row per study with columns rest_1 to rest_17, or one file per study with the segments in front"
 )
 _SHIFTED: Final = (
     "has a cell too few or too many beside its numbers, which may be shifted: write n/a where a "
@@ -90,7 +90,7 @@ def _joined(*notes: str) -> str:
 
 
 def _read_rows(sheet: Sheet, profile: Profile, study_heading: str) -> list[ExportedMap] | None:
-    """Maps of a table with a row a study, or None for any other table."""
+    """Maps of a table with one row per study, or None for any other table."""
     for start, row in enumerate(sheet.rows[:_SEARCHED]):
         # Rows of a matrix, which are many cells of nothing but numbers.
         if sum(is_number(cell) and not cell.isdigit() for cell in row) > len(row) / 2:
@@ -149,7 +149,7 @@ def _studies(
     study = _study_column(words, study_heading)
     assumed, is_one = "", False
     if study is None and list(columns) == [""]:
-        # "Rest MBF | 0.65 | 0.74 ...": one study, a row a map.
+        # "Rest MBF | 0.65 | 0.74 ...": one study, one row per map.
         named = [read_heading(row[0], profile).map_type for row in rows]
         if all(named) and len(set(named)) == len(named):
             assumed, phase = _check_numbered(head, headings, columns[""]), 0
@@ -270,7 +270,7 @@ def _study_column(words: Sequence[str], study_heading: str) -> int | None:
 
 
 def _read_columns(sheet: Sheet, profile: Profile) -> list[ExportedMap]:
-    """Maps of a table with a row a segment, one study with a column for each map."""
+    """Maps of a table with one row per segment, of one study, and a column for each map."""
     labels, width = _labels(sheet)
     places = [place for place, k in enumerate(labels) if k is not None]
     start = max(0, places[0] - _SEARCHED)

@@ -97,11 +97,7 @@ def is_same_thing(long: str, short: str) -> bool:
 def _answers(
     values: Sequence[str], *, is_sex: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The cells that mean 1 and 0, where both occur and nothing else does.
-
-    >>> _answers(["0=no", "1=yes"], is_sex=False)
-    (('1=yes',), ('0=no',))
-    """
+    """The cells that mean 1 and 0, where both occur and nothing else does."""
     pairs = _FEMALE_MALE if is_sex else _YES_NO
     different = {cell_key(value): value for value in values}.values()
     keys = {value: cell_key(_word(value)) for value in different}
@@ -123,21 +119,13 @@ def _word(cell: str) -> str:
 
 
 def _are_boxes(heading: str, cells: Iterable[str]) -> bool:
-    """Whether a column is one box of several, by its heading or by its cells.
-
-    >>> [_are_boxes("dm___1", "01"), _are_boxes("dm", ["Unchecked"]), _are_boxes("dm", "01")]
-    [True, True, False]
-    """
+    """Whether a column is one box of several, by its heading (dm___1) or by its cells."""
     of_cells = any(cell_key(_word(cell)) in _BOX_KEYS for cell in cells)
     return of_cells or re.search(r"___\w+$|\(choice ?=.*\)", heading) is not None
 
 
 def _tells_completeness(heading: str, cells: Iterable[str]) -> bool:
-    """Whether a column says, as REDCap does, whether a form was filled.
-
-    >>> [_tells_completeness("demographics_complete", "02"), _tells_completeness("dm", "01")]
-    [True, False]
-    """
+    """Whether a column says whether a form was filled, as REDCap's demographics_complete does."""
     keys = {cell_key(cell) for cell in cells if cell.strip()}
     is_named = re.search(r"(^|_|\b)complete\??$", heading.strip(), re.IGNORECASE) is not None
     return is_named and keys <= {0.0, 1.0, 2.0, "incomplete", "unverified", "complete"}

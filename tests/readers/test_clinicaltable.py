@@ -52,7 +52,7 @@ def clinic(tmp_path):
     folder = tmp_path / "Exporte 2024"
     (folder / "npz").mkdir(parents=True)
     # 1-15 square CSV; 16-30 square with decimal comma, 16 to 20 in mL/min/100g without saying so;
-    # 31-40 .npz; 41-50 20 x 36; 51-60 one XLSX with a row a study.
+    # 31-40 .npz; 41-50 20 x 36; 51-60 one XLSX with one row per study.
     for k in range(1, 51):
         drawn = {m: segments_to_disc(v, 48 if k > 30 else 32) for m, v in _maps(k).items()}
         if 31 <= k <= 40:

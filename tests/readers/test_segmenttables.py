@@ -373,7 +373,7 @@ def test_a_row_per_map_is_read_and_what_nothing_calls_segments_is_said(tmp_path,
 def test_several_rows_per_study_are_refused_with_what_to_do(tmp_path, first):
     rows = [[s, k, 1.5] for s in ("Rest", "Stress") for k in NUMBERS]
     path = write(tmp_path / "a.csv", [[first, "Segment", "MBF"], *rows])
-    assert "several rows a study" in why(path)
+    assert "several rows per study" in why(path)
 
 
 @pytest.mark.parametrize(
