@@ -9,6 +9,7 @@ phantom of 1,200 patients (not patients) is made in the project folder.
 """
 
 import importlib
+import sys
 
 import polarnet as pn
 from project import Project, run_script
@@ -36,12 +37,11 @@ def report(project: Project) -> None:
 
 def steps(project: Project, step: str) -> None:
     """The same step of every script."""
-    import keras
-
     for k, name in enumerate(SCRIPTS, start=1):
         print(f"[{k}/{len(SCRIPTS)}] {name}, {step} ...", flush=True)
         getattr(importlib.import_module(name), step)(project)
-        keras.utils.clear_session()  # TensorFlow keeps the graphs of every network
+        if "keras" in sys.modules:
+            sys.modules["keras"].utils.clear_session()  # it keeps the graphs of every network
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """A small project, and made-up scores of its networks: nothing is trained here."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,9 +30,15 @@ def plan():
     return PLAN
 
 
+@pytest.fixture(scope="session")
+def begun(cohort_folder, tmp_path_factory):
+    return open_project(cohort_folder, tmp_path_factory.mktemp("begun") / "study", PLAN)
+
+
 @pytest.fixture
-def project(cohort_folder, tmp_path):
-    return open_project(cohort_folder, tmp_path / "study", PLAN)
+def project(begun, tmp_path):
+    """A project in a folder of its own, as it is once begun; its cohort is shared."""
+    return dataclasses.replace(begun, folder=shutil.copytree(begun.folder, tmp_path / "study"))
 
 
 @pytest.fixture(scope="session")
