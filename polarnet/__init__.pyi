@@ -4,7 +4,6 @@ from . import anatomy as anatomy
 from . import bundle as bundle
 from . import evaluation as evaluation
 from . import explain as explain
-from . import grid as grid
 from . import network as network
 from . import ood as ood
 from . import plotting as plotting
@@ -25,6 +24,7 @@ from .phantom import make_phantom_cohort as make_phantom_cohort
 from .plotting import plot_bullseye as plot_bullseye
 from .plotting import plot_polar_map as plot_polar_map
 from .plotting import plot_roc as plot_roc
+from .readers import import_exports as import_exports
 from .readers import read_exports as read_exports
 from .report import write_report as write_report
 from .traits import TRAITS as TRAITS

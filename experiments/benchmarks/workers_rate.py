@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import polarnet as pn
+from polarnet.grid import read_grid, run_grid
 from polarnet.workers import client_for
 
 GRID = """
@@ -42,11 +43,11 @@ def main() -> None:
             grid = folder / "grid.yaml"
             seeds = ", ".join(str(2 * repeat + k) for k in range(2))
             grid.write_text(GRID.format(seeds=seeds), encoding="utf-8")
-            cohort, runs = pn.grid.read_grid(grid)
+            cohort, runs = read_grid(grid)
             for way, where in (("one process", None), ("two workers", client)):
                 out = folder / f"{way} {repeat}"
                 began = time.perf_counter()
-                pn.grid.run_grid(cohort, runs, out, cache=folder / "features", client=where)
+                run_grid(cohort, runs, out, cache=folder / "features", client=where)
                 if repeat:  # the first one computes the features, and starts TensorFlow
                     seconds[way].append(time.perf_counter() - began)
             is_same &= all(
