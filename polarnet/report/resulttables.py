@@ -102,6 +102,7 @@ def page_table(
 ) -> dict[str, Any]:
     """A table as the templates show it: its cells as text, each with the look of its column."""
     printed, is_right = print_cells(table)
+    printed = printed.astype(str)  # without rows, pandas takes a column for one of numbers
     looks = [
         "number" if is_number else "long" if printed[name].str.len().max() > SHORT else "short"
         for name, is_number in zip(printed, is_right, strict=True)

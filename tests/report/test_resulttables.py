@@ -30,6 +30,13 @@ def test_four_files_are_written_alike_on_every_system(tmp_path):
     assert paths[0].read_bytes() == b'trait,n,auroc\nsex,1234567,0.666667\n"a,""b""",2,\n'
 
 
+def test_a_table_without_rows_is_written(tmp_path):
+    """Where every patient has a label, none is listed as lacking one."""
+    empty = pd.DataFrame([], columns=["trait", "smd"])
+    write_table(empty, tmp_path / "missing_labels", title="Patients without a label")
+    assert (tmp_path / "missing_labels.csv").read_text(encoding="utf-8") == "trait,smd\n"
+
+
 def test_a_table_is_read_back_with_title_and_notes(tmp_path):
     """A trait called "NA" is no gap; what looked like a formula has lost its apostrophe."""
     table = pd.DataFrame({"trait": ["NA", "=cmd()", None], "auroc": [0.5, -0.0213, NAN]})
