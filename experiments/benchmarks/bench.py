@@ -22,7 +22,8 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).parent
-SCRIPTS = ("usual_script", "trunk_forward", "bootstrap_rate", "workers_rate", "import_rate")
+SCRIPTS = ("usual_script", "trunk_forward", "bootstrap_rate", "workers_rate", "smoothgrad_cost",
+           "import_rate")  # fmt: skip
 
 
 def main() -> int:
@@ -109,6 +110,9 @@ def ratios(name: str, report) -> Iterator[tuple[str, str, float, str]]:
     elif name == "workers_rate":
         yield (f"two workers, {report['what']}", "one process", report["ratio"],
                "same bytes" if report["same_bytes"] else "DIFFERENT")  # fmt: skip
+    elif name == "smoothgrad_cost":
+        for peer, ratio in report["smoothgrad_over"].items():
+            yield "SmoothGrad, 25 samples", f"25 passes, {peer}", 1 / ratio, ""
     else:
         for kind, row in report["results"].items():
             yield f"import of {report['maps']} {kind}", "bare NumPy", row["rate_ratio"], ""

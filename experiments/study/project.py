@@ -1,7 +1,6 @@
 """The project: its folder with plan, cohort and split, opened in the same way by every script."""
 
 import argparse
-import csv
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 import polarnet as pn
 from leaks import refuse_leaks
 from plan import Plan, listing, load_plan, plan_as_text
+from polarnet.files import read_csv, write_csv
 
 PLAN_FILE: Final = "study.yaml"
 SPLIT_FILE: Final = "split.csv"
@@ -208,7 +208,8 @@ def open_project(cohort: str | Path, out: str | Path, plan: Plan) -> Project:
     project = Project(folder, plan, whole, _draw(whole, plan))
     refuse_leaks(whole, project.part, plan)
     _keep_data(project)
-    write_text(split_file, project.part.to_csv(index_label="study_id", lineterminator="\n"))
+    split_file.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(project.part.to_frame(), split_file, index_label="study_id")
     write_text(folder / PLAN_FILE, plan_as_text(plan))
     return project
 
@@ -216,9 +217,8 @@ def open_project(cohort: str | Path, out: str | Path, plan: Plan) -> Project:
 def _read_split(path: Path) -> pd.Series:
     """study_id -> part, as it was drawn; a spreadsheet may have changed the commas."""
     try:
-        table = pd.read_csv(path, dtype=str, sep=None, engine="python").set_index("study_id")
-        return table["part"]
-    except (ValueError, KeyError, csv.Error) as error:
+        return read_csv(path, text=("study_id", "part")).set_index("study_id")["part"]
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read ({error}). Choose another --out.") from None
 
 
@@ -350,8 +350,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_scores(scores: pd.DataFrame, path: Path) -> None:
     """Write scores with 9 digits, more than float32 has."""
-    text = scores.to_csv(index_label="study_id", float_format="%.9g", lineterminator="\n")
-    write_text(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(scores, path, index_label="study_id", float_format="%.9g")
 
 
 def read_scores(path: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import yaml
 import polarnet as pn
 from leaks import refuse_leaks
 from plan import Plan, load_plan, plan_as_text
-from project import assign_split, open_project
+from project import assign_split, open_project, read_scores, write_scores
 
 # === The plan ===================================================================================
 
@@ -172,6 +172,14 @@ def test_an_edited_split_is_refused(opened, change, told):
     for same in (text, text.replace(",", ";")):
         path.write_text(same, encoding="utf-8")
         opened()
+
+
+def test_ids_survive_the_files_of_a_project_and_are_no_formulas_there(tmp_path):
+    """NA is an id, and a spreadsheet program must not compute one that begins with =."""
+    scores = pd.DataFrame({"sex": [0.25, 0.5]}, index=pd.Index(["NA", "=1+1"], name="study_id"))
+    write_scores(scores, tmp_path / "scores.csv")
+    assert "'=1+1" in (tmp_path / "scores.csv").read_text(encoding="utf-8")
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "scores.csv"), scores)
 
 
 def test_a_trait_that_the_cohort_lacks_is_named(cohort_folder, tmp_path, plan):
