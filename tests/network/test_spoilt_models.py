@@ -61,7 +61,7 @@ SPOILT_MODELS = {
     "a huge share": (_constant(SHARE, "scale", 1e20), "as a share of the trunk"),
     "two shares": (_constant(SHARE, "scale", [1.0, 1.0]), NUMBERS),
     "another offset of a share": (_constant(SHARE, "offset", 5.0), "offset 5.0, which no model"),
-    "another window": (_constant("window", "scale", [2.0]), "its window has scale"),
+    "another window": (_constant("window", "scale", [2.0]), "its layer window has scale"),
     "code": (_code, "not the form of ours|which no model made here has|has class"),
     "no tree": (lambda tree: tree.clear(), "not the form of ours"),
 }  # fmt: skip
