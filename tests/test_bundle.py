@@ -375,6 +375,18 @@ def bomb():
     return buffer.getvalue()
 
 
+def undeflatable():
+    """A zip with the parts of a model, whose packed bytes cannot be unpacked."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, bytes(1000))
+    content = bytearray(buffer.getvalue())
+    start = content.index(b"config.json") + len(b"config.json")
+    content[start : start + 12] = b"\xff" * 12
+    return bytes(content)
+
+
 def results(old, new):
     """Changes the table of results."""
     return lambda parts: {"results.csv": parts["results.csv"].replace(old, new, 1)}
@@ -400,6 +412,7 @@ NUMBERS = [(name, value) for name in ("auroc", "youden", "slope")
 NONSENSE = {
     "bomb": (part("member00/model.keras", bomb), "config.json is larger"),
     "cut": (part("member00/model.keras", b"PK"), "cut short"),
+    "no deflate": (part("member00/model.keras", undeflatable), "cut short"),
     "bomb of arrays": (part("member00/familiarity.npz", bomb), "larger than any of ours"),
     "laughs": (part("member01/config.yaml", b"seed: &a [1]\nsoftware: [*a, *a]\n"), "aliases (*)"),
     "misspelt": (part("member01/config.yaml", b"sede: 1\n"), "unknown setting"),

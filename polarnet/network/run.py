@@ -1,12 +1,14 @@
 """A finished training: opened from its folder, which is checked, and used to score studies."""
 
 import json
+import lzma
 import random
 import re
 import tempfile
 import threading
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -364,7 +366,8 @@ def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
                     f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}"
                 )
             return model, archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+            RuntimeError):  # fmt: skip
         raise ValueError("cut short, or not a Keras file") from None
     except (KeyError, TypeError, AttributeError, IndexError):
         raise ValueError("its config.json has not the form of ours") from None
