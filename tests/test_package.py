@@ -33,6 +33,11 @@ def test_a_name_that_moved_says_where_it_is_and_is_there(name):
         assert (ROOT / place).exists()
     else:
         assert pkgutil.resolve_name(re.sub(r"^pn\.", "polarnet.", place)) is not None
+    if place.startswith("pn."):  # there without a further import
+        part = pn
+        for one in place.split(".")[1:]:
+            assert one in dir(part)
+            part = getattr(part, one)
 
 
 def test_the_name_of_a_file_occurs_once():
