@@ -211,7 +211,7 @@ def _report_patient(arguments: argparse.Namespace) -> None:
             f"{arguments.cohort} holds {len(cohort)} studies; name one by --study, such as "
             f"{cohort.patients.index[0]}."
         )
-    study = cohort[arguments.study or 0].study_id
+    study = cohort[0 if arguments.study is None else arguments.study].study_id
     load_tensorflow()
 
     from polarnet.report import write_patient_page

@@ -145,6 +145,7 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert main(line) == 2
     assert "name one by --study" in capsys.readouterr().err
     assert main([*line, "--study", "nobody"]) == 2
+    assert main([*line, "--study", ""]) == 2  # and not the page of somebody else
     assert not page.exists()
     assert main([*line, "--study", test.patients.index[0], "--research-traits"]) == 0
     text = page.read_text(encoding="utf-8")
