@@ -178,14 +178,10 @@ def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Of several processes, one makes the key and the others find it.
-        with FileLock(path.with_name(f".{path.name}.lock")):
-            is_new = not path.exists()
-            if is_new:
-                with new_file(path) as partial:
-                    write_private(partial, secrets.token_hex(KEY_BYTES) + "\n")
-            with path.open("rb") as file:
-                content = file.read(4 * KEY_BYTES)
+        # A key that is there may lie where nobody can write.
+        is_new = not path.exists() and _make_key(path)
+        with path.open("rb") as file:
+            content = file.read(4 * KEY_BYTES)
     except OSError as error:
         raise ValueError(
             f"The key file {path} cannot be read or made ({error.strerror}). Name another file, or "
@@ -198,6 +194,21 @@ def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
             "Put your copy of it back. If you have none and no cohort was made with it, delete it."
         )
     return Pseudonyms(bytes.fromhex(match[1].decode())), path, is_new
+
+
+def _make_key(path: Path) -> bool:
+    """Whether this process wrote a new key: of several, one makes it and the others find it."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    with suppress(NotImplementedError):  # some file systems have no locks
+        lock.acquire()
+    try:
+        if path.exists():
+            return False
+        with new_file(path) as partial:
+            write_private(partial, secrets.token_hex(KEY_BYTES) + "\n")
+        return True
+    finally:
+        lock.release()
 
 
 def write_private(path: Path, text: str) -> None:

@@ -158,6 +158,26 @@ def test_a_damaged_key_is_refused_and_left_alone(tmp_path, content):
     assert HEX[:20] not in str(caught.value)
 
 
+def test_a_key_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    made, path, _ = load_key(tmp_path / "key")
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("polarnet.readers.identity.FileLock", refused)
+    assert load_key(path) == (made, path, False)
+    with pytest.raises(ValueError, match="cannot be read or made"):
+        load_key(tmp_path / "other")
+
+
+def test_a_key_is_made_where_there_are_no_locks(tmp_path, monkeypatch):
+    def lacking(*_, **__):
+        raise NotImplementedError
+
+    monkeypatch.setattr("polarnet.readers.identity.FileLock.acquire", lacking)
+    assert load_key(tmp_path / "key")[2]
+
+
 def test_a_folder_is_no_key(tmp_path):
     with pytest.raises(ValueError, match="cannot be read or made"):
         load_key(tmp_path)
