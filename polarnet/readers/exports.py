@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
-from polarnet.files import check_vacant, csv_text, write_csv
+from polarnet.files import check_vacant, csv_text, new_file, write_csv
 from polarnet.ids import listing
 from polarnet.readers.account import of_cohort, summary
 from polarnet.readers.clinicaltable import impaired_mfr
@@ -63,14 +63,15 @@ def read_exports(
     FileNotFoundError, FileExistsError, ValueError: see `import_exports`.
     """
     said = tell or (lambda line: None)
-    _check_absent(link)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
+        _private_file(link) as write_link,
+    ):
         plan = make_plan(Path(folder), clinical, Path(temporary), said, **settings)
         if plan.problem:
             raise ValueError(plan.problem)
         cohort = Cohort.concat(_parts(plan, said))
-    if link:
-        write_private(Path(link), csv_text(_link_table(plan)))
+        write_link(plan)
     for line in plan.matched.doubts:
         if tell:
             tell(line)
@@ -156,7 +157,6 @@ def import_exports(
     inside = [Path(link).resolve(), *Path(link).resolve().parents] if link else []
     if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
-    _check_absent(link)
     reports: list[pd.DataFrame] = []
 
     def beside(partial: Path) -> None:
@@ -166,8 +166,10 @@ def import_exports(
             some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
             drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
             draw(drawn, len(plan.names), partial / "contact_sheet.png")
+        # Before there is a cohort: nobody could tell whose its studies are.
+        write_link(plan)
 
-    with _waiting_place(out) as place:
+    with _private_file(link) as write_link, _waiting_place(out) as place:
         check_vacant(out)
         plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
         if plan.problem:
@@ -176,7 +178,6 @@ def import_exports(
             raise ValueError(f"{plan.problem} Every file and row is accounted for in {path}.")
         cohort = write_cohorts(_parts(plan, tell), out, beside)
     if link:
-        write_private(Path(link), csv_text(_link_table(plan)))
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
     for line in (*summary(reports[0]), *plan.matched.doubts):
         tell(line)
@@ -270,9 +271,24 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     )
 
 
-def _check_absent(link: str | Path | None) -> None:
-    if link and Path(link).exists():
-        raise FileExistsError(f"{link} exists; choose another file.")
+@contextmanager
+def _private_file(link: str | Path | None) -> Iterator[Callable[[Plan], None]]:
+    """What writes the table of who is who; at the end the file gets its name, if one is asked for.
+
+    FileExistsError: there is a file of this name, which is never overwritten.
+    """
+    if not link:
+        yield lambda plan: None
+        return
+    _check_absent(Path(link))
+    with new_file(link) as partial:
+        yield lambda plan: write_private(partial, csv_text(_link_table(plan)))
+        _check_absent(Path(link))
+
+
+def _check_absent(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(f"{path} exists; choose another file.")
 
 
 def _link_table(plan: Plan) -> pd.DataFrame:

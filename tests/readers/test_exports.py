@@ -477,3 +477,20 @@ def test_what_is_interrupted_leaves_no_file_behind(tmp_path, monkeypatch, error)
     assert sorted(p for p in tmp_path.iterdir() if p.name != "cache") == before
     assert len(import_exports(tmp_path / "A", tmp_path / "out", **settings)) == 2
     assert (tmp_path / "link.csv").is_file()
+
+
+@pytest.mark.usefixtures("cache")
+def test_there_is_no_cohort_without_its_link_table(tmp_path, monkeypatch):
+    """Without the table nobody could tell whose the studies are."""
+    flow_folder(tmp_path / "A", ["A1", "A2"])
+    settings = {"unit": FLOW, "keep_ids": True, "link": tmp_path / "link.csv"}
+
+    def full(file, text):
+        file.write_text(text[:9], encoding="utf-8")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("polarnet.readers.exports.write_private", full)
+    for call in (pn.read_exports, functools.partial(import_exports, out=tmp_path / "out")):
+        with pytest.raises(OSError, match="disk full"):
+            call(tmp_path / "A", **settings)
+        assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["A"]
