@@ -9,7 +9,7 @@ from polarnet.readers.words import is_formula, is_missing, parse_number, uses_de
 @pytest.mark.parametrize(
     "cell",
     ["", "-", "n/a", "N/A", "NA", "NaN", "nan", "k.A.", ".", "#N/A", "k. A.", "NULL", "<NA>", "NaT",
-     "\u2013"],
+     "\u2013", "\u2212"],
 )  # fmt: skip
 def test_what_is_not_recorded_is_nan(cell):
     assert is_missing(cell)
