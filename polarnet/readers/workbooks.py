@@ -157,6 +157,7 @@ class _Search:
         self.cell: dict[str, str] = {}
         self.said: dict[str, str] = {}
         self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
         self.parser.StartElementHandler = self.begin
         self.parser.StartDoctypeDeclHandler = self.refuse_doctype
         with archive.open(entry) as part:
@@ -209,6 +210,8 @@ class _Search:
 
         def hear(text: str) -> None:
             self.said[tag] += text
+            # Text comes line by line: of millions, each would copy all before it.
+            self.check(len(self.said[tag]), sheets.MAX_CELL_CHARACTERS, "characters in a formula")
 
         self.parser.CharacterDataHandler = hear
 

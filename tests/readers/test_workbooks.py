@@ -152,6 +152,9 @@ def test_too_many_formulas_are_refused(save_formulas, monkeypatch, refusal):
     assert len(read_sheet(path).rows) == 4
     monkeypatch.setattr(sheets, "MAX_FORMULAS", 2)
     assert "more than 2 formulas" in refusal(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(sheets, "MAX_CELL_CHARACTERS", 2)
+    assert "more than 2 characters in a formula" in refusal(path)
 
 
 def _locked(path):
