@@ -147,7 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     # Starting processes goes wrong more often on Windows.
     jobs = 1 if sys.platform == "win32" else min(os.cpu_count() or 1, 8)
     command.add_argument(
-        "--jobs", type=int, default=jobs, help="processes that read (default: up to 8, one a core)"
+        "--jobs",
+        type=_at_least_one,
+        default=jobs,
+        help="processes that read (default: up to 8, one a core)",
     )
 
     command = add(
@@ -258,7 +261,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("give names, A,B, or leave the option out")
+    return names
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a number, 1 or more")
+    return int(text)
 
 
 def _ends(text: str) -> tuple[float, float]:

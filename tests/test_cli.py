@@ -191,7 +191,17 @@ def test_work_that_breaks_off_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("arguments", [["trian"], [], ["train"], ["train", "c", "--out"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trian"],
+        [],
+        ["train"],
+        ["train", "c", "--out"],
+        ["train", "c", "--out", "r", "--traits", ""],
+        ["import", "maps", "--out", "c", "--jobs", "0"],
+    ],
+)
 def test_wrong_arguments_are_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
