@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         "polarnet grid study.yaml --out runs",
     )
     command.add_argument("grid_file", metavar="YAML", help="what to run; see docs/grid.md")
-    command.add_argument("--out", required=True, help="folder for all runs; goes on where it is")
+    command.add_argument("--out", required=True, help="folder for all runs; an old one is resumed")
     _add_workers(command, os.cpu_count() or 1, "one a core")
     _add_cache(command)
 

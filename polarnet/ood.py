@@ -285,7 +285,7 @@ def read_distribution(folder: Path) -> MapDistribution | None:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
-                raise ValueError("larger than any of ours")
+                raise ValueError("larger than polarnet writes it")
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _checked(arrays)

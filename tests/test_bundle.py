@@ -413,7 +413,7 @@ NONSENSE = {
     "bomb": (part("member00/model.keras", bomb), "config.json is larger"),
     "cut": (part("member00/model.keras", b"PK"), "cut short"),
     "no deflate": (part("member00/model.keras", undeflatable), "cut short"),
-    "bomb of arrays": (part("member00/familiarity.npz", bomb), "larger than any of ours"),
+    "bomb of arrays": (part("member00/familiarity.npz", bomb), "larger than polarnet writes it"),
     "laughs": (part("member01/config.yaml", b"seed: &a [1]\nsoftware: [*a, *a]\n"), "aliases (*)"),
     "misspelt": (part("member01/config.yaml", b"sede: 1\n"), "unknown setting"),
     "third member": (part("member02/heads.csv", b""), "missing or too many (member02/heads.csv)"),

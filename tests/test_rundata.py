@@ -36,12 +36,6 @@ def seen(make_cohort, tmp_path):
 # === Other data =================================================================================
 
 
-def other_label(cohort):
-    traits = cohort.traits.copy()
-    traits.loc[cohort.patients.index[3], "sex"] = 1 - traits.loc[cohort.patients.index[3], "sex"]
-    return {"traits": traits}
-
-
 def other_pixel(cohort):
     rest = np.array(cohort.maps["rest"])
     rest[5, 8, 8] += 0.001

@@ -6,7 +6,7 @@ On a phantom, not patients. Each of four commands (import, train, grid on two wo
 run once undisturbed, and timed. Then, several times, it is started anew, ended by SIGKILL with all
 its processes at a moment drawn from that time, checked for results that look whole and are not, and
 run again to its end. Compared are the bytes of every table and score, the maps, and every weight.
-Prints a row a kill; writes them as JSON. POSIX systems only.
+Prints one row per kill; writes them as JSON. POSIX systems only.
 """
 
 import argparse

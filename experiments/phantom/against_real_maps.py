@@ -221,11 +221,11 @@ def _in_our_frame(path: Path) -> np.ndarray:
 
 
 def tell_apart(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
-    """AUROC of random forests, real against phantom, 5-fold repeated 4 times, a map a patient.
+    """AUROC of random forests, real against phantom: 5-fold, 4 repeats, one map per patient.
 
     Spread and correlation lengths of the phantom were set beside these same real maps, so the
     AUROC says how well it fits them, not how it would fit others. Once on segments scaled to the
-    maximum; once on what is left after each group's own mean map, described by spread, extremes,
+    maximum; once after subtracting each group's own mean map, described by spread, extremes,
     autocorrelation and harmonics around the ring.
     """
     both = np.concatenate([real, simulated])

@@ -1,4 +1,4 @@
-"""Leaks: whether something gives a trait away, asked before anything is trained."""
+"""Label leakage, looked for before anything is trained."""
 
 from typing import Final
 
@@ -13,8 +13,8 @@ TWIN_CORRELATION: Final = 0.999
 """Rank correlation of two maps above which they are one study under two names (our choice)."""
 
 TELLTALE: Final = 0.97
-"""AUROC, either way, above which a clinical column, or one pixel, gives a trait away: no variable
-of a clinic and no place of a map is that good (our choice)."""
+"""AUROC, either way, above which a clinical column or one pixel counts as label leakage: no
+clinical variable and no place of a map is that good (our choice)."""
 
 _GRID: Final = 16  # cells a side in which maps are compared
 _FEWEST: Final = 10  # of a class, for a pixel or column to be judged

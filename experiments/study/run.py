@@ -1,4 +1,4 @@
-"""The whole project: every table and figure, in one command that goes on where it stopped.
+"""The whole project: every table and figure, in one command that can be resumed.
 
     python experiments/study/run.py --out study        # a phantom
     python experiments/study/run.py COHORT --out study --plan my_plan.yaml

@@ -73,7 +73,7 @@ DEFAULT_PROXIES: Final[Mapping[str, Sequence[str]]] = {
     "smoking": ("*smok*", "*pack_year*", "*packyear*", "*cotinine*", "*nicotin*", "*tobacco*",
                 "*cigar*"),
 }  # fmt: skip
-"""Trait -> columns that measure or treat it, and so would give its label away (our choice)."""
+"""Trait -> columns that measure or treat it: predictors that would leak its label (our choice)."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 """Pairs of rows: to fit on, and to be scored."""

@@ -355,7 +355,7 @@ def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
             if set(sizes) != _PARTS:
                 raise ValueError("it has other parts than a Keras file")
             if sizes["config.json"] > _LARGEST_GRAPH:
-                raise ValueError("its config.json is larger than any of ours")
+                raise ValueError("its config.json is larger than polarnet writes it")
             tree = json.loads(archive.read("config.json"))
             exact = replace(config, precision="float32", weights=None)
             model = build_model(exact, _standards(tree, config))
@@ -370,7 +370,7 @@ def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
             RuntimeError):  # fmt: skip
         raise ValueError("cut short, or not a Keras file") from None
     except (KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError("its config.json has not the form of ours") from None
+        raise ValueError("its config.json is not as polarnet writes it") from None
 
 
 def _standards(tree: Any, config: ExperimentConfig) -> Standards:

@@ -53,7 +53,7 @@ SPOILT_MODELS = {
     "nested": (_constant("wide_standardised", "scale", [[1.0]] * 20), NUMBERS),
     "true": (_constant("wide_standardised", "scale", [True] * 20), NUMBERS),
     "nothing": (
-        lambda tree: _layer(tree, "wide_standardised").pop("scale"), "not the form of ours",
+        lambda tree: _layer(tree, "wide_standardised").pop("scale"), "not as polarnet writes it",
     ),
     "a share of 400 digits": (_constant(SHARE, "scale", 10**400), NUMBERS),
     "a share that is NaN": (_constant(SHARE, "scale", float("nan")), NUMBERS),
@@ -62,8 +62,8 @@ SPOILT_MODELS = {
     "two shares": (_constant(SHARE, "scale", [1.0, 1.0]), NUMBERS),
     "another offset of a share": (_constant(SHARE, "offset", 5.0), "offset 5.0, which no model"),
     "another window": (_constant("window", "scale", [2.0]), "its layer window has scale"),
-    "code": (_code, "not the form of ours|which no model made here has|has class"),
-    "no tree": (lambda tree: tree.clear(), "not the form of ours"),
+    "code": (_code, "not as polarnet writes it|which no model made here has|has class"),
+    "no tree": (lambda tree: tree.clear(), "not as polarnet writes it"),
 }  # fmt: skip
 
 
