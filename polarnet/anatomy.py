@@ -33,18 +33,11 @@ RING_ENDS: Final = (0.25, 0.50, 0.75, 1.0)
 
 @lru_cache(maxsize=16)
 def polar_coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radius and angle of every pixel centre of a map.
+    """Radius and angle of every pixel centre of a map with `size` rows and columns.
 
-    Parameters
-    ----------
-    size
-        Rows (and columns) of the map.
-
-    Returns
-    -------
-    Two read-only arrays of shape (size, size): the radius as a share of the disc radius (0 at
-    the apex, 1 at the basal edge), and the angle in degrees, [0, 360), counter-clockwise from
-    the lateral wall, so that 90 is anterior and 180 the septum.
+    Two read-only arrays of shape (size, size): the radius as a share of the disc radius (0 at the
+    apex, 1 at the basal edge), and the angle in degrees, [0, 360), counter-clockwise from the
+    lateral wall, so that 90 is anterior and 180 the septum.
 
     >>> radius, angle = polar_coordinates(2)
     >>> angle.tolist()
@@ -59,11 +52,7 @@ def polar_coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=16)
 def disc_mask(size: int) -> np.ndarray:
-    """Pixels that belong to the left ventricle.
-
-    Returns
-    -------
-    Read-only boolean array of shape (size, size), True inside the inscribed disc.
+    """Pixels of the left ventricle: read-only (size, size), True inside the inscribed disc.
 
     >>> disc_mask(4).sum()
     np.int64(12)
@@ -76,18 +65,8 @@ def disc_mask(size: int) -> np.ndarray:
 def nearest_inside(
     radius: np.ndarray, angle: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel of a map at each place, or, beyond the basal edge, the nearest one inside it.
-
-    Parameters
-    ----------
-    radius, angle
-        As from `polar_coordinates`, of any raster; the radius may exceed 1.
-    size
-        Rows (and columns) of the map.
-
-    Returns
-    -------
-    Rows and columns, integer arrays of the shape of `radius`.
+    """Rows and columns of the pixels of a map of `size` at each place, or, beyond the basal edge,
+    of the nearest ones inside it; radius and angle are those of `polar_coordinates`, of any raster.
 
     >>> row, column = nearest_inside(np.array([2.0]), np.array([0.0]), 64)
     >>> int(row[0]), int(column[0])
@@ -101,16 +80,11 @@ def nearest_inside(
 
 @lru_cache(maxsize=16)
 def segment_map(size: int) -> np.ndarray:
-    """AHA segment of every pixel.
+    """AHA segment of every pixel: read-only integers (size, size), 1 to 17 inside the disc, 0
+    outside.
 
-    Returns
-    -------
-    Read-only integer array of shape (size, size): 1 to 17 inside the disc, 0 outside.
-
-    References
-    ----------
-    Cerqueira et al., Circulation 2002;105:539-542: segments 1 and 7 are anterior (60 to 120
-    degrees here), 13 is apical anterior (45 to 135), numbering runs counter-clockwise.
+    Cerqueira et al., Circulation 2002;105:539-542: segments 1 and 7 are anterior (60 to 120 degrees
+    here), 13 is apical anterior (45 to 135), numbering runs counter-clockwise.
 
     >>> int(segment_map(64)[1, 32]), int(segment_map(64)[32, 1]), int(segment_map(64)[32, 32])
     (1, 3, 17)
@@ -173,16 +147,7 @@ def segment_means(values: np.ndarray) -> np.ndarray:
 
 
 def disc_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the disc: the global value of a map.
-
-    Parameters
-    ----------
-    values
-        Maps of shape (..., size, size).
-
-    Returns
-    -------
-    Array of shape (...), float64, in the unit of `values`.
+    """Mean over the disc of maps (..., size, size), in their unit: the global value, float64.
 
     >>> float(disc_mean(np.full((48, 48), 2.5)))
     2.5
@@ -193,15 +158,11 @@ def disc_mean(values: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def segment_basis(size: int) -> np.ndarray:
-    """Smooth maps, one a segment, whose weighted sum has given segment means.
+    """Smooth maps, one a segment, whose weighted sum has given segment means: read-only, shape (17,
+    size, size), 0 outside the disc.
 
-    Angles are interpolated linearly between the middles of neighbouring segments, radii between
-    the middles of neighbouring rings; the weights are then solved for exact segment means.
-
-    Returns
-    -------
-    Read-only array of shape (17, size, size), 0 outside the disc. `np.tensordot(values, basis,
-    1)` is a smooth map whose 17 segment means are `values`.
+    Angles are interpolated linearly between the middles of neighbouring segments, radii between the
+    middles of neighbouring rings; the weights are then solved for exact segment means.
 
     >>> smooth = np.tensordot(np.arange(1, 18), segment_basis(64), 1)
     >>> segment_means(smooth).round(6).tolist()[:3]
@@ -227,18 +188,12 @@ def segment_basis(size: int) -> np.ndarray:
 
 
 def in_segment_order(values: Any) -> np.ndarray:
-    """Values of the 17 segments as an array, segment 1 first.
+    """Values of the 17 segments, shape (17,) or (n, 17), as an array, segment 1 first.
 
-    Parameters
-    ----------
-    values
-        Shape (17,) or (n, 17): an array or list in segment order, or a Series, or the columns of a
-        DataFrame, named by segment: 1 to 17 as numbers or text ("1", "segment_1"), or `SEGMENTS`.
-        A Series made of an array, without names of its own, counts as that array.
-
-    Raises
-    ------
-    ValueError: the names are not those of the 17 segments.
+    An array or list is in segment order; a Series, or the columns of a DataFrame, are named by
+    segment: 1 to 17 as numbers or text ("1", "segment_1"), or `SEGMENTS`. A Series made of an
+    array, without names of its own, counts as that array. ValueError: the names are not those of
+    the segments.
 
     >>> in_segment_order(pd.Series(range(17), index=[str(k) for k in range(17, 0, -1)]))[0].item()
     16.0

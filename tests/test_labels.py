@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 import polarnet as pn
 from polarnet import evaluation as ev
 from polarnet.anatomy import SEGMENTS, in_segment_order
-from polarnet.evaluation.roc import chance_p_value
 from polarnet.labels import aligned, read_labels, read_numbers, read_patients
 from polarnet.plotting import plot_difference_map
 from polarnet.plotting.performance import roc_band
@@ -43,7 +42,6 @@ def new_ax():
 # Function -> its arguments that have an index, in the order in which they are given.
 FUNCTIONS = {
     "auroc": (pn.auroc, Y, P),
-    "chance_p_value": (chance_p_value, Y, P),
     "delong_test": (pn.delong_test, Y, P, Q),
     "unpaired_delong_test": (lambda y, p: ev.unpaired_delong_test(y, p, 1 - Y, Q), Y, P),
     "bootstrap_auroc": (lambda *a: ev.bootstrap_auroc(*a, seed=1, n_resamples=1000), Y, P),

@@ -2,14 +2,14 @@
 
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
-from polarnet.anatomy import disc_mean, segment_means
+from polarnet.anatomy import disc_mask, disc_mean, segment_means
 from polarnet.cohort.folder import (
     STATED,
     TRUTH_PREFIX,
@@ -21,20 +21,18 @@ from polarnet.cohort.folder import (
 from polarnet.cohort.split import SPLITS, drawn_folds, drawn_split, stated_split
 from polarnet.cohort.stack import (
     BATCH,
-    UNITS,
+    REST_FLOOR,
+    TWINS,
     Stack,
     find_twins,
-    low_rest_pixels,
     map_problems,
     measured,
-    reserve_of,
     select_maps,
     stacks_of,
 )
 from polarnet.cohort.studytables import as_labels, rows_of, table_problems, tables_of
 from polarnet.display import Result
 from polarnet.ids import listing
-from polarnet.traits import MAP_TYPES
 
 PHANTOM = "polarnet phantom"
 """Software named by studies that were simulated."""
@@ -53,10 +51,8 @@ class Study(Result):
     ----------
     maps
         Map type -> array of shape (size, size), float32; 0 outside the disc.
-    traits
-        Trait -> 1.0, 0.0 or NaN (not recorded).
-    clinical
-        Whatever else the table says of this study.
+    traits, clinical
+        Trait -> 1.0, 0.0 or NaN (not recorded); and whatever else the table says of this study.
     unit
         Of rest and stress: "mL/min/g" or "percent". Reserve has none.
     """
@@ -131,63 +127,37 @@ class Cohort:
         self._settle(pixels=True, twins=True)
 
     def check(self, *, pixels: bool = True) -> None:
-        """Raise where the cohort is no longer sound: its tables and maps may have been changed.
+        """Raise ValueError where the cohort is no longer sound, as when it was made, or where its
+        studies were renamed or sorted since.
 
-        Labels that were added as text or as True and False become 1.0 and 0.0.
-
-        Parameters
-        ----------
-        pixels
-            Also look at every pixel, on disk too.
-
-        Raises
-        ------
-        ValueError: as when the cohort was made, or its studies were renamed or sorted since.
+        Labels that were added as text or as True and False become 1.0 and 0.0. With `pixels`, every
+        pixel is looked at, on disk too.
         """
         self._settle(pixels=pixels, twins=False)
 
     def _settle(self, *, pixels: bool, twins: bool) -> None:
         """Bring tables and maps to their form, and raise for everything that is wrong."""
         known: pd.Index | None = getattr(self, "_study_ids", None)
-        tables = tables_of(*(getattr(self, name) for name in ("patients", *_TABLES)))
+        tables = tables_of(self.patients, **{name: getattr(self, name) for name in _TABLES})
         ids = tables["patients"].index
         if known is not None and not ids.equals(known):
             raise ValueError(
                 "The studies of this cohort were renamed or put into another order, its maps were "
                 "not. Use cohort[...] to choose or sort, or make a new Cohort."
             )
-        maps = stacks_of(self.maps, cut=pixels)
-        self._check_shapes(maps, len(ids))
+        maps = stacks_of(self.maps, self.unit, len(ids), cut=pixels)
         problems = table_problems(tables["traits"], tables["patients"])
         if pixels:
             problems += map_problems(maps, tables["patients"], self.unit, twins=twins)
         if problems:
             raise ValueError("Not a sound cohort: " + "; ".join(problems))
         tables["traits"] = tables["traits"].apply(as_labels)
-        if self.unit == "mL/min/g" and {"rest", "stress"} <= maps.keys():
-            maps["reserve"] = reserve_of(maps["stress"], maps["rest"])
         for name, table in tables.items():
             # A table that is as it should be stays the one that the user may hold.
             if known is None or not table.equals(getattr(self, name)):
                 object.__setattr__(self, name, table)
-        object.__setattr__(self, "maps", {m: maps[m] for m in MAP_TYPES if m in maps})
+        object.__setattr__(self, "maps", maps)
         object.__setattr__(self, "_study_ids", ids)
-
-    def _check_shapes(self, maps: Mapping[str, Stack], n: int) -> None:
-        if self.unit not in UNITS:
-            raise ValueError(
-                f"Unit must be one of {', '.join(UNITS)}, but '{self.unit}' was given."
-            )
-        shapes = {map_type: stack.shape for map_type, stack in maps.items()}
-        if not shapes or n == 0:
-            raise ValueError("A cohort needs at least one study and one map type.")
-        if unknown := [map_type for map_type in shapes if map_type not in MAP_TYPES]:
-            raise ValueError(f"Unknown map type {listing(unknown)}; use {', '.join(MAP_TYPES)}.")
-        size = next(iter(shapes.values()))[-1]
-        if any(shape != (n, size, size) for shape in shapes.values()):
-            raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
-        if self.unit == "percent" and "reserve" in shapes:
-            raise ValueError("Relative counts in percent have no flow reserve; leave reserve out.")
 
     # === Choosing studies ===
 
@@ -220,45 +190,31 @@ class Cohort:
         )
 
     def select(self, rows: Any) -> "Cohort":
-        """The cohort of some studies, chosen as in `cohort[...]`; nothing is read.
+        """The cohort of some studies, chosen as in `cohort[...]`; maps on disk stay there.
 
-        Maps held in memory are copied; maps on disk stay there.
-
-        Raises
-        ------
-        KeyError, IndexError: ids or positions that the cohort does not have.
-        ValueError: a mask does not fit, a study is asked for twice, or none is.
+        KeyError, IndexError: ids or positions that the cohort does not have. ValueError: a mask
+        does not fit, a study is asked for twice, or none is.
         """
         chosen = np.atleast_1d(rows_of(self.patients.index, rows))
         maps = {m: select_maps(stack, chosen) for m, stack in measured(self.maps).items()}
         tables = {name: getattr(self, name).iloc[chosen] for name in ("patients", *_TABLES)}
-        return of_checked_maps(maps=maps, **tables, **self._stated())
+        return self._with(maps=maps, **tables)
 
     def first_studies(self) -> "Cohort":
         """The cohort of the first study of each patient; later ones are left out."""
         return self.select(~self.patients.duplicated().to_numpy())
 
     def folds(self, k: int = 5, *, seed: int) -> Iterator[tuple["Cohort", "Cohort"]]:
-        """Cross-validation: k pairs of cohorts (rest, held out) that share no patient.
-
-        Parameters
-        ----------
-        k
-            Number of folds; balanced on the traits like `split_by_patient`.
-
-        Raises
-        ------
-        ValueError: fewer patients than folds.
+        """Cross-validation: k pairs of cohorts (rest, held out) that share no patient, balanced on
+        the traits like `split_by_patient`. ValueError: fewer patients than folds.
         """
         self.check(pixels=False)
         for held_out in drawn_folds(self.traits, self.patients, k, seed=seed):
             yield self.select(~held_out), self.select(held_out)
 
     def with_traits(self, names: Iterable[str]) -> "Cohort":
-        """The cohort with clinical columns of these names made traits.
-
-        A column is moved if each of its cells is 0, 1 or empty. Names that are traits already, or
-        that no such column has, are passed over.
+        """The cohort with clinical columns of these names made traits, as far as each of their
+        cells is 0, 1 or empty. Other names are passed over.
         """
         moved = [
             name
@@ -267,35 +223,26 @@ class Cohort:
         ]
         if not moved:
             return self
-        return of_checked_maps(
-            maps=measured(self.maps),
-            traits=pd.concat([self.traits, self.clinical[moved]], axis=1),
-            patients=self.patients,
-            clinical=self.clinical.drop(columns=moved),
-            truth=self.truth,
-            **self._stated(),
-        )
+        traits = pd.concat([self.traits, self.clinical[moved]], axis=1)
+        return self._with(traits=traits, clinical=self.clinical.drop(columns=moved))
+
+    def _with(self, **changes: Any) -> "Cohort":
+        """The same cohort with other tables, or maps that were looked at before."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return of_checked_maps(**parts | changes)
 
     @staticmethod
     def concat(parts: Iterable["Cohort"]) -> "Cohort":
-        """The studies of several cohorts as one, in memory.
+        """The studies of several cohorts as one, in memory; the same patient_id is one patient.
 
-        Parameters
-        ----------
-        parts
-            Cohorts with the same map types, size, columns, unit and provenance. Studies with the
-            same patient_id are taken for the same patient.
-
-        Raises
-        ------
-        ValueError: there is no part, parts differ, a study occurs twice, or two patients share a
-            map.
+        ValueError: there is no part; parts differ in map types, size, columns, unit or provenance;
+        a study occurs twice, or two patients share a map.
         """
         pieces = list(of_one_kind(_pieces(parts)))
         maps, _, facts = pieces[0]
         stacks = {m: np.concatenate([piece[0][m] for piece in pieces]) for m in maps}
         table = pd.concat([table for _, table, _ in pieces])
-        return _cohort_of(stacks, table, facts, make=Cohort)
+        return _cohort_of(stacks, table, facts)
 
     # === What it says ===
 
@@ -328,19 +275,16 @@ class Cohort:
 
     def trait_counts(self) -> pd.DataFrame:
         """Studies coded 1, coded 0 and not recorded, one row per trait."""
-        return pd.DataFrame(
-            {
-                "coded 1": (self.traits == 1).sum(),
-                "coded 0": (self.traits == 0).sum(),
-                "not recorded": self.traits.isna().sum(),
-            }
-        )
+        traits = self.traits
+        counts = {"coded 1": traits == 1, "coded 0": traits == 0, "not recorded": traits.isna()}
+        return pd.DataFrame({name: found.sum() for name, found in counts.items()})
 
     def count_guarded(self) -> int:
         """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""
         if "reserve" not in self.maps or "rest" not in self.maps:
             return 0
-        return int(self.in_batches(low_rest_pixels, "rest").sum())
+        disc = disc_mask(self.size)
+        return int(self.in_batches(lambda rest: (rest[:, disc] < REST_FLOOR).sum(1), "rest").sum())
 
     def global_means(self, map_type: str) -> pd.Series:
         """Mean of each study's map over the disc, in the unit of the map."""
@@ -354,9 +298,7 @@ class Cohort:
     def global_mfr(self) -> pd.Series:
         """Mean stress MBF over the disc / mean rest MBF over the disc, one value per study.
 
-        Raises
-        ------
-        ValueError: the cohort has relative counts, or lacks rest or stress maps.
+        ValueError: the cohort has relative counts, lacks rest or stress maps, or has a rest of 0.
         """
         if self.unit != "mL/min/g" or not {"rest", "stress"} <= self.maps.keys():
             raise ValueError(
@@ -379,16 +321,10 @@ class Cohort:
     def save(self, folder: str | Path) -> Path:
         """Write the cohort folder: whole, or not at all.
 
-        Raises
-        ------
-        FileExistsError: the folder exists and is not empty.
-        ValueError: the cohort is no longer sound.
+        FileExistsError: the folder is not empty. ValueError: the cohort is no longer sound.
         """
         write_folder(Path(folder), _pieces([self]))
         return Path(folder)
-
-    def _stated(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("unit", *STATED)}
 
 
 def split_by_patient(
@@ -398,7 +334,7 @@ def split_by_patient(
 
     A column `split` in `cohort.clinical` ("train", "val" or "test" in each row) is honoured;
     otherwise patients are drawn so that every trait, and how often it was recorded, is balanced
-    (iterative stratification).
+    (iterative stratification; Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011:145-158).
 
     Parameters
     ----------
@@ -409,12 +345,8 @@ def split_by_patient(
 
     Raises
     ------
-    ValueError: a share is out of range, there are too few patients, or the `split` column has
-        other words in it, leaves a split empty, or puts one patient in two.
-
-    References
-    ----------
-    Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011:145-158 (iterative stratification).
+    ValueError: a share is out of range, there are too few patients, or the `split` column has other
+        words in it, leaves a split empty, or puts one patient in two.
     """
     cohort.check(pixels=False)
     if "split" in cohort.clinical:
@@ -426,7 +358,8 @@ def split_by_patient(
 
 
 def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
-    """Open a cohort folder; the maps stay on disk until they are looked at.
+    """Open a cohort folder; the maps stay on disk until they are looked at, as memory maps of shape
+    (n, size, size), float32.
 
     Parameters
     ----------
@@ -435,40 +368,23 @@ def read_cohort(folder: str | Path, verify: bool = False) -> Cohort:
     verify
         Also read every map and compare it with the checksum it was written with.
 
-    Returns
-    -------
-    Cohort whose maps are memory maps of shape (n, size, size), float32.
-
     Raises
     ------
     FileNotFoundError: the folder is not a cohort.
     ValueError: a file is missing, cut short or changed, or the edited table is unsound.
     """
-    return _cohort_of(*read_folder(Path(folder), verify), make=of_checked_maps)
+    return _cohort_of(*read_folder(Path(folder), verify))
 
 
 def write_cohorts(
     parts: Iterable[Cohort], folder: str | Path, beside: Callable[[Path], None] | None = None
 ) -> Cohort:
-    """Write the studies of several cohorts to one folder, with one part in memory at a time.
+    """Write the studies of several cohorts to one folder, with one part in memory at a time, and
+    open it. `beside` is given the folder, while it is made, to write further files into it.
 
-    Parameters
-    ----------
-    parts
-        Cohorts with the same map types, size, columns, unit and provenance.
-    beside
-        Is given the folder, while it is made, to write further files into it.
-
-    Returns
-    -------
-    The cohort in that folder; its maps stay on disk.
-
-    Raises
-    ------
-    FileExistsError: the folder exists and is not empty.
-    ValueError: there is no part, parts differ, a study occurs twice, or two patients share a map.
+    FileExistsError: the folder exists and is not empty. ValueError: as for `Cohort.concat`.
     """
-    write_folder(Path(folder), _without_twins(_pieces(parts)), beside)
+    write_folder(Path(folder), _pieces(parts), beside)
     return read_cohort(folder)
 
 
@@ -482,7 +398,9 @@ def of_checked_maps(**parts: Any) -> Cohort:
 
 
 def _pieces(parts: Iterable[Cohort]) -> Iterator[Piece]:
-    """The studies of every part, some at a time, as a cohort folder holds them."""
+    """The studies of every part, some at a time, as a cohort folder holds them, as long as no map
+    comes up again under another patient."""
+    owners: dict[str, dict[bytes, tuple[str, str]]] = {}
     for part in parts:
         if not isinstance(part, Cohort):
             raise ValueError(f"Give a list of cohorts to join; a {type(part).__name__} is none.")
@@ -496,35 +414,24 @@ def _pieces(parts: Iterable[Cohort]) -> Iterator[Piece]:
                 "Columns of a cohort need names of their own across traits and clinical; rename "
                 f"or drop {listing(map(repr, twice))}."
             )
-        facts = part._stated() | {name: list(getattr(part, name).columns) for name in _TABLES}
+        facts = {name: getattr(part, name) for name in ("unit", *STATED)}
+        facts |= {name: list(getattr(part, name).columns) for name in _TABLES}
         for start in range(0, len(part), BATCH):
             rows = slice(start, start + BATCH)
             maps = {map_type: stack[rows] for map_type, stack in measured(part.maps).items()}
+            for map_type, values in maps.items():
+                known = owners.setdefault(map_type, {})
+                if twins := find_twins(values, part.patients.iloc[rows], known):
+                    raise ValueError(f"{map_type} {TWINS}: {listing(twins)}.")
             yield maps, table.iloc[rows], facts
 
 
-def _without_twins(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The pieces, as long as no map comes up again under another patient."""
-    owners: dict[str, dict[bytes, tuple[str, str]]] = {}
-    for maps, table, facts in pieces:
-        for map_type, stack in maps.items():
-            twins = find_twins(stack, table["patient_id"], owners.setdefault(map_type, {}))
-            if twins:
-                raise ValueError(
-                    f"{map_type} is pixel for pixel the same under two patients: {listing(twins)}."
-                )
-        yield maps, table, facts
-
-
 def _cohort_of(
-    maps: Mapping[str, np.ndarray],
-    table: pd.DataFrame,
-    facts: Mapping[str, Any],
-    make: Callable[..., Cohort],
+    maps: Mapping[str, np.ndarray], table: pd.DataFrame, facts: Mapping[str, Any]
 ) -> Cohort:
-    """The cohort of a table and facts as a cohort folder holds them."""
+    """The cohort of checked maps, and of a table and facts as a cohort folder holds them."""
     truth = table[[TRUTH_PREFIX + name for name in facts["truth"]]]
-    return make(
+    return of_checked_maps(
         maps=maps,
         traits=table[facts["traits"]],
         patients=table["patient_id"],

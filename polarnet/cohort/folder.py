@@ -26,25 +26,21 @@ FORMAT: Final = 1
 STATED: Final = ("tracer", "stress_agent", "software")
 """What a user may state about a whole cohort, and what prediction compares."""
 
+_AGAIN: Final = "Copy the cohort folder again, with all its files."
+
 Piece = tuple[Mapping[str, np.ndarray], pd.DataFrame, Mapping[str, Any]]
-"""Some studies of a cohort: maps, table, facts."""
+"""Some studies of a cohort: measured maps by type, (n, size, size); the table, index study_id, with
+patient_id, traits, clinical columns and truth; and the facts of the cohort: unit, what else is
+stated, and which columns are what."""
 
 
 def write_folder(
     folder: Path, pieces: Iterable[Piece], beside: Callable[[Path], None] | None = None
 ) -> None:
-    """Write a cohort folder: whole, or not at all.
+    """Write a cohort folder: whole, or not at all. `beside` may write further files into it.
 
-    Each piece has its measured maps by type, (n, size, size); its table, index study_id, with
-    patient_id, traits, clinical columns and truth; and the facts of the cohort: unit, what else is
-    stated, and which columns are what. `beside` is given the folder, while it is made, to write
-    further files into it.
-
-    Raises
-    ------
-    FileExistsError: the folder exists and is not empty.
-    ValueError: there is no piece, pieces differ in map types, size or facts, or a study_id occurs
-        twice.
+    FileExistsError: the folder exists and is not empty. ValueError: there is no piece, pieces
+    differ in map types, size or facts, or a study_id occurs twice.
     """
     with new_folder(folder) as partial, ExitStack() as open_files:
         stacks: dict[str, _StackWriter] = {}
@@ -53,8 +49,8 @@ def write_folder(
             facts, size = of_piece, next(iter(maps.values())).shape[-1]
             for map_type, values in maps.items():
                 if map_type not in stacks:
-                    writer = _StackWriter(partial / f"{map_type}.npy", size)
-                    stacks[map_type] = open_files.enter_context(writer)
+                    stacks[map_type] = _StackWriter(partial / f"{map_type}.npy", size)
+                    open_files.callback(stacks[map_type].file.close)
                 stacks[map_type].append(values)
             tables.append(piece_table)
         table = pd.concat(tables)
@@ -99,11 +95,8 @@ def _is_text(column: pd.Series) -> bool:
 def _table_digests(content: bytes) -> dict[str, str]:
     """Fingerprint of a table, and of its rows but the last; line ends at its end do not count."""
     content = content.rstrip(b"\r\n")
-    but_last = content.rpartition(b"\n")[0]
-    return {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "sha256_but_last_row": hashlib.sha256(but_last).hexdigest(),
-    }
+    parts = {"sha256": content, "sha256_but_last_row": content.rpartition(b"\n")[0]}
+    return {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
 
 
 class _StackWriter:
@@ -118,12 +111,6 @@ class _StackWriter:
         self.file = path.open("wb")
         self._write_header()
 
-    def __enter__(self) -> "_StackWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
     def _write_header(self) -> None:
         # NumPy pads it, so that the first axis may become longer in the same space.
         shape = (self.n, self.size, self.size)
@@ -131,7 +118,6 @@ class _StackWriter:
         np.lib.format.write_array_header_1_0(self.file, header)
 
     def append(self, maps: np.ndarray) -> None:
-        """Write maps (n, size, size) behind those already there."""
         values = np.ascontiguousarray(maps, dtype="<f4")
         self.file.write(values.data)
         self.digest.update(values.data)
@@ -150,12 +136,14 @@ class _StackWriter:
         }
 
 
+# === Reading ===
+
+
 def read_folder(
     folder: Path, verify: bool
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:
     """Memory maps by type, the checked table, and the facts of a cohort folder; raises as
-    `read_cohort` says.
-    """
+    `read_cohort` says."""
     path = folder / "cohort.json"
     if not path.is_file():
         raise FileNotFoundError(
@@ -163,6 +151,9 @@ def read_folder(
             "Make one with `polarnet import` or cohort.save()."
         )
     facts = _read_facts(path)
+    for name in ("cohort.csv", *facts["files"]):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing. {_AGAIN}")
     shape = (facts["n_studies"], facts["size"], facts["size"])
     maps = {
         Path(name).stem: _open_stack(folder / name, of_file, shape, verify)
@@ -182,21 +173,19 @@ def _read_facts(path: Path) -> dict[str, Any]:
             f"{path}: format {shown(facts.get('format'))}, this version reads {FORMAT}."
         )
     facts = {"text": [], "table": {}} | facts  # folders of version 0.1 may lack these
-    kinds: dict[str, Callable[[Any], bool]] = (
-        dict.fromkeys(("n_studies", "size"), _is_count)
-        | dict.fromkeys(("unit", *STATED), lambda value: isinstance(value, str))
-        | dict.fromkeys(("traits", "clinical", "truth", "study_ids", "text"), _is_names)
-        | {"table": lambda value: value == {} or _is_digests(value, "sha256_but_last_row")}
-        | {"files": _is_files}
-    )
-    if odd := [name for name, is_right in kinds.items() if not is_right(facts.get(name))]:
+    checks: dict[str, Callable[[Any], bool]] = {
+        **dict.fromkeys(("n_studies", "size"), _is_count),
+        **dict.fromkeys(("unit", *STATED), lambda value: isinstance(value, str)),
+        **dict.fromkeys(("traits", "clinical", "truth", "study_ids", "text"), _is_names),
+        "table": lambda value: value == {} or _has_texts(value, "sha256", "sha256_but_last_row"),
+        "files": _is_files,
+    }
+    odd = [name for name, is_right in checks.items() if not is_right(facts.get(name))]
+    if not odd and len(facts["study_ids"]) != facts["n_studies"]:
+        odd = ["study_ids"]
+    if odd:
         raise ValueError(
             f"{path} is damaged (missing or wrong: {', '.join(odd)}). Import the cohort again."
-        )
-    if len(facts["study_ids"]) != facts["n_studies"]:
-        raise ValueError(
-            f"{path} is damaged ({len(facts['study_ids'])} study_ids, n_studies "
-            f"{facts['n_studies']}). Import the cohort again."
         )
     return facts
 
@@ -209,17 +198,15 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def _is_digests(value: Any, *names: str) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(value.get(name), str) for name in ("sha256", *names)
-    )
+def _has_texts(value: Any, *names: str) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
 
 
 def _is_files(value: Any) -> bool:
     """Nothing but the maps beside it: no other folder, no path."""
     return isinstance(value, dict) and all(
         Path(name).suffix == ".npy" and name[:-4] in MAP_TYPES
-        and _is_digests(of_file) and _is_count(of_file.get("bytes"))
+        and _has_texts(of_file, "sha256") and _is_count(of_file.get("bytes"))
         for name, of_file in value.items()
     )  # fmt: skip
 
@@ -228,41 +215,47 @@ def _open_stack(
     path: Path, facts: dict[str, Any], shape: tuple[int, ...], verify: bool
 ) -> np.ndarray:
     """Memory-map one stack after its size, and on request its content, was compared."""
-    if not path.is_file():
-        raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
     n_bytes = path.stat().st_size
     if n_bytes != facts["bytes"]:
         raise ValueError(
-            f"{path} has {n_bytes} bytes instead of {facts['bytes']}: the file was "
-            "cut short or changed. Copy the cohort folder again."
+            f"{path} has {n_bytes} bytes instead of {facts['bytes']}: the file was cut short or "
+            f"changed. {_AGAIN}"
         )
     try:
         stack = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, OverflowError, EOFError, SyntaxError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}). Copy the cohort folder again.") from None
+        raise ValueError(f"{path} is damaged ({error}). {_AGAIN}") from None
     if stack.shape != shape or stack.dtype != np.float32:
         raise ValueError(f"{path} holds {stack.dtype} {stack.shape}, expected float32 {shape}.")
     first = map_digest(stack[0]).hex()  # tells exchanged files cheaply
     is_in_order = stack.flags.c_contiguous and stack.offset + stack.nbytes == n_bytes
     if not is_in_order or facts.get("first_map", first) != first:
-        raise ValueError(
-            f"{path} holds other maps than those written under its name. Copy the cohort folder "
-            "again, with all its files."
-        )
+        raise ValueError(f"{path} holds other maps than those written under its name. {_AGAIN}")
     if verify:
         digest = hashlib.sha256()
         for start in range(0, len(stack), BATCH):
             digest.update(np.ascontiguousarray(stack[start : start + BATCH]).data)
         if digest.hexdigest() != facts["sha256"]:
-            raise ValueError(f"{path} is not what was written. Copy the cohort folder again.")
+            raise ValueError(f"{path} is not what was written. {_AGAIN}")
     return stack
 
 
 def _read_table(path: Path, facts: dict[str, Any], verify: bool) -> pd.DataFrame:
     """Read cohort.csv, which a user may have edited, and check ids and labels again."""
-    if not path.is_file():
-        raise ValueError(f"{path} is missing. Copy the cohort folder again, with all its files.")
-    is_as_written = _check_whole(path, facts["table"], verify)
+    content, written = path.read_bytes(), facts["table"]
+    found = _table_digests(content)
+    is_as_written = found["sha256"] == written.get("sha256")
+    if written and not is_as_written:
+        is_cut = found["sha256_but_last_row"] == written["sha256_but_last_row"]
+        if is_cut and not content.endswith((b"\n", b"\r")):
+            raise ValueError(
+                f"{path} was cut within its last row. Copy the cohort folder again; if you edited "
+                "this row, end it with a line break."
+            )
+        if verify:
+            warnings.warn(
+                f"{path} was edited since it was written; its maps are as written.", stacklevel=3
+            )
     expected = ["study_id", "patient_id", *facts["traits"], *facts["clinical"]]
     expected += [TRUTH_PREFIX + name for name in facts["truth"]]
     table = read_csv(path, text=("study_id", "patient_id", *facts["traits"], *facts["text"]))
@@ -283,28 +276,6 @@ def _read_table(path: Path, facts: dict[str, Any], verify: bool) -> pd.DataFrame
     if is_as_written and not ids.equals(table.index):
         raise ValueError(
             f"{path.with_name('cohort.json')} names the studies in another order than the table "
-            "that was written with it. Copy the cohort folder again."
+            f"that was written with it. {_AGAIN}"
         )
     return table.loc[ids]
-
-
-def _check_whole(path: Path, written: dict[str, str], verify: bool) -> bool:
-    """Whether a table is as written. Raises where it was cut within its last row.
-
-    Warns, on request, where it was edited.
-    """
-    content = path.read_bytes()
-    found = _table_digests(content)
-    if not written or found["sha256"] == written["sha256"]:
-        return bool(written)
-    is_cut = found["sha256_but_last_row"] == written["sha256_but_last_row"]
-    if is_cut and not content.endswith((b"\n", b"\r")):
-        raise ValueError(
-            f"{path} was cut within its last row. Copy the cohort folder again; if you edited this "
-            "row, end it with a line break."
-        )
-    if verify:
-        warnings.warn(
-            f"{path} was edited since it was written; its maps are as written.", stacklevel=4
-        )
-    return False

@@ -12,29 +12,22 @@ SPLITS: Final = ("train", "val", "test")
 
 
 def stated_split(part: pd.Series, patients: pd.Series) -> np.ndarray:
-    """Name of the split of every study, from the user's column `part`.
-
-    ValueError: it has other words, leaves a split empty, or puts a patient into two.
-    """
+    """Name of the split of every study, from the user's column `part`."""
     if (odd := ~part.isin(SPLITS)).any():
         pairs = [f"{study} ({word})" for study, word in part[odd].items()]
         raise ValueError(f"Column split must say train, val or test: {listing(pairs)}.")
     if missing := [name for name in SPLITS if name not in set(part)]:
         raise ValueError(f"Column split leaves {listing(missing)} empty. Name studies for each.")
-    in_several = part.groupby(patients).nunique() > 1
-    if in_several.any():
-        names = listing(in_several.index[in_several])
-        raise ValueError(f"Column split puts patients into two splits: {names}.")
+    n_splits = part.groupby(patients).nunique()
+    if several := list(n_splits.index[n_splits > 1]):
+        raise ValueError(f"Column split puts patients into two splits: {listing(several)}.")
     return part.to_numpy()
 
 
 def drawn_split(
     traits: pd.DataFrame, patients: pd.Series, val: float, test: float, *, seed: int
 ) -> np.ndarray:
-    """Name of the split of every study, drawn by patient and balanced on every trait.
-
-    ValueError: a share is out of range, or there are too few patients.
-    """
+    """Name of the split of every study, drawn by patient and balanced on every trait."""
     if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
         raise ValueError(f"val ({val}) and test ({test}) must be shares with a sum below 1.")
     names, labels = _patient_labels(traits, patients)
@@ -56,10 +49,7 @@ def drawn_split(
 def drawn_folds(
     traits: pd.DataFrame, patients: pd.Series, k: int, *, seed: int
 ) -> Iterator[np.ndarray]:
-    """For each of k folds, which studies are held out, (n,) of True and False.
-
-    ValueError: fewer patients than folds.
-    """
+    """For each of k folds, which studies are held out, (n,) of True and False."""
     names, labels = _patient_labels(traits, patients)
     if len(names) < k:
         raise ValueError(f"{len(names)} patients cannot be put into {k} folds.")

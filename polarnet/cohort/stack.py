@@ -10,11 +10,10 @@ import pandas as pd
 
 from polarnet.anatomy import disc_mask
 from polarnet.ids import listing
-
-UNITS: Final = ("mL/min/g", "percent")
+from polarnet.traits import MAP_TYPES
 
 HIGHEST: Final = {"mL/min/g": 10.0, "percent": 101.0}
-"""Values above these are taken for a wrong unit (our choice)."""
+"""The units of a cohort; values above these are taken for a wrong unit (our choice)."""
 
 HIGHEST_RESERVE: Final = 100.0
 """A stored flow reserve above this is none (our choice, far above any)."""
@@ -25,6 +24,8 @@ REST_FLOOR: Final = 0.1
 RESERVE_RANGE: Final = (0.0, 10.0)
 """Flow reserve is clipped to this range (our choice)."""
 
+TWINS: Final = "is pixel for pixel the same under two patients"
+
 BATCH: Final = 1024
 """Maps in memory at once where a whole cohort is gone through."""
 
@@ -33,15 +34,10 @@ def flow_reserve(stress: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Pixelwise stress / rest (mL/min/g), float32 without unit, clipped to [0, 10]; rest below 0.1
     counts as 0.1.
 
-    >>> flow_reserve(np.array([3.0, 2.0, 0.0]), np.array([1.0, 0.0, 0.0])).tolist()
-    [3.0, 10.0, 0.0]
+    >>> flow_reserve(np.array([3.0, 2.0, 0.5]), np.array([1.0, 0.0, 0.05])).tolist()
+    [3.0, 10.0, 5.0]
     """
     return np.clip(stress / np.maximum(rest, REST_FLOOR), *RESERVE_RANGE).astype(np.float32)
-
-
-def low_rest_pixels(rest: np.ndarray) -> np.ndarray:
-    """How many pixels of each map lie inside the disc and below what is divided by."""
-    return (rest[..., disc_mask(rest.shape[-1])] < REST_FLOOR).sum(axis=-1)
 
 
 def map_digest(values: np.ndarray) -> bytes:
@@ -53,8 +49,8 @@ def map_digest(values: np.ndarray) -> bytes:
 class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
     """Maps of some studies, shape (n, size, size), float32, that behave like an array.
 
-    Indexing along the first axis reads only the studies asked for; NumPy functions and
-    operators read the whole stack into memory.
+    Indexing along the first axis reads only the studies asked for; NumPy functions, operators and
+    an array's methods read the whole stack into memory.
 
     Attributes
     ----------
@@ -72,11 +68,6 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
 
     ndim = 3
     dtype = np.dtype(np.float32)
-
-    @property
-    def is_computed(self) -> bool:
-        """True for a flow reserve that follows from two other stacks."""
-        return self.rest is not None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -104,7 +95,6 @@ class MapStack(np.lib.mixins.NDArrayOperatorsMixin):
         return np.asarray(self[:], dtype=dtype)
 
     def __getattr__(self, name: str) -> Any:
-        """Methods of an array, such as mean; they read the whole stack."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
@@ -128,34 +118,45 @@ def select_maps(stack: Stack, rows: np.ndarray) -> Stack:
 
 
 def measured(maps: Mapping[str, Stack]) -> dict[str, Stack]:
-    """The stacks that are stored; a reserve computed from two others is not."""
-    return {
-        map_type: stack
-        for map_type, stack in maps.items()
-        if not (isinstance(stack, MapStack) and stack.is_computed)
-    }
+    """The stacks without a flow reserve that follows from two others."""
+    return {m: stack for m, stack in maps.items() if getattr(stack, "rest", None) is None}
 
 
-def reserve_of(stress: Stack, rest: Stack) -> MapStack:
-    """Flow reserve of two stacks with the same rows, computed where it is looked at."""
-    if isinstance(stress, MapStack) and isinstance(rest, MapStack):
-        return MapStack(stress.values, stress.rows, rest.values)
-    return MapStack(np.asanyarray(stress), np.arange(len(stress)), np.asanyarray(rest))
-
-
-def stacks_of(maps: Any, *, cut: bool) -> dict[str, Stack]:
-    """Maps as they are given to a cohort, as stacks in float32, without what is computed.
+def stacks_of(maps: Any, unit: str, n: int, *, cut: bool) -> dict[str, Stack]:
+    """Maps as they are given to a cohort of n studies, as stacks in float32, in the order of
+    `MAP_TYPES`, with the flow reserve computed from rest and stress flow.
 
     With `cut` they are also made 0 outside the disc, where they are not yet; this looks at every
-    map. ValueError: not a mapping of map types to arrays of numbers, (n, size, size).
+    map. ValueError: no mapping of map types to arrays of numbers, (n, size, size).
     """
+    if unit not in HIGHEST:
+        raise ValueError(f"Unit must be one of {', '.join(HIGHEST)}, but '{unit}' was given.")
     if not isinstance(maps, Mapping):
         raise ValueError(
             "'maps' must be a dict, such as {'stress': array (n, size, size)}, but "
-            f"{kind_of(maps)} was given."
+            f"a {kind_of(maps)} was given."
         )
-    stacks = {map_type: _stack(map_type, stack) for map_type, stack in measured(maps).items()}
-    return {m: _cut_out(stack) for m, stack in stacks.items()} if cut else stacks
+    given = measured(maps)
+    if not given or n == 0:
+        raise ValueError("A cohort needs at least one study and one map type.")
+    if unknown := [map_type for map_type in given if map_type not in MAP_TYPES]:
+        raise ValueError(f"Unknown map type {listing(unknown)}; use {', '.join(MAP_TYPES)}.")
+    stacks = {map_type: _stack(map_type, stack) for map_type, stack in given.items()}
+    size = next(iter(stacks.values())).shape[-1]
+    shapes = {map_type: stack.shape for map_type, stack in stacks.items()}
+    if any(shape != (n, size, size) for shape in shapes.values()):
+        raise ValueError(f"Every stack must have shape ({n}, {size}, {size}), got {shapes}.")
+    if unit == "percent" and "reserve" in stacks:
+        raise ValueError("Relative counts in percent have no flow reserve; leave reserve out.")
+    if cut:
+        stacks = {map_type: _cut_out(stack) for map_type, stack in stacks.items()}
+    if unit == "mL/min/g" and {"rest", "stress"} <= stacks.keys():
+        stress, rest = stacks["stress"], stacks["rest"]
+        if isinstance(stress, MapStack) and isinstance(rest, MapStack):
+            stacks["reserve"] = MapStack(stress.values, stress.rows, rest.values)
+        else:
+            stacks["reserve"] = MapStack(np.asanyarray(stress), np.arange(n), np.asanyarray(rest))
+    return {map_type: stacks[map_type] for map_type in MAP_TYPES if map_type in stacks}
 
 
 def _stack(map_type: str, given: Any) -> Stack:
@@ -170,7 +171,7 @@ def _stack(map_type: str, given: Any) -> Stack:
     if stack.dtype.kind not in "fiu" or stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
         raise ValueError(
             f"maps['{map_type}'] must have shape (n, size, size) and hold numbers, but "
-            f"{kind_of(given)} was given."
+            f"a {kind_of(given)} was given."
         )
     with np.errstate(over="ignore"):  # what becomes infinite is found as such
         return stack if stack.dtype == np.float32 else np.asarray(stack).astype(np.float32)
@@ -189,34 +190,31 @@ def map_problems(
     maps: Mapping[str, Stack], patients: pd.Series, unit: str, *, twins: bool
 ) -> list[str]:
     """What is wrong with the pixels of stacks that are 0 outside the disc: one text for each kind
-    of problem and map type. With `twins`, also whether two patients share a map.
-    """
+    of problem and map type. With `twins`, also whether two patients share a map."""
     problems = []
-    for map_type, stack in maps.items():
+    for map_type, stack in measured(maps).items():
         highest = HIGHEST_RESERVE if map_type == "reserve" else HIGHEST[unit]
         of_unit = "" if map_type == "reserve" else f" {unit}"
-        nan, negative, high_ones, same = [], [], [], []
+        found: dict[str, list[str]] = {
+            "has NaN or infinite values inside the disc": [],
+            "has negative values inside the disc": [],
+            f"is above {highest:g}{of_unit}, is the unit right?": [],
+            TWINS: [],
+        }
+        nan, negative, high_ones, same = found.values()
         owners: dict[bytes, tuple[str, str]] = {}
         for start in range(0, len(stack), BATCH):
             batch = np.asarray(stack[start : start + BATCH])
-            low, high = batch.min(axis=(1, 2)), batch.max(axis=(1, 2))
-            is_finite = np.isfinite(low) & np.isfinite(high)
             some = patients.iloc[start : start + BATCH]
-            nan += list(some.index[~is_finite])
-            negative += list(some.index[is_finite & (low < 0)])
-            high_ones += [
-                f"{some.index[k]} ({high[k]:.4g})"
-                for k in np.flatnonzero(is_finite & (high > highest))
-            ]
-            if twins:
-                same += find_twins(batch, some, owners)
-        for offenders, text in (
-            (nan, "has NaN or infinite values inside the disc"),
-            (negative, "has negative values inside the disc"),
-            (high_ones, f"is above {highest:g}{of_unit}, is the unit right?"),
-            (same, "is pixel for pixel the same under two patients"),
-        ):
-            problems += [f"{map_type} {text}: {listing(offenders)}"] if offenders else []
+            extremes = zip(some.index, batch.min(axis=(1, 2)), batch.max(axis=(1, 2)), strict=True)
+            for study, low, high in extremes:
+                if not (np.isfinite(low) and np.isfinite(high)):
+                    nan.append(study)
+                    continue
+                negative += [study] * bool(low < 0)
+                high_ones += [f"{study} ({high:.4g})"] * bool(high > highest)
+            same += find_twins(batch, some, owners) if twins else []
+        problems += [f"{map_type} {text}: {listing(odd)}" for text, odd in found.items() if odd]
     return problems
 
 
@@ -224,8 +222,7 @@ def find_twins(
     maps: np.ndarray, patients: pd.Series, owners: dict[bytes, tuple[str, str]]
 ) -> list[str]:
     """Pairs of studies of two patients that share a map. `owners` has study and patient of every
-    map seen so far; those of `maps` are added.
-    """
+    map seen so far; those of `maps` are added."""
     found = []
     for values, study, patient in zip(maps, patients.index, patients, strict=True):
         first, owner = owners.setdefault(map_digest(values), (study, patient))
@@ -234,13 +231,10 @@ def find_twins(
 
 
 def kind_of(given: Any) -> str:
-    """What something is, for a message: its type, and its shape or length.
+    """What something is, for a message: its type, and its shape where it has one.
 
-    >>> kind_of(np.ones((2, 3))), kind_of([1, 2])
-    ('a ndarray of shape (2, 3)', 'a list of 2')
+    >>> kind_of(np.ones((2, 3)))
+    'ndarray of shape (2, 3)'
     """
-    kind = f"a {type(given).__name__}"
     shape = getattr(given, "shape", None)
-    if shape is not None:
-        return f"{kind} of shape {tuple(shape)}"
-    return f"{kind} of {len(given)}" if hasattr(given, "__len__") else kind
+    return type(given).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")

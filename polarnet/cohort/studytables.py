@@ -1,104 +1,65 @@
 """The tables of a cohort: brought to one form, checked, and asked for some of their studies."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from polarnet.cohort.stack import kind_of
 from polarnet.files import MISSING
-from polarnet.ids import cut, listing, normal_id, normal_ids
+from polarnet.ids import cut, listing, normal_ids
 from polarnet.labels import label_of
 
-_WAYS: Final = (
-    "Choose studies by an id ('S001'), a position (5), a slice, a list of ids or positions, or a "
-    "mask of True and False"
-)
 
-
-# === Tables as they are given ===
-
-
-def tables_of(
-    patients: Any, traits: Any, clinical: Any, truth: Any
-) -> dict[str, pd.DataFrame | pd.Series]:
+def tables_of(patients: Any, **given: Any) -> dict[str, pd.DataFrame | pd.Series]:
     """The tables of a cohort: ids in their normal form, columns named once, values as given.
 
     ValueError: a table is of another kind or length, has other studies, or a column comes up twice.
     """
-    given = {"traits": traits, "clinical": clinical, "truth": truth}
-    tables = {name: _frame(name, table) for name, table in given.items()}
-    index = _study_ids(patients, tables)
-    people = _patients(patients, index)
+    for name, table in given.items():
+        if isinstance(table, pd.Series) and table.name is not None:
+            given[name] = table.to_frame()
+        elif table is not None and not isinstance(table, pd.DataFrame):
+            raise ValueError(
+                f"'{name}' must be a DataFrame (index study_id, columns with names), but "
+                f"a {kind_of(table)} was given."
+            )
+    people = pd.Series(patients) if isinstance(patients, Mapping) else patients
+    named = [t for t in (people, *given.values()) if isinstance(t, pd.Series | pd.DataFrame)]
+    index = named[0].index if named else pd.Index([])
+    if np.ndim(people) != 1 or len(people) != len(index):
+        raise ValueError(
+            "'patients' must be a Series (study_id -> patient_id), or a list in the order of the "
+            f"{len(index)} studies of the traits, but a {kind_of(patients)} was given."
+        )
     ids = pd.Index(normal_ids(index), name="study_id", dtype=object).infer_objects()
     found: dict[str, pd.DataFrame | pd.Series] = {
         "patients": pd.Series(normal_ids(people), index=ids, name="patient_id")
     }
-    for name, table in tables.items():
+    for name, table in given.items():
         if table is None:
             found[name] = pd.DataFrame(index=ids)
             continue
-        if not table.index.equals(index) and normal_ids(table.index) != list(ids):
-            unlike = _unlike(ids, pd.Index(normal_ids(table.index)), "it ")
+        if not table.index.equals(index) and (names := normal_ids(table.index)) != list(ids):
+            unlike = _unlike(ids, pd.Index(names))
             raise ValueError(
                 f"Table '{name}' must have the same study ids, in order, as 'patients': "
-                f"{unlike or 'they are in another order'}."
+                f"it {unlike or 'has another order'}."
             )
-        columns = [str(column).strip() for column in table.columns]
-        if twice := [c for c in dict.fromkeys(columns) if columns.count(c) > 1]:
-            raise ValueError(f"Table '{name}' has a column twice: {listing(twice)}.")
+        columns = pd.Index([str(column).strip() for column in table.columns])
+        if columns.has_duplicates:
+            twice = listing(columns[columns.duplicated()].unique())
+            raise ValueError(f"Table '{name}' has a column twice: {twice}.")
         found[name] = table.set_axis(ids).set_axis(columns, axis=1)
     return found
 
 
-def _frame(name: str, table: Any) -> pd.DataFrame | None:
-    if table is None or isinstance(table, pd.DataFrame):
-        return table
-    if isinstance(table, pd.Series) and table.name is not None:
-        return table.to_frame()
-    raise ValueError(
-        f"'{name}' must be a DataFrame (index study_id, columns with names), but "
-        f"{kind_of(table)} was given."
-    )
-
-
-def _study_ids(patients: Any, tables: Mapping[str, pd.DataFrame | None]) -> pd.Index:
-    """The study ids as given: of the patients, or of the first table that there is."""
-    if isinstance(patients, pd.Series):
-        return patients.index
-    if isinstance(patients, Mapping):
-        return pd.Index(list(patients))
-    for table in tables.values():
-        if table is not None:
-            return table.index
-    raise ValueError("No study ids: give 'patients' as a Series whose index is study_id.")
-
-
-def _patients(patients: Any, index: pd.Index) -> list[Any]:
-    """Patient ids in the order of the studies; a list or an array goes by position."""
-    if isinstance(patients, Mapping):
-        return list(patients.values())
-    is_row = isinstance(patients, Sequence | np.ndarray | pd.Series | pd.Index)
-    if isinstance(patients, str) or not is_row or np.ndim(patients) != 1:
-        raise ValueError(
-            "'patients' must be a Series (study_id -> patient_id), or a list in the order of the "
-            f"studies, but {kind_of(patients)} was given."
-        )
-    if len(patients) != len(index):
-        raise ValueError(f"'patients' has {len(patients)} entries for {len(index)} studies.")
-    return list(patients)
-
-
-def _unlike(wanted: pd.Index, names: pd.Index, it: str = "") -> str:
+def _unlike(wanted: pd.Index, names: pd.Index) -> str:
     """How some ids differ from those wanted: which are lacking, which unknown; else nothing."""
     lacking, unknown = wanted[~wanted.isin(names)], names[~names.isin(wanted)]
-    told = [f"{it}lacks {listing(lacking)}"] * bool(len(lacking))
-    told += [f"{it}has unknown {listing(unknown)}"] * bool(len(unknown))
-    return ", ".join(told)
-
-
-# === What makes them sound ===
+    told = [f"lacks {listing(lacking)}"] * bool(len(lacking))
+    return ", ".join(told + [f"has unknown {listing(unknown)}"] * bool(len(unknown)))
 
 
 def as_labels(column: pd.Series) -> pd.Series:
@@ -116,14 +77,14 @@ def as_labels(column: pd.Series) -> pd.Series:
 
 def table_problems(traits: pd.DataFrame, patients: pd.Series) -> list[str]:
     """What is wrong with ids and labels, one text for each kind of problem."""
-    problems = []
     ids = patients.index
-    if unnamed := int((ids == "").sum()):
-        problems.append(f"no study_id in {unnamed} rows" if unnamed > 1 else "no study_id in a row")
-    if twice := [study for study in dict.fromkeys(ids[ids.duplicated()]) if study != ""]:
-        problems.append(f"study_id given twice: {listing(twice)}")
-    if unnamed_patients := list(ids[(patients == "").to_numpy()]):
-        problems.append(f"no patient_id: {listing(unnamed_patients)}")
+    twice = dict.fromkeys(ids[ids.duplicated() & (ids != "")])
+    found = {
+        "no study_id in rows": np.flatnonzero(ids == "") + 1,
+        "study_id given twice": twice,
+        "no patient_id": ids[(patients == "").to_numpy()],
+    }
+    problems = [f"{text}: {listing(odd)}" for text, odd in found.items() if len(odd)]
     for trait in traits.columns:
         if (odd := np.isinf(as_labels(traits[trait]))).any():
             problems.append(f"{trait} must be 0, 1 or empty: {cells_told(traits[trait][odd])}")
@@ -146,82 +107,70 @@ def rows_of(ids: pd.Index, key: Any) -> int | np.ndarray:
     """Position of one study, or positions of several, in the order asked for.
 
     `key` is an id or a position for one study; for several a slice of positions, ids or positions,
-    or a mask, which is aligned by its index if it is a Series.
-
-    Raises
-    ------
-    KeyError: ids that the cohort does not have.
-    IndexError: positions beyond the cohort.
-    ValueError: a study is asked for twice, a mask does not fit, nothing is chosen, or `key` is none
-        of these.
+    or a mask, which is aligned by its index if it is a Series. KeyError, IndexError: ids or
+    positions that the cohort does not have. ValueError: a study is asked for twice, a mask does
+    not fit, nothing is chosen, or `key` is none of these.
     """
-    n = len(ids)
-    if isinstance(key, slice):
-        if any(not isinstance(k, int | np.integer | None) for k in (key.start, key.stop, key.step)):
-            raise ValueError("Slices go by position, such as cohort[:5]; give ids as a list.")
-        rows = np.arange(n)[key]
-    elif isinstance(key, str):
-        return int(_positions_of_ids(ids, [key])[0])
-    elif isinstance(key, int | np.integer) and not isinstance(key, bool):
-        return int(_checked_positions(np.array([key]), n)[0])
-    elif isinstance(key, tuple | set | dict | pd.DataFrame) or not (
-        isinstance(key, list | range) or np.ndim(key) == 1
-    ):
-        raise ValueError(f"{_WAYS}; a {type(key).__name__} is none of these.")
+    if isinstance(key, str | int | np.integer) and not isinstance(key, bool):
+        return int(_found(ids, [key])[0])
+    kind = _kind_of_key(key)
+    if kind in ("string", "integer"):
+        rows = _found(ids, list(key))
+    elif kind == "boolean":
+        mask = np.array(list(key), bool)
+        if isinstance(key, pd.Series):
+            names = pd.Index(normal_ids(key.index))
+            if (unlike := _unlike(ids, names)) or names.has_duplicates:
+                raise ValueError(
+                    "The index of the mask does not name this cohort's studies: it "
+                    f"{unlike or 'names a study twice'}. Give a mask of this cohort, or an array "
+                    "to go by position."
+                )
+            mask = mask[names.get_indexer(ids)]
+        elif len(mask) != len(ids):
+            raise ValueError(f"A mask of {len(mask)} was given for {len(ids)} studies.")
+        rows = np.flatnonzero(mask)
+    elif kind in ("slice", "empty"):
+        rows = np.arange(len(ids))[key if kind == "slice" else []]
     else:
-        rows = _several(ids, key)
+        raise ValueError(
+            "Choose studies by an id ('S001'), a position (5), a slice of positions, a list of ids "
+            "or positions, or a mask of True and False, such as cohort.traits['sex'] == 1; "
+            f"a {kind_of(key)} ({kind}) is none of these."
+        )
     if not len(rows):
         raise ValueError("No study is chosen; a cohort needs at least one.")
-    if len(twice := np.flatnonzero(np.bincount(rows, minlength=n) > 1)):
+    if len(twice := np.flatnonzero(np.bincount(rows, minlength=len(ids)) > 1)):
         raise ValueError(f"Asked for twice: {listing(ids[twice])}. A cohort has each study once.")
     return rows
 
 
-def _several(ids: pd.Index, key: Any) -> np.ndarray:
-    """Positions that a list, an array, an index or a Series stands for."""
-    values = pd.Series(list(key), dtype=object).to_numpy()
-    kind = pd.api.types.infer_dtype(values, skipna=False)
-    if kind == "empty":
-        return np.array([], int)
-    if kind == "boolean":
-        return _rows_of_mask(ids, key, values.astype(bool))
-    if kind == "string":
-        return _positions_of_ids(ids, values)
-    # Numbers of a table, such as labels 0 and 1, would be taken for positions.
-    is_counted = not isinstance(key, pd.Series) or isinstance(key.index, pd.RangeIndex)
-    if kind == "integer" and is_counted:
-        return _checked_positions(values, len(ids))
-    raise ValueError(
-        f"{_WAYS}; this {type(key).__name__} holds {kind} values. Compare labels first (== 1)."
-    )
-
-
-def _rows_of_mask(ids: pd.Index, mask: Any, values: np.ndarray) -> np.ndarray:
-    """Positions where a mask is True; one that is a Series goes by its index."""
-    if not isinstance(mask, pd.Series):
-        if len(values) != len(ids):
-            raise ValueError(f"A mask of {len(values)} was given for {len(ids)} studies.")
-        return np.flatnonzero(values)
-    names = pd.Index(normal_ids(mask.index))
-    if (unlike := _unlike(ids, names)) or names.has_duplicates:
-        raise ValueError(
-            "The index of the mask does not name this cohort's studies: it "
-            f"{unlike or 'names a study twice'}. Give a mask of this cohort, or an array to go by "
-            "position."
+def _kind_of_key(key: Any) -> str:
+    """What a key holds, in pandas' words; "slice", or why it is no key."""
+    if isinstance(key, slice):
+        is_plain = all(
+            isinstance(k, int | np.integer | None) for k in (key.start, key.stop, key.step)
         )
-    return np.flatnonzero(values[names.get_indexer(ids)])
+        return "slice" if is_plain else "slices go by position"
+    if isinstance(key, tuple) or np.ndim(key) != 1:
+        return "not one row of values"
+    kind = pd.api.types.infer_dtype(pd.Series(list(key), dtype=object), skipna=False)
+    # Numbers of a table, such as labels 0 and 1, would be taken for positions.
+    is_labels = isinstance(key, pd.Series) and not isinstance(key.index, pd.RangeIndex)
+    return "labels" if kind == "integer" and is_labels else kind
 
 
-def _positions_of_ids(ids: pd.Index, wanted: Any) -> np.ndarray:
-    names = [normal_id(study) for study in wanted]
-    rows = ids.get_indexer(pd.Index(names, dtype=ids.dtype))
-    if unknown := [name for name, row in zip(names, rows, strict=True) if row < 0]:
-        raise KeyError(f"No study {listing(unknown)} in this cohort; cohort.patients lists them.")
-    return rows
-
-
-def _checked_positions(positions: np.ndarray, n: int) -> np.ndarray:
-    """Positions from 0 on; negative ones count from the end."""
-    if beyond := [k for k in positions if not -n <= k < n]:
+def _found(ids: pd.Index, wanted: list[Any]) -> np.ndarray:
+    """Positions of ids, or positions that are counted from the start or, negative, from the end."""
+    if isinstance(wanted[0], str):
+        names = normal_ids(wanted)
+        rows = ids.get_indexer(pd.Index(names, dtype=ids.dtype))
+        if unknown := [name for name, row in zip(names, rows, strict=True) if row < 0]:
+            raise KeyError(
+                f"No study {listing(unknown)} in this cohort; cohort.patients lists them."
+            )
+        return rows
+    n = len(ids)
+    if beyond := [k for k in map(int, wanted) if not -n <= k < n]:
         raise IndexError(f"No study at position {listing(beyond)}; this cohort has {n} studies.")
-    return positions.astype(int) % n
+    return np.array(wanted, int) % n

@@ -1,81 +1,37 @@
 """Statistics on scores and labels; runs without TensorFlow."""
 
-from polarnet.evaluation.baselines import (
-    BASELINES,
-    DEFAULT_PROXIES,
-    OF_THE_MAP,
-    QUICK,
-    baseline_scores,
-    clinical_features,
-)
-from polarnet.evaluation.calibration import (
-    Recalibration,
-    fit_recalibration,
-    measure_calibration,
-    smooth_calibration,
-)
-from polarnet.evaluation.comparison import PUBLISHED, adjust_p_values, compare, is_circular
-from polarnet.evaluation.resampling import (
-    bootstrap_auroc,
-    cluster_bootstrap_auroc,
-    mean_auroc_difference,
-    seeds_and_patients_auroc,
-)
-from polarnet.evaluation.roc import (
-    Interval,
-    auroc,
-    auroc_half_width,
-    cross_validated_auroc,
-    delong_test,
-    unpaired_delong_test,
-)
-from polarnet.evaluation.subgroups import (
-    adjusted_association,
-    evaluate_subgroups,
-    tertiles,
-)
-from polarnet.evaluation.table import evaluate, is_reportable, read_scores, size_note
-from polarnet.evaluation.thresholds import (
-    choose_thresholds,
-    classify,
-    net_benefit,
-    predictive_intervals,
-)
-
-__all__ = [
-    "BASELINES",
-    "DEFAULT_PROXIES",
-    "OF_THE_MAP",
-    "PUBLISHED",
-    "QUICK",
-    "Interval",
-    "Recalibration",
-    "adjust_p_values",
-    "adjusted_association",
-    "auroc",
-    "auroc_half_width",
-    "baseline_scores",
-    "bootstrap_auroc",
-    "choose_thresholds",
-    "classify",
-    "clinical_features",
-    "cluster_bootstrap_auroc",
-    "compare",
-    "cross_validated_auroc",
-    "delong_test",
-    "evaluate",
-    "evaluate_subgroups",
-    "fit_recalibration",
-    "is_circular",
-    "is_reportable",
-    "mean_auroc_difference",
-    "measure_calibration",
-    "net_benefit",
-    "predictive_intervals",
-    "read_scores",
-    "seeds_and_patients_auroc",
-    "size_note",
-    "smooth_calibration",
-    "tertiles",
-    "unpaired_delong_test",
-]
+from polarnet.evaluation.baselines import BASELINES as BASELINES
+from polarnet.evaluation.baselines import DEFAULT_PROXIES as DEFAULT_PROXIES
+from polarnet.evaluation.baselines import OF_THE_MAP as OF_THE_MAP
+from polarnet.evaluation.baselines import QUICK as QUICK
+from polarnet.evaluation.baselines import baseline_scores as baseline_scores
+from polarnet.evaluation.baselines import clinical_features as clinical_features
+from polarnet.evaluation.calibration import Recalibration as Recalibration
+from polarnet.evaluation.calibration import fit_recalibration as fit_recalibration
+from polarnet.evaluation.calibration import measure_calibration as measure_calibration
+from polarnet.evaluation.calibration import smooth_calibration as smooth_calibration
+from polarnet.evaluation.comparison import PUBLISHED as PUBLISHED
+from polarnet.evaluation.comparison import adjust_p_values as adjust_p_values
+from polarnet.evaluation.comparison import compare as compare
+from polarnet.evaluation.comparison import is_circular as is_circular
+from polarnet.evaluation.resampling import bootstrap_auroc as bootstrap_auroc
+from polarnet.evaluation.resampling import cluster_bootstrap_auroc as cluster_bootstrap_auroc
+from polarnet.evaluation.resampling import mean_auroc_difference as mean_auroc_difference
+from polarnet.evaluation.resampling import seeds_and_patients_auroc as seeds_and_patients_auroc
+from polarnet.evaluation.roc import Interval as Interval
+from polarnet.evaluation.roc import auroc as auroc
+from polarnet.evaluation.roc import auroc_half_width as auroc_half_width
+from polarnet.evaluation.roc import cross_validated_auroc as cross_validated_auroc
+from polarnet.evaluation.roc import delong_test as delong_test
+from polarnet.evaluation.roc import unpaired_delong_test as unpaired_delong_test
+from polarnet.evaluation.subgroups import adjusted_association as adjusted_association
+from polarnet.evaluation.subgroups import evaluate_subgroups as evaluate_subgroups
+from polarnet.evaluation.subgroups import tertiles as tertiles
+from polarnet.evaluation.table import evaluate as evaluate
+from polarnet.evaluation.table import is_reportable as is_reportable
+from polarnet.evaluation.table import read_scores as read_scores
+from polarnet.evaluation.table import size_note as size_note
+from polarnet.evaluation.thresholds import choose_thresholds as choose_thresholds
+from polarnet.evaluation.thresholds import classify as classify
+from polarnet.evaluation.thresholds import net_benefit as net_benefit
+from polarnet.evaluation.thresholds import predictive_intervals as predictive_intervals

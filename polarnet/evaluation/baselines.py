@@ -1,7 +1,7 @@
 """Baselines: what simple models make of the same maps, the bar that a network has to clear."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol
 
@@ -22,16 +22,11 @@ from polarnet.cohort import Cohort
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MAP_TYPES
 
 STRENGTHS: Final = np.logspace(-4, 2, 13)
-"""Inverse penalties that are tried (our choice)."""
-
 LEARNING_RATES: Final = (0.03, 0.1)
-"""Of the boosted trees; tried inside the training studies (our choice)."""
-
 ROUNDS: Final = (25, 50, 100, 200)
-"""Numbers of boosted trees, tried likewise (our choice)."""
-
 LEAVES: Final = (5, 15, 50)
-"""Fewest studies in a leaf of the random forest, tried likewise (our choice)."""
+"""Tried inside the training studies (our choice): inverse penalties, learning rates and numbers of
+boosted trees, fewest studies in a leaf of the random forest."""
 
 TREES: Final = 500
 TREES_TO_CHOOSE: Final = 100
@@ -86,7 +81,6 @@ _FOLDS: Final = 5
 _UNTUNED: Final = 1.0  # inverse penalty where there are too few patients for folds
 _DEPTH: Final = 3  # of a boosted tree: at most eight groups of patients (our choice)
 _FREE: Final = 1e4  # inverse penalty that is as good as none for one number, or three
-_BATCH: Final = 1024  # maps in memory at once
 
 
 class Classifier(Protocol):
@@ -97,6 +91,19 @@ class Classifier(Protocol):
 
 # === Kinds of model: choose(features, labels, folds, seed) -> setting, and ========================
 # === fit(features, labels, setting, seed) -> fitted model =========================================
+
+Losses = Iterator[tuple[Any, float]]
+
+
+def _lowest(
+    settings: Iterable[Any], losses: Callable[[np.ndarray, np.ndarray], Losses], folds: Folds
+) -> Any:
+    """The setting with the lowest sum of losses over the folds; the first of them without any."""
+    total = dict.fromkeys(settings, 0.0)
+    for seen, held in folds:
+        for setting, loss in losses(seen, held):
+            total[setting] += loss
+    return min(total, key=total.__getitem__)
 
 
 def _choose_nothing(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int) -> float:
@@ -110,34 +117,26 @@ def _fit_plain(features: np.ndarray, labels: np.ndarray, strength: float, seed: 
 
 def choose_strength(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int = 0) -> float:
     """The inverse penalty out of `STRENGTHS` with the lowest log-loss over folds; 1 without any."""
-    if not folds:
-        return _UNTUNED
-    losses = np.zeros(len(STRENGTHS))
-    for seen, held in folds:
+
+    def losses(seen: np.ndarray, held: np.ndarray) -> Losses:
         # Preparation does not depend on the penalty: once a fold.
         prepare = _preparation(*features.shape).fit(features[seen])
         of_seen, of_held = prepare.transform(features[seen]), prepare.transform(features[held])
-        for k, strength in enumerate(STRENGTHS):
+        for strength in STRENGTHS:
             model = _logistic(strength, *features.shape).fit(of_seen, labels[seen])
             logits = model.decision_function(of_held)
             # scikit-learn's own log-loss takes as long as the fit.
-            losses[k] += np.logaddexp(0, np.where(labels[held] == 1, -logits, logits)).mean()
-    return float(STRENGTHS[losses.argmin()])
+            yield strength, np.logaddexp(0, np.where(labels[held] == 1, -logits, logits)).mean()
+
+    return float(_lowest(STRENGTHS, losses, folds)) if folds else _UNTUNED
 
 
 def fit_ridge(features: np.ndarray, labels: np.ndarray, strength: float, seed: int = 0) -> Pipeline:
-    """Logistic ridge on n rows of p features.
+    """Logistic ridge on n rows of p features, with an inverse penalty; labels 0 or 1, both present.
 
-    Parameters
-    ----------
-    features
-        Shape (n, p), any unit; NaN (not recorded) is replaced by the median, and a column is
-        added that says so. Where p >= n the standardised rows are turned onto the space that
-        they span: the penalised solution lies in it, so nothing is lost but time.
-    labels
-        Shape (n,), 0 or 1, both present.
-    strength
-        Inverse penalty.
+    NaN (not recorded) is replaced by the median, and a column is added that says so. Where p >= n
+    the standardised rows are turned onto the space that they span: the penalised solution lies in
+    it, so nothing is lost but time.
     """
     prepare = _preparation(*features.shape)
     return make_pipeline(prepare, _logistic(strength, *features.shape)).fit(features, labels)
@@ -177,16 +176,15 @@ def _logistic(strength: float, n: int, p: int) -> LogisticRegression:
 def _choose_boosting(
     features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int
 ) -> tuple[float, int]:
-    """Learning rate and number of boosted trees with the lowest log-loss over the folds."""
-    losses = {(rate, n): 0.0 for rate in LEARNING_RATES for n in ROUNDS}
-    for rate in LEARNING_RATES:
-        for seen, held in folds:
+    def losses(seen: np.ndarray, held: np.ndarray) -> Losses:
+        for rate in LEARNING_RATES:
             longest = _fit_boosting(features[seen], labels[seen], (rate, max(ROUNDS)), seed)
             # Its first n trees are those of a shorter run.
             for n, odds in enumerate(longest.staged_predict_proba(features[held]), start=1):
                 if n in ROUNDS:
-                    losses[rate, n] += log_loss(labels[held], odds, labels=[0, 1])
-    return min(losses, key=losses.__getitem__)
+                    yield (rate, n), log_loss(labels[held], odds, labels=[0, 1])
+
+    return _lowest(((rate, n) for rate in LEARNING_RATES for n in ROUNDS), losses, folds)
 
 
 def _fit_boosting(
@@ -201,24 +199,21 @@ def _fit_boosting(
 
 
 def _choose_forest(features: np.ndarray, labels: np.ndarray, folds: Folds, seed: int) -> int:
-    """Size of the leaves with the lowest log-loss over the folds."""
-    losses = dict.fromkeys(LEAVES, 0.0)
-    for leaf in LEAVES:
-        for seen, held in folds:
-            forest = _forest(TREES_TO_CHOOSE, leaf, seed).fit(features[seen], labels[seen])
+    def losses(seen: np.ndarray, held: np.ndarray) -> Losses:
+        for leaf in LEAVES:
+            forest = _fit_forest(features[seen], labels[seen], leaf, seed, TREES_TO_CHOOSE)
             odds = forest.predict_proba(features[held])
-            losses[leaf] += log_loss(labels[held], odds, labels=[0, 1])
-    return min(losses, key=losses.__getitem__)
+            yield leaf, log_loss(labels[held], odds, labels=[0, 1])
+
+    return _lowest(LEAVES, losses, folds)
 
 
 def _fit_forest(
-    features: np.ndarray, labels: np.ndarray, leaf: float, seed: int
+    features: np.ndarray, labels: np.ndarray, leaf: float, seed: int, n_trees: int | None = None
 ) -> RandomForestClassifier:
-    return _forest(TREES, int(leaf), seed).fit(features, labels)
-
-
-def _forest(n_trees: int, leaf: int, seed: int) -> RandomForestClassifier:
-    return RandomForestClassifier(n_trees, min_samples_leaf=leaf, random_state=seed, n_jobs=1)
+    return RandomForestClassifier(
+        n_trees or TREES, min_samples_leaf=int(leaf), random_state=seed, n_jobs=1
+    ).fit(features, labels)
 
 
 _Kind = tuple[Callable[..., Any], Callable[..., Classifier]]
@@ -313,16 +308,25 @@ def baseline_scores(
         raise ValueError(
             f"Unknown baselines: {', '.join(map(str, unknown))}; use {', '.join(BASELINES)}."
         )
-    cohorts = (train, *others)
-    own = dict(features or {})
+    cohorts, own = (train, *others), dict(features or {})
     for name, arrays in own.items():
-        _check_features(name, arrays, cohorts)
+        width = arrays[0].shape[1:]
+        for array, cohort in zip(arrays, cohorts, strict=True):
+            if array.shape != (len(cohort), *width) or len(width) != 1:
+                raise ValueError(
+                    f"Features '{name}' must have one row per study and the width of training, "
+                    f"({len(cohort)}, p), but have shape {array.shape} (training: "
+                    f"{arrays[0].shape})."
+                )
     for cohort in cohorts:
         cohort.check()
-    known = (
-        [map_features(cohort, map_type) for cohort in cohorts] if models else [{}] * len(cohorts)
-    )
-    kinds = {name: _MODELS[name] for name in models} | {name: ((name,), _RIDGE) for name in own}
+    # What the models see: one mapping for each cohort, by name.
+    seen = [map_features(cohort, map_type) if models else {} for cohort in cohorts]
+    for name, arrays in own.items():
+        for known, array in zip(seen, arrays, strict=True):
+            known[f"own {name}"] = array
+    kinds = {name: _MODELS[name] for name in models}
+    kinds |= {name: ((f"own {name}",), _RIDGE) for name in own}
     scores = {name: [pd.DataFrame(index=c.patients.index) for c in others] for name in kinds}
     settings: dict[str, dict[str, Setting]] = {name: {} for name in kinds}
     # The fits are small: more threads cost more than they give.
@@ -332,14 +336,13 @@ def baseline_scores(
             labels, groups = train.traits[trait].to_numpy()[rows], train.patients.to_numpy()[rows]
             folds = inner_folds(labels, groups, seed)
             if not set(CLINICAL).isdisjoint(models):
-                clinical = _clinical(cohorts, trait, proxies)
-                known = [k | {"clinical": c} for k, c in zip(known, clinical, strict=True)]
-            for name, (seen, (choose, fit)) in kinds.items():
-                if name in CLINICAL and not known[0]["clinical"].size:
+                columns = clinical_features(train, trait, proxies).columns
+                for known, cohort in zip(seen, cohorts, strict=True):
+                    known["clinical"] = _clinical_numbers(cohort, columns).to_numpy()
+            for name, (names, (choose, fit)) in kinds.items():
+                if name in CLINICAL and not seen[0]["clinical"].size:
                     continue
-                of_train, *of_others = (
-                    own[name] if name in own else [np.hstack([k[s] for s in seen]) for k in known]
-                )
+                of_train, *of_others = (np.hstack([known[n] for n in names]) for known in seen)
                 setting = (chosen or {}).get(name, {}).get(trait)
                 if setting is None:
                     setting = choose(of_train[rows], labels, folds, seed)
@@ -363,40 +366,18 @@ def inner_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> Folds:
     return list(folds.split(labels, labels, groups))
 
 
-def _check_features(name: str, arrays: Sequence[np.ndarray], cohorts: Sequence[Cohort]) -> None:
-    """Refuse features that are not one row per study, all of one width."""
-    width = arrays[0].shape[1:]
-    for features, cohort in zip(arrays, cohorts, strict=True):
-        if features.shape != (len(cohort), *width) or len(width) != 1:
-            raise ValueError(
-                f"Features '{name}' must have one row per study and the width of training, "
-                f"({len(cohort)}, p), but have shape {features.shape} (training: "
-                f"{arrays[0].shape})."
-            )
-
-
 # === What they see ==============================================================================
 
 
 def map_features(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
-    """Numbers that describe the maps of a cohort; every map is read once.
+    """Numbers that describe the maps of a cohort, in the unit of the map; every map is read once.
 
-    Parameters
-    ----------
-    map_type
-        "rest", "stress", "reserve", or "combined" for all three side by side (k = 3, else 1).
-
-    Returns
-    -------
-    Name -> array of n rows, in the unit of the map: "mean" and "deviation" over the disc, (n, k);
-    "segments", means of the AHA segments 1 to 17, (n, 17 k); their "lowest segment",
-    "highest segment" and "mean of segments", (n, k); "lowest territory", mean of the segments of
-    the territory where it is lowest, (n, k); "pattern", segments of each map rescaled to mean 1,
-    without unit, (n, 17 k).
-
-    Raises
-    ------
-    ValueError: the cohort lacks a map type.
+    Name -> array of n rows, for `map_type` "combined" those of all three side by side (k = 3, else
+    1): "mean" and "deviation" over the disc, (n, k); "segments", means of the AHA segments 1 to 17,
+    (n, 17 k); their "lowest segment", "highest segment" and "mean of segments", (n, k); "lowest
+    territory", mean of the segments of the territory where it is lowest, (n, k); "pattern",
+    segments of each map rescaled to mean 1, without unit, (n, 17 k). ValueError: the cohort lacks a
+    map type.
     """
     wanted = MAP_TYPES if map_type == COMBINED else (map_type,)
     if missing := [name for name in wanted if name not in cohort.maps]:
@@ -409,19 +390,18 @@ def map_features(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
 
 
 def _of_one_type(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
-    """Features of one map type, some maps in memory at a time."""
-    stack, disc = cohort.maps[map_type], disc_mask(cohort.size)
-    means, deviations, segments = [], [], []
-    for start in range(0, len(cohort), _BATCH):
-        maps = stack[start : start + _BATCH]
-        means.append(disc_mean(maps)[:, None])
-        deviations.append(maps[:, disc].std(axis=1, dtype=np.float64)[:, None])
-        segments.append(segment_means(maps))
-    mean, segment = np.concatenate(means), np.concatenate(segments)
+    disc = disc_mask(cohort.size)
+
+    def numbers(maps: np.ndarray) -> np.ndarray:
+        deviation = maps[:, disc].std(axis=1, dtype=np.float64)
+        return np.column_stack([disc_mean(maps), deviation, segment_means(maps)])
+
+    mean, deviation, segment = np.split(cohort.in_batches(numbers, map_type), [1, 2], axis=1)
+    segment = np.ascontiguousarray(segment)
     territories = [segment[:, np.array(of) - 1].mean(axis=1) for of in TERRITORIES.values()]
     return {
         "mean": mean,
-        "deviation": np.concatenate(deviations),
+        "deviation": deviation,
         "segments": segment,
         "lowest segment": segment.min(axis=1, keepdims=True),
         "highest segment": segment.max(axis=1, keepdims=True),
@@ -435,60 +415,35 @@ def _of_one_type(cohort: Cohort, map_type: str) -> dict[str, np.ndarray]:
 def clinical_features(
     cohort: Cohort, trait: str, proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES
 ) -> pd.DataFrame:
-    """The clinical variables that may predict a trait.
+    """The clinical variables of training studies that may predict a trait, as float, with NaN where
+    not recorded, in the units of the table; index study_id.
 
-    Parameters
-    ----------
-    cohort
-        Training studies. Columns of `clinical` count that hold numbers of at least two values,
-        and `sex` of the traits. Ids, days, `split`, `*_source` and what was read off the maps
-        (`NOT_CLINICAL`) never count.
-    trait
-        To be predicted: neither a column of its name nor one of its proxies counts.
-    proxies
-        Trait -> patterns of column names (`*` stands for anything). Case does not matter, and a
-        blank, hyphen or full stop in a name is an underscore. Patterns are English: name the
-        columns of another language yourself.
-
-    Returns
-    -------
-    DataFrame of float, index study_id, in the units of the table; NaN where not recorded. No
-    columns where nothing but sex is left, which is no clinical model.
+    Columns of `clinical` count that hold numbers of at least two values, and `sex` of the traits.
+    Ids, days, `split`, `*_source` and what was read off the maps (`NOT_CLINICAL`) never count, nor
+    does a column of the trait's name, nor one of its proxies: trait -> patterns of column names
+    (`*` stands for anything; case does not matter, and a blank, hyphen or full stop is an
+    underscore). The patterns are English: name the columns of another language yourself. No columns
+    where nothing but sex is left, which is no clinical model.
     """
-    table = cohort.clinical.select_dtypes(["number", "bool"])
-    if SEX in cohort.traits:
-        table = table.assign(**{SEX: cohort.traits[SEX]})
-    barred = [*NOT_CLINICAL, *proxies.get(trait, ())]
+    barred = [_plain(pattern) for pattern in (*NOT_CLINICAL, *proxies.get(trait, ()))]
+    numbers = cohort.clinical.select_dtypes(["number", "bool"])
     names = [
-        name for name in table
-        if _plain(name) != _plain(trait) and not _is_among(name, barred)
+        name for name in dict.fromkeys([*numbers, *({SEX} & set(cohort.traits))])
+        if _plain(name) != _plain(trait)
+        and not any(fnmatchcase(_plain(name), pattern) for pattern in barred)
     ]  # fmt: skip
-    values = _clinical_values(cohort, names)
+    values = _clinical_numbers(cohort, names)
     values = values.loc[:, values.nunique() > 1]
     return values if set(values.columns) - {SEX} else values.iloc[:, :0]
 
 
-def _clinical(
-    cohorts: Sequence[Cohort], trait: str, proxies: Mapping[str, Sequence[str]]
-) -> list[np.ndarray]:
-    """Clinical variables of every cohort, the first of which says which; empty without any."""
-    of_train = clinical_features(cohorts[0], trait, proxies)
-    others = [_clinical_values(cohort, of_train.columns) for cohort in cohorts[1:]]
-    return [table.to_numpy() for table in (of_train, *others)]
-
-
-def _clinical_values(cohort: Cohort, names: Iterable[str]) -> pd.DataFrame:
+def _clinical_numbers(cohort: Cohort, names: Iterable[str]) -> pd.DataFrame:
     """Columns of a cohort as numbers; NaN where a cell, or the whole column, is not there."""
     table = cohort.clinical
     if SEX in cohort.traits:
         table = table.assign(**{SEX: cohort.traits[SEX]})
     table = table.reindex(columns=list(names)).apply(pd.to_numeric, errors="coerce")
     return table.astype(float).replace([np.inf, -np.inf], np.nan)
-
-
-def _is_among(name: object, patterns: Iterable[str]) -> bool:
-    """Whether a column's name has one of the patterns."""
-    return any(fnmatchcase(_plain(name), _plain(pattern)) for pattern in patterns)
 
 
 def _plain(name: object) -> str:

@@ -16,40 +16,35 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparatio
 
 from polarnet.display import Result
 from polarnet.evaluation.resampling import ENDS
-from polarnet.evaluation.roc import NOT_ESTIMABLE, Interval, Z, checked_pairs, clipped_logit
+from polarnet.evaluation.roc import Interval, Z, checked_pairs, clipped_logit, not_estimable
 from polarnet.labels import read_numbers
 
 GRID_SIZE: Final = 50
-"""Points of the smooth curve, evenly spaced (our choice)."""
-
 GRID_ENDS: Final = (1, 99)
-"""Percentiles of the predictions between which the curve is drawn (our choice)."""
+"""The smooth curve: evenly spaced points, and percentiles of the predictions between which it is
+drawn (our choice)."""
 
 LOWESS_SHARE: Final = 2 / 3
 """Share of the patients in each local fit: the default of R's lowess."""
-
-WALD: Final = "Wald, 95 %"
 
 _TOLERANCE: Final = 1e-3  # above what the linear programme leaves of rounding, below any separation
 
 
 @dataclass(frozen=True, repr=False)
 class Calibration(Result):
-    """Agreement of predicted probabilities with what was observed.
+    """Agreement of predicted probabilities with what was observed in `n_pos` and `n_neg` patients.
 
     Attributes
     ----------
-    n_pos, n_neg
-        Patients of each class.
     intercept
         Calibration in the large: intercept of a logistic model whose offset is logit(p). 0 is
         right, above 0 means that the predictions are too low.
     slope
-        Coefficient of logit(p) in a logistic model without penalty. 1 is right, below 1 means
-        predictions too extreme.
+        Coefficient of logit(p) in a logistic model without penalty. 1 is right, below 1 too
+        extreme.
     brier, scaled_brier
-        Mean squared error of the probabilities (0 is perfect), and 1 minus its ratio to that of
-        the prevalence (1 is perfect, 0 no better than the prevalence, negative worse).
+        Mean squared error of the probabilities (0 is perfect), and 1 minus its ratio to that of the
+        prevalence (1 is perfect, 0 no better than the prevalence, negative worse).
     observed, expected
         Share of positives and mean predicted probability.
     """
@@ -65,7 +60,7 @@ class Calibration(Result):
 
     @property
     def summary(self) -> pd.Series:
-        """What is printed of it."""
+        """The numbers as they are printed."""
         rows = {
             "intercept (0 is right)": self.intercept,
             "slope (1 is right)": self.slope,
@@ -86,8 +81,6 @@ class Recalibration:
     def apply(self, probabilities: ArrayLike) -> np.ndarray | pd.Series:
         """Recalibrated probabilities, shape (n,); a Series keeps its index.
 
-        Raises
-        ------
         ValueError: a probability is not finite or outside [0, 1].
         """
         values = read_numbers(probabilities, "Probabilities")
@@ -117,7 +110,8 @@ def measure_calibration(labels: ArrayLike, probabilities: ArrayLike) -> Calibrat
 
     Raises
     ------
-    ValueError: see `checked_pairs`.
+    ValueError: the studies differ, a class is absent, a label is not 0 or 1, a probability is not
+        finite or outside [0, 1].
 
     References
     ----------
@@ -131,7 +125,7 @@ def measure_calibration(labels: ArrayLike, probabilities: ArrayLike) -> Calibrat
         n_pos=int(is_positive.sum()),
         n_neg=int((~is_positive).sum()),
         intercept=coefficient(in_large, 0),
-        slope=coefficient(fit_logistic(is_positive, _line(values)), 1),
+        slope=coefficient(_fit_line(is_positive, values), 1),
         brier=brier,
         scaled_brier=1 - brier / (prevalence * (1 - prevalence)),
         observed=prevalence,
@@ -144,34 +138,14 @@ def smooth_calibration(
 ) -> pd.DataFrame:
     """Observed share along the predicted probability, smoothed, with a 95 % band.
 
-    Parameters
-    ----------
-    labels, probabilities
-        As for `measure_calibration`.
-    seed
-        Of the bootstrap.
-    n_resamples
-        Resamples of the patients.
-
-    Returns
-    -------
-    DataFrame with predicted (50 points between the 1st and the 99th percentile of the
-    predictions), observed, low, high. The curve is a lowess without robustness iterations,
-    which would take the rarer class for outliers, cut at 0 and 1; the band is pointwise, by the
-    percentiles of a bootstrap. No rows where so many predictions are equal that nothing can be
-    smoothed. Below about 200 positives the curve is a rough guide.
-
-    Raises
-    ------
-    ValueError: see `checked_pairs`; or n_resamples is below 1.
-
-    References
-    ----------
-    Cleveland, J Am Stat Assoc 1979;74:829-836.
+    DataFrame with predicted (50 points between the 1st and the 99th percentile of the predictions),
+    observed, low, high. The curve is a lowess without robustness iterations, which would take the
+    rarer class for outliers, cut at 0 and 1; the band is pointwise, by the percentiles of a
+    bootstrap of the patients. No rows where so many predictions are equal that nothing can be
+    smoothed. Below about 200 positives the curve is a rough guide. Arguments and errors are those
+    of `measure_calibration`. Cleveland, J Am Stat Assoc 1979;74:829-836.
     """
     is_positive, values = checked_pairs(labels, probabilities)
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, but {n_resamples} was given.")
     start, end = np.percentile(values, GRID_ENDS)
     grid = np.linspace(start, end, GRID_SIZE)
     curve = _smooth(is_positive, values, grid)
@@ -184,25 +158,23 @@ def smooth_calibration(
     return pd.DataFrame({"predicted": grid, "observed": curve, "low": low, "high": high})
 
 
+def _smooth(is_positive: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Lowess at the points of the grid; NaN where all neighbours have the same prediction."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        curve = lowess(is_positive.astype(float), values, frac=LOWESS_SHARE, it=0, xvals=grid)
+    return np.clip(curve, 0, 1)
+
+
 def fit_recalibration(labels: ArrayLike, probabilities: ArrayLike) -> Recalibration:
     """Fit a logistic recalibration (Platt scaling on the logit) without penalty.
 
-    Parameters
-    ----------
-    labels, probabilities
-        As for `measure_calibration`, of *validation* patients only: fitted on the test patients
-        it would always look well calibrated. A negative slope turns the ranking round.
-
-    Raises
-    ------
-    ValueError: see `checked_pairs`; or the probabilities are all equal or separate the classes.
-
-    References
-    ----------
-    Platt, Advances in Large Margin Classifiers 1999:61-74.
+    Arguments are those of `measure_calibration`, of *validation* patients only: fitted on the test
+    patients it would always look well calibrated. A negative slope turns the ranking round.
+    ValueError: as there, or the probabilities are all equal or separate the classes. Platt,
+    Advances in Large Margin Classifiers 1999:61-74.
     """
     is_positive, values = checked_pairs(labels, probabilities)
-    fit = fit_logistic(is_positive, _line(values))
+    fit = _fit_line(is_positive, values)
     if fit is None:
         raise ValueError(
             f"No recalibration can be fitted to {len(values)} patients: their probabilities are "
@@ -212,43 +184,21 @@ def fit_recalibration(labels: ArrayLike, probabilities: ArrayLike) -> Recalibrat
     return Recalibration(float(fit.params[0]), float(fit.params[1]))
 
 
-def _line(values: np.ndarray) -> np.ndarray:
-    """Ones and logits, (n, 2)."""
-    return np.column_stack([np.ones(len(values)), clipped_logit(values)])
-
-
-def _smooth(is_positive: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Lowess at the points of the grid; NaN where all neighbours have the same prediction."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        curve = lowess(is_positive.astype(float), values, frac=LOWESS_SHARE, it=0, xvals=grid)
-    return np.clip(curve, 0, 1)
-
-
 # === Logistic regression without penalty =========================================================
+
+
+def _fit_line(is_positive: np.ndarray, values: np.ndarray) -> GLMResultsWrapper | None:
+    """Logistic model of the labels on an intercept and the logits of probabilities."""
+    return fit_logistic(is_positive, np.column_stack([np.ones(len(values)), clipped_logit(values)]))
 
 
 def fit_logistic(
     is_positive: np.ndarray, design: np.ndarray, offset: np.ndarray | None = None
 ) -> GLMResultsWrapper | None:
-    """Maximum-likelihood fit of a logistic model.
+    """Maximum-likelihood fit of boolean labels (n,) on columns (n, k), offset in logits.
 
-    Parameters
-    ----------
-    is_positive
-        Boolean, shape (n,).
-    design
-        Shape (n, k); a column of ones is the intercept.
-    offset
-        Shape (n,), in logits; its coefficient is 1.
-
-    Returns
-    -------
-    The fit, or None where no finite estimate exists: columns depend on one another, the classes
-    are separated (wholly or but for ties), or the iterations fail.
-
-    References
-    ----------
-    Albert & Anderson, Biometrika 1984;71:1-10 (when estimates exist).
+    None where no finite estimate exists: columns depend on one another, the classes are separated
+    (Albert & Anderson, Biometrika 1984;71:1-10), or the iterations fail.
     """
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return None
@@ -265,11 +215,11 @@ def fit_logistic(
 
 
 def coefficient(fit: GLMResultsWrapper | None, column: int) -> Interval:
-    """One coefficient with its Wald interval; NaN and "not estimable" where there is no fit."""
+    """One coefficient with its Wald interval; "not estimable" where there is no fit."""
     if fit is None:
-        return Interval(np.nan, np.nan, np.nan, NOT_ESTIMABLE)
+        return not_estimable()
     value, half = float(fit.params[column]), Z * float(fit.bse[column])
-    return Interval(value, value - half, value + half, WALD)
+    return Interval(value, value - half, value + half, "Wald, 95 %")
 
 
 def _is_separated(is_positive: np.ndarray, design: np.ndarray) -> bool:

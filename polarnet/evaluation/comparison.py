@@ -7,19 +7,20 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from sklearn.metrics import log_loss
-from statsmodels.stats.multitest import multipletests
 
 from polarnet.cohort import RECOVERED, Cohort
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import (
+    adjusted,
     evaluate,
     first_studies,
     is_reportable,
-    with_part,
+    part_of,
     without_training,
 )
 from polarnet.files import read_csv
 from polarnet.ids import listing
+from polarnet.rundata import PART_COLUMN
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
 
 NETWORK: Final = "network"
@@ -32,11 +33,13 @@ CIRCULAR_MAPS: Final = ("reserve", COMBINED)
 FROM_FLOW: Final = ("maps", "mfr number")
 """Sources of an impaired-MFR label that are the flow of the same study."""
 
+DIFFERENCE: Final = ("difference", "difference_low", "difference_high", "difference_p")
+
 _WORDS: Final = ("data", "map_type", "trait", "model", "method", "note")
 _FLAGS: Final = ("is_circular", "is_comparator")
 _NUMBERS: Final = (
     "n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "val_log_loss",
-    "difference", "difference_low", "difference_high", "difference_p",
+    *DIFFERENCE,
 )  # fmt: skip
 """Columns of metrics.csv, by what is in them."""
 
@@ -52,8 +55,6 @@ PHANTOM_LABEL: Final = "phantom, not patients"
 
 PRIMARY: Final = "primary, Holm"
 SECONDARY: Final = "secondary, Benjamini-Hochberg"
-
-_CELL: Final = ("map_type", "mode", "trait")
 
 
 def compare(
@@ -89,17 +90,18 @@ def compare(
     ValueError: a candidate was not scored, or is the network.
     """
     allowed = [model for model in scores if model != NETWORK]
-    if candidates is not None:
-        if odd := [model for model in candidates if model not in allowed]:
-            raise ValueError(
-                f"{', '.join(map(str, odd))} cannot be the comparator; scored baselines are "
-                f"{', '.join(allowed) or 'none'}."
-            )
-        allowed = list(candidates)
+    if odd := [model for model in candidates or () if model not in allowed]:
+        raise ValueError(
+            f"{', '.join(map(str, odd))} cannot be the comparator; scored baselines are "
+            f"{', '.join(allowed) or 'none'}."
+        )
     tables = []
     of_network = scores[NETWORK][1]
+    part = part_of(of_network)
     for model, (of_val, given) in scores.items():
-        of_test = with_part(given, of_network)  # baselines were fitted on the same patients
+        is_told = part is None or part_of(given) is not None
+        # Baselines were fitted on the same patients.
+        of_test = given if is_told else given.assign(**{PART_COLUMN: part})
         table = evaluate(of_test, test.traits, test.patients)
         kind = RECOVERED if test.is_recovered else "cohort"
         table.insert(0, "data", PHANTOM_LABEL if test.is_phantom else kind)
@@ -109,15 +111,17 @@ def compare(
         labels, values = val.traits.loc[rows], of_val.loc[rows]
         table["val_log_loss"] = [_log_loss(labels[t], values[t]) for t in table["trait"]]
         table["is_circular"] = [is_circular(test, map_type, trait) for trait in table["trait"]]
-        differences = [
-            _difference(of_network, of_test, test, trait, model) for trait in table["trait"]
+        nothing = (np.nan,) * len(DIFFERENCE)
+        table[list(DIFFERENCE)] = [
+            nothing if model == NETWORK else _difference(of_network, of_test, test, trait)
+            for trait in table["trait"]
         ]
-        tables.append(pd.concat([table, pd.DataFrame(differences)], axis=1))
+        tables.append(table)
     whole = pd.concat(tables, ignore_index=True)
     whole["is_comparator"] = False
-    for _, rows in whole[whole["model"].isin(allowed)].groupby("trait"):
-        if rows["val_log_loss"].notna().any():
-            whole.loc[rows["val_log_loss"].idxmin(), "is_comparator"] = True
+    is_candidate = whole["model"].isin(allowed if candidates is None else candidates)
+    best = whole[is_candidate & whole["val_log_loss"].notna()].groupby("trait")["val_log_loss"]
+    whole.loc[best.idxmin(), "is_comparator"] = True
     order = pd.Index(of_network.columns)
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
 
@@ -139,46 +143,36 @@ def is_circular(cohort: Cohort, map_type: str, trait: str) -> bool:
         return True
     if trait not in cohort.traits or MFR_COLUMN not in table:
         return False
-    labels = cohort.traits[trait]
-    number = pd.to_numeric(table[MFR_COLUMN], errors="coerce")
-    has_both = (labels.notna() & number.notna()).to_numpy()
-    labels, number = labels[has_both], number[has_both]
-    is_same = (labels == 1) == (number < MFR_THRESHOLD)
-    return bool(is_reportable(labels) and is_same.all())
+    both = cohort.traits[[trait]].assign(mfr=pd.to_numeric(table[MFR_COLUMN], errors="coerce"))
+    both = both.dropna()
+    is_same = (both[trait] == 1) == (both["mfr"] < MFR_THRESHOLD)
+    return bool(is_reportable(both[trait]) and is_same.all())
 
 
 def _log_loss(labels: pd.Series, scores: pd.Series) -> float:
     """Mean cross-entropy over recorded labels in nats; NaN where there is none."""
-    is_recorded = labels.notna()
-    if not is_recorded.any():
-        return np.nan
-    return float(log_loss(labels[is_recorded], scores[is_recorded], labels=[0, 1]))
+    known = labels.dropna()
+    return float(log_loss(known, scores[known.index], labels=[0, 1])) if len(known) else np.nan
 
 
 def _difference(
-    network: pd.DataFrame, other: pd.DataFrame, test: Cohort, trait: str, model: str
-) -> dict[str, float]:
-    """Paired difference of the network and another model; NaN for itself and small classes."""
-    names = ("difference", "difference_low", "difference_high", "difference_p")
+    network: pd.DataFrame, other: pd.DataFrame, test: Cohort, trait: str
+) -> tuple[float, float, float, float]:
+    """Paired difference of the network and another model, interval and p; NaN for small classes."""
     network, other = without_training(network)[0], without_training(other)[0]
     rows, _ = first_studies(network, test.traits, test.patients)
     labels = test.traits.loc[rows, trait].dropna()
-    if model == NETWORK or not is_reportable(labels):
-        return dict.fromkeys(names, np.nan)
-    test_result = delong_test(
-        labels, network.loc[labels.index, trait], other.loc[labels.index, trait]
-    )
-    values = (test_result.difference, test_result.low, test_result.high, test_result.p_value)
-    return dict(zip(names, values, strict=True))
+    if not is_reportable(labels):
+        return (np.nan,) * 4
+    found = delong_test(labels, network.loc[labels.index, trait], other.loc[labels.index, trait])
+    return found.difference, found.low, found.high, found.p_value
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
     """The table of `compare` in a run folder.
 
-    Raises
-    ------
-    FileNotFoundError: the run has no metrics.csv.
-    ValueError: it is not whole, lacks a column, or a column of numbers holds text.
+    FileNotFoundError: the run has no metrics.csv. ValueError: it is not whole, lacks a column, or
+    has words in a column of numbers.
     """
     path = folder / "metrics.csv"
     if not path.is_file():
@@ -190,14 +184,11 @@ def read_metrics(folder: Path) -> pd.DataFrame:
     table = read_csv(path, text=_WORDS)
     if lacking := [name for name in (*_WORDS, *_FLAGS, *_NUMBERS) if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}. Copy the run again.")
-    is_odd = {name: not pd.api.types.is_numeric_dtype(table[name]) for name in _NUMBERS}
-    is_odd |= {name: not pd.api.types.is_bool_dtype(table[name]) for name in _FLAGS}
-    if odd := [name for name in is_odd if is_odd[name]]:
+    is_right = {name: pd.api.types.is_numeric_dtype(table[name]) for name in _NUMBERS}
+    is_right |= {name: pd.api.types.is_bool_dtype(table[name]) for name in _FLAGS}
+    if odd := [name for name in is_right if not is_right[name]]:
         raise ValueError(f"{path} has text in the columns {listing(odd)}. Copy the run again.")
     return table
-
-
-# === Many cells ==================================================================================
 
 
 def adjust_p_values(table: pd.DataFrame, primaries: Collection[Sequence[str]]) -> pd.DataFrame:
@@ -206,18 +197,17 @@ def adjust_p_values(table: pd.DataFrame, primaries: Collection[Sequence[str]]) -
     Parameters
     ----------
     table
-        Columns map_type, trait and p_value, and mode where the cells differ in it; one row per
-        cell. Other columns are kept. A p-value may be NaN where nothing was tested.
+        Columns map_type, trait and p_value (NaN where nothing was tested), and mode where the cells
+        differ in it; one row per cell. Other columns are kept.
     primaries
-        (map_type, trait), or (map_type, mode, trait), of the cells that were named before the
-        test studies were looked at; may be empty.
+        (map_type, trait), or (map_type, mode, trait), of the cells that were named before the test
+        studies were looked at; may be empty.
 
     Returns
     -------
-    A copy with `p_adjusted` (Holm over the primaries, Benjamini-Hochberg over all other cells)
-    and `family` ("primary, Holm" or "secondary, Benjamini-Hochberg"). A cell whose p-value is
-    NaN is in no family: its `p_adjusted` is NaN, its `family` empty, and the others are adjusted
-    as if it were not there.
+    A copy with `p_adjusted` (Holm over the primaries, Benjamini-Hochberg over all other cells) and
+    `family` ("primary, Holm" or "secondary, Benjamini-Hochberg"). A cell that was not tested is in
+    no family: NaN and an empty text.
 
     Raises
     ------
@@ -230,36 +220,25 @@ def adjust_p_values(table: pd.DataFrame, primaries: Collection[Sequence[str]]) -
     """
     if missing := {"map_type", "trait", "p_value"} - set(table.columns):
         raise ValueError(f"p-values cannot be adjusted without {', '.join(sorted(missing))}.")
-    columns = [name for name in _CELL if name in table]
-    if odd := [named for named in primaries if len(named) != len(columns)]:
-        raise ValueError(f"Name a primary by {', '.join(columns)}, not {', '.join(odd[0])}.")
-    cells = pd.MultiIndex.from_frame(table[columns])
-    if cells.has_duplicates:
-        twice = cells[cells.duplicated()].unique()
-        raise ValueError(f"One row a cell is needed, but there are several of {_listed(twice)}.")
-    if unknown := [cell for cell in map(tuple, primaries) if cell not in cells]:
-        raise ValueError(
-            f"Named primary but not in the table: {_listed(unknown)}. It holds {_listed(cells)}."
-        )
-    p_values = table["p_value"].astype(float)
-    if wrong := cells[p_values.notna() & ~p_values.between(0, 1)].tolist():
-        raise ValueError(f"p-values must lie between 0 and 1; see {_listed(wrong)}.")
-    is_primary = cells.isin([tuple(cell) for cell in primaries])
-    adjusted = table.assign(p_adjusted=np.nan, family="")
-    for family, method, members in (
-        (PRIMARY, "holm", is_primary), (SECONDARY, "fdr_bh", ~is_primary),
-    ):  # fmt: skip
-        is_tested = members & p_values.notna().to_numpy()
-        if is_tested.any():
-            adjusted.loc[is_tested, "family"] = family
-            adjusted.loc[is_tested, "p_adjusted"] = multipletests(
-                p_values[is_tested], method=method
-            )[1]
-    return adjusted
-
-
-def _listed(cells: Collection[tuple[str, ...]] | pd.MultiIndex) -> str:
-    return ", ".join(
-        f"{trait} from {map_type} maps" + "".join(f", {name}" for name in mode)
-        for map_type, *mode, trait in cells
+    names = [name for name in ("map_type", "mode", "trait") if name in table]
+    cells = pd.MultiIndex.from_frame(table[names])
+    named = [tuple(cell) for cell in primaries]
+    p_values = table["p_value"].to_numpy(float)
+    for told, odd in (
+        ("One row a cell is needed, but there are several of", cells[cells.duplicated()]),
+        ("Named primary but not in the table:", [cell for cell in named if cell not in set(cells)]),
+        ("p-values must lie between 0 and 1; see", cells[(p_values < 0) | (p_values > 1)]),
+    ):
+        if len(odd):
+            found = listing(", ".join(map(str, cell)) for cell in dict.fromkeys(odd))
+            raise ValueError(f"{told} {found} ({', '.join(names)}).")
+    is_primary = cells.isin(named)
+    family = np.where(is_primary, PRIMARY, SECONDARY)
+    return table.assign(
+        p_adjusted=np.where(
+            is_primary,
+            adjusted(np.where(is_primary, p_values, np.nan), "holm"),
+            adjusted(np.where(is_primary, np.nan, p_values), "fdr_bh"),
+        ),
+        family=np.where(np.isnan(p_values), "", family),
     )

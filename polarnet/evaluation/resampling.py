@@ -1,6 +1,6 @@
 """Bootstrap: intervals of an AUROC over patients, over their studies, over training seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,7 +8,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import bootstrap, rankdata
 
-from polarnet.evaluation.roc import LEVEL, NOT_ESTIMABLE, Interval, auroc, checked_scores
+from polarnet.evaluation.roc import (
+    LEVEL,
+    NOT_ESTIMABLE,
+    Interval,
+    auroc,
+    checked_scores,
+    not_estimable,
+)
 from polarnet.ids import normal_ids
 from polarnet.labels import aligned, read_numbers, read_patients
 
@@ -18,38 +25,18 @@ FEWEST_RESAMPLES: Final = 1000
 ENDS: Final = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 """Quantiles of the resamples that are the ends of an interval."""
 
-_LEVEL_TEXT: Final = f"{100 * LEVEL:g} %"
 _AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB an array
 
 
 def bootstrap_auroc(
     labels: ArrayLike, scores: ArrayLike, *, seed: int, n_resamples: int = 9999
 ) -> Interval:
-    """AUROC with the BCa interval of a bootstrap stratified by class.
+    """AUROC with the BCa interval of a bootstrap stratified by class: a sensitivity analysis beside
+    the default interval of `auroc`, with the same labels and scores, one of each patient.
 
-    A sensitivity analysis beside the default interval of `auroc`.
-
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least one of each. One entry per patient; several of a patient
-        belong to `cluster_bootstrap_auroc`.
-    scores
-        Shape (n,); higher means more likely 1. The direction is never turned.
-
-    Returns
-    -------
-    Interval. Where all resamples agree (an AUROC of 0 or 1, equal scores) or a class has one
-    member, BCa is undefined and percentiles would have no width: the ends are NaN and `method`
-    says "not estimable".
-
-    Raises
-    ------
-    ValueError: as for `auroc`, or fewer than 1,000 resamples.
-
-    References
-    ----------
-    Efron, J Am Stat Assoc 1987;82:171-185 (BCa).
+    "not estimable" where all resamples agree (an AUROC of 0 or 1, equal scores) or a class has one
+    member: BCa is undefined there, and percentiles would have no width. ValueError: as for `auroc`,
+    or fewer than 1,000 resamples. Efron, J Am Stat Assoc 1987;82:171-185 (BCa).
     """
     _refuse_few(n_resamples)
     is_positive, (values,) = checked_scores(labels, scores)
@@ -61,7 +48,7 @@ def bootstrap_auroc(
         n_resamples=n_resamples, batch=_batch_size(len(values)), confidence_level=LEVEL,
         method="BCa", rng=seed,
     ).confidence_interval  # fmt: skip
-    method = f"stratified bootstrap, BCa, {_LEVEL_TEXT}, {n_resamples} resamples"
+    method = f"stratified bootstrap, BCa, 95 %, {n_resamples} resamples"
     return Interval(area.value, float(ends.low), float(ends.high), method)
 
 
@@ -75,26 +62,11 @@ def cluster_bootstrap_auroc(
 ) -> Interval:
     """AUROC over all studies, with the percentile interval of a bootstrap of patients.
 
-    Parameters
-    ----------
-    labels, scores
-        As for `bootstrap_auroc`, one entry per study.
-    patients
-        Shape (n,), who each study is of. A patient drawn brings all studies. Series are aligned
-        by their index, which names the studies.
-
-    Returns
-    -------
-    Interval. Resamples without both classes are dropped and counted in `method`. "not estimable"
-    as for `bootstrap_auroc`, and where fewer than two patients have a study of a class.
-
-    Raises
-    ------
-    ValueError: as for `bootstrap_auroc`, or a study has no patient.
-
-    References
-    ----------
-    Field & Welsh, J R Stat Soc B 2007;69:369-390 (bootstrap of clusters).
+    Labels and scores are those of `auroc`, one of each study; `patients`, shape (n,), says who each
+    study is of, and a patient drawn brings all studies. Resamples without both classes are dropped
+    and counted in `method`. "not estimable" as for `bootstrap_auroc`, and where fewer than two
+    patients have a study of a class. ValueError: as for `bootstrap_auroc`, or a study has no
+    patient. Field & Welsh, J R Stat Soc B 2007;69:369-390 (bootstrap of clusters).
     """
     _refuse_few(n_resamples)
     labels, scores, patients = aligned(labels, scores, patients)
@@ -103,7 +75,7 @@ def cluster_bootstrap_auroc(
     who = read_patients(patients, len(values))
     fewest = min(len(set(who[is_positive])), len(set(who[~is_positive])))
     if area.method == NOT_ESTIMABLE or fewest < 2:
-        return Interval(area.value, np.nan, np.nan, NOT_ESTIMABLE)
+        return not_estimable(area.value)
     rng = np.random.default_rng(seed)
 
     def draw(size: int) -> np.ndarray:
@@ -118,38 +90,19 @@ def seeds_and_patients_auroc(
 ) -> Interval:
     """Mean AUROC of models trained alike, with an interval over training seeds and patients.
 
-    It speaks of "a model trained this way": each resample draws seeds, and patients within each
-    class, independently of one another. With k seeds the part of the spread that comes from
-    training is understated by about 1 / k.
-
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least one of each. One entry per patient.
-    scores_by_seed
-        Shape (k, n), k >= 2; row s holds the scores of the model trained with the s-th seed on
-        these same patients. The columns of a DataFrame, or the index of Series in a list, are
-        aligned with that of the labels.
-
-    Returns
-    -------
-    Interval, whose value is the mean of the k AUROCs (not the AUROC of mean scores).
-
-    Raises
-    ------
-    ValueError: as for `bootstrap_auroc`, or fewer than two seeds.
-
-    References
-    ----------
-    Owen, Ann Appl Stat 2007;1:386-411 (two-way bootstrap).
+    `scores_by_seed` has shape (k, n), k >= 2: row s holds the scores of the model trained with the
+    s-th seed. The columns of a DataFrame, or the index of Series in a list, are aligned with the
+    labels'. Each resample draws seeds, and patients within each class, independently of one
+    another. The value is the mean of the k AUROCs, not the AUROC of mean scores; with k seeds the
+    part of the spread that comes from training is understated by about 1 / k. ValueError: as for
+    `bootstrap_auroc`, or fewer than two seeds. Owen, Ann Appl Stat 2007;1:386-411 (two-way
+    bootstrap).
     """
     _refuse_few(n_resamples)
     if isinstance(scores_by_seed, pd.DataFrame):
-        seeds: Sequence = [row for _, row in scores_by_seed.iterrows()]
-    elif isinstance(scores_by_seed, list | tuple):
-        seeds = scores_by_seed
-    else:
-        seeds = list(np.atleast_1d(np.asarray(scores_by_seed)))
+        scores_by_seed = [row for _, row in scores_by_seed.iterrows()]
+    is_list = isinstance(scores_by_seed, list | tuple)
+    seeds = list(scores_by_seed if is_list else np.atleast_1d(scores_by_seed))
     if len(seeds) < 2 or any(read_numbers(scores).ndim != 1 for scores in seeds):
         raise ValueError(
             f"Scores of two seeds or more are needed, shape (seeds, patients), but "
@@ -160,7 +113,7 @@ def seeds_and_patients_auroc(
     areas = [auroc(is_positive, scores) for scores in by_seed]
     value = float(np.mean([area.value for area in areas]))
     if all(area.method == NOT_ESTIMABLE for area in areas):
-        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+        return not_estimable(value)
     rng_patients, rng_seeds = np.random.default_rng(seed).spawn(2)
 
     def draw(size: int) -> np.ndarray:
@@ -178,25 +131,13 @@ def seeds_and_patients_auroc(
 def mean_auroc_difference(
     parts: Sequence[pd.DataFrame], *, seed: int, n_resamples: int = 2000
 ) -> Interval:
-    """Mean over several AUROCs of the difference of two scores, with a bootstrap of patients.
+    """Mean over several parts of AUROC(first) - AUROC(second), with a bootstrap of patients.
 
-    The parts are what is averaged over: the traits of one model, whose patients are the same, or
-    the folds of a cross-validation, whose patients are not.
-
-    Parameters
-    ----------
-    parts
-        Tables with index patient_id and columns label (0 or 1), first, second (scores; higher
-        means more likely 1).
-
-    Returns
-    -------
-    Interval of the mean of AUROC(first) - AUROC(second). A patient drawn comes into every part.
-    Resamples where a part lacks a class are dropped and counted in `method`.
-
-    Raises
-    ------
-    ValueError: as for `bootstrap_auroc`, or there is no part.
+    The parts are the traits of one model, whose patients are the same, or the folds of a
+    cross-validation, whose patients are not: tables with index patient_id and columns label (0 or
+    1), first, second (scores; higher means more likely 1). A patient drawn comes into every part.
+    Resamples where a part lacks a class are dropped and counted in `method`. ValueError: as for
+    `bootstrap_auroc`, or there is no part.
     """
     _refuse_few(n_resamples)
     if not parts:
@@ -204,8 +145,6 @@ def mean_auroc_difference(
     # Rows of a table belong together, whatever its index.
     read = [checked_scores(part["label"].array, part["first"].array, part["second"].array)
             for part in parts]  # fmt: skip
-    pairs = [[auroc(is_positive, scores).value for scores in values]
-             for is_positive, values in read]  # fmt: skip
     lengths = np.cumsum([len(part) for part in parts])
     names = normal_ids(name for part in parts for name in part.index)
     read_patients(names, lengths[-1])
@@ -222,7 +161,8 @@ def mean_auroc_difference(
             differences.append(of_first - of_second)
         return np.mean(differences, axis=0)
 
-    value = float(np.mean([a - b for a, b in pairs]))
+    areas = [[auroc(is_positive, row).value for row in values] for is_positive, values in read]
+    value = float(np.mean([first - second for first, second in areas]))
     return _percentiles(value, draw, who.max() + 1, n_resamples, "bootstrap of patients")
 
 
@@ -234,20 +174,14 @@ def drawn_counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
 def _percentiles(
     value: float, draw: Callable[[int], np.ndarray], n: int, n_resamples: int, what: str
 ) -> Interval:
-    """Interval between percentiles of resamples, drawn in batches; those without number drop out.
-
-    Parameters
-    ----------
-    draw
-        Number of resamples -> the statistic in each.
-    n
-        Numbers in one resample.
-    """
-    draws = np.concatenate([draw(size) for size in _batches(n_resamples, n)])
+    """Interval between percentiles of resamples of n numbers, drawn in batches; lost ones drop."""
+    at_once = _batch_size(n)
+    starts = range(0, n_resamples, at_once)
+    draws = np.concatenate([draw(min(at_once, n_resamples - start)) for start in starts])
     is_lost = np.isnan(draws)
     remark = f", {int(is_lost.sum())} without both classes dropped" if is_lost.any() else ""
     low, high = np.quantile(draws[~is_lost], ENDS)
-    method = f"{what}, percentile, {_LEVEL_TEXT}, {n_resamples} resamples{remark}"
+    method = f"{what}, percentile, 95 %, {n_resamples} resamples{remark}"
     return Interval(value, float(low), float(high), method)
 
 
@@ -267,10 +201,8 @@ def _auroc_along(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> 
 
 
 def _weighted_auroc(is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AUROC, shape (B,), with each study counted as often as its row of weights (B, n) says.
-
-    NaN where a class has no weight.
-    """
+    """AUROC, shape (B,), with each study counted as often as its row of weights (B, n) says; NaN
+    where a class has no weight."""
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)
     # Weight of each class at each distinct score, (B, distinct), from the lowest on.
@@ -285,9 +217,3 @@ def _weighted_auroc(is_positive: np.ndarray, scores: np.ndarray, weights: np.nda
 
 def _batch_size(n: int) -> int:
     return max(1, _AT_ONCE // n)
-
-
-def _batches(n_resamples: int, n: int) -> Iterator[int]:
-    """Sizes of batches that make up the resamples of n numbers."""
-    for start in range(0, n_resamples, _batch_size(n)):
-        yield min(_batch_size(n), n_resamples - start)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
-from scipy.stats import mannwhitneyu, norm, rankdata, t
+from scipy.stats import norm, rankdata, t
 
 from polarnet.display import NOT_ESTIMABLE as NOT_ESTIMABLE
 from polarnet.display import Result, p_text
@@ -22,7 +22,6 @@ METHODS: Final = {
     "logit": "DeLong on the logit scale, t quantile, 95 %",
     "delong": "DeLong, 95 %",
 }
-OVER_FOLDS: Final = "mean over folds, influence curve, 95 %"
 
 CLIP: Final = 1e-6
 """Before a logit, probabilities are clipped to [1e-6, 1 - 1e-6] (our choice)."""
@@ -43,26 +42,23 @@ class Interval:
     method: str
 
     def __repr__(self) -> str:
-        if np.isnan(self.low):
-            return f"{self.value:.2f} [{NOT_ESTIMABLE}]"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        ends = NOT_ESTIMABLE if np.isnan(self.low) else f"{self.low:.2f}, {self.high:.2f}"
+        return f"{self.value:.2f} [{ends}]"
 
     def _repr_html_(self) -> str:
         return f"<span title='{html.escape(self.method)}'>{html.escape(repr(self))}</span>"
 
 
+def not_estimable(value: float = np.nan) -> Interval:
+    """A value without an interval, or nothing at all."""
+    return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+
+
 @dataclass(frozen=True, repr=False)
 class DeLongResult(Result):
-    """AUROC of the first minus the second score, or of the first minus the second group.
-
-    Attributes
-    ----------
-    difference, low, high
-        With 95 % Wald interval.
-    z, p_value
-        Two-sided test of no difference.
-    method
-        "paired DeLong" or "unpaired DeLong", or why z and interval are missing.
+    """AUROC of the first minus the second score, or group: `difference`, the 95 % Wald interval
+    `low` to `high`, `z` and `p_value` of the two-sided test of no difference, and `method` ("paired
+    DeLong", "unpaired DeLong"), which says why z and interval are missing where they are NaN.
     """
 
     difference: float
@@ -96,10 +92,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
         lists go by position.
     method
         "logit": DeLong's variance on the logit scale, with the t quantile for the smaller class's
-        size less one degrees of freedom, because the variance is estimated from so few. It
-        covers 94 to 96 % where the smaller class has 30 or more
-        (`experiments/statistics/interval_coverage.py`); the normal quantile falls to 92.7 % at an
-        AUROC of 0.94. The quantile is our choice.
+        size less one degrees of freedom (our choice). It covers 94 to 96 % where the smaller class
+        has 30 or more (`experiments/statistics/interval_coverage.py`).
         "delong": what pROC prints; its ends are cut at 0 and 1.
 
     Returns
@@ -125,7 +119,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     values, covariance = _delong(is_positive, rows)
     value, variance = float(values[0]), float(covariance[0, 0])
     if not 0 < value < 1 or not variance > 0:
-        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+        return not_estimable(value)
     error = np.sqrt(variance)
     if method == "delong":
         low, high = np.clip([value - Z * error, value + Z * error], 0, 1)
@@ -136,36 +130,11 @@ def auroc(labels: ArrayLike, scores: ArrayLike, method: str = "logit") -> Interv
     return Interval(value, float(low), float(high), METHODS[method])
 
 
-def chance_p_value(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Two-sided Mann-Whitney test of an AUROC of one half, with ties, without continuity.
-
-    Equals R's wilcox.test(correct = FALSE, exact = FALSE).
-    """
-    is_positive, (values,) = checked_scores(labels, scores)
-    positive, negative = values[is_positive], values[~is_positive]
-    if np.ptp(values) == 0:
-        return 1.0  # all scores equal: nothing is ranked
-    test = mannwhitneyu(positive, negative, use_continuity=False, method="asymptotic")
-    return float(test.pvalue)
-
-
 def delong_test(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> DeLongResult:
     """Compare two scores on the same patients.
 
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least two of each.
-    scores_a, scores_b
-        Shape (n,); higher means more likely 1.
-
-    Raises
-    ------
-    ValueError: as for `auroc`, or a class has fewer than two members.
-
-    References
-    ----------
-    DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837-845.
+    Labels and scores are those of `auroc`, with at least two patients of each class; otherwise
+    ValueError. DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837-845.
     """
     values, covariance = _delong(*checked_scores(labels, scores_a, scores_b))
     if np.isnan(covariance).any():
@@ -182,21 +151,9 @@ def unpaired_delong_test(
 ) -> DeLongResult:
     """Compare one score between two groups that share no patient, such as women and men.
 
-    Parameters
-    ----------
-    labels_a, labels_b
-        0 and 1, shapes (n,) and (m,), at least two of each in each group.
-    scores_a, scores_b
-        Shapes (n,) and (m,); higher means more likely 1.
-
-    Returns
-    -------
-    DeLongResult: group a minus group b, z test with DeLong's variances added (pROC takes the
-    same statistic and a t distribution). "not estimable" where both groups are ranked perfectly.
-
-    Raises
-    ------
-    ValueError: as for `delong_test`.
+    Labels and scores of each group are those of `auroc`, with at least two patients of each class;
+    otherwise ValueError. The result is group a minus group b, with DeLong's variances added and a z
+    test (pROC takes a t distribution); "not estimable" where both groups are ranked perfectly.
     """
     value_a, variance_a = _delong(*checked_scores(labels_a, scores_a))
     value_b, variance_b = _delong(*checked_scores(labels_b, scores_b))
@@ -207,22 +164,10 @@ def unpaired_delong_test(
 
 
 def auroc_half_width(auroc: float, n_pos: int, n_neg: int) -> float:
-    """Half-width of the 95 % interval that an AUROC would have, for planning.
+    """Half-width of the 95 % interval that an AUROC within [0.5, 1] would have, for planning.
 
-    Parameters
-    ----------
-    auroc
-        Expected, within [0.5, 1].
-    n_pos, n_neg
-        Patients of each class, at least 1.
-
-    Raises
-    ------
-    ValueError: an argument is out of range.
-
-    References
-    ----------
-    Hanley & McNeil, Radiology 1982;143:29-36.
+    ValueError: the AUROC is out of range, or a class has no patient. Hanley & McNeil, Radiology
+    1982;143:29-36.
 
     >>> round(auroc_half_width(0.80, 60, 140), 3)
     0.073
@@ -240,31 +185,12 @@ def auroc_half_width(auroc: float, n_pos: int, n_neg: int) -> float:
 def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike) -> Interval:
     """Mean over folds of the AUROC within each, with the interval of its influence curve.
 
-    Scores of different folds come from different models and are never compared with one another.
-
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least one of each in every fold. One entry per patient: the interval
-        assumes independence.
-    scores
-        Shape (n,), out of fold; higher means more likely 1.
-    folds
-        Shape (n,), in which fold each was held out; any names. Series are aligned by their index.
-
-    Returns
-    -------
-    Interval, cut at 0 and 1. The interval speaks of models trained on parts of this size, and
-    takes the folds' models as given. Ties count one half, in the AUROC and in its influence curve.
-    Where every fold is ranked perfectly the ends are NaN and "not estimable".
-
-    Raises
-    ------
-    ValueError: lengths differ, a fold lacks a class (it is named), or as for `auroc`.
-
-    References
-    ----------
-    LeDell, Petersen & van der Laan, Electron J Stat 2015;9:1583-1607.
+    Labels and scores (out of fold) are those of `auroc`, with both classes in every fold; `folds`,
+    shape (n,), names the fold in which each patient was held out. Scores of different folds come
+    from different models and are never compared with one another. The interval, cut at 0 and 1,
+    takes the folds' models as given; "not estimable" where every fold is ranked perfectly.
+    ValueError: lengths differ, a fold lacks a class (it is named), or as for `auroc`. LeDell,
+    Petersen & van der Laan, Electron J Stat 2015;9:1583-1607.
     """
     labels, scores, folds = aligned(labels, scores, folds)
     is_positive, (values,) = checked_scores(labels, scores)
@@ -273,7 +199,7 @@ def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike
         raise ValueError(
             f"{len(values)} scores need a fold each, but {int((which >= 0).sum())} are named."
         )
-    shares = {True: is_positive.mean(), False: 1 - is_positive.mean()}
+    weights = np.where(is_positive, 1 / is_positive.mean(), 1 / (1 - is_positive.mean()))
     areas, variances = [], []
     for fold, name in enumerate(names):
         here = which == fold
@@ -283,28 +209,21 @@ def cross_validated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike
                 "drop the trait."
             )
         area, placements = _placements(is_positive[here], values[here])
-        weights = np.where(is_positive[here], 1 / shares[True], 1 / shares[False])
         areas.append(area)
-        variances.append(np.mean((weights * (placements - area)) ** 2))
+        variances.append(np.mean((weights[here] * (placements - area)) ** 2))
     value, variance = float(np.mean(areas)), float(np.mean(variances)) / len(values)
     if not variance > 0:
-        return Interval(value, np.nan, np.nan, NOT_ESTIMABLE)
+        return not_estimable(value)
     half = Z * np.sqrt(variance)
     low, high = np.clip([value - half, value + half], 0, 1)
-    return Interval(value, float(low), float(high), OVER_FOLDS)
+    return Interval(value, float(low), float(high), "mean over folds, influence curve, 95 %")
 
 
 # === What all of them share ======================================================================
 
 
 def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and k scores of the same patients: boolean (n,), and finite numbers (k, n).
-
-    Raises
-    ------
-    ValueError: lengths or studies differ, a label is missing or not 0 or 1, a class is absent, or
-        a score is not finite.
-    """
+    """Labels and k scores of the same patients: boolean (n,), and finite numbers (k, n)."""
     first, *others = aligned(labels, *scores)
     known = read_labels(first)
     rows = [read_numbers(some) for some in others]
@@ -316,8 +235,7 @@ def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, n
             f"({int(is_missing.sum())} of {len(known)})."
         )
     values = np.stack(rows)
-    if not np.isfinite(values).all():
-        n_odd = int((~np.isfinite(values)).any(axis=0).sum())
+    if n_odd := int((~np.isfinite(values)).any(axis=0).sum()):
         raise ValueError(f"{n_odd} scores are not finite.")
     is_positive = known == 1
     if is_positive.all() or not is_positive.any():
@@ -330,23 +248,10 @@ def checked_scores(labels: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, n
 
 
 def checked_pairs(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities of the same patients.
+    """Labels, True for positive, and probabilities of the same patients, both (n,).
 
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least one of each, one entry per patient.
-    probabilities
-        Shape (n,), within [0, 1]. Where both are Series they are aligned by their index.
-
-    Returns
-    -------
-    Boolean array (n,), True for positive, and float array (n,), in the order of the labels.
-
-    Raises
-    ------
-    ValueError: the studies differ, a class is absent, a label is not 0 or 1, a probability is
-        not finite or outside [0, 1].
+    ValueError: the studies differ, a class is absent, a label is not 0 or 1, a probability is not
+    finite or outside [0, 1].
     """
     shape = read_numbers(probabilities, "Probabilities").shape
     if len(shape) != 1:
@@ -370,11 +275,9 @@ def _wald(difference: float, variance: float, method: str) -> DeLongResult:
     if variance <= _NO_VARIANCE:
         return DeLongResult(difference, np.nan, np.nan, np.nan, np.nan, NOT_ESTIMABLE)
     error = np.sqrt(variance)
-    z = difference / error
-    return DeLongResult(
-        difference, difference - Z * error, difference + Z * error, z,
-        float(2 * norm.sf(abs(z))), method,
-    )  # fmt: skip
+    z, half = difference / error, Z * error
+    p_value = float(2 * norm.sf(abs(z)))
+    return DeLongResult(difference, difference - half, difference + half, z, p_value, method)
 
 
 def _delong(is_positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

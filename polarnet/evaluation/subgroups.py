@@ -10,11 +10,11 @@ from scipy.stats import chi2
 from polarnet.display import Result
 from polarnet.evaluation.calibration import coefficient, fit_logistic, measure_calibration
 from polarnet.evaluation.roc import (
-    NOT_ESTIMABLE,
     Interval,
     auroc,
     checked_pairs,
     clipped_logit,
+    not_estimable,
     unpaired_delong_test,
 )
 from polarnet.evaluation.table import SUPPRESSED_BELOW, is_reportable, size_note
@@ -34,60 +34,66 @@ def evaluate_subgroups(
 ) -> pd.DataFrame:
     """AUROC and calibration in the large of each group.
 
-    Parameters
-    ----------
-    labels
-        0 and 1, index study_id, at least one of each, one entry per patient.
-    probabilities
-        Within [0, 1], the same studies in any order.
-    groups
-        Names, such as those of `tertiles`, the same studies. NaN makes the group "not recorded",
-        which comes last; the others keep the order of a categorical or are sorted.
+    Series whose index names the same studies: labels and probabilities as for
+    `measure_calibration`, one study per patient, and names of groups, such as those of `tertiles`.
+    NaN makes the group "not recorded", which comes last; the others keep the order of a categorical
+    or are sorted.
 
     Returns
     -------
     DataFrame with group, n_pos, n_neg, auroc, ci_low, ci_high (DeLong on the logit scale),
     difference (to all other patients together, those not recorded included), difference_low,
-    difference_high, p_value (unpaired z test, unadjusted), calibration_intercept,
-    calibration_low, calibration_high, note. Numbers are NaN where the smaller class of the
-    group has fewer than 10 patients, and those of the difference also where that of the others
-    has.
+    difference_high, p_value (unpaired z test, unadjusted), calibration_intercept, calibration_low,
+    calibration_high, note. Numbers are NaN where the smaller class of the group has fewer than 10
+    patients, and those of the difference also where that of the others has.
 
     Raises
     ------
-    ValueError: see `checked_pairs`; or an argument is no Series, or the studies differ.
+    ValueError: as for `measure_calibration`, or an argument is no Series.
     """
     given = {"labels": labels, "probabilities": probabilities, "groups": groups}
     if odd := [name for name, values in given.items() if not isinstance(values, pd.Series)]:
         raise ValueError(f"{', '.join(odd)} must be a pandas Series whose index names the studies.")
     labels, probabilities, groups = aligned(labels, probabilities, groups)
     is_positive, values = checked_pairs(labels, probabilities)
-    labels = pd.Series(is_positive.astype(float), index=groups.index)
-    probabilities = pd.Series(values, index=groups.index)
-    rows = [
-        _row(str(name), (groups == name).fillna(False).to_numpy(bool), labels, probabilities)
-        for name in _names(groups)
-    ]
-    if (is_missing := groups.isna().to_numpy()).any():
-        rows.append(_row(NOT_RECORDED, is_missing, labels, probabilities))
-    return pd.DataFrame(rows)
+    whole = pd.DataFrame({"label": is_positive.astype(float), "score": values}, groups.index)
+    parts = [(str(name), part) for name, part in whole.groupby(groups, observed=True)]
+    if groups.isna().any():
+        parts.append((NOT_RECORDED, whole[groups.isna()]))
+    return pd.DataFrame([_row(name, part, whole.drop(part.index)) for name, part in parts])
+
+
+def _row(name: str, inside: pd.DataFrame, outside: pd.DataFrame) -> dict[str, object]:
+    """Statistics of one group, as far as its classes are large enough."""
+    n_pos, n_neg = int((inside["label"] == 1).sum()), int((inside["label"] == 0).sum())
+    note = size_note(n_pos, n_neg)
+    row: dict[str, object] = {"group": name, "n_pos": n_pos, "n_neg": n_neg}
+    row |= dict.fromkeys(_NUMBERS, np.nan)
+    if not is_reportable(inside["label"]):
+        return row | {"note": note}
+    pair = inside["label"], inside["score"]
+    area, intercept = auroc(*pair), measure_calibration(*pair).intercept
+    row |= {
+        "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
+        "calibration_intercept": intercept.value,
+        "calibration_low": intercept.low, "calibration_high": intercept.high,
+    }  # fmt: skip
+    if is_reportable(outside["label"]):
+        test = unpaired_delong_test(*pair, outside["label"], outside["score"])
+        row |= {
+            "difference": test.difference, "difference_low": test.low,
+            "difference_high": test.high, "p_value": test.p_value,
+        }  # fmt: skip
+    else:
+        few = f"no difference: fewer than {SUPPRESSED_BELOW} of a class in the others"
+        note = "; ".join(filter(None, (note, few)))
+    return row | {"note": note}
 
 
 def tertiles(values: pd.Series) -> pd.Series:
-    """Three groups of about equal size, such as of age.
+    """Three groups of about equal size, such as of age, as an ordered categorical; NaN stays NaN.
 
-    Parameters
-    ----------
-    values
-        Numbers; NaN stays NaN.
-
-    Returns
-    -------
-    Ordered categorical Series with the same index. The names hold the cuts, which are observed
-    values: a value at a cut belongs to the lower group.
-
-    Raises
-    ------
+    The names hold the cuts, which are observed values: a value at a cut belongs to the lower group.
     ValueError: the values do not fall into three groups.
 
     >>> tertiles(pd.Series([50, 55, 60, 65, 70, 75])).cat.categories.to_list()
@@ -105,50 +111,12 @@ def tertiles(values: pd.Series) -> pd.Series:
     return pd.cut(values, [-np.inf, low, high, np.inf], labels=names)
 
 
-def _names(groups: pd.Series) -> list[object]:
-    """Groups that occur, in the order of the categories or sorted."""
-    if isinstance(groups.dtype, pd.CategoricalDtype):
-        return [name for name in groups.cat.categories if (groups == name).any()]
-    return sorted(groups.dropna().unique(), key=lambda name: (isinstance(name, str), name))
-
-
-def _row(
-    name: str, is_member: np.ndarray, labels: pd.Series, probabilities: pd.Series
-) -> dict[str, object]:
-    """Statistics of one group, as far as its classes are large enough."""
-    inside, outside = labels[is_member], labels[~is_member]
-    n_pos, n_neg = int((inside == 1).sum()), int((inside == 0).sum())
-    row: dict[str, object] = {"group": name, "n_pos": n_pos, "n_neg": n_neg}
-    row |= dict.fromkeys(_NUMBERS, np.nan)
-    if not is_reportable(inside):
-        return row | {"note": size_note(n_pos, n_neg)}
-    area = auroc(inside, probabilities[is_member])
-    intercept = measure_calibration(inside, probabilities[is_member]).intercept
-    row |= {
-        "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
-        "calibration_intercept": intercept.value,
-        "calibration_low": intercept.low, "calibration_high": intercept.high,
-    }  # fmt: skip
-    notes = [size_note(n_pos, n_neg)]
-    if is_reportable(outside):
-        test = unpaired_delong_test(
-            inside, probabilities[is_member], outside, probabilities[~is_member]
-        )
-        row |= {
-            "difference": test.difference, "difference_low": test.low,
-            "difference_high": test.high, "p_value": test.p_value,
-        }  # fmt: skip
-    else:
-        notes.append(f"no difference: fewer than {SUPPRESSED_BELOW} of a class in the others")
-    return row | {"note": "; ".join(filter(None, notes))}
-
-
 # === Adjustment ==================================================================================
 
 
 @dataclass(frozen=True, repr=False)
 class Association(Result):
-    """What a prediction adds to covariates.
+    """What a prediction adds to covariates, in `n_pos` and `n_neg` patients; `n_left_out` lack one.
 
     Attributes
     ----------
@@ -160,8 +128,6 @@ class Association(Result):
     covariates_auroc
         AUROC of the covariates alone. *Apparent*: fitted on the very patients it ranks, hence too
         high, while the prediction has not seen them.
-    n_pos, n_neg, n_left_out
-        Patients of each class, and those left out because a covariate is missing.
     """
 
     odds_ratio: Interval
@@ -174,7 +140,7 @@ class Association(Result):
 
     @property
     def summary(self) -> pd.Series:
-        """What is printed of it."""
+        """The numbers as they are printed."""
         rows = {
             "odds ratio per SD": self.odds_ratio,
             "likelihood-ratio p": f"{self.p_value:.3g}",
@@ -189,29 +155,21 @@ def adjusted_association(
 ) -> Association:
     """Logistic regression, without penalty, of the labels on the logit and the covariates.
 
-    Parameters
-    ----------
-    labels
-        0 and 1, shape (n,), at least one of each, one entry per patient, of test patients.
-    probabilities
-        Shape (n,), within [0, 1]; clipped to [1e-6, 1 - 1e-6] before their logit.
-    covariates
-        One numeric column each, such as age and sex (0/1), n rows. Patients with a NaN or an
-        infinite one are left out. Series and tables are aligned by their index.
-
-    Returns
-    -------
-    Association. The odds ratio is "not estimable" where the classes are separated, or where
-    the logits or a covariate are constant or follow from the others.
-
-    Raises
-    ------
-    ValueError: see `checked_pairs` (also for those with every covariate); or a covariate is not
-        numeric, or there is none.
+    Labels and probabilities are those of `measure_calibration`, of test patients; `covariates` has
+    one numeric column each, such as age and sex (0/1), shape (n, k). Patients with a NaN or an
+    infinite one are left out. The odds ratio is "not estimable" where the classes are separated, or
+    where the logits or a covariate are constant or follow from the others. ValueError: as there
+    (also of those with every covariate); or a covariate is not numeric, or there is none.
     """
     labels, probabilities, covariates = aligned(labels, probabilities, covariates)
     is_positive, values = checked_pairs(labels, probabilities)
-    table = _numeric(covariates, len(values))
+    n = len(values)
+    if len(covariates) != n or covariates.shape[1] == 0:
+        raise ValueError(f"Covariates of shape {covariates.shape} do not fit {n} patients.")
+    is_number = pd.api.types.is_numeric_dtype
+    if odd := ", ".join(str(name) for name, cells in covariates.items() if not is_number(cells)):
+        raise ValueError(f"Covariates must be numbers, but {odd} is not. Code it as 0 and 1.")
+    table = covariates.to_numpy(float, na_value=np.nan)
     is_complete = np.isfinite(table).all(axis=1)
     try:
         is_positive, values = checked_pairs(is_positive[is_complete], values[is_complete])
@@ -227,25 +185,12 @@ def adjusted_association(
     statistic = np.nan if both is None or alone is None else 2 * (both.llf - alone.llf)
     log_odds = coefficient(both, -1)
     value, low, high = np.exp([log_odds.value, log_odds.low, log_odds.high]).tolist()
-    odds_ratio = Interval(value, low, high, log_odds.method)
-    nothing = Interval(np.nan, np.nan, np.nan, NOT_ESTIMABLE)
     return Association(
-        odds_ratio=odds_ratio,
+        odds_ratio=Interval(value, low, high, log_odds.method),
         chi2=float(statistic),
         p_value=float(chi2.sf(statistic, 1)),
-        covariates_auroc=nothing if alone is None else auroc(is_positive, alone.fittedvalues),
+        covariates_auroc=auroc(is_positive, alone.fittedvalues) if alone else not_estimable(),
         n_pos=int(is_positive.sum()),
         n_neg=int((~is_positive).sum()),
         n_left_out=int((~is_complete).sum()),
     )
-
-
-def _numeric(covariates: pd.DataFrame, n: int) -> np.ndarray:
-    """Covariates as an array (n, k)."""
-    if len(covariates) != n or covariates.shape[1] == 0:
-        raise ValueError(f"Covariates of shape {covariates.shape} do not fit {n} patients.")
-    is_number = [pd.api.types.is_numeric_dtype(kind) for kind in covariates.dtypes]
-    if not all(is_number):
-        odd = ", ".join(map(str, covariates.columns[~np.array(is_number)]))
-        raise ValueError(f"Covariates must be numbers, but {odd} is not. Code it as 0 and 1.")
-    return covariates.to_numpy(float, na_value=np.nan)

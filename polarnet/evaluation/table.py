@@ -1,15 +1,15 @@
 """The table of results: counts, AUROC with interval, p-value and a note for every trait."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import mannwhitneyu
 from statsmodels.stats.multitest import multipletests
 
-from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc, chance_p_value
+from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc
 from polarnet.files import read_csv, shown
 from polarnet.ids import listing, normal_ids
 from polarnet.labels import read_labels, read_numbers, read_patients
@@ -30,12 +30,6 @@ WARNING_COLUMN: Final = "warning"
 
 SEEN: Final = ("train", "val")
 """Parts of patients who chose the network, in one way or another."""
-
-
-def short_note(note: Any) -> str:
-    """A row's note without what a footnote says of all rows; empty where there is none."""
-    parts = [] if pd.isna(note) else str(note).split("; ")
-    return "; ".join(part for part in parts if not part.startswith(FIRST_STUDIES))
 
 
 def evaluate(
@@ -74,118 +68,54 @@ def evaluate(
     scores = scores.drop(columns=WARNING_COLUMN, errors="ignore")
     first_studies(scores, labels, patients)  # all of them are known
     scores, unseen = without_training(scores)
-    rows, left_out = first_studies(scores, labels, patients)
-    later = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
-    remark = "; ".join(filter(None, (unseen, later)))
-    numbers = {t: read_numbers(scores[t], f"Scores of {t}") for t in scores}
-    if odd := [str(t) for t, values in numbers.items() if not np.isfinite(values).all()]:
-        raise ValueError(f"Scores of {', '.join(odd)} are not all finite numbers.")
-    of_scores = pd.Index(normal_ids(scores.index)).get_indexer(normal_ids(rows))
-    table = pd.DataFrame([
-        _row(t, read_labels(labels.loc[rows, t], f"Labels of {t}"), values[of_scores], remark)
-        if t in labels else _row(t, np.empty(0), np.empty(0), "no labels in this cohort")
-        for t, values in numbers.items()
-    ])  # fmt: skip
     if not set(scores.columns) & set(labels.columns):
         raise ValueError(
             f"None of the scored traits ({', '.join(scores.columns)}) has labels; there are "
             f"{', '.join(labels.columns) or 'none'}."
         )
-    # Nothing is adjusted where nothing was tested.
-    table["p_adjusted"] = np.nan
-    if (is_tested := table["p_value"].notna()).any():
-        adjusted = multipletests(table.loc[is_tested, "p_value"], method="fdr_bh")[1]
-        table.loc[is_tested, "p_adjusted"] = adjusted
-    return table
+    rows, left_out = first_studies(scores, labels, patients)
+    later = f"{FIRST_STUDIES}, {left_out} later ones left out" if left_out else ""
+    remark = "; ".join(filter(None, (unseen, later)))
+    of_scores = pd.Index(normal_ids(scores.index)).get_indexer(normal_ids(rows))
+    lines = []
+    for trait in scores:
+        values = read_numbers(scores[trait], f"Scores of {trait}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"Scores of {trait} are not all finite numbers.")
+        if trait in labels:
+            known = read_labels(labels.loc[rows, trait], f"Labels of {trait}")
+            lines.append(_row(trait, known, values[of_scores], remark))
+        else:
+            lines.append(_row(trait, np.empty(0), np.empty(0), "no labels in this cohort"))
+    table = pd.DataFrame(lines)
+    return table.assign(p_adjusted=adjusted(table["p_value"].to_numpy(), "fdr_bh"))
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a file of scores: study_id, one column per trait, perhaps `warning` and `part`.
-
-    What `part` says is in `attrs["part"]`.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: no study_id, a study twice, a row that is not whole, a column of text, or a score
-        that is missing or outside [0, 1].
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No file of scores {path}.")
-    table = read_csv(path, text=("study_id", WARNING_COLUMN, PART_COLUMN))
-    if "study_id" not in table:
-        raise ValueError(
-            f"{path} has no column study_id, but {listing(table.columns) or 'no columns'}. Name "
-            "the column of the studies study_id."
-        )
-    ids = pd.Index(normal_ids(table.pop("study_id")), name="study_id")
-    if unnamed := int((ids == "").sum()):
-        raise ValueError(f"{path}: {unnamed} of {len(ids)} rows have no study_id.")
-    if ids.has_duplicates:
-        twice = ids[ids.duplicated()].unique()
-        raise ValueError(f"{path} names studies twice: {listing(twice)}.")
-    scores = table.set_axis(ids).drop(columns=WARNING_COLUMN, errors="ignore")
-    part = scores.pop(PART_COLUMN).fillna("") if PART_COLUMN in scores else None
-    if scores.empty:
-        raise ValueError(f"{path} has no scores: it needs a column for each trait.")
-    for trait, column in scores.items():
-        if not pd.api.types.is_numeric_dtype(column):
-            raise ValueError(
-                f"{path}: column '{trait}' holds no scores, but text such as "
-                f"'{str(column.dropna().iloc[0])[:6]}'. Scores are numbers between 0 and 1; remove "
-                "columns of remarks."
-            )
-        if column.isna().any():
-            raise ValueError(
-                f"{path}: column '{trait}' has no score for {listing(ids[column.isna()])}. Remove "
-                "rows that were not scored."
-            )
-        if not (is_share := column.between(0, 1)).all():
-            raise ValueError(
-                f"{path}: scores of '{trait}' must lie between 0 and 1: {listing(ids[~is_share])}."
-            )
-    scores = scores.astype(float)
-    if part is not None:
-        scores.attrs[PART_COLUMN] = Shares(part)
-    return scores
+def _row(trait: str, labels: np.ndarray, scores: np.ndarray, remark: str) -> dict[str, object]:
+    """Statistics of one trait over the patients whose label was recorded, if they are enough."""
+    is_recorded = ~np.isnan(labels)
+    labels, scores = labels[is_recorded], scores[is_recorded]
+    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
+    notes = [size_note(n_pos, n_neg) if len(is_recorded) else "", remark]
+    row: dict[str, object] = {"trait": trait, "n_pos": n_pos, "n_neg": n_neg}
+    row |= dict.fromkeys(("auroc", "ci_low", "ci_high", "p_value"), np.nan)
+    row |= {"method": NOT_ESTIMABLE, "note": "; ".join(filter(None, notes))}
+    if is_reportable(labels):
+        area, chance = auroc(labels, scores), 1.0
+        if np.ptp(scores):  # where all scores are equal, nothing is ranked
+            chance = mannwhitneyu(scores[labels == 1], scores[labels == 0],
+                                  use_continuity=False, method="asymptotic").pvalue  # fmt: skip
+        row |= {"auroc": area.value, "ci_low": area.low, "ci_high": area.high,
+                "p_value": float(chance), "method": area.method}  # fmt: skip
+    return row
 
 
-def first_studies(
-    scores: pd.DataFrame, labels: pd.DataFrame, patients: pd.Series | None
-) -> tuple[pd.Index, int]:
-    """Scored studies that count, one a patient, and how many later ones do not.
-
-    Raises
-    ------
-    ValueError: a scored study is not among the labels, or has no patient; a study comes twice.
-    """
-    scored, known = pd.Index(normal_ids(scores.index)), pd.Index(normal_ids(labels.index))
-    if scored.has_duplicates or known.has_duplicates:
-        twice = [*scored[scored.duplicated()], *known[known.duplicated()]]
-        raise ValueError(
-            f"Scores and labels must name each study once; {', '.join(twice[:10])} come twice."
-        )
-    if unknown := scored[~scored.isin(known)].to_list():
-        raise ValueError(
-            f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "
-            f"({', '.join(unknown[:10])}). Were they scored on another cohort?"
-        )
-    is_scored = known.isin(scored)
-    rows = labels.index[is_scored]
-    if patients is None:
-        return rows, 0
-    if isinstance(patients, Mapping):
-        patients = pd.Series(patients)
-    if not isinstance(patients, pd.Series):
-        patients = pd.Series(read_patients(patients, len(labels)), labels.index)
-    by_study = patients.set_axis(normal_ids(patients.index))
-    if by_study.index.has_duplicates:
-        twice = by_study.index[by_study.index.duplicated()].to_list()
-        raise ValueError(f"Patients must name each study once; {', '.join(twice[:10])} come twice.")
-    who = read_patients(by_study.reindex(known[is_scored]), len(rows))
-    is_first = ~pd.Series(who).duplicated().to_numpy()
-    return rows[is_first], int((~is_first).sum())
+def adjusted(p_values: np.ndarray, method: str) -> np.ndarray:
+    """p-values adjusted by a method of statsmodels; NaN, which was not tested, does not count."""
+    found = np.full(len(p_values), np.nan)
+    if (is_tested := ~np.isnan(p_values)).any():
+        found[is_tested] = multipletests(p_values[is_tested], method=method)[1]
+    return found
 
 
 def size_note(n_pos: int, n_neg: int) -> str:
@@ -205,39 +135,58 @@ def is_reportable(labels: ArrayLike) -> bool:
     return bool(min((known == 1).sum(), (known == 0).sum()) >= SUPPRESSED_BELOW)
 
 
-def _row(trait: str, labels: np.ndarray, scores: np.ndarray, remark: str) -> dict[str, object]:
-    """Statistics of one trait over the patients whose label was recorded, if they are enough."""
-    is_recorded = ~np.isnan(labels)
-    labels, scores = labels[is_recorded], scores[is_recorded]
-    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
-    notes = [size_note(n_pos, n_neg) if len(is_recorded) else "", remark]
-    row: dict[str, object] = {"trait": trait, "n_pos": n_pos, "n_neg": n_neg}
-    row |= dict.fromkeys(("auroc", "ci_low", "ci_high", "p_value"), np.nan)
-    row |= {"method": NOT_ESTIMABLE, "note": "; ".join(filter(None, notes))}
-    if is_reportable(labels):
-        area = auroc(labels, scores)
-        row |= {"auroc": area.value, "ci_low": area.low, "ci_high": area.high,
-                "p_value": chance_p_value(labels, scores), "method": area.method}  # fmt: skip
-    return row
+def short_note(note: Any) -> str:
+    """A row's note without what a footnote says of all rows; empty where there is none."""
+    parts = [] if pd.isna(note) else str(note).split("; ")
+    return "; ".join(part for part in parts if not part.startswith(FIRST_STUDIES))
+
+
+# === Which studies count =========================================================================
+
+
+def first_studies(
+    scores: pd.DataFrame, labels: pd.DataFrame, patients: pd.Series | None
+) -> tuple[pd.Index, int]:
+    """Scored studies that count, one a patient, and how many later ones do not.
+
+    ValueError: a scored study is not among the labels, or has no patient; a study comes twice.
+    """
+    scored, known = pd.Index(normal_ids(scores.index)), pd.Index(normal_ids(labels.index))
+    is_named = isinstance(patients, pd.Series)
+    if is_named:
+        patients = patients.set_axis(normal_ids(patients.index))
+    for names in (scored, known, *([patients.index] if is_named else [])):
+        if twice := list(names[names.duplicated()]):
+            raise ValueError(f"Name each study once; {listing(twice, most=10)} come twice.")
+    if unknown := list(scored[~scored.isin(known)]):
+        raise ValueError(
+            f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "
+            f"({listing(unknown, most=10)}). Were they scored on another cohort?"
+        )
+    is_scored = known.isin(scored)
+    rows = labels.index[is_scored]
+    if patients is None:
+        return rows, 0
+    if is_named:
+        who = read_patients(patients.reindex(known[is_scored]), len(rows))
+    else:
+        who = read_patients(patients, len(labels))[is_scored]
+    is_first = ~pd.Series(who).duplicated().to_numpy()
+    return rows[is_first], int((~is_first).sum())
+
+
+def part_of(scores: pd.DataFrame) -> pd.Series | None:
+    """What each study was to the run, as `predict` or a file of scores says; None if neither."""
+    return scores[PART_COLUMN] if PART_COLUMN in scores else scores.attrs.get(PART_COLUMN)
 
 
 def without_training(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Scores of new and test patients, and what to note of the others.
 
-    Parameters
-    ----------
-    scores
-        Of `predict` or `read_scores`. Where neither a column `part` nor `attrs["part"]` says what a
-        study was to the run, every study counts.
-
-    Raises
-    ------
     ValueError: the part is a word that `predict` does not write.
     """
-    part = scores.attrs.get(PART_COLUMN)
-    if PART_COLUMN in scores:
-        part = scores[PART_COLUMN]
-        scores = scores.drop(columns=PART_COLUMN)
+    part = part_of(scores)
+    scores = scores.drop(columns=PART_COLUMN, errors="ignore")
     if part is None:
         return scores, ""
     part = part.reindex(scores.index).fillna("").astype(str).str.strip().str.lower()
@@ -258,11 +207,41 @@ def without_training(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return unseen, "; ".join(notes)
 
 
-def with_part(scores: pd.DataFrame, network: pd.DataFrame) -> pd.DataFrame:
-    """Scores that say no part of their own, with what the network's say of the same studies."""
-    known = network[PART_COLUMN] if PART_COLUMN in network else network.attrs.get(PART_COLUMN)
-    if known is None or PART_COLUMN in scores or PART_COLUMN in scores.attrs:
-        return scores
-    told = scores.copy()
-    told.attrs[PART_COLUMN] = Shares(known)
-    return told
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a file of scores: study_id, one column per trait, perhaps `warning` and `part`, which
+    becomes `attrs["part"]`.
+
+    FileNotFoundError: no such file. ValueError: no study_id, a study twice, a row that is not
+    whole, or a cell that is no score between 0 and 1.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No file of scores {path}.")
+    table = read_csv(path, text=("study_id", WARNING_COLUMN, PART_COLUMN))
+    if "study_id" not in table:
+        raise ValueError(
+            f"{path} has no column study_id, but {listing(table.columns) or 'no columns'}. Name "
+            "the column of the studies study_id."
+        )
+    ids = pd.Index(normal_ids(table.pop("study_id")), name="study_id")
+    if (odd := (ids == "") | ids.duplicated()).any():
+        raise ValueError(
+            f"{path}: each row needs a study_id of its own, unlike "
+            f"{listing(ids[odd].unique().map(shown))}."
+        )
+    scores = table.set_axis(ids).drop(columns=WARNING_COLUMN, errors="ignore")
+    part = scores.pop(PART_COLUMN).fillna("") if PART_COLUMN in scores else None
+    if scores.empty:
+        raise ValueError(f"{path} has no scores: it needs a column for each trait.")
+    for trait, column in scores.items():
+        is_score = pd.to_numeric(column, errors="coerce").between(0, 1)
+        if not is_score.all():
+            raise ValueError(
+                f"{path}: column '{trait}' has no score between 0 and 1 for "
+                f"{listing(ids[~is_score])}. Remove columns of remarks, and rows that were not "
+                "scored."
+            )
+    scores = scores.astype(float)
+    if part is not None:
+        scores.attrs[PART_COLUMN] = Shares(part)
+    return scores

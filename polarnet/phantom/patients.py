@@ -14,13 +14,8 @@ _RPP_WITHIN_SD = float(np.hypot(known.HR_WITHIN_SD, known.SBP_WITHIN_SD))
 
 
 def draw_patients(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """Traits and circulation of n patients, one row each.
-
-    Returns
-    -------
-    Columns `age` (years), `sex` (1 = female), `bmi` (kg/m2), `diabetes`, `hypertension`,
-    `dyslipidemia`, `smoking`, `diseased`, `known_cad` (1 or 0), and, as factors on what is
-    expected of such a patient, `hr_factor` and `sbp_factor`.
+    """Traits (1 or 0), age, BMI and, as factors on what is expected of such a patient, `hr_factor`
+    and `sbp_factor`, one row for each of n patients.
     """
     low, high = (np.array(known.AGE_RANGE) - known.AGE_MEAN) / known.AGE_SD
     age = known.AGE_MEAN + known.AGE_SD * truncnorm.rvs(low, high, size=n, random_state=rng)
@@ -48,19 +43,13 @@ def decades(age: np.ndarray | pd.Series, reference: float) -> np.ndarray:
 
 
 def draw_disease(rng: np.random.Generator, diseased: np.ndarray) -> pd.DataFrame:
-    """Diseased vessels and what they do to stress flow.
+    """Diseased vessels, and what they do to stress flow; `diseased` is 1 where a patient has
+    epicardial disease.
 
-    Parameters
-    ----------
-    diseased
-        Shape (n,), 1 where a patient has epicardial disease.
-
-    Returns
-    -------
-    `lad`, `rca`, `lcx`: drop of stress flow in the core of the territory, 0 to 1; `scar`: the
-    fixed share of the drops; `drop_1` to `drop_17`: drop of stress flow by AHA segment. A shared
-    segment belongs to one of its two vessels, a distal lesion reaches fewer segments; the core
-    always suffers the whole drop.
+    `lad`, `rca`, `lcx`: drop of stress flow in the core of the territory, 0 to 1; `scar`: the fixed
+    share of the drops; `drop_1` to `drop_17`: drop of stress flow by AHA segment. A shared segment
+    belongs to one of its two vessels, a distal lesion reaches fewer segments; the core always
+    suffers the whole drop.
     """
     n = len(diseased)
     combinations, counts = list(known.VESSEL_COUNTS), np.array(list(known.VESSEL_COUNTS.values()))
@@ -75,8 +64,9 @@ def draw_disease(rng: np.random.Generator, diseased: np.ndarray) -> pd.DataFrame
         low, high = known.DEPTH_RANGE[vessel]
         depth = low + (high - low) * rng.beta(known.DEPTH_SHAPE, known.DEPTH_SHAPE, n)
         truth[vessel.lower()] = depth = np.where(involved, depth, 0.0)
-        reach = _draw_reach(rng, vessel, n)
-        owners[vessel][:, _core(vessel)] = 1
+        core = np.array(known.CORE[vessel]) - 1
+        reach = _draw_reach(rng, vessel, core, n)
+        owners[vessel][:, core] = 1
         # Where two diseased vessels meet, the worse one tells.
         kept = np.minimum(kept, 1 - depth[:, None] * reach * owners[vessel])
         scar_share = np.maximum(scar_share, known.SCAR_SHARE[vessel] * involved)
@@ -109,16 +99,10 @@ def _draw_owners(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return owners
 
 
-def _core(vessel: str) -> np.ndarray:
-    """Positions of the segments at the core of a vessel's territory."""
-    return np.array(known.CORE[vessel]) - 1
-
-
-def _draw_reach(rng: np.random.Generator, vessel: str, n: int) -> np.ndarray:
+def _draw_reach(rng: np.random.Generator, vessel: str, core: np.ndarray, n: int) -> np.ndarray:
     """Share (n, 17) of the core's drop that each segment suffers; its mean gives group means."""
     loss = 1 - np.array(known.DISEASED_TO_NORMAL[vessel])
     share = ownership_share(vessel)
-    core = _core(vessel)
     share[core] = 1
     wanted = np.divide(loss, share, out=np.zeros(17), where=share > 0)
     wanted = np.minimum(wanted / wanted[core].min(), 1)
@@ -136,19 +120,14 @@ def draw_levels(rng: np.random.Generator, n: int) -> pd.DataFrame:
     correlated, and `other_drive`, which sets resting flow where the rate-pressure product does not.
     """
     rest_level, stress_level = _correlated_pair(rng, n)
-    return pd.DataFrame(
-        {
-            "rest_level": rest_level,
-            "stress_level": stress_level,
-            "other_drive": rng.standard_normal(n),
-        }
-    )
+    other_drive = rng.standard_normal(n)
+    levels = {"rest_level": rest_level, "stress_level": stress_level, "other_drive": other_drive}
+    return pd.DataFrame(levels)
 
 
 def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Heart rate (beats/min) and systolic pressure (mmHg) of each study at rest and stress, and
-    `relative_rpp`: resting rate-pressure product as a share of what is expected at that age, sex
-    and with those traits.
+    `relative_rpp`: resting rate-pressure product as a share of what is expected.
     """
     n = len(studies)
     hr_today = studies["hr_factor"] * np.exp(known.HR_WITHIN_SD * rng.standard_normal(n))
@@ -172,10 +151,8 @@ def draw_circulation(studies: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 def draw_flow(
     studies: pd.DataFrame, relative_rpp: pd.Series, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Mean MBF in mL/min/g, (n,), of "rest" and "stress" as it would be without epicardial disease.
-
-    `studies` has traits, age in years and the columns of `draw_levels`; `relative_rpp` is the
-    resting rate-pressure product as a share of the expected one.
+    """Mean MBF in mL/min/g, (n,), of "rest" and "stress" as it would be without epicardial
+    disease.
     """
     n = len(studies)
     women = studies["sex"].to_numpy() - known.WOMEN

@@ -4,6 +4,7 @@ Signals are drawn on a raster somewhat larger than the map, so that blur at the 
 lies beyond it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import eval_jacobi
 
 from polarnet.anatomy import (
+    TERRITORIES,
     disc_mask,
     disc_mean,
     nearest_inside,
@@ -43,11 +45,10 @@ class Canvas:
     templates
         "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
     segments
-        (17, wide * wide), smooth; their weighted sum has given AHA segment means (within 0.02 at
-        16 pixels, 0.001 at 64).
+        (17, wide * wide), smooth; their weighted sum has given AHA segment means (within 0.02 at 16
+        pixels, 0.001 at 64).
     departures
-        (k, wide * wide): Zernike polynomials, weighted so that k standard normal coefficients give
-        a field of SD 1 over the disc.
+        (k, wide * wide): Zernike polynomials; k standard normal coefficients give a field of SD 1.
     basal
         (wide, wide): share of flow lost at the base of a ventricle one SD smaller than the mean.
     blur
@@ -86,6 +87,8 @@ def make_canvas(size: int, tracer: str) -> Canvas:
     row, column = nearest_inside(radius, angle, size)
     segments = segment_basis(size)[:, row, column]
 
+    distance = np.arange(wide) - (np.arange(size) + margin)[:, None]
+    blur = np.exp(-(distance**2) / (2 * (known.BLUR_WIDTH * size / 2) ** 2))
     start, loss = known.BASAL_LOSS
     canvas = Canvas(
         size=size,
@@ -96,29 +99,24 @@ def make_canvas(size: int, tracer: str) -> Canvas:
         segments=segments.reshape(17, -1),
         departures=_departures(np.minimum(radius, 1), angle),
         basal=loss * np.clip((radius - start) / (1 - start), 0, 1),
-        blur=_gaussian_rows(size, wide, margin, known.BLUR_WIDTH * size / 2),
+        blur=blur / blur.sum(axis=1, keepdims=True),
     )
-    for map_type, values in _segment_values(tracer).items():
-        mean_map = _template(map_type, values, canvas)
+    lateral = np.ones(17)
+    lateral[np.array(TERRITORIES["LCx"]) - 1] = known.LATERAL_FACTOR[tracer]
+    for map_type, pattern, *shape in (
+        ("rest", known.REST_PATTERN, known.REST_PROFILE, known.REST_LAST_RING),
+        ("stress", known.STRESS_PATTERN, known.STRESS_PROFILE, known.STRESS_LAST_RING),
+    ):
+        mean_map = _template(np.array(pattern) * lateral, *shape, canvas)
         canvas.templates[map_type] = _before_blur(mean_map, canvas)
     return canvas
 
 
-def _segment_values(tracer: str) -> dict[str, np.ndarray]:
-    """Wanted means of the 17 segments at rest and stress, relative to one another."""
-    rest, stress = np.array(known.REST_PATTERN), np.array(known.STRESS_PATTERN)
-    lateral = np.ones(17)
-    lateral[np.array([5, 6, 11, 12, 16]) - 1] = known.LATERAL_FACTOR[tracer]
-    return {"rest": rest * lateral, "stress": stress * lateral}
-
-
-def _template(map_type: str, values: np.ndarray, canvas: Canvas) -> np.ndarray:
+def _template(
+    values: np.ndarray, profile: Sequence[float], last_ring: Sequence[float], canvas: Canvas
+) -> np.ndarray:
     """Normal map on the larger raster: radial profile, walls by ring, exact segment means."""
     radius, angle = canvas.radius, canvas.angle
-    profile, last_ring = {
-        "rest": (known.REST_PROFILE, known.REST_LAST_RING),
-        "stress": (known.STRESS_PROFILE, known.STRESS_LAST_RING),
-    }[map_type]
     rings = [values[12:16], values[6:12], values[:6], np.array(last_ring)]
     walls = np.stack([_around(ring / ring.mean(), angle) for ring in rings])
     place = np.interp(radius, (*RING_MIDDLES, 0.95), range(4))
@@ -156,13 +154,6 @@ def _departures(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return values / np.sqrt((inside**2).mean(axis=1, keepdims=True) * len(fields))
 
 
-def _gaussian_rows(size: int, wide: int, margin: int, width: float) -> np.ndarray:
-    """Matrix (size, wide) whose rows are Gaussians of SD `width` pixels with sum 1."""
-    distance = np.arange(wide) - (np.arange(size) + margin)[:, None]
-    rows = np.exp(-(distance**2) / (2 * width**2))
-    return rows / rows.sum(axis=1, keepdims=True)
-
-
 def _before_blur(mean_map: np.ndarray, canvas: Canvas) -> np.ndarray:
     """Map (wide, wide) that shows `mean_map` once the mean share of blur is added."""
     share = known.BLUR_SHARE[0]
@@ -177,13 +168,8 @@ def _before_blur(mean_map: np.ndarray, canvas: Canvas) -> np.ndarray:
 
 
 def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """Size of the artefacts of n studies, 0 for none.
-
-    Returns
-    -------
-    `misregistration_rest` and `_stress`: share of lateral flow lost; `motion_rest` and `_stress`:
-    distance of the two copies as a share of the disc radius; `motion_direction`: radians,
-    counter-clockwise from the lateral wall.
+    """Share of lateral flow lost, distance of the two copies (share of the disc radius) and
+    direction of motion (radians) of n studies; 0 for none.
     """
     sizes = {}
     for name in ARTEFACTS:
@@ -192,11 +178,6 @@ def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:
         low, high = known.MOTION_RANGE if is_motion else known.MISREGISTRATION_RANGE
         sizes[name] = np.where(rng.random(n) < share, rng.uniform(low, high, n), 0.0)
     return pd.DataFrame(sizes | {"motion_direction": rng.uniform(0, 2 * np.pi, n)})
-
-
-def draw_departures(rng: np.random.Generator, n: int, canvas: Canvas) -> np.ndarray:
-    """Coefficients (n, k) of smooth departures from the normal pattern, SD 1 over the disc."""
-    return rng.standard_normal((n, len(canvas.departures)))
 
 
 def render_signal(
@@ -208,11 +189,8 @@ def render_signal(
     small_ventricle: np.ndarray,
     artefacts: pd.DataFrame,
 ) -> np.ndarray:
-    """Noiseless maps (n, size, size) in mL/min/g.
-
-    `level` is the mean MBF without disease, (n,); `drops` the share of flow lost in the 17 AHA
-    segments, (n, 17); `departures` are coefficients (n, k) of smooth departures, in shares of flow;
-    `small_ventricle` says how many SDs a ventricle is smaller than the mean, (n,).
+    """Noiseless maps (n, size, size) in mL/min/g of the level without disease (n,), drops of the 17
+    segments (n, 17), coefficients of departures (n, k) and SDs by which a ventricle is small (n,).
     """
     n, wide = len(level), canvas.basal.shape[0]
     small = small_ventricle[:, None, None]
@@ -226,7 +204,8 @@ def render_signal(
     signal *= np.clip(kept, known.LEAST_KEPT, 1, out=kept)
     signal *= normal
     _misregister(signal, artefacts[f"misregistration_{map_type}"].to_numpy(), canvas)
-    _move(signal, artefacts[f"motion_{map_type}"].to_numpy(), artefacts, canvas)
+    direction = artefacts["motion_direction"].to_numpy()
+    _move(signal, artefacts[f"motion_{map_type}"].to_numpy(), direction, canvas)
     shown = canvas.inner(signal) + blur_share * (canvas.blurred(signal) - canvas.inner(signal))
     # What blur and the base do to the mean is not flow: the level stays as it was drawn.
     as_drawn = disc_mean(
@@ -250,15 +229,12 @@ def add_noise(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def noise_grains(size: int) -> np.ndarray:
-    """What a grain of noise at each place of the ventricle's wall does to the disc's pixels.
+    """What a grain of noise at each place of the ventricle's wall does to the disc's pixels:
+    (grains, pixels), so that independent grains of SD 1 give noise of SD 1 at every pixel.
 
-    A tomograph blurs noise equally in all directions of space, not of the polar map: seen there,
-    grains are drawn out along the circumference. Grains lie on a half ellipsoid; each spreads as a
-    Gaussian of the distance in space.
-
-    Returns
-    -------
-    (grains, pixels): independent grains of SD 1 give noise of SD 1 at every pixel.
+    A tomograph blurs noise equally in all directions of space: seen on the polar map, grains are
+    drawn out along the circumference. They lie on a half ellipsoid; each spreads as a Gaussian of
+    the distance in space.
     """
     radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
     pixels = _on_the_wall(radius, np.radians(angle))
@@ -294,11 +270,8 @@ def _misregister(signal: np.ndarray, loss: np.ndarray, canvas: Canvas) -> None:
     signal[at] *= 1 - loss[at, None, None] * shape
 
 
-def _move(
-    signal: np.ndarray, distance: np.ndarray, artefacts: pd.DataFrame, canvas: Canvas
-) -> None:
+def _move(signal: np.ndarray, distance: np.ndarray, direction: np.ndarray, canvas: Canvas) -> None:
     """Replace the maps concerned by the mean of two displaced copies, in place."""
-    direction = artefacts["motion_direction"].to_numpy()
     for k in np.flatnonzero(distance):
         half = distance[k] * canvas.size / 4
         step = half * np.array([np.sin(direction[k]), np.cos(direction[k])])

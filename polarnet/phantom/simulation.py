@@ -24,7 +24,6 @@ from polarnet.phantom.rendering import (
     Canvas,
     add_noise,
     draw_artefacts,
-    draw_departures,
     make_canvas,
     render_signal,
 )
@@ -86,15 +85,14 @@ def make_phantom_cohort(
     Returns
     -------
     Cohort in mL/min/g with the six traits. `clinical`: age (years), BMI (kg/m2), CAD on record,
-    heart rate (beats/min) and systolic pressure (mmHg) at rest and stress. `truth`, in shares:
-    drop of stress flow in the core of each territory (`lad`, `rca`, `lcx`), the fixed part of all
-    of them (`scar`), the drop by segment (`drop_1` ...), artefacts of either map; `uneven` (1:
-    uneven stress flow of hypertension); `small_ventricle` in SDs.
+    heart rate (beats/min) and systolic pressure (mmHg) at rest and stress. `truth`, in shares: drop
+    of stress flow in the core of each territory (`lad`, `rca`, `lcx`), the fixed part of all of
+    them (`scar`), the drop by segment (`drop_1` ...), artefacts of either map; `uneven` (1: uneven
+    stress flow of hypertension); `small_ventricle` in SDs.
 
     Raises
     ------
-    ValueError: `n_patients` or `size` is too small, `scale` is out of range, `seed` is no
-        whole number, or `tracer` is none of the two.
+    ValueError: an argument is out of range, or `seed` is no whole number.
     FileExistsError: `out` exists and is not empty.
 
     >>> cohort = make_phantom_cohort(20, seed=1, size=32)
@@ -179,14 +177,13 @@ def _draw_studies(streams: dict[str, np.random.Generator], patients: pd.DataFram
 
 
 def _draw_maps(
-    streams: dict[str, np.random.Generator],
-    studies: pd.DataFrame,
-    canvas: Canvas,
+    streams: dict[str, np.random.Generator], studies: pd.DataFrame, canvas: Canvas
 ) -> dict[str, np.ndarray]:
     """Rest and stress maps (n, size, size), mL/min/g."""
-    n = len(studies)
+    n, k = len(studies), len(canvas.departures)
     drops = studies[list(SEGMENT_DROPS)].to_numpy()
-    anatomy = draw_departures(streams["shape"], studies["patient"].max() + 1, canvas)
+    # Coefficients of smooth departures from the normal pattern: of the patient, and of the map.
+    anatomy = streams["shape"].standard_normal((studies["patient"].max() + 1, k))
     anatomy = anatomy[studies["patient"]] * studies["anatomy"].to_numpy()[:, None]
     uneven = known.HETEROGENEOUS_HYPERTENSION[1] * studies["uneven"].to_numpy()
     maps = {}
@@ -194,7 +191,7 @@ def _draw_maps(
         ("rest", studies["scar"].to_numpy(), np.zeros(n)),
         ("stress", np.ones(n), uneven),
     ):
-        own = draw_departures(streams["shape"], n, canvas)
+        own = streams["shape"].standard_normal((n, k))
         own *= np.hypot(studies["state"].to_numpy(), unevenness)[:, None]
         signal = render_signal(
             canvas,

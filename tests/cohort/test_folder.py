@@ -1,7 +1,6 @@
 """Cohort folders: written whole or not at all; edited, exchanged, cut or damaged by people."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -109,41 +108,22 @@ def test_a_name_in_two_tables_is_not_saved(make_cohort, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("word", ["NA", "nan", "null", "None", "N/A", "007", "1e5", "=1+1", "inf"])
-def test_an_id_that_looks_like_something_else_is_read_back(make_cohort, tmp_path, word):
-    ids, people = [word, *IDS[1:]], [*(f"P{k}" for k in range(5)), word]
-    cohort = make_cohort(
-        patients=pd.Series(people, ids), traits=pd.DataFrame({"sex": 1.0}, ids), clinical=None,
-        truth=None,
-    )  # fmt: skip
-    again = pn.read_cohort(cohort.save(tmp_path / "cohort"), verify=True)
-    assert (list(again.patients.index), list(again.patients)) == (ids, people)
-
-
-def test_text_columns_stay_text(folder):
-    sites = pn.read_cohort(folder).clinical["site"]
-    assert list(sites.fillna("-")) == ["A", "007", "-", "NA", "1", "2"]
-
-
-# === The table that people edit =================================================================
+# === The table that people edit (more of it in test_files) ======================================
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda text: text.replace(",", ";").replace(".", ","),  # Excel in German
-        lambda text: text.replace(",", "\t"),
         lambda text: "\ufeff" + text.replace("\n", "\r\n"),
-        lambda text: text + "\n\n",
-        lambda text: text + "," * text.split("\n")[0].count(",") + "\n",
         lambda text: text.rstrip("\n"),
-        lambda text: text.replace("\n", ",\n"),  # a column without heading, and empty
         # A spreadsheet's sort button must not hand one patient's labels to another's map.
         lambda text: "\n".join([*text.split("\n")[:1], *sorted(text.split("\n")[1:])[::-1]]),
     ],
 )
 def test_a_table_saved_by_a_spreadsheet_says_the_same(folder, change):
     before = pn.read_cohort(folder)
+    assert list(before.clinical["site"].fillna("-")) == ["A", "007", "-", "NA", "1", "2"]
     _edit(folder, change)
     _same(before, pn.read_cohort(folder))
 
@@ -157,44 +137,38 @@ def test_columns_may_be_added_and_one_of_0_and_1_named_as_a_trait(folder):
     assert list(cohort.clinical["split"].unique()) == ["train", "val", "test"]
 
 
-@pytest.mark.parametrize("cut", range(1, 18))
-def test_a_table_cut_anywhere_in_its_last_row_is_refused(folder, cut):
+def test_a_table_cut_anywhere_in_its_last_row_is_refused(folder):
     text = (folder / "cohort.csv").read_text(encoding="utf-8")
     assert text.endswith("S5,P5,1.0,0.0,55.25,2\n")
-    _edit(folder, lambda text: text[: -1 - cut])
-    for verify in (False, True):
-        _refused(folder, r"cohort\.csv was cut within its last row", verify=verify)
-    _edit(folder, lambda text: text.rstrip(",") + "\n" * (cut > 1))
-    _refused(folder, r"cells|cut within")
+    for cut in range(1, 18):
+        _edit(folder, lambda _, cut=cut: text[: -1 - cut])
+        for verify in (False, True):
+            _refused(folder, r"cohort\.csv was cut within its last row", verify=verify)
+        _edit(folder, lambda text, cut=cut: text.rstrip(",") + "\n" * (cut > 1))
+        _refused(folder, r"cells|cut within")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
         ("S3,P3,1.0,", "S3,P3,", r"heading has 6 cells, but line 5 \(5\)"),
-        ("53.0", "53,0", r"heading has 6 cells, but line 5 \(7\)"),
-        ("S3,P3", ",P3", "no study_id in a row"),
+        ("S3,P3", ",P3", "no study_id in rows: 4"),
         ("S3,P3", "S3,", "no patient_id: S3"),
         ("S3,P3", "S2,P3", "study_id given twice: S2"),
         ("S3,P3", "T3,P3", "lacks S3"),
         ("S5,P5,1.0,0.0,55.25,2\n", "", r"lacks S5 \(5 rows, 6 studies\)"),
-        ("53.0", "53o", r"column 'age'.*line 5 \(53o\)"),
         ("S3,P3,1.0", "S3,P3,2", r"sex must be 0, 1 or empty: S3 \(2\)"),
         ("S3,P3,1.0", "S3,P3,f", r"sex must be 0, 1 or empty: S3 \(f\)"),
         ("smoking", "smoker", "lacks the columns smoking"),
-        ("smoking", "sex", "columns twice: sex"),
         ("study_id,", "id,", "lacks the columns study_id"),
-        ("A", "\0", "zero bytes"),
-        (None, "", "empty"),
     ],
 )
 def test_a_spoilt_table_says_what_is_wrong(folder, old, new, told):
-    _edit(folder, lambda text: text.replace(old, new) if old else new)
+    _edit(folder, lambda text: text.replace(old, new))
     _refused(folder, told)
 
 
 def test_verification_says_that_the_table_was_edited(folder):
-    pn.read_cohort(folder, verify=True)
     _edit(folder, lambda text: text.replace("50.5", "51.5"))
     assert pn.read_cohort(folder).clinical["age"].iloc[0] == 51.5
     with pytest.warns(UserWarning, match=r"cohort\.csv was edited since it was written"):
@@ -214,13 +188,7 @@ def test_a_file_cut_short_is_named_and_a_changed_one_found_when_asked(folder):
     _refused(folder, r"stress\.npy has \d+ bytes instead of \d+")
 
 
-def test_files_of_a_cohort_that_were_exchanged_are_found_without_being_read(
-    folder, make_cohort, tmp_path
-):
-    maps = {m: np.array(make_cohort().maps[m]) * 1.5 for m in ("rest", "stress")}
-    other = make_cohort(maps=maps).save(tmp_path / "other")
-    shutil.copy(folder / "rest.npy", other / "stress.npy")
-    _refused(other, r"stress\.npy holds other maps")
+def test_files_of_a_cohort_that_were_exchanged_are_found_without_being_read(folder):
     for old, new in (("rest.npy", "kept"), ("stress.npy", "rest.npy"), ("kept", "stress.npy")):
         (folder / old).rename(folder / new)
     _refused(folder, r"rest\.npy holds other maps")
@@ -232,11 +200,7 @@ def test_files_of_a_cohort_that_were_exchanged_are_found_without_being_read(
         lambda whole: whole[:200] + b"\x00" + whole[200:-1],
         lambda whole: whole[:8] + b"\xff\xff" + whole[10:],
         # The header ends sooner, so that its blanks are taken for pixels.
-        lambda whole: (
-            whole[:8]
-            + (int.from_bytes(whole[8:10], "little") - 4).to_bytes(2, "little")
-            + whole[10:]
-        ),
+        lambda whole: whole[:8] + bytes([whole[8] - 4]) + whole[9:],
         lambda whole: whole.replace(b"False", b"True ", 1),
         lambda whole: whole.replace(b"'<f4'", b"'>f4'", 1),
         lambda whole: whole.replace(b"'<f4'", b"'|O4'", 1),
@@ -267,30 +231,27 @@ def test_a_description_that_gives_the_maps_to_other_studies_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "values"),
     [
-        ("n_studies", 10**12), ("n_studies", "6"), ("n_studies", 6.0), ("n_studies", True),
-        ("n_studies", -6), ("n_studies", None), ("size", 10**12), ("size", [16]), ("size", 0),
-        ("study_ids", ["S0"]), ("study_ids", 6), ("study_ids", [0, 1, 2, 3, 4, 5]),
-        ("traits", "sex"), ("traits", [1]), ("traits", None), ("clinical", {"age": 1}),
-        ("truth", 3), ("text", "site"), ("table", []), ("table", {"sha256": 1}), ("unit", 1),
-        ("unit", "mSv"), ("tracer", None), ("software", ["x"]), ("format", "1"), ("format", 2),
-        ("files", []), ("files", None), ("files", {"rest.npy": None}), ("files", {}),
-        ("files", {"rest.npy": {"bytes": "5", "sha256": ""}}),
-        ("files", {"rest.npy": {"bytes": 5}}), ("files", {"rest.npy": {}}),
-        ("files", {"../rest.npy": {"bytes": 5, "sha256": ""}}),
-        ("files", {"/etc/passwd": {"bytes": 5, "sha256": ""}}),
-        ("files", {"cohort.csv": {"bytes": 5, "sha256": ""}}),
+        ("n_studies", (10**12, "6", 6.0, True, -6, None)), ("size", (10**12, [16], 0)),
+        ("study_ids", (["S0"], 6, [0, 1, 2, 3, 4, 5])), ("traits", ("sex", [1], None)),
+        ("clinical", ({"age": 1},)), ("truth", (3,)), ("text", ("site",)),
+        ("table", ([], {"sha256": 1})), ("unit", (1, "mSv")), ("tracer", (None,)),
+        ("software", (["x"],)), ("format", ("1", 2)),
+        ("files", ([], None, {}, *({name: facts} for name, facts in (
+            ("rest.npy", None), ("rest.npy", {}), ("rest.npy", {"bytes": 5}),
+            ("rest.npy", {"bytes": "5", "sha256": ""}), ("../rest.npy", {"bytes": 5, "sha256": ""}),
+            ("/etc/passwd", {"bytes": 5, "sha256": ""}), ("cohort.csv", {"bytes": 5, "sha256": ""}),
+        )))),
     ],
 )  # fmt: skip
-def test_a_description_with_anything_wrong_is_refused_in_one_line(folder, name, value):
-    _describe(folder, **{name: value})
-    _refused(folder, r"cohort|Unit|at least one|rest\.npy")
+def test_a_description_with_anything_wrong_is_refused_in_one_line(folder, name, values):
+    for value in values:
+        _describe(folder, **{name: value})
+        _refused(folder, r"cohort|Unit|at least one|rest\.npy")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "3", "null", "{", "[" * 100_000, '{"format": 1}', "{}", "\ufffd", "9" * 5000]
-)
-def test_a_description_that_is_none_is_refused_in_one_line(folder, text):
-    (folder / "cohort.json").write_text(text, encoding="utf-8")
-    _refused(folder, r"cohort\.json")
+def test_a_description_that_is_none_is_refused_in_one_line(folder):
+    for text in ("", "[" * 100_000, '{"format": 1}', "{}"):
+        (folder / "cohort.json").write_text(text, encoding="utf-8")
+        _refused(folder, r"cohort\.json")

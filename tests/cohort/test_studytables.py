@@ -1,8 +1,6 @@
 """Tables as they are given, labels, ids, and choosing studies: one rule for `cohort[...]` and
 `select`."""
 
-import unicodedata
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,16 +22,14 @@ PEOPLE = [f"P{k}" for k in range(6)]
      dict(zip(IDS, PEOPLE, strict=True)), pd.Series(PEOPLE, IDS)],
     ids=lambda patients: type(patients).__name__,
 )  # fmt: skip
-def test_patients_in_order_take_the_index_of_the_traits(make_cohort, patients):
-    cohort = make_cohort(patients=patients, clinical=None, truth=None)
-    assert (list(cohort.patients.index), list(cohort.patients)) == (IDS, PEOPLE)
-    assert cohort.clinical.shape == (6, 0)
-
-
-def test_maps_may_be_lists_of_arrays_and_one_trait_a_series(make_cohort):
+def test_parts_may_be_lists_and_a_series(make_cohort, patients):
     whole = make_cohort()
     maps = {name: list(np.array(whole.maps[name])) for name in ("rest", "stress")}
-    cohort = make_cohort(maps=maps, traits=whole.traits["sex"])
+    cohort = make_cohort(
+        maps=maps, traits=whole.traits["sex"], patients=patients, clinical=None, truth=None
+    )
+    assert (list(cohort.patients.index), list(cohort.patients)) == (IDS, PEOPLE)
+    assert cohort.clinical.shape == (6, 0)
     np.testing.assert_array_equal(cohort.maps["stress"], whole.maps["stress"])
     pd.testing.assert_frame_equal(cohort.traits, whole.traits)
 
@@ -41,11 +37,11 @@ def test_maps_may_be_lists_of_arrays_and_one_trait_a_series(make_cohort):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"patients": ["P0"]}, "'patients' has 1 entries for 6 studies"),
+        ({"patients": ["P0"]}, "'patients' must be .* list in the order of the 6 studies"),
         ({"patients": "P0"}, "'patients' must be a Series"),
         ({"patients": np.ones((6, 1))}, r"'patients' must be .* ndarray of shape \(6, 1\)"),
         ({"traits": np.zeros((6, 1))}, r"'traits' must be a DataFrame.*ndarray of shape \(6, 1\)"),
-        ({"traits": {"sex": [0] * 6}}, "'traits' must be a DataFrame.*dict of 1"),
+        ({"traits": {"sex": [0] * 6}}, "'traits' must be a DataFrame.*dict"),
         ({"traits": pd.DataFrame([[0, 1]] * 6, IDS, ["sex", "sex "])},
          "'traits' has a column twice: sex"),
         ({"maps": np.ones((6, 16, 16))}, r"'maps' must be a dict.*ndarray of shape \(6, 16, 16\)"),
@@ -67,13 +63,7 @@ def test_what_does_not_fit_is_refused_by_its_name(make_cohort, change, told):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (1, 1.0), ("1", "1.0"), (7.0, " 7"), ("Mü 3", "Mu\u0308  3"), (np.int64(1), "1"),
-        ("A\ufeff", "A"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("first", "second"), [(1, 1.0), (" 7", "7.0"), ("Mü 3", "Mu\u0308  3")])
 def test_two_spellings_of_an_id_are_one_person_and_one_study(make_cohort, first, second):
     patients = make_cohort(patients=[first, second, "x", "y", "z", "w"]).patients
     assert patients.iloc[0] == patients.iloc[1]
@@ -82,13 +72,6 @@ def test_two_spellings_of_an_id_are_one_person_and_one_study(make_cohort, first,
     tables = {name: pd.DataFrame(index=index) for name in ("traits", "clinical", "truth")}
     with pytest.raises(ValueError, match=f"study_id given twice: {patients.iloc[0]}$"):
         make_cohort(patients=pd.Series("P", index), **tables)
-
-
-def test_decomposed_names_meet(make_cohort):
-    ids = pd.Index([unicodedata.normalize("NFD", f"Mü{k}") for k in range(6)])
-    traits = pd.DataFrame({"sex": 0.0}, pd.Index([f"Mü{k}" for k in range(6)]))
-    cohort = make_cohort(patients=pd.Series(PEOPLE, ids), traits=traits, clinical=None, truth=None)
-    assert cohort["Mü3"].patient_id == "P3"
 
 
 # === Labels =====================================================================================
@@ -104,7 +87,6 @@ def test_decomposed_names_meet(make_cohort):
     ],
 )
 def test_labels_that_were_added_as_text_or_truth_become_numbers(make_cohort, labels):
-    """By hand: coded 0, 1, not recorded, 1, 0, 1."""
     made = make_cohort(traits=pd.DataFrame({"pet": labels}, IDS))
     cohort = make_cohort()
     cohort.traits["pet"] = labels
@@ -215,19 +197,12 @@ def test_mask_with_an_index_is_aligned_by_it(make_cohort, dtype):
         (pd.Series(True, IDS[:5]), ValueError, "lacks S5"),
         (pd.Series(True, [*IDS, "S5"]), ValueError, "names a study twice"),
         (pd.Series(True, range(6)), ValueError, "lacks S0, S1"),
-        (slice("S1", "S3"), ValueError, "Slices go by position"),
-        ([True, False, 1, 0, 0, 0], ValueError, "none of these|values"),
-        ([True, None, True, True, True, True], ValueError, "mixed values"),
-        (np.eye(6, dtype=bool), ValueError, "ndarray is none"),
-        ([[0, 1], [2, 3]], ValueError, "values"),
-        (True, ValueError, "bool is none"),
-        (1.0, ValueError, "float is none"),
-        ([0.0, 1.0], ValueError, "floating values"),
-        (("S0", "S1"), ValueError, "tuple is none"),
-        ({"S0"}, ValueError, "set is none"),
-        (None, ValueError, "NoneType is none"),
+        *((odd, ValueError, "is none of these") for odd in (
+            slice("S1", "S3"), [True, False, 1, 0, 0, 0], [True, None, True, True, True, True],
+            np.eye(6, dtype=bool), [[0, 1], [2, 3]], True, 1.0, [0.0, 1.0], ("S0", "S1"), {"S0"},
+            None)),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_certain_is_refused_in_one_line(make_cohort, key, error, told):
     for choose in (make_cohort().__getitem__, make_cohort().select):
         with pytest.raises(error, match=told) as caught:
@@ -238,6 +213,6 @@ def test_what_cannot_be_certain_is_refused_in_one_line(make_cohort, key, error, 
 def test_labels_are_not_taken_for_positions(make_cohort):
     cohort = make_cohort()
     for labels in (cohort.traits["sex"], cohort.traits["sex"].astype(int)):
-        with pytest.raises(ValueError, match="Compare labels first"):
+        with pytest.raises(ValueError, match=r"== 1; .* \(labels|floating\) is none"):
             cohort[labels]
     assert _ids(cohort[cohort.traits["sex"] == 1]) == ["S1", "S3", "S5"]

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,13 +17,9 @@ from polarnet.evaluation import baselines
 from polarnet.evaluation.baselines import (
     BASELINES,
     CLINICAL,
-    DEFAULT_PROXIES,
-    QUICK,
+    OF_THE_MAP,
     baseline_scores,
-    choose_strength,
     clinical_features,
-    fit_ridge,
-    inner_folds,
     map_features,
 )
 from polarnet.traits import MAP_TYPES
@@ -109,74 +104,56 @@ def test_the_quick_baselines_are_those_of_a_grid_search(phantom):
         np.testing.assert_array_equal(found[name], expected)
 
 
-def test_boosted_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monkeypatch):
-    """Known answer: HistGradientBoostingClassifier in GridSearchCV, every length fitted anew."""
+@pytest.mark.parametrize("name", ["gradient boosting", "random forest"])
+def test_trees_are_those_of_a_grid_search_on_patient_folds(phantom, monkeypatch, name):
+    """Known answer: HistGradientBoostingClassifier, every length fitted anew, or
+    RandomForestClassifier in GridSearchCV."""
     rounds = list(range(1, 9))
     monkeypatch.setattr(baselines, "ROUNDS", rounds)
     monkeypatch.setattr(baselines, "LEARNING_RATES", (0.02, 0.5))
-    scores = baseline_scores(
-        phantom, [phantom], map_type="reserve", traits=["impaired_mfr"], seed=0,
-        models=["gradient boosting"],
-    )  # fmt: skip
-    found = scores["gradient boosting"][0]["impaired_mfr"]
-    maps = map_features(phantom, "reserve")
-    features = np.hstack([maps["segments"], maps["deviation"], maps["lowest territory"]])
-    trees = HistGradientBoostingClassifier(max_depth=3, early_stopping=False, random_state=0)
-    grid = {"learning_rate": [0.02, 0.5], "max_iter": rounds}
-    expected = _searched(trees, grid, phantom, features, "impaired_mfr")
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_the_forest_is_that_of_a_grid_search_on_patient_folds_and_of_its_seed(phantom, monkeypatch):
-    """Known answer: RandomForestClassifier in GridSearchCV."""
     monkeypatch.setattr(baselines, "TREES", 15)
     monkeypatch.setattr(baselines, "TREES_TO_CHOOSE", 15)
 
-    def scores(seed):
-        return baseline_scores(
-            phantom, [phantom], map_type="rest", traits=["sex"], seed=seed,
-            models=["random forest"],
-        )["random forest"][0]  # fmt: skip
+    def found(seed):
+        asked = {"map_type": "reserve", "traits": ["impaired_mfr"], "models": [name]}
+        return baseline_scores(phantom, [phantom], seed=seed, **asked)[name][0]["impaired_mfr"]
 
-    found = scores(0)
-    trees = RandomForestClassifier(15, random_state=0)
-    grid = {"min_samples_leaf": [5, 15, 50]}
-    expected = _searched(trees, grid, phantom, phantom.segment_means("rest"), "sex")
-    np.testing.assert_array_equal(found["sex"], expected)
-    pd.testing.assert_frame_equal(found, scores(0))
-    assert not found.equals(scores(1))
+    maps = map_features(phantom, "reserve")
+    if name == "random forest":
+        trees, grid = RandomForestClassifier(15, random_state=0), {"min_samples_leaf": [5, 15, 50]}
+        features = maps["segments"]
+        assert not found(0).equals(found(1))
+    else:
+        trees = HistGradientBoostingClassifier(max_depth=3, early_stopping=False, random_state=0)
+        grid = {"learning_rate": [0.02, 0.5], "max_iter": rounds}
+        features = np.hstack([maps["segments"], maps["deviation"], maps["lowest territory"]])
+    expected = _searched(trees, grid, phantom, features, "impaired_mfr")
+    np.testing.assert_allclose(found(0), expected, atol=1e-12)
+    pd.testing.assert_series_equal(found(0), found(0))
 
 
 @pytest.mark.usefixtures("few_tries")
-def test_disease_that_may_sit_anywhere_is_found_by_the_lowest_segment(from_segments):
-    """No sum of segments tells which patients have one that is low."""
+def test_planted_signals_are_found_by_the_models_that_can_see_them(from_segments):
+    """A low segment anywhere, which no sum of segments tells; and the fifth segment alone."""
     rng = np.random.default_rng(4)
-    segments, is_ill = 2 + 0.2 * rng.standard_normal((300, 17)), np.arange(300) % 3 == 0
-    segments[is_ill, rng.integers(0, 17, 300)[is_ill]] = 1.0
+    segments = 2 + 0.3 * rng.standard_normal((400, 17))
+    is_low = segments[:, 4] + 0.1 * rng.standard_normal(400) < 1.9
+    is_ill = np.arange(400) % 3 == 0
+    segments[is_ill, rng.integers(0, 17, 400)[is_ill]] = 0.5
     cohort = from_segments(segments)
-    cohort = dataclasses.replace(cohort, traits=_traits(cohort, abnormal=is_ill))
-    train, test = _halves(cohort)
-    scores = baseline_scores(train, [test], map_type="stress", traits=["abnormal"], seed=0)
-    area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
-    assert min(area["lowest segment"], area["wide"]) > 0.98
-    assert max(area["global mean"], area["17 segments"]) < 0.85
-
-
-@pytest.mark.usefixtures("few_tries")
-def test_a_signal_planted_in_one_segment_is_found_by_ridge_and_by_trees(from_segments):
-    rng = np.random.default_rng(0)
-    cohort = from_segments(2 + 0.3 * rng.standard_normal((400, 17)))
-    planted = cohort.segment_means("stress")[:, 4] + 0.1 * rng.standard_normal(400)
-    cohort = dataclasses.replace(cohort, traits=_traits(cohort, abnormal=planted < 1.9))
+    cohort = dataclasses.replace(cohort, traits=_traits(cohort, anywhere=is_ill, fifth=is_low))
     train, test = _halves(cohort)
     scores = baseline_scores(
-        train, [test], map_type="stress", traits=["abnormal"], seed=0,
-        models=pn.evaluation.OF_THE_MAP,
-    )  # fmt: skip
-    area = {name: _auroc(test, table, "abnormal") for name, (table,) in scores.items()}
-    assert max(area.pop("global mean"), area.pop("lowest segment")) < 0.75
-    assert len(area) == 5
-    assert min(area.values()) > 0.9
+        train, [test], map_type="stress", traits=["anywhere", "fifth"], seed=0, models=OF_THE_MAP
+    )
+    area = pd.DataFrame({name: {t: _auroc(test, table, t) for t in table}
+                         for name, (table,) in scores.items()})  # fmt: skip
+    assert area.loc["anywhere", ["lowest segment", "wide"]].min() > 0.98
+    assert area.loc["anywhere", ["global mean", "17 segments"]].max() < 0.85
+    blind = ["global mean", "lowest segment"]
+    assert area.loc["fifth", blind].max() < 0.75
+    assert area.loc["fifth"].drop(blind).min() > 0.85
+    assert area.shape == (2, 7)
 
 
 @pytest.mark.usefixtures("few_tries")
@@ -226,9 +203,7 @@ def test_combined_puts_three_maps_side_by_side(phantom):
         np.testing.assert_array_equal(of_maps["mean"][:, k], phantom.global_means(map_type))
         np.testing.assert_array_equal(segments, phantom.segment_means(map_type))
         np.testing.assert_array_equal(of_maps["lowest segment"][:, k], segments.min(axis=1))
-    percent = dataclasses.replace(
-        phantom, unit="percent", maps={"stress": np.minimum(phantom.maps["stress"], 9)}
-    )
+    percent = dataclasses.replace(phantom, unit="percent", maps={"stress": phantom.maps["stress"]})
     with pytest.raises(ValueError, match=r"'combined' needs rest, stress, reserve maps.*: rest, r"):
         map_features(percent, "combined")
 
@@ -348,7 +323,10 @@ def test_without_clinical_columns_there_is_no_clinical_model(make_cohort):
 
 
 @pytest.mark.usefixtures("few_tries")
-def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
+def test_every_model_chooses_on_the_same_patient_folds_and_what_was_chosen_stays(
+    phantom, monkeypatch
+):
+    """Fitted once more with what was chosen, as from a file, no model tries anything again."""
     given = []
     for name, (see, (choose_as_before, fit)) in baselines._MODELS.items():
 
@@ -357,99 +335,57 @@ def test_no_patient_is_in_two_inner_folds_of_any_model(phantom, monkeypatch):
             return choose_as_before(features, labels, folds, seed)
 
         monkeypatch.setitem(baselines._MODELS, name, (see, (choose, fit)))
-    baseline_scores(
-        phantom, [phantom], map_type="rest", traits=["diabetes"], seed=4, models=BASELINES
-    )
-    is_known = phantom.traits["diabetes"].notna()
-    patients = phantom.patients[is_known].to_numpy()
+    asked = {"map_type": "rest", "traits": ["diabetes"], "seed": 4, "models": BASELINES}
+    found = baseline_scores(phantom, [phantom], **asked)
+    patients = phantom.patients[phantom.traits["diabetes"].notna()].to_numpy()
     assert pd.Series(patients).duplicated().any()
     assert len(given) == len(BASELINES)
-    first = given[0]
-    assert len(first) == 5
-    assert all(folds is first for folds in given)
-    for seen, held in first:
+    assert all(folds is given[0] for folds in given)
+    for seen, held in given[0]:
         assert not set(patients[seen]) & set(patients[held])
-        assert len(seen) + len(held) == len(patients)
-    held_once = np.concatenate([held for _, held in first])
-    assert sorted(held_once) == list(range(len(patients)))
+    held_once = np.concatenate([held for _, held in given[0]])
+    assert (len(given[0]), sorted(held_once)) == (5, list(range(len(patients))))
 
-
-@pytest.mark.usefixtures("few_tries")
-def test_what_was_chosen_once_is_not_tried_again_and_gives_the_same_scores(phantom, monkeypatch):
-    asked = {"map_type": "rest", "traits": ["sex", "diabetes"], "seed": 4, "models": BASELINES}
-    first = baseline_scores(phantom, [phantom], **asked)
-    # As from a file.
-    chosen = json.loads(json.dumps({name: tables[0].attrs["chosen"]
-                                    for name, tables in first.items()}))  # fmt: skip
-    for name, (see, (_, fit)) in baselines._MODELS.items():
-        silent = (lambda *_: pytest.fail("tried again"), fit)
-        monkeypatch.setitem(baselines._MODELS, name, (see, silent))
+    chosen = {name: tables[0].attrs["chosen"] for name, tables in found.items()}
+    chosen = json.loads(json.dumps(chosen))
     again = baseline_scores(phantom, [phantom], **asked, chosen=chosen)
-    for name, (table,) in first.items():
+    assert len(given) == len(BASELINES)
+    for name, (table,) in found.items():
         pd.testing.assert_frame_equal(table, again[name][0])
 
 
-@pytest.mark.parametrize("strength", [1e-3, 1.0, 100.0])
-def test_ridge_on_the_row_space_is_the_ridge_on_all_columns(strength):
+def test_ridge_on_wide_features_of_the_caller_is_that_of_a_grid_search(phantom):
     """Known answer: scikit-learn's Newton solver on all 300 standardised columns."""
     rng = np.random.default_rng(5)
-    hidden = rng.standard_normal((150, 5))
-    features = hidden @ rng.standard_normal((5, 300)) + rng.standard_normal((150, 300))
-    labels = (hidden[:, 0] + rng.standard_normal(150) > 0).astype(float)
-    model = fit_ridge(features[:100], labels[:100], strength)
-    assert model[-1].coef_.shape == (1, 100)
-    newton = LogisticRegression(C=strength, solver="newton-cg", tol=1e-10, max_iter=1000)
-    plain = make_pipeline(StandardScaler(), newton).fit(features[:100], labels[:100])
-    expected = plain.predict_proba(features[100:])
-    np.testing.assert_allclose(model.predict_proba(features[100:]), expected, atol=1e-4)
-
-
-def test_the_penalty_is_the_one_with_the_lowest_loss_over_the_folds():
-    """Every fold and penalty fitted one by one on wide features, standardised within the fold."""
-    rng = np.random.default_rng(6)
-    features, labels = rng.standard_normal((60, 90)), np.arange(60) % 2.0
-    features[:, 0] += 2 * labels
-    folds, losses = inner_folds(labels, np.arange(60) // 2, seed=1), []
-    for strength in baselines.STRENGTHS:
-        loss = 0.0
-        for seen, held in folds:
-            plain = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8)
-            plain = make_pipeline(StandardScaler(), plain).fit(features[seen], labels[seen])
-            loss += log_loss(labels[held], plain.predict_proba(features[held]))
-        losses.append(loss)
-    best = int(np.argmin(losses))
-    assert baselines.STRENGTHS[best] == choose_strength(features, labels, folds)
-    assert 0 < best < len(losses) - 1
-
-
-@pytest.mark.usefixtures("few_tries")
-def test_ridge_on_features_of_the_caller_has_the_folds_of_the_baselines(phantom):
-    train, test = _halves(phantom)
-    own = [c.segment_means("stress") for c in (train, test)]
+    hidden = rng.standard_normal((len(phantom), 5))
+    hidden[:, 0] += 3 * phantom.traits["sex"]
+    features = hidden @ rng.standard_normal((5, 300)) + rng.standard_normal((len(phantom), 300))
     scores = baseline_scores(
-        train, [test], map_type="stress", traits=["sex", "diabetes"], seed=7,
-        models=["17 segments"], features={"own": own},
+        phantom, [phantom], map_type="stress", traits=["sex"], seed=0, models=[],
+        features={"own": [features, features]},
     )  # fmt: skip
-    pd.testing.assert_frame_equal(scores["own"][0], scores["17 segments"][0])
+    newton = LogisticRegression(solver="newton-cholesky", tol=1e-8, max_iter=1000)
+    grid = {"logisticregression__C": np.logspace(-4, 2, 13)}
+    expected = _searched(make_pipeline(StandardScaler(), newton), grid, phantom, features, "sex")
+    np.testing.assert_allclose(scores["own"][0]["sex"], expected, atol=1e-4)
+    assert 1e-4 < scores["own"][0].attrs["chosen"]["sex"] < 100
 
 
-@pytest.mark.parametrize(
-    ("of_train", "of_other"),
-    [((6, 3), (4, 3)), ((6, 3), (6, 2)), ((6, 3), (6,)), ((6,), (6,)), ((5, 3), (6, 3))],
-)
-def test_features_that_do_not_fit_the_studies_are_refused(make_cohort, of_train, of_other):
-    cohort, own = make_cohort(6), {"own": [np.ones(of_train), np.ones(of_other)]}
-    with pytest.raises(ValueError, match=r"width of training, \(6, p\), but have shape \(\d"):
-        baseline_scores(
-            cohort, [cohort], map_type="rest", traits=["sex"], seed=0, models=[], features=own
-        )
-
-
-def test_an_unknown_baseline_is_named_with_those_that_exist(phantom):
+def test_unknown_models_and_features_that_do_not_fit_the_studies_are_refused(make_cohort):
+    cohort = make_cohort(6)
+    asked = {"map_type": "rest", "traits": ["sex"], "seed": 0}
     with pytest.raises(ValueError, match="Unknown baselines: 17 segment; use global mean, lowest"):
-        baseline_scores(
-            phantom, [phantom], map_type="rest", traits=["sex"], seed=0, models=["17 segment"]
-        )
+        baseline_scores(cohort, [cohort], **asked, models=["17 segment"])
+    for shapes in (
+        ((6, 3), (4, 3)),
+        ((6, 3), (6, 2)),
+        ((6, 3), (6,)),
+        ((6,), (6,)),
+        ((5, 3), (6, 3)),
+    ):
+        own = {"own": [np.ones(shape) for shape in shapes]}
+        with pytest.raises(ValueError, match=r"of training, \(6, p\), but have shape \(\d"):
+            baseline_scores(cohort, [cohort], **asked, models=[], features=own)
 
 
 @pytest.mark.usefixtures("few_tries")
@@ -464,22 +400,3 @@ def test_one_positive_patient_breaks_no_model(make_cohort, rows):
     )
     assert list(scores) == list(BASELINES)
     assert all(table["abnormal"].between(0, 1).all() for (table,) in scores.values())
-
-
-def test_default_proxies_are_names_as_they_are_compared():
-    patterns = [pattern for of_trait in DEFAULT_PROXIES.values() for pattern in of_trait]
-    assert set(DEFAULT_PROXIES) == set(pn.TRAITS)
-    assert all(pattern == pattern.lower() and " " not in pattern for pattern in patterns)
-
-
-def test_baselines_find_a_signal_that_is_there(phantom):
-    """Impaired MFR is nearly the mean of the reserve map: the global mean must rank it."""
-    train, val, test = pn.split_by_patient(phantom, seed=1)
-    scores = baseline_scores(
-        train, (val, test), map_type="reserve", traits=("impaired_mfr",), seed=0
-    )
-    table = pn.evaluate(scores["global mean"][0], phantom.traits)
-    labels = val.traits["impaired_mfr"]
-    assert pn.auroc(labels, scores["global mean"][0]["impaired_mfr"]).value > 0.95
-    assert list(scores) == list(QUICK)
-    assert table["n_pos"].iloc[0] == (labels == 1).sum()

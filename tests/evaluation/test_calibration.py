@@ -3,7 +3,6 @@ ctl <- glm.control(epsilon = 1e-14, maxit = 100).
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 from thirty_patients import FIRST, LABELS, SECOND
 
@@ -92,19 +91,13 @@ def test_a_hopeless_intercept_is_not_estimable():
     assert found.intercept.method == "not estimable"
 
 
-def test_recalibration_equals_glm():
+def test_recalibration_equals_glm_and_calibrates_where_it_was_fitted():
     """R: s <- glm(y ~ qlogis(a), family = binomial, control = ctl); coef(s)"""
-    found = fit_recalibration(LABELS, FIRST)
+    line = fit_recalibration(LABELS, FIRST)
     expected = (-0.419517637801412, 1.950639714096135)
-    assert (found.intercept, found.slope) == pytest.approx(expected, abs=1e-7)
-
-
-def test_recalibrated_probabilities_are_calibrated_where_they_were_fitted():
-    scores = pd.Series(FIRST, index=[f"S{k}" for k in range(30)])
-    again = fit_recalibration(LABELS, FIRST).apply(scores)
-    found = measure_calibration(pd.Series(LABELS, index=scores.index), again)
-    assert found.intercept.value == pytest.approx(0, abs=1e-7)
-    assert found.slope.value == pytest.approx(1, abs=1e-7)
+    assert (line.intercept, line.slope) == pytest.approx(expected, abs=1e-7)
+    found = measure_calibration(LABELS, line.apply(FIRST))
+    assert (found.intercept.value, found.slope.value) == pytest.approx((0, 1), abs=1e-7)
 
 
 def test_what_cannot_be_recalibrated_is_refused():
@@ -144,28 +137,3 @@ def test_band_of_the_curve_agrees_with_a_bootstrap_in_r():
 @pytest.mark.parametrize("scores", [[0.5] * 30, [0.3] * 29 + [0.4]])
 def test_too_few_different_predictions_draw_no_curve(scores):
     assert smooth_calibration(LABELS, scores, seed=0, n_resamples=10).empty
-
-
-def _series(values, first=0):
-    return pd.Series(values, index=[f"S{first + k}" for k in range(len(values))])
-
-
-@pytest.mark.parametrize(
-    ("labels", "scores", "message"),
-    [
-        ([0, 0, 0], [0.1, 0.2, 0.3], "all 3 patients are negative"),
-        ([0, 1, np.nan], [0.1, 0.2, 0.3], "drop patients whose label was not recorded"),
-        ([0, 1], [0.1, np.nan], "1 scores are not finite"),
-        ([0, 1], [-0.5, 1.5], r"2 of 2 probabilities lie outside \[0, 1\], such as -0.5"),
-        ([0, 1], [[0.1, 0.2], [0.3, 0.4]], "give one trait"),
-        ([0, 1, 1], [0.1, 0.2], "do not fit"),
-        (_series([0, 1]), _series([0.1, 0.2], 1), "2 studies are in one table only: S0, S2"),
-        (_series([0, 1]), pd.Series([0.1, 0.2], ["S0", "S0"]), "S0 come twice"),
-    ],
-)
-def test_what_is_no_pair_of_labels_and_probabilities_is_refused(labels, scores, message):
-    for function in (measure_calibration, fit_recalibration):
-        with pytest.raises(ValueError, match=message):
-            function(labels, scores)
-    with pytest.raises(ValueError, match=message):
-        smooth_calibration(labels, scores, seed=0)

@@ -44,16 +44,11 @@ def test_what_was_not_scored_or_is_the_network_is_no_candidate(compared, name):
         compared("rest", candidates=[name])
 
 
-@pytest.mark.parametrize(
-    ("map_type", "is_circular"),
-    [("rest", False), ("stress", False), ("reserve", True), ("combined", True)],
-)
-def test_impaired_mfr_of_the_maps_is_circular_where_reserve_is_seen(
-    compared, map_type, is_circular
-):
-    table = compared(map_type).set_index("trait")
-    assert table.loc["impaired_mfr", "is_circular"].eq(is_circular).all()
-    assert not table.loc["sex", "is_circular"].any()
+def test_the_table_says_what_is_circular(compared):
+    for map_type in ("stress", "reserve"):
+        table = compared(map_type).set_index("trait")
+        assert table.loc["impaired_mfr", "is_circular"].eq(map_type == "reserve").all()
+        assert not table.loc["sex", "is_circular"].any()
 
 
 @pytest.mark.parametrize(
@@ -73,27 +68,22 @@ def test_a_label_of_the_flow_of_the_same_study_is_circular(phantom, sources, is_
         assert not is_circular(stated, map_type, "impaired_mfr")
 
 
-@pytest.mark.parametrize("column", ["column", None])
-def test_a_column_of_the_users_own_is_circular_where_it_equals_the_mfr_number(phantom, column):
+def test_a_column_of_the_users_own_is_circular_where_it_equals_the_mfr_number(phantom):
     labels = phantom.traits["impaired_mfr"]
     clinical = phantom.clinical.drop(columns="impaired_mfr_source")
-    if column:
-        clinical["impaired_mfr_source"] = column
     clinical["mfr"] = labels.map({1.0: 1.7, 0.0: 2.0})
-    same = dataclasses.replace(phantom, clinical=clinical)
-    assert is_circular(same, "reserve", "impaired_mfr")
-    clinical.loc[labels.index[labels == 1][0], "mfr"] = 2.4  # another reader, another opinion
-    differs = dataclasses.replace(phantom, clinical=clinical)
-    assert not is_circular(differs, "reserve", "impaired_mfr")
+    for named in (clinical.copy(), clinical.assign(impaired_mfr_source="column")):
+        same = dataclasses.replace(phantom, clinical=named)
+        assert is_circular(same, "reserve", "impaired_mfr")
+        named.loc[labels.index[labels == 1][0], "mfr"] = 2.4  # another reader, another opinion
+        differs = dataclasses.replace(phantom, clinical=named)
+        assert not is_circular(differs, "reserve", "impaired_mfr")
 
 
 def test_the_table_states_the_areas_of_scikit_learn(phantom):
-    rng = np.random.default_rng(2)
-    index = phantom.patients.index
+    rng, index = np.random.default_rng(2), phantom.patients.index
     scores = {
-        name: pd.DataFrame(
-            {"sex": rng.random(len(index)), "diabetes": rng.random(len(index))}, index
-        )
+        name: pd.DataFrame(rng.random((len(index), 2)), index, ["sex", "diabetes"])
         for name in ("network", "17 segments")
     }
     shuffled = {
@@ -111,13 +101,11 @@ def test_the_table_states_the_areas_of_scikit_learn(phantom):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda text: text[: len(text) // 2], "metrics.csv"),
         (lambda text: text.replace("auroc", "auc"), "lacks the columns auroc"),
         (lambda text: text.replace(",0.", ",x."), "metrics.csv has text in the columns"),
         (lambda text: text.replace("False", "no"), "metrics.csv has text in .*is_circular"),
-        (lambda _: "", "metrics.csv is empty"),
     ],
-    ids=["cut", "renamed", "text", "words", "empty"],
+    ids=["renamed", "text", "words"],
 )
 def test_a_damaged_table_of_results_is_refused_in_one_line(compared, tmp_path, change, told):
     table = compared("reserve")
@@ -125,9 +113,8 @@ def test_a_damaged_table_of_results_is_refused_in_one_line(compared, tmp_path, c
     assert read_metrics(tmp_path)["auroc"].tolist() == pytest.approx(table["auroc"].tolist())
     text = table.to_csv(index=False)
     (tmp_path / "metrics.csv").write_text(change(text), encoding="utf-8")
-    with pytest.raises(ValueError, match=told) as caught:
+    with pytest.raises(ValueError, match=told):
         read_metrics(tmp_path)
-    assert "\n" not in str(caught.value)
 
 
 # === Many cells =================================================================================
@@ -135,18 +122,13 @@ def test_a_damaged_table_of_results_is_refused_in_one_line(compared, tmp_path, c
 CELLS = [(m, t) for m in ("stress", "rest") for t in ("sex", "diabetes", "smoking", "mfr", "age")]
 PRIMARIES = [("stress", "sex"), ("rest", "mfr"), ("stress", "mfr"), ("rest", "age")]
 # Primaries .001 .04 .03 .005; all others .02 .2 .01 .5 .04 .03.
-P_VALUES = {
-    ("stress", "sex"): .001, ("stress", "diabetes"): .02, ("stress", "smoking"): .2,
-    ("stress", "mfr"): .03, ("stress", "age"): .01, ("rest", "sex"): .5,
-    ("rest", "diabetes"): .04, ("rest", "smoking"): .03, ("rest", "mfr"): .04,
-    ("rest", "age"): .005,
-}  # fmt: skip
+P_VALUES = [.001, .02, .2, .03, .01, .5, .04, .03, .04, .005]  # fmt: skip
 
 
 @pytest.fixture
 def table():
     table = pd.DataFrame(CELLS, columns=["map_type", "trait"])
-    return table.assign(auroc=0.6, p_value=[P_VALUES[cell] for cell in CELLS])
+    return table.assign(auroc=0.6, p_value=P_VALUES)
 
 
 def test_primaries_and_others_are_adjusted_apart_as_in_r(table):
@@ -167,16 +149,12 @@ def test_primaries_and_others_are_adjusted_apart_as_in_r(table):
 def test_other_columns_rows_and_the_table_itself_stay(table):
     table.index = [7] * len(table)
     before = table.copy()
-    adjusted = adjust_p_values(table, PRIMARIES)
+    adjusted = adjust_p_values(table.assign(p_adjusted=0.9), [list(cell) for cell in PRIMARIES])
     pd.testing.assert_frame_equal(table, before)
     pd.testing.assert_frame_equal(adjusted[list(before)], before)
     assert list(adjusted) == [*before, "p_adjusted", "family"]
-    again = adjust_p_values(table.assign(p_adjusted=0.9), [list(cell) for cell in PRIMARIES])
-    assert again["p_adjusted"].tolist() == adjusted["p_adjusted"].tolist()
-    assert set(adjust_p_values(table.reset_index(), [])["family"]) == {
-        "secondary, Benjamini-Hochberg"
-    }
-    assert set(adjust_p_values(table, CELLS)["family"]) == {"primary, Holm"}
+    for primaries, family in (([], "secondary, Benjamini-Hochberg"), (CELLS, "primary, Holm")):
+        assert set(adjust_p_values(table, primaries)["family"]) == {family}
 
 
 def test_an_untested_cell_counts_in_no_family(table):
@@ -207,25 +185,20 @@ def test_primaries_of_two_modes_are_one_family():
     )
     mixed = adjust_p_values(table, [cells[0], cells[3]])
     assert mixed["family"].str.startswith("primary").tolist() == [True, False, False, True]
-    with pytest.raises(ValueError, match="by map_type, mode, trait, not stress, sex"):
+    with pytest.raises(
+        ValueError, match=r"not in the table: stress, sex \(map_type, mode, trait\)"
+    ):
         adjust_p_values(table, [("stress", "sex")])
 
 
-def test_a_primary_that_is_not_in_the_table_is_named(table):
-    with pytest.raises(ValueError, match="not in the table: sex from reserve maps, bmi from rest"):
+def test_tables_that_cannot_be_adjusted_are_refused_with_their_cells(table):
+    with pytest.raises(ValueError, match="not in the table: reserve, sex, rest, bmi"):
         adjust_p_values(table, [*PRIMARIES, ("reserve", "sex"), ("rest", "bmi")])
-
-
-@pytest.mark.parametrize("p_value", [-0.1, 1.2, np.inf])
-def test_what_is_no_p_value_is_refused_with_its_cell(table, p_value):
-    table.loc[3, "p_value"] = p_value
-    with pytest.raises(ValueError, match="between 0 and 1; see mfr from stress maps"):
-        adjust_p_values(table, PRIMARIES)
-
-
-def test_a_cell_twice_and_a_missing_column_are_refused(table):
-    twice = pd.concat([table, table.iloc[[0]]])
-    with pytest.raises(ValueError, match="several of sex from stress maps"):
-        adjust_p_values(twice, PRIMARIES)
+    for p_value in (-0.1, 1.2, np.inf):
+        odd = table.assign(p_value=table["p_value"].where(table.index != 3, p_value))
+        with pytest.raises(ValueError, match="between 0 and 1; see stress, mfr"):
+            adjust_p_values(odd, PRIMARIES)
+    with pytest.raises(ValueError, match="several of stress, sex"):
+        adjust_p_values(pd.concat([table, table.iloc[[0]]]), PRIMARIES)
     with pytest.raises(ValueError, match="without map_type"):
         adjust_p_values(table.drop(columns="map_type"), PRIMARIES)

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import thirty_patients
+from thirty_patients import FIRST, SECOND
+from thirty_patients import LABELS as LABELS_30
 
 import polarnet as pn
 from polarnet.evaluation.resampling import (
@@ -72,13 +73,12 @@ def test_seeds_and_patients_equal_a_two_way_bootstrap_written_in_r():
     assert area.method.startswith("two-way bootstrap of 3 seeds and of patients in each class")
 
 
-@pytest.mark.parametrize("k", [2, 5])
-def test_identical_seeds_leave_the_bootstrap_of_patients(k):
+def test_identical_seeds_leave_the_bootstrap_of_patients():
     """R 4.2.2, pROC 1.18.0, set.seed(1), s with d = 12:
     ci.auc(roc(y, s, direction = "<"), method = "bootstrap", boot.n = 20000)
     0.609219 0.80141
     """
-    area = seeds_and_patients_auroc(LABELS, [SCORES] * k, seed=1, n_resamples=MANY)
+    area = seeds_and_patients_auroc(LABELS, [SCORES] * 3, seed=1, n_resamples=MANY)
     assert (area.low, area.high) == pytest.approx((0.609219, 0.80141), abs=0.004)
 
 
@@ -118,30 +118,8 @@ def test_both_classes_are_in_every_resample_of_seeds_and_patients():
     assert area.high == 1
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores"),
-    [
-        ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]),
-        ([0, 0, 1, 1], [0.9, 0.8, 0.2, 0.1]),
-        ([0, 0, 1, 1], [0.5] * 4),
-        ([0, 0, 0, 1], [0.1, 0.5, 0.2, 0.3]),
-    ],
-)
-def test_what_never_varies_is_not_estimable(labels, scores):
-    for area in (
-        bootstrap_auroc(labels, scores, seed=0),
-        cluster_bootstrap_auroc(labels, scores, list("abcd"), seed=0),
-        seeds_and_patients_auroc(labels, [scores, scores], seed=0),
-    ):
-        assert area.value == pn.auroc(labels, scores).value
-        assert np.isnan([area.low, area.high]).all()
-        assert area.method == "not estimable"
-
-
 def test_all_positive_studies_of_one_patient_are_not_estimable():
-    area = cluster_bootstrap_auroc(
-        [1, 1, 0, 0, 0], [3, 5, 1, 4, 2], ["a", "a", "a", "b", "c"], seed=0
-    )
+    area = cluster_bootstrap_auroc([1, 1, 0, 0, 0], [3, 5, 1, 4, 2], list("aaabc"), seed=0)
     assert area.method == "not estimable"
 
 
@@ -155,35 +133,10 @@ def test_the_same_seed_gives_the_same_interval_and_another_does_not():
         assert of_seed(1) != of_seed(2)
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores", "message"),
-    [
-        ([0, 0, 0], [0.1, 0.2, 0.3], "all 3 patients are negative"),
-        ([0, 1, np.nan], [0.1, 0.2, 0.3], "drop patients whose label was not recorded"),
-        ([0, 1, 1], [0.1, np.nan, 0.3], "1 scores are not finite"),
-        ([0, 1, 1], [0.1, 0.2], "do not fit"),
-    ],
-)
-def test_what_cannot_be_ranked_is_refused(labels, scores, message):
-    with pytest.raises(ValueError, match=message):
-        bootstrap_auroc(labels, scores, seed=0)
-    with pytest.raises(ValueError, match=message):
-        cluster_bootstrap_auroc(labels, scores, list("abc"), seed=0)
-    with pytest.raises(ValueError, match=message):
-        seeds_and_patients_auroc(labels, [scores, scores], seed=0)
-
-
-@pytest.mark.parametrize(("patients", "named"), [(["a", "b", None], 2), (["a", "b"], 2)])
-def test_a_study_without_patient_is_refused(patients, named):
-    with pytest.raises(ValueError, match=f"3 studies need a patient each, but {named} are named"):
-        cluster_bootstrap_auroc([0, 1, 1], [0.1, 0.2, 0.3], patients, seed=0)
-
-
 def test_one_seed_and_few_resamples_are_refused():
-    with pytest.raises(ValueError, match="belong to bootstrap_auroc"):
-        seeds_and_patients_auroc(LABELS, [SCORES], seed=0)
-    with pytest.raises(ValueError, match="belong to bootstrap_auroc"):
-        seeds_and_patients_auroc(LABELS, SCORES, seed=0)
+    for scores in ([SCORES], SCORES):
+        with pytest.raises(ValueError, match="belong to bootstrap_auroc"):
+            seeds_and_patients_auroc(LABELS, scores, seed=0)
     with pytest.raises(ValueError, match="200 resamples were asked for"):
         bootstrap_auroc(LABELS, SCORES, seed=0, n_resamples=200)
 
@@ -193,14 +146,8 @@ def test_one_seed_and_few_resamples_are_refused():
 
 def pairs(who):
     """Both scores of 120 patients, those of 30 four times."""
-    table = pd.DataFrame(
-        {
-            "label": thirty_patients.LABELS * 4,
-            "first": thirty_patients.FIRST * 4,
-            "second": thirty_patients.SECOND * 4,
-        }
-    )
-    return table.set_index(pd.Index([f"{who}{k}" for k in range(120)]))
+    table = {"label": LABELS_30 * 4, "first": FIRST * 4, "second": SECOND * 4}
+    return pd.DataFrame(table, [f"{who}{k}" for k in range(120)])
 
 
 def test_the_bootstrapped_difference_agrees_with_paired_delong():

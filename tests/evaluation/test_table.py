@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from thirty_patients import FIRST, LABELS, SECOND
 
 import polarnet as pn
 from polarnet.evaluation import read_scores
@@ -43,24 +44,24 @@ def test_first_study_of_each_patient_counts_and_is_said():
     assert "1 later ones left out" in row["note"]
 
 
-def test_order_of_scores_does_not_matter():
-    scores, labels = _table(20, 20)
-    assert pn.evaluate(scores.iloc[::-1], labels).equals(pn.evaluate(scores, labels))
-
-
-def test_scores_of_another_cohort_are_refused():
+def test_scores_that_do_not_fit_are_refused():
     scores, labels = _table(20, 20)
     with pytest.raises(ValueError, match=r"1 of 40 scored studies are not in the cohort \(S0\)"):
         pn.evaluate(scores, labels.iloc[1:])
     with pytest.raises(ValueError, match="None of the scored traits"):
         pn.evaluate(scores, labels.rename(columns={"sex": "age_group"}))
-
-
-def test_a_score_that_is_no_number_names_its_trait():
-    scores, labels = _table(20, 20)
     scores.iloc[3] = np.nan
     with pytest.raises(ValueError, match="Scores of sex are not all finite"):
         pn.evaluate(scores, labels)
+
+
+def test_p_value_equals_wilcox_test():
+    """R: wilcox.test(a[y == 1], a[y == 0], correct = FALSE, exact = FALSE)$p.value, the same of b;
+    equal scores rank nothing."""
+    scores = pd.DataFrame({"a": FIRST, "b": SECOND, "flat": 0.5})
+    table = pn.evaluate(scores, pd.DataFrame(dict.fromkeys(scores, LABELS)))
+    expected = [0.000318132911599674, 0.00159404598430892, 1]
+    assert table["p_value"].tolist() == pytest.approx(expected, rel=1e-10)
 
 
 def test_p_values_are_adjusted_within_the_table():
@@ -75,20 +76,10 @@ def test_p_values_are_adjusted_within_the_table():
 # === Files of scores ============================================================================
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "study_id,sex,diabetes\nS1,0.25,0.5\nS2,0.75,1\n",
-        "\ufeffstudy_id;sex;diabetes\r\nS1;0,25;0,5\r\nS2;0,75;1\r\n",
-        "study_id,sex,diabetes,warning\nS1,0.25,0.5,another tracer\nS2,0.75,1,\n,,,\n",
-        "study_id\tsex\tdiabetes\nS1\t0.25\t0.5\nS2\t0.75\t1\n",
-        "study_id, sex, diabetes\n S1 ,0.25, 0.5\nS2 , 0.75,1\n",
-    ],
-)
-def test_scores_are_read_however_a_spreadsheet_saved_them(tmp_path, text):
-    path = tmp_path / "scores.csv"
-    path.write_text(text, encoding="utf-8", newline="")
-    scores = read_scores(path)
+def test_scores_are_read_as_a_spreadsheet_saved_them(tmp_path):
+    text = "\ufeffstudy_id; sex;diabetes;warning\r\n S1 ;0,25;0,5;another tracer\r\nS2;0,75;1;\r\n"
+    (tmp_path / "scores.csv").write_text(text, encoding="utf-8", newline="")
+    scores = read_scores(tmp_path / "scores.csv")
     assert list(scores.index) == ["S1", "S2"]
     np.testing.assert_array_equal(scores, [[0.25, 0.5], [0.75, 1]])
 
@@ -96,17 +87,13 @@ def test_scores_are_read_however_a_spreadsheet_saved_them(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("study_id,sex,comment\nS1,0.2,ok\nS2,0.3,\n", "column 'comment' holds no scores.*'ok'"),
-        ("study_id,sex\nS1,20.6%\nS2,17%\n", r"column 'sex' holds no scores.*'20\.6%'"),
-        ("study_id,sex\nS1,\nS2,0.3\n", "column 'sex' has no score for S1"),
-        ("study_id,sex,empty\nS1,0.1,\nS2,0.3,\n", "column 'empty' has no score for S1, S2"),
-        ("study_id,sex\nS1,inf\nS2,0.3\n", "'sex' must lie between 0 and 1: S1"),
-        (",sex\nS1,0.1\nS2,0.3\n", "without a heading"),
+        ("study_id,sex,comment\nS1,0.2,ok\nS2,0.3,\n", "'comment' has no score .* for S1, S2"),
+        ("study_id,sex\nS1,20.6%\nS2,17%\n", "'sex' has no score between 0 and 1 for S1, S2"),
+        ("study_id,sex\nS1,\nS2,0.3\n", "'sex' has no score between 0 and 1 for S1"),
+        ("study_id,sex\nS1,inf\nS2,0.3\n", "'sex' has no score between 0 and 1 for S1"),
         ("id,sex\nS1,0.1\nS2,0.3\n", "no column study_id, but id, sex"),
-        ("study_id,sex\n1,0.1\n1.0,0.3\n", "names studies twice: 1"),
-        ("study_id,sex\nS1,0.1\n,0.3\n", "1 of 2 rows have no study_id"),
-        ("study_id,sex\nS1,0.1\nS2\n", r"line 3 \(1\)"),
-        ("study_id,sex\nS1,0.1,\nS2,0.2\n", r"line 2 \(3\)"),
+        ("study_id,sex\n1,0.1\n1.0,0.3\n", "own, unlike '1'"),
+        ("study_id,sex\nS1,0.1\n,0.3\n", "own, unlike ''"),
         ("study_id,sex\n", "no scores"),
         ("study_id\nS1\n", "no scores"),
     ],
@@ -144,36 +131,36 @@ def test_scores_carry_the_part_and_evaluation_counts_new_and_test_patients(
         assert f"{n} of {len(phantom)} studies left out" in table.loc["sex", "note"]
 
 
-def test_scores_without_parts_are_counted_as_they_are(make_cohort):
-    cohort = make_cohort(n=40)
-    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 40)}, index=cohort.patients.index)
-    plain = pn.evaluate(scores, cohort.traits)
-    assert plain[["n_pos", "n_neg", "note"]].iloc[0].tolist() == [20, 20, ""]
-    unknown = pn.evaluate(scores.assign(part=""), cohort.traits)
-    assert unknown["n_pos"].iloc[0] == 20
-    assert "not known whether patients of the training" in unknown["note"].iloc[0]
-    all_seen = pn.evaluate(scores.assign(part="val"), cohort.traits)
-    assert np.isnan(all_seen["auroc"].iloc[0])
-    assert "40 of 40 studies left out" in all_seen["note"].iloc[0]
-
-
-def test_the_part_is_read_as_people_write_it_and_other_words_are_refused(make_cohort):
-    """Taken for new patients, those of the training would be results."""
+@pytest.mark.parametrize(
+    ("parts", "n_pos", "note"),
+    [
+        (None, 40, ""),
+        ([""] * 80, 40, "not known whether patients of the training are among them"),
+        (["val"] * 80, 0, "80 of 80 studies left out: patients of the training (80 val)"),
+        (["Train", " val ", "TRAIN", "Val"] * 10 + ["new"] * 40, 20,
+         "40 of 80 studies left out: patients of the training (20 train, 20 val)"),
+    ],
+    ids=["none", "unknown", "all seen", "as people write them"],
+)  # fmt: skip
+def test_patients_of_the_training_are_left_out_by_their_part(make_cohort, parts, n_pos, note):
     cohort = make_cohort(n=80)
-    index = cohort.patients.index
-    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 80), "part": ["new"] * 80}, index)
-    scores.loc[index[:40], "part"] = ["Train", " val ", "TRAIN", "Val"] * 10
-    table = pn.evaluate(scores, cohort.traits)
-    assert table[["n_pos", "n_neg"]].iloc[0].tolist() == [20, 20]
-    assert (
-        "40 of 80 studies left out: patients of the training (20 train, 20 val)"
-        in (table["note"].iloc[0])
-    )
-    for word in ("training", "validation", "learn", "0", "x" * 1000):
-        scores.loc[index[7], "part"] = word
-        with pytest.raises(ValueError, match=r"Column part says .* must say train, val, test") as e:
-            pn.evaluate(scores, cohort.traits)
-        assert len(str(e.value)) < 200
+    scores = pd.DataFrame({"sex": np.linspace(0.1, 0.9, 80)}, cohort.patients.index)
+    table = pn.evaluate(scores if parts is None else scores.assign(part=parts), cohort.traits)
+    assert table[["n_pos", "n_neg"]].iloc[0].tolist() == [n_pos, n_pos]
+    assert np.isnan(table["auroc"].iloc[0]) == (n_pos == 0)
+    assert note in table["note"].iloc[0]
+    assert bool(note) == bool(table["note"].iloc[0])
+
+
+@pytest.mark.parametrize("word", ["training", "validation", "learn", "0", "x" * 1000])
+def test_another_word_for_the_part_is_refused(make_cohort, word):
+    """Taken for new patients, those of the training would be results."""
+    cohort = make_cohort(n=40)
+    scores = pd.DataFrame({"sex": 0.5, "part": "new"}, cohort.patients.index)
+    scores.iloc[7, 1] = word
+    with pytest.raises(ValueError, match=r"Column part says .* must say train, val, test") as e:
+        pn.evaluate(scores, cohort.traits)
+    assert len(str(e.value)) < 200
 
 
 def test_a_comparison_leaves_patients_of_the_training_out_of_every_row(make_cohort):

@@ -1,7 +1,6 @@
 """Thresholds and decisions, against R 4.2.2 and pROC 1.18.0."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from thirty_patients import FIRST, LABELS
 
@@ -11,6 +10,8 @@ from polarnet.evaluation.thresholds import (
     net_benefit,
     predictive_intervals,
 )
+
+SMALL = [1, 0, 1, 0, 0], [0.9, 0.8, 0.5, 0.2, 0.1]
 
 
 def test_chosen_thresholds_are_those_of_proc():
@@ -38,15 +39,13 @@ def test_of_thresholds_that_tie_the_largest_is_taken():
     assert choose_thresholds(labels, scores)["youden"] == 0.9
 
 
-def test_a_score_at_the_threshold_is_positive():
-    """By hand."""
-    found = classify([1, 1, 0, 0, 0], [0.5, 0.49, 0.5, 0.1, 0.2], 0.5)
-    assert (found.tp, found.fn, found.fp, found.tn) == (1, 1, 1, 2)
-
-
-def test_shares_equal_prop_test():
-    """R: prop.test(x, n, correct = FALSE)$conf.int, x/n being 9/12, 16/18, 9/11, 16/19."""
+def test_shares_and_likelihood_ratios_equal_r():
+    """R: prop.test(x, n, correct = FALSE)$conf.int, x/n being 9/12, 16/18, 9/11, 16/19
+    called <- a >= 0.6; g <- glm(called ~ y, family = binomial("log"), start = c(-1, 0.5))
+    exp(c(coef(g)[2], confint.default(g)[2, ])), and the same of !called
+    """
     found = classify(LABELS, FIRST, 0.6)
+    # FIRST has scores of exactly 0.6, which are positive.
     assert (found.tp, found.fp, found.fn, found.tn) == (9, 2, 3, 16)
     for share, expected in (
         (found.sensitivity, (9 / 12, 0.467694665066434, 0.911058331605945)),
@@ -57,12 +56,6 @@ def test_shares_equal_prop_test():
         assert (share.value, share.low, share.high) == pytest.approx(expected, abs=1e-13)
         assert share.method == "Wilson, 95 %"
 
-
-def test_likelihood_ratios_equal_a_log_binomial_model():
-    """R: called <- a >= 0.6; g <- glm(called ~ y, family = binomial("log"), start = c(-1, 0.5))
-    exp(c(coef(g)[2], confint.default(g)[2, ])), and the same of !called
-    """
-    found = classify(LABELS, FIRST, 0.6)
     for ratio, expected in (
         (found.lr_positive, (6.75, 1.75538127350903, 25.95589954592597)),
         (found.lr_negative, (0.28125, 0.104140852662121, 0.759563230739435)),
@@ -75,36 +68,13 @@ def test_a_share_of_nobody_is_not_estimable():
     assert nobody.ppv.method == nobody.lr_positive.method == "not estimable"
     assert np.isnan([nobody.ppv.value, nobody.lr_positive.value]).all()
     assert (nobody.npv.value, nobody.lr_negative.value) == (0.5, 1.0)
-    everybody = classify([0, 1], [0.1, 0.2], 0.0)
-    assert everybody.npv.method == everybody.lr_negative.method == "not estimable"
-
-
-def test_a_likelihood_ratio_of_zero_has_no_interval():
-    found = classify([0, 0, 1], [0.1, 0.9, 0.2], 0.5).lr_positive
-    assert (found.value, found.method) == (0, "not estimable")
-    assert np.isnan(found.low)
-
-
-def test_predictive_values_follow_bayes():
-    """By hand, 1000 patients, sensitivity 0.9 and specificity 0.8: prevalence 0.1: 90 true and 180
-    false positives, 720 true and 10 false negatives; 0.5: 450 and 100, 400 and 50.
-    """
-    found = classify([1] * 10 + [0] * 10, [0.9] * 9 + [0.1] * 9 + [0.9] * 2, 0.5)
-    table = predictive_intervals(found, [0.1, 0.5])
-    assert table["ppv"].to_list() == pytest.approx([90 / 270, 450 / 550])
-    assert table["npv"].to_list() == pytest.approx([720 / 730, 400 / 450])
-
-
-def test_predictive_values_agree_with_the_table_at_its_own_prevalence():
-    found = classify(LABELS, FIRST, 0.6)
-    row = predictive_intervals(found, 12 / 30).iloc[0]
-    assert (row["ppv"], row["npv"]) == pytest.approx((found.ppv.value, found.npv.value))
-
-
-def test_nobody_called_positive_has_no_predictive_value():
-    row = predictive_intervals(classify([0, 1], [0.1, 0.2], 0.9), 0.2).iloc[0]
+    row = predictive_intervals(nobody, 0.2).iloc[0]
     assert np.isnan(row["ppv"])
     assert row["npv"] == 0.8
+    everybody = classify([0, 1], [0.1, 0.2], 0.0)
+    assert everybody.npv.method == everybody.lr_negative.method == "not estimable"
+    none_right = classify([0, 0, 1], [0.1, 0.9, 0.2], 0.5).lr_positive
+    assert (none_right.value, none_right.method) == (0, "not estimable")
 
 
 def test_numbers_out_of_range_are_refused():
@@ -112,10 +82,9 @@ def test_numbers_out_of_range_are_refused():
         predictive_intervals(classify(LABELS, FIRST, 0.6), [0.1, np.nan])
     with pytest.raises(ValueError, match=r"but 1\.2 was given"):
         classify(LABELS, FIRST, 1.2)
-    with pytest.raises(ValueError, match="in one table only: a, b"):
-        classify(pd.Series([0, 1], ["a", "c"]), pd.Series([0.1, 0.2], ["b", "c"]), 0.5)
-    with pytest.raises(ValueError, match="all 2 patients are positive"):
-        choose_thresholds([1, 1], [0.1, 0.2])
+    for odd in ([0.0], [1.0], [0.2, np.nan]):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            net_benefit(*SMALL, odd, seed=0)
 
 
 def test_predictive_values_elsewhere_equal_r():
@@ -135,8 +104,6 @@ def test_predictive_values_elsewhere_equal_r():
 
 # === Net benefit ================================================================================
 
-SMALL = [1, 0, 1, 0, 0], [0.9, 0.8, 0.5, 0.2, 0.1]
-
 
 def test_net_benefit_equals_a_hand_worked_table():
     """By hand, 5 patients, TP/n - FP/n * t / (1 - t):
@@ -149,21 +116,6 @@ def test_net_benefit_equals_a_hand_worked_table():
     assert table["model"].to_list() == pytest.approx([0.3, 0.2, 0.2])
     assert table["treat_all"].to_list() == pytest.approx([0.25, -0.2, -5.0])
     assert (table["treat_none"] == 0).all()
-
-
-def test_a_model_that_calls_all_is_treat_all_and_one_that_calls_none_is_treat_none():
-    table = net_benefit(LABELS, FIRST, [0.05, 0.95], seed=0)
-    assert table["model"][0] == pytest.approx(table["treat_all"][0])
-    assert table.loc[1, ["model", "low", "high"]].to_list() == [0, 0, 0]
-
-
-def test_a_perfect_model_gains_the_prevalence_and_varies_with_it():
-    """2.5 % and 97.5 % quantiles of a binomial of 30 patients and 12 / 30, over 30:
-    R: qbinom(c(0.025, 0.975), 30, 0.4) / 30, which are 7/30 and 17/30
-    """
-    table = net_benefit(LABELS, LABELS, [0.3], seed=1, n_resamples=4000)
-    assert table["model"][0] == pytest.approx(12 / 30)
-    assert (table["low"][0], table["high"][0]) == pytest.approx((7 / 30, 17 / 30), abs=0.5 / 30)
 
 
 def test_band_is_that_of_a_mean_in_many_patients():
@@ -181,13 +133,3 @@ def test_the_seed_decides_the_band():
     first, again, other = (net_benefit(LABELS, FIRST, [0.3], seed=seed) for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
-
-
-def test_what_is_no_threshold_is_refused():
-    for odd in ([0.0], [1.0], [0.2, np.nan]):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            net_benefit(*SMALL, odd, seed=0)
-    with pytest.raises(ValueError, match="at least 1"):
-        net_benefit(*SMALL, [0.5], seed=0, n_resamples=0)
-    with pytest.raises(ValueError, match="all 2 patients are negative"):
-        net_benefit([0, 0], [0.1, 0.2], [0.5], seed=0)

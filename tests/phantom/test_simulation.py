@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import polarnet as pn
-from polarnet.phantom import patients, physiology, simulation
+from polarnet.phantom import physiology, simulation
 
 ROOT = Path(__file__).parents[2]
 VESSELS = ["lad", "rca", "lcx"]
@@ -44,21 +44,6 @@ def test_every_constant_says_where_it_comes_from():
             assert sourced, (waiting, text)
             waiting = []
     assert not waiting
-
-
-def test_shared_segments_follow_the_published_losses():
-    """By hand: segment 4 loses .43 in RCA, .11 in LCx groups; segment 3 nothing in LAD groups."""
-    assert patients.ownership_share("RCA")[3] == pytest.approx(0.43 / 0.54)
-    assert patients.ownership_share("LCx")[3] == pytest.approx(0.11 / 0.54)
-    assert patients.ownership_share("LAD")[2] == 0
-    assert patients.ownership_share("LAD")[0] == 1
-
-
-def test_a_shared_segment_has_one_owner():
-    owners = patients._draw_owners(np.random.default_rng(1), 500)
-    for (first, second), segments in physiology.SHARED_SEGMENTS.items():
-        at = np.array(segments) - 1
-        assert (owners[first][:, at] + owners[second][:, at] == 1).all()
 
 
 def test_every_diseased_vessel_has_a_defect_as_deep_as_it_says(large):
@@ -135,14 +120,11 @@ def test_misregistration_takes_lateral_flow(large):
     assert lateral[loss > 0].mean() / lateral[loss == 0].mean() < 0.9
 
 
-def test_labels_follow_the_maps_and_some_are_not_recorded(large):
+def test_labels_follow_the_maps_and_second_studies_the_person(large):
     assert ((large.global_mfr() < 2) == (large.traits["impaired_mfr"] == 1)).all()
     missing = large.traits.isna().mean()
     assert missing["smoking"] == pytest.approx(0.08, abs=0.02)
     assert missing["sex"] == 0
-
-
-def test_second_studies_are_later_and_of_the_same_person(large):
     both = large.patients[large.patients.duplicated(keep=False)]
     age = large.clinical.loc[both.index, "age"].groupby(both)
     assert (age.last() > age.first()).all()
@@ -169,28 +151,22 @@ def test_a_larger_phantom_begins_with_the_smaller_one():
     assert list(small.patients) == list(large.patients)[: len(small)]
 
 
-def test_another_size_has_the_same_patients():
-    small, large = (pn.make_phantom_cohort(30, seed=9, size=size) for size in (16, 64))
-    assert small.traits.drop(columns="impaired_mfr").equals(
-        large.traits.drop(columns="impaired_mfr")
-    )
+def test_size_scale_and_tracer_change_what_they_name_alone():
+    def make(**changes):
+        return pn.make_phantom_cohort(**{"n_patients": 100, "seed": 9, "size": 16} | changes)
 
-
-def test_a_scale_factor_changes_flow_but_not_reserve():
-    plain, scaled = (pn.make_phantom_cohort(30, seed=9, size=16, scale=s) for s in (1.0, 1.25))
-    ratio = scaled.global_means("stress") / plain.global_means("stress")
-    assert ratio.tolist() == pytest.approx([1.25] * len(plain), rel=1e-4)
-    assert scaled.traits.equals(plain.traits)
-
-
-def test_the_tracer_changes_the_lateral_wall():
-    def lateral_to_septal(tracer):
-        cohort = pn.make_phantom_cohort(100, seed=9, size=16, tracer=tracer)
+    def lateral_to_septal(cohort):
         mean = cohort.segment_means("rest").mean(axis=0)
         return mean[[10, 11]].mean() / mean[[7, 8]].mean()
 
-    ratio = lateral_to_septal("N-13 ammonia") / lateral_to_septal("Rb-82")
-    assert ratio == pytest.approx(0.97, abs=0.005)
+    plain, larger, scaled, rubidium = make(), make(size=64), make(scale=1.25), make(tracer="Rb-82")
+    assert larger.traits.iloc[:, 1:].equals(plain.traits.iloc[:, 1:])
+    ratio = scaled.global_means("stress") / plain.global_means("stress")
+    assert ratio.tolist() == pytest.approx([1.25] * len(plain), rel=1e-4)
+    assert scaled.traits.equals(plain.traits)
+    change = lateral_to_septal(plain) / lateral_to_septal(rubidium)
+    assert change == pytest.approx(0.97, abs=0.005)
+    assert make(n_patients=200, scale=2).maps["stress"].max() == 10  # what a cohort takes
 
 
 @pytest.mark.parametrize(
@@ -207,11 +183,6 @@ def test_the_tracer_changes_the_lateral_wall():
 def test_what_cannot_be_simulated_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         pn.make_phantom_cohort(**{"n_patients": 5, "seed": 1} | arguments)
-
-
-def test_a_large_scale_is_cut_at_what_a_cohort_takes():
-    cohort = pn.make_phantom_cohort(200, seed=9, size=16, scale=2)
-    assert cohort.maps["stress"].max() == 10
 
 
 def test_an_existing_folder_is_refused_before_anything_is_simulated(tmp_path, monkeypatch):
