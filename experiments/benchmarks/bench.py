@@ -3,27 +3,35 @@
     python experiments/benchmarks/bench.py --out bench
     python experiments/benchmarks/bench.py --out quick --quick
 
-Runs each script of this folder that ends within minutes in a process of its own, on an otherwise
-idle machine; its JSON lies in --out, and what is there is kept. `scaling.py` (half an hour) and
-`interruptions.py` (no ratio) are for themselves. Peers come with `pip install polarnet[bench]`.
-With --quick, only what each way gives is compared, on little data, and how memory grows with the
-cohort; it ends with 1 where something differs, on a busy machine too.
+Runs each script of this folder in a process of its own, within 12 minutes on two idle cores; its
+JSON lies in --out, and what is there is kept. `scaling.py` (half an hour) is for itself. Peers come
+with `pip install polarnet[bench]`. With --quick, only what each way gives is compared, on little
+data, and how memory grows with the cohort; it ends with 1 where something differs.
 """
 
 import argparse
 import json
 import platform
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
-HERE = Path(__file__).parent
-SCRIPTS = ("usual_script", "trunk_forward", "bootstrap_rate", "workers_rate", "smoothgrad_cost",
-           "import_rate")  # fmt: skip
+SCRIPTS = ("usual_script", "trunk_forward", "bootstrap_rate", "workers_rate", "import_rate")
+QUICK = {
+    "usual_script": ("--check",),
+    "bootstrap_rate": ("--repeats", "1"),
+    "workers_rate": ("--repeats", "1", "--n", "120"),
+    "scaling": ("--n", "200", "1000"),
+}
+"""Options of the scripts that --quick runs: those that say whether results are the same."""
+
+COLUMNS = ["what", "peer", "ratio", "difference", "is_same"]
 
 
 def main() -> int:
@@ -33,89 +41,56 @@ def main() -> int:
     arguments = parser.parse_args()
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    if arguments.quick:
-        return quick(out)
-    for name in SCRIPTS:
+    rows = []
+    for name, options in (QUICK if arguments.quick else dict.fromkeys(SCRIPTS, ())).items():
         path = out / f"{name}.json"
         if not path.is_file():
             print(f"{name} ...", flush=True)
-            line = [sys.executable, HERE / f"{name}.py", "--out", path]
+            script = Path(__file__).with_name(f"{name}.py")
+            line = [sys.executable, script, "--out", path, *options]
             if code := subprocess.run(line, check=False).returncode:
                 return code
-    table = pd.DataFrame(
-        [row for name in SCRIPTS
-         for row in ratios(name, json.loads((out / f"{name}.json").read_text(encoding="utf-8")))],
-        columns=["what", "peer", "ratio", "same result"],
-    )  # fmt: skip
+        rows += json.loads(path.read_text(encoding="utf-8"))
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table.to_csv(out / "bench.csv", index=False, float_format="%.4g", lineterminator="\n")
-    print(f"{platform.processor() or platform.machine()}, {platform.system()}, "
-          f"TensorFlow {version('tensorflow')}. Ratio: time of the peer / time here.")  # fmt: skip
-    print(table.to_string(index=False, float_format="{:.2f}".format))
+    print(f"{platform.processor() or platform.machine()}, {platform.platform()}. "
+          "Ratio: time of the peer / time here.")  # fmt: skip
+    print(table.to_string(index=False, float_format="{:.3g}".format, na_rep=""))
     print(f"Wrote {out / 'bench.csv'}")
-    return 0
+    return int((table["is_same"] == False).any())  # noqa: E712 (empty where nothing is compared)
 
 
-QUICK = {
-    "usual_script": ("--check",),
-    "bootstrap_rate": ("--repeats", "1"),
-    "workers_rate": ("--repeats", "1", "--n", "120"),
-    "scaling": ("--sizes", "200", "1000"),
-}
-"""Options of the scripts that --quick runs."""
+def run_benchmark(
+    doc: str, measure: Callable[[argparse.Namespace], list[dict]], repeats: int, **options: dict
+) -> None:
+    """Parse the command line of a benchmark, measure, and write its rows as JSON.
+
+    A row has `what`, `peer` and `ratio`, where results are compared `difference` and `is_same`,
+    and whatever else was measured.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--out", required=True, help="JSON file to write")
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"default: {repeats}")
+    for name, settings in options.items():
+        parser.add_argument(f"--{name}", **settings)
+    arguments = parser.parse_args()
+    rows = measure(arguments)
+    Path(arguments.out).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    for row in rows:
+        print(row)
 
 
-def quick(out: Path) -> int:
-    """Run the scripts that compare results, and say of each whether they are the same."""
-    found = {}
-    for name, options in QUICK.items():
-        print(f"{name} ...", flush=True)
-        line = [sys.executable, HERE / f"{name}.py", "--out", out / f"{name}.json", *options]
-        if code := subprocess.run(line, check=False).returncode:
-            return code
-        found[name] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
-    holds = {
-        "kept features train the same network": all(
-            row["largest_score_difference"] < 1e-3 for row in found["usual_script"]
-        ),
-        "the bootstrap gives the numbers of a loop": (
-            found["bootstrap_rate"]["largest_difference"] < 1e-12
-        ),
-        "two workers write the same bytes": found["workers_rate"]["same_bytes"],
-        "memory does not grow with the cohort": (
-            found["scaling"]["ratio_of_large_to_small"]["peak_memory"] < 1.5
-        ),
-    }
-    for claim, is_so in holds.items():
-        print(f"{'yes' if is_so else 'NO '}  {claim}")
-    return 0 if all(holds.values()) else 1
-
-
-def ratios(name: str, report) -> Iterator[tuple[str, str, float, str]]:
-    """Rows of the table from what a script wrote."""
-    if name == "usual_script":
-        for row in report:
-            what = f"{row['part']} part of the main table, {row['size']} px, {row['precision']}"
-            yield what, "usual script (extrapolated)", row["ratio"], "usual_script.py --check"
-    elif name == "trunk_forward":
-        for row in report:
-            what = f"trunk forward, {row['size']} px, {row['precision']}"
-            for peer, seconds in row["seconds_an_image"].items():
-                if peer != "polarnet":
-                    ratio = seconds / row["seconds_an_image"]["polarnet"]
-                    yield what, peer, ratio, f"to {row['largest_difference'][peer]:.1e}"
-            yield what, "matrix product", row["share_of_matrix_product"], ""
-    elif name == "bootstrap_rate":
-        yield (report["what"], "scikit-learn loop (extrapolated)", report["ratio"],
-               f"to {report['largest_difference']:.1e}")  # fmt: skip
-    elif name == "workers_rate":
-        yield (f"two workers, {report['what']}", "one process", report["ratio"],
-               "same bytes" if report["same_bytes"] else "DIFFERENT")  # fmt: skip
-    elif name == "smoothgrad_cost":
-        for peer, ratio in report["smoothgrad_over"].items():
-            yield "SmoothGrad, 25 samples", f"25 passes, {peer}", 1 / ratio, ""
-    else:
-        for kind, row in report["results"].items():
-            yield f"import of {report['maps']} {kind}", "bare NumPy", row["rate_ratio"], ""
+def medians(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each way; a repeat times every way once, after one call for nothing."""
+    for way in ways.values():
+        way()  # builds what later calls use
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in tqdm(range(repeats), desc="Repeats"):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@
 
 Phantom, not patients; 64 px, untrained trunk. For each number of studies, three steps, each in a
 process of its own from its start to its end: `polarnet import` of .npy files, training of a frozen
-network, and `polarnet predict` of all studies. Prints seconds and peak memory of each step, and the
-ratio of the large to the small cohort. Memory is the processes' own, all of them together; beside
-it what of the maps' files is mapped (`mapped_mb`): pages that the system keeps while it has room
-and takes back when another program asks. Linux only; half an hour and 12 GB of disk.
+network, and `polarnet predict` of all studies. Tells seconds and peak memory of each step, and the
+ratio of the small to the large cohort. Memory is the processes' own, all of them together; beside
+it what of the maps' files is mapped (`mapped_mb`): pages that the system takes back when another
+program asks. Linux only; half an hour and 12 GB of disk.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from tqdm import tqdm
 
 import polarnet as pn
+from bench import run_benchmark
 
 TRAIN = """
 import sys, polarnet as pn
@@ -32,28 +33,27 @@ config = pn.ExperimentConfig(map_type="stress", weights=None, input_size=64, tra
 pn.train(train, val, config, sys.argv[2], cache=sys.argv[3], show_progress=False)
 """
 
+MOST = 1.7
+"""Times the memory of the small cohort that the large one may take (our choice)."""
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, help="JSON file to write")
-    parser.add_argument("--sizes", type=int, nargs=2, default=(1000, 100_000))
-    arguments = parser.parse_args()
-    rows = []
-    for n in arguments.sizes:
+
+def measure(arguments: argparse.Namespace) -> list[dict]:
+    steps = []
+    for n in arguments.n:
         with tempfile.TemporaryDirectory() as temporary:
-            rows += [{"studies": n} | row for row in measured(Path(temporary), n)]
-    small, large = arguments.sizes
-    table = pd.DataFrame(rows).pivot(index="step", columns="studies")
-    ratios = {
-        "seconds_a_study": sum(table["seconds"][large]) / sum(table["seconds"][small])
-        * small / large,
-        "peak_memory": float(table["peak_mb"][large].max() / table["peak_mb"][small].max()),
-    }  # fmt: skip
-    report = {"rows": rows, "ratio_of_large_to_small": ratios}
-    Path(arguments.out).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print("Phantom, not patients.")
-    print(table.to_string(float_format="{:.2f}".format))
-    print(ratios)
+            steps += [{"studies": n} | row for row in measured(Path(temporary), n)]
+    table = pd.DataFrame(steps)
+    print(table.to_string(index=False, float_format="{:.2f}".format))
+    small, large = (table[table["studies"] == n] for n in arguments.n)
+    speed = (small["seconds"].sum() / arguments.n[0]) / (large["seconds"].sum() / arguments.n[1])
+    memory = small["own_mb"].max() / large["own_mb"].max()
+    what = f"import, training and prediction of {arguments.n[1]} studies"
+    return [
+        {"what": f"{what}, seconds a study", "peer": f"{arguments.n[0]} studies", "ratio": speed,
+         "steps": steps},
+        {"what": f"{what}, own memory", "peer": f"{arguments.n[0]} studies", "ratio": memory,
+         "is_same": bool(memory > 1 / MOST)},
+    ]  # fmt: skip
 
 
 def measured(folder: Path, n: int) -> list[dict[str, object]]:
@@ -70,30 +70,30 @@ def measured(folder: Path, n: int) -> list[dict[str, object]]:
     }  # fmt: skip
     rows = []
     for name, words in tqdm(steps.items(), desc=f"{n} studies"):
-        began = time.perf_counter()
+        began, own, mapped = time.perf_counter(), 0.0, 0.0
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        peaks = {"RssAnon": 0.0, "RssFile": 0.0}
         while process.poll() is None:
-            for kind, peak in peaks.items():
-                peaks[kind] = max(peak, resident(process.pid, kind))
+            of_all = resident(process.pid)
+            own, mapped = max(own, of_all[0]), max(mapped, of_all[1])
             time.sleep(0.05)
         if process.returncode:
             raise RuntimeError(f"{name} failed: {words}")
-        rows.append({"step": name, "seconds": time.perf_counter() - began,
-                     "peak_mb": peaks["RssAnon"], "mapped_mb": peaks["RssFile"]})  # fmt: skip
+        seconds = time.perf_counter() - began
+        rows.append({"step": name, "seconds": seconds, "own_mb": own, "mapped_mb": mapped})
     return rows
 
 
-def resident(pid: int, kind: str) -> float:
-    """Megabytes of a process and of those it started."""
-    folder = Path(f"/proc/{pid}")
+def resident(pid: int) -> tuple[float, float]:
+    """Megabytes of a process and of those it started: their own, and of mapped files."""
+    own = mapped = 0.0
     try:
-        lines = (folder / "status").read_text(encoding="utf-8").splitlines()
-        of_itself = sum(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
-        children = (folder / "task" / str(pid) / "children").read_text(encoding="utf-8").split()
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
-        return 0.0
-    return of_itself + sum(resident(int(child), kind) for child in children)
+        whole = psutil.Process(pid)
+        for process in (whole, *whole.children(recursive=True)):
+            memory = process.memory_info()
+            own, mapped = own + memory.rss - memory.shared, mapped + memory.shared
+    except psutil.NoSuchProcess:  # it has just ended
+        return 0.0, 0.0
+    return own / 2**20, mapped / 2**20
 
 
 def write_exports(folder: Path, n: int) -> None:
@@ -102,14 +102,14 @@ def write_exports(folder: Path, n: int) -> None:
     maps.mkdir()
     tables = []
     for part in range(0, n, 1000):
-        cohort = pn.make_phantom_cohort(1000, seed=100 + part // 1000)
-        cohort = cohort.select(np.arange(min(1000, n - part)))
-        for k, study in enumerate(cohort.patients.index):
-            np.save(maps / f"{study}_rest.npy", cohort.maps["rest"][k])
-            np.save(maps / f"{study}_stress.npy", cohort.maps["stress"][k])
+        cohort = pn.make_phantom_cohort(1000, seed=100 + part // 1000)[: min(1000, n - part)]
+        for map_type in ("rest", "stress"):
+            for study, values in zip(cohort.patients.index, cohort.maps[map_type], strict=True):
+                np.save(maps / f"{study}_{map_type}.npy", values)
         tables.append(cohort.traits[["sex"]].assign(patient_id=cohort.patients))
     pd.concat(tables).to_csv(folder / "clinical.csv")
 
 
 if __name__ == "__main__":
-    main()
+    sizes = {"type": int, "nargs": 2, "default": (1000, 100_000), "help": "numbers of studies"}
+    run_benchmark(__doc__, measure, repeats=1, n=sizes)

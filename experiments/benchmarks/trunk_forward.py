@@ -4,92 +4,64 @@
 
 Random weights and images at 224 px (times do not depend on them), in batches of 8, by all cores.
 Each repeat times every program once, one after the other; peers that are not installed (extra
-`bench`) are left out and named. All must give the same features. Beside it the rate of this
-machine's own matrix product (the best of several sizes and of TensorFlow and PyTorch), of which the
-trunk's share is told: 30.7e9 operations an image. bf16 is timed where the processor computes in it.
+`bench`) are left out and named. All must give the same features. Beside it the rate of TensorFlow's
+own matrix product, of which the trunk's share is told: 30.7e9 operations an image. The rows in bf16
+mean something where the processor computes in it.
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from polarnet.network.model import resolve_precision
+from bench import medians, run_benchmark
 
 SIZE, BATCH = 224, 8
+OPERATIONS = 30.7e9
+"""Of the trunk, for an image."""
+ENDS = (1, 3, 6, 9, 12)
+"""Convolutions after which VGG16 halves its image."""
+AGREED = {"float32": 1e-4, "bfloat16": 2e-2}
+"""Largest difference of features, as a share of the largest one (our choice)."""
+
 Program = Callable[[], np.ndarray]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, help="JSON file to write")
-    parser.add_argument("--repeats", type=int, default=7)
-    arguments = parser.parse_args()
+def measure(arguments: argparse.Namespace) -> list[dict]:
     images = np.random.default_rng(0).normal(size=(BATCH, SIZE, SIZE, 3)).astype(np.float32)
     vgg = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     kernels = [layer.get_weights() for layer in vgg.layers if "conv" in layer.name]
     rows = []
     for precision in ("float32", "bfloat16"):
-        if precision == "bfloat16" and resolve_precision("auto") == "float32":
-            print("This processor does not compute in bf16.")
-            continue
-        programs: dict[str, Program] = {"polarnet": here(vgg, images, precision)}
-        for name, make in {
-            "onnxruntime": onnxruntime,
-            "openvino": openvino,
-            "torch": torch,
-        }.items():
-            try:
-                version(name)
-            except PackageNotFoundError:
-                print(f"{name} is not installed: left out.")
-                continue
-            if program := make(kernels, images, precision):
-                programs[name] = program
-        rows.append(compared(programs, precision, arguments.repeats))
-    Path(arguments.out).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    for row in rows:
-        print(row)
-
-
-def compared(programs: dict[str, Program], precision: str, repeats: int) -> dict[str, object]:
-    """Medians, ratios and the share of the matrix product."""
-    features = {name: program() for name, program in programs.items()}
-    expected = features["polarnet"]
-    differences = {
-        name: float(np.abs(values - expected).max() / np.abs(expected).max())
-        for name, values in features.items()
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    rates = []
-    for _ in tqdm(range(repeats), desc=precision):
-        for name, program in programs.items():
-            began = time.perf_counter()
-            program()
-            seconds[name].append((time.perf_counter() - began) / BATCH)
-        rates.append(product_rate(precision))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    peers = [medians[name] for name in medians if name != "polarnet"]
-    return {
-        "precision": precision, "size": SIZE, "batch": BATCH, "repeats": repeats,
-        "seconds_an_image": medians,
-        "fastest_peer_over_polarnet": min(peers) / medians["polarnet"] if peers else None,
-        "share_of_matrix_product": 30.7e9 / medians["polarnet"] / statistics.median(rates),
-        "largest_difference": differences,
-        "machine": {"processor": platform.processor() or platform.machine(),
-                    "cores": os.cpu_count(), "system": platform.platform()},
-    }  # fmt: skip
+        programs = {"polarnet": here(vgg, images, precision)}
+        for make in (onnxruntime, openvino, torch):
+            if find_spec(make.__name__) is None:
+                print(f"{make.__name__} is not installed: left out.")
+            elif program := make(kernels, images, precision):
+                programs[make.__name__] = program
+        features = {name: program() for name, program in programs.items()}
+        expected = features.pop("polarnet")
+        rates: list[float] = []
+        product = {"matrix product": lambda p=precision, r=rates: r.append(product_rate(p))}
+        seconds = medians(programs | product, arguments.repeats)
+        what = f"trunk forward, {SIZE} px, {precision}"
+        own = seconds["polarnet"]
+        for peer, values in features.items():
+            difference = float(np.abs(values - expected).max() / np.abs(expected).max())
+            rows.append({"what": what, "peer": peer, "ratio": seconds[peer] / own,
+                         "difference": difference,
+                         "is_same": difference < AGREED[precision]})  # fmt: skip
+        share = OPERATIONS * BATCH / own / statistics.median(rates)
+        rows.append({"what": what, "peer": "matrix product", "ratio": share,
+                     "seconds_an_image": own / BATCH})  # fmt: skip
+    return rows
 
 
 def product_rate(precision: str) -> float:
@@ -149,10 +121,6 @@ def onnx_file(kernels: list, folder: Path) -> Path:
     return path
 
 
-ENDS = (1, 3, 6, 9, 12)
-"""Convolutions after which VGG16 halves its image."""
-
-
 def onnxruntime(kernels: list, images: np.ndarray, precision: str) -> Program | None:
     if precision == "bfloat16":
         return None  # its processors' kernels are of float32
@@ -204,4 +172,4 @@ def torch(kernels: list, images: np.ndarray, precision: str) -> Program:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(__doc__, measure, repeats=5)

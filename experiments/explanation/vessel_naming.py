@@ -2,20 +2,17 @@
 
     python experiments/explanation/vessel_naming.py --out OUT
 
-Phantom, not patients. Two kinds of network learn from 2,000 simulated patients whether any vessel
-is diseased (trait `ischemia`), and never which one: VGG16 as it is by default, and a small network
-trained from scratch, three seeds each. Each attribution method then names the vessel of other
-patients from the 15 % of the disc with the highest attribution, corrected for the area of
-the territories; so does what the bullseye adds to the score (`contribution`). Occlusion brings a
-segment to the level that is usual among patients without disease, or to that pattern at the level
-of the patient's own best segment. Comparators need no network: the largest territory,
-the lowest stress flow, the lowest flow divided by that of healthy training patients (what a reader
-does by eye), and two localisers that were told the vessel in training. A method localises only if
-the interval of its macro F1 minus that of the eye is not below -0.03.
+Phantom, not patients. Networks learn from 2,000 simulated patients whether any vessel is diseased
+(trait `ischemia`), and never which one: VGG16 by default, and a small one from scratch, three seeds
+each. Each method then names the vessel of other patients from the 15 % of the disc with the highest
+attribution, corrected for the area of the territories. Occlusion brings a segment to the level that
+is usual without disease, or to that pattern at the level of the patient's own best segment.
+Comparators: the largest territory, the lowest stress flow, the lowest flow divided by that of
+healthy training patients (what a reader does by eye), and two localisers that were told the vessel.
+A method localises only if its macro F1 minus that of the eye is not below -0.03 (interval).
 
-Writes vessel_naming (patients with one diseased vessel), vessel_naming_depth (by planted drop of
-flow), vessel_naming_several (two or three vessels: is the named one among them?), each as CSV,
-HTML and LaTeX, and the figure, SVG and PNG. Attributions are kept and reused.
+Writes vessel_naming (one diseased vessel), vessel_naming_depth (by planted drop of flow) and
+vessel_naming_several (two or three: is the named one among them?). Attributions are kept.
 """
 
 import argparse
@@ -88,11 +85,9 @@ def main() -> None:
 
 def settings(mode: str, weights: str) -> pn.ExperimentConfig:
     """Of the network that detects disease."""
-    changes = (
-        {"weights": None, "finetune_epochs": 40, "finetune_patience": 8}
-        if mode == "scratch"
-        else {"weights": weights}
-    )
+    changes = {"weights": weights}
+    if mode == "scratch":
+        changes = {"weights": None, "finetune_epochs": 40, "finetune_patience": 8}
     return pn.ExperimentConfig(
         map_type="stress", mode=mode, traits=("ischemia",), input_size=64, **changes
     )
@@ -102,7 +97,7 @@ def phantom(n: int, seed: int) -> pn.Cohort:
     """Patients whose traits are `ischemia` and the three vessels."""
     cohort = pn.make_phantom_cohort(n, seed=seed)
     is_diseased = diseased_vessels(cohort.truth) > 0
-    traits = is_diseased.astype(float).assign(ischemia=is_diseased.any(axis=1).astype(float))
+    traits = is_diseased.assign(ischemia=is_diseased.any(axis=1)).astype(float)
     return replace(cohort, traits=traits)
 
 
@@ -118,19 +113,7 @@ def kept_heat(runs: list[pn.network.Run], cohort: pn.Cohort, method: str, out: P
     """Attribution averaged over the seeds, computed where it is not there yet."""
     path = out / f"heat-{runs[0].config.mode}-{method}.npy"
     if not path.is_file():
-        if method == "contribution":
-            place = pn.anatomy.segment_map(cohort.size)
-            added = [pn.explain.wide_contribution(run, cohort, "ischemia") for run in runs]
-            heats = [np.insert(one, 0, 0, axis=1)[:, place] for one in added]
-        elif method == OWN:
-            heats = [
-                pn.attribution(run, cohort, "ischemia", "occlusion", filling=own_level(run, cohort))
-                for run in runs
-            ]
-        else:
-            heats = [
-                pn.attribution(run, cohort, "ischemia", method, show_progress=True) for run in runs
-            ]
+        heats = [heat_of(run, cohort, method) for run in runs]
         # What has a sign is averaged as it is: what speaks against disease points nowhere.
         has_sign = method in (OWN, "contribution", "occlusion")
         mean = np.mean(heats, axis=0) if has_sign else pn.explain.average_seeds(heats)
@@ -139,11 +122,18 @@ def kept_heat(runs: list[pn.network.Run], cohort: pn.Cohort, method: str, out: P
     return np.load(path)
 
 
-def own_level(run: pn.network.Run, cohort: pn.Cohort) -> dict[str, np.ndarray]:
-    """The usual pattern at the level of each patient's own best segment, (n, 17)."""
+def heat_of(run: pn.network.Run, cohort: pn.Cohort, method: str) -> np.ndarray:
+    """One network's attribution, (n, size, size)."""
+    if method == "contribution":
+        added = pn.explain.wide_contribution(run, cohort, "ischemia")
+        return np.insert(added, 0, 0, axis=1)[:, pn.anatomy.segment_map(cohort.size)]
+    if method != OWN:
+        return pn.attribution(run, cohort, "ischemia", method, show_progress=True)
+    # The usual pattern at the level of each patient's own best segment, (n, 17).
     usual = run.segments.loc[("stress", "no ischemia")].to_numpy(float)
     own = cohort.segment_means("stress")
-    return {"stress": usual * (own / usual).max(axis=1, keepdims=True)}
+    filling = {"stress": usual * (own / usual).max(axis=1, keepdims=True)}
+    return pn.attribution(run, cohort, "ischemia", "occlusion", filling=filling)
 
 
 def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray]:
@@ -199,14 +189,14 @@ def write_tables(
         rows.append({"method": method, "n": len(is_hit), "hit": is_hit.mean(), "ci_low": low,
                      "ci_high": high, "by_chance": has_vessel.mean(),
                      "names_the_deepest": is_deepest.mean()})  # fmt: skip
-    title = "Naming the diseased vessel"
-    pn.report.write_table(table, out / "vessel_naming", title=title, notes=NOTES)
-    of_depth = f"{title}, by depth"
-    pn.report.write_table(by_depth, out / "vessel_naming_depth", title=of_depth, notes=NOTES)
-    pn.report.write_table(
-        pd.DataFrame(rows), out / "vessel_naming_several", title=f"{title}, two or three diseased",
-        notes=[NOTES[0], "hit: the named vessel is diseased [Wilson, 95 %].", NOTES[2]],
-    )  # fmt: skip
+    of_several = [NOTES[0], "hit: the named vessel is diseased [Wilson, 95 %].", NOTES[2]]
+    for name, written, what, notes in (
+        ("vessel_naming", table, "", NOTES),
+        ("vessel_naming_depth", by_depth, ", by depth", NOTES),
+        ("vessel_naming_several", pd.DataFrame(rows), ", two or three diseased", of_several),
+    ):
+        title = f"Naming the diseased vessel{what}"
+        pn.report.write_table(written, out / name, title=title, notes=notes)
     figure = pn.plotting.plot_naming(table, reference="the eye")
     pn.plotting.save_figure(figure, out / "vessel_naming")
     print(table.to_string(index=False, float_format="{:.3f}".format))

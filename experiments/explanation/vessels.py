@@ -25,17 +25,8 @@ RESAMPLES: Final = 2000
 def name_vessel(heat: np.ndarray, *, top: float = TOP) -> np.ndarray:
     """The vessel whose territory holds most of a map's hottest pixels, for its area.
 
-    Parameters
-    ----------
-    heat
-        Shape (n, size, size); only the order of its values within the disc matters.
-    top
-        Share of the pixels of the disc that count, 0 to 1.
-
-    Returns
-    -------
-    Array of n names, "LAD", "RCA", "LCx", or "" where no vessel has more than another. Pixels
-    that tie for the last places share them.
+    `heat` has the shape (n, size, size); only the order of its values within the disc matters.
+    Pixels that tie for the last places share them; "" where no vessel has more than another.
     """
     inside = pn.anatomy.disc_mask(heat.shape[-1])
     values = heat[:, inside]
@@ -44,9 +35,8 @@ def name_vessel(heat: np.ndarray, *, top: float = TOP) -> np.ndarray:
     is_above, is_at = values > threshold, values == threshold
     left = (k - is_above.sum(axis=1, keepdims=True)) / is_at.sum(axis=1, keepdims=True)
     segments = pn.anatomy.segment_map(heat.shape[-1])[inside]
-    members = np.stack(
-        [np.isin(segments, pn.anatomy.TERRITORIES[v]) for v in VESSELS], axis=1
-    ).astype(float)
+    members = [np.isin(segments, pn.anatomy.TERRITORIES[vessel]) for vessel in VESSELS]
+    members = np.stack(members, axis=1).astype(float)
     density = (is_above + left * is_at) @ members / members.sum(axis=0)
     names = np.array(VESSELS, object)[density.argmax(axis=1)]
     ordered = np.sort(density, axis=1)
@@ -55,12 +45,7 @@ def name_vessel(heat: np.ndarray, *, top: float = TOP) -> np.ndarray:
 
 
 def diseased_vessels(truth: pd.DataFrame) -> pd.DataFrame:
-    """Planted drop of stress flow in the core of each territory: columns LAD, RCA, LCx, 0 to 1.
-
-    Raises
-    ------
-    ValueError: the cohort is no phantom, and its truth is not known.
-    """
+    """Planted drop of stress flow in the core of LAD, RCA, LCx, 0 to 1; phantoms only."""
     columns = [vessel.lower() for vessel in VESSELS]
     if not set(columns) <= set(truth.columns):
         raise ValueError("Only a phantom knows which vessel is diseased; this cohort does not.")
@@ -68,26 +53,18 @@ def diseased_vessels(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def macro_f1(truth: np.ndarray, named: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-    """F1 of each vessel, and their mean, over studies with one diseased vessel.
+    """F1 of each vessel, and their mean, in b resamples: shape (b, 4).
 
-    Parameters
-    ----------
-    truth, named
-        n names each.
-    counts
-        Shape (b, n): how often each study counts in b resamples. None: once.
-
-    Returns
-    -------
-    Array of shape (b, 4), b = 1 without counts: F1 of LAD, RCA and LCx, and their mean. A vessel
+    `counts`, shape (b, n), says how often each study counts; without, all count once. A vessel
     that is neither there nor named gives NaN.
 
     >>> macro_f1(np.array(["LAD", "LAD", "RCA", "LCx"]), np.array(["LAD", "RCA", "RCA", "LCx"]))
     array([[0.66666667, 0.66666667, 1.        , 0.77777778]])
     """
     counts = np.ones((1, len(truth))) if counts is None else counts
-    is_true = np.stack([truth == vessel for vessel in VESSELS], axis=1)
-    is_named = np.stack([named == vessel for vessel in VESSELS], axis=1)
+    is_true, is_named = (
+        np.stack([names == vessel for vessel in VESSELS], axis=1) for names in (truth, named)
+    )
     both = counts @ (2 * (is_true & is_named))
     either = counts @ (is_true.astype(int) + is_named)
     f1 = np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
@@ -95,47 +72,26 @@ def macro_f1(truth: np.ndarray, named: np.ndarray, counts: np.ndarray | None = N
 
 
 def compare_naming(
-    truth: np.ndarray,
-    named: Mapping[str, np.ndarray],
-    reference: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    truth: np.ndarray, named: Mapping[str, np.ndarray], reference: str
 ) -> pd.DataFrame:
-    """Macro F1 of several ways to name the vessel, each against one of them.
+    """Macro F1 of several ways to name the vessel, and its difference to that of a reference.
 
-    Parameters
-    ----------
-    truth
-        The diseased vessel of n patients with one, one study each.
-    named
-        Way -> n names.
-    reference
-        The way that all others are compared with.
-    resamples
-        Of the patients, the same for all ways (paired).
-
-    Returns
-    -------
-    DataFrame, one row per way: method, n, f1_lad, f1_rca, f1_lcx, macro_f1 with ci_low and ci_high,
-    difference to the reference with diff_low and diff_high (percentile bootstrap, 95 %).
+    Intervals: 95 % percentile bootstrap over patients, the same resamples for all ways.
     """
-    rng = np.random.default_rng(seed)
     n = len(truth)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     resampled = {way: macro_f1(truth, names, counts)[:, -1] for way, names in named.items()}
+    whole = {way: macro_f1(truth, names)[0] for way, names in named.items()}
     rows = []
-    for way, names in named.items():
-        value = macro_f1(truth, names)[0]
-        difference = value[-1] - macro_f1(truth, named[reference])[0, -1]
-        rows.append(
-            {"method": way, "n": n}
-            | dict(zip(("f1_lad", "f1_rca", "f1_lcx", "macro_f1"), value, strict=True))
-            | dict(zip(("ci_low", "ci_high"), _middle(resampled[way]), strict=True))
-            | {"difference": difference}
-            | dict(zip(("diff_low", "diff_high"),
-                       _middle(resampled[way] - resampled[reference]), strict=True))
-        )  # fmt: skip
+    for way, values in whole.items():
+        low, high = _middle(resampled[way])
+        diff_low, diff_high = _middle(resampled[way] - resampled[reference])
+        rows.append({
+            "method": way, "n": n, "f1_lad": values[0], "f1_rca": values[1], "f1_lcx": values[2],
+            "macro_f1": values[3], "ci_low": low, "ci_high": high,
+            "difference": values[3] - whole[reference][3],
+            "diff_low": diff_low, "diff_high": diff_high,
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 

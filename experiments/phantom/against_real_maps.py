@@ -3,7 +3,8 @@
 Sets the phantom beside 100 real polar maps (SPECT counts, so level and mean pattern differ) and
 beside the mean flow maps by diseased vessel of the Ottawa Heart Institute. Every map is scaled to
 mean 1 for the comparison of spread, autocorrelation and singular values, and to its maximum where
-groups are compared. A classifier then tries to tell real from phantom.
+groups are compared. A classifier then tries to tell real from phantom. Writes real_maps.csv,
+sheet.png and groups.png.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.ndimage import map_coordinates
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -26,11 +28,6 @@ RADIUS, ANGLE = pn.anatomy.polar_coordinates(SIZE)
 LAGS = np.arange(0, 25, 2)
 OTTAWA_RADIUS = 0.8  # of the half side: the ventricle's edge in those 48 x 48 maps
 GROUPS = {
-    "normal": (), "lad": ("lad",), "rca": ("rca",), "lcx": ("lcx",), "lad_rca": ("lad", "rca"),
-    "lad_lcx": ("lad", "lcx"), "rca_lcx": ("rca", "lcx"), "lad_rca_lcx": ("lad", "rca", "lcx"),
-}  # fmt: skip
-
-GROUP_NAMES = {
     "normal": "no vessel", "lad": "LAD", "rca": "RCA", "lcx": "LCx", "lad_rca": "LAD + RCA",
     "lad_lcx": "LAD + LCx", "rca_lcx": "RCA + LCx", "lad_rca_lcx": "all three",
 }  # fmt: skip
@@ -52,14 +49,13 @@ def main() -> None:
     cohort = pn.make_phantom_cohort(4000, seed=SEED, size=SIZE)
     # As many at rest as among the real ones.
     at_rest = np.random.default_rng(SEED).random(len(cohort)) < REST_SHARE
-    simulated = np.where(at_rest[:, None, None], cohort.maps["rest"], cohort.maps["stress"]).astype(
-        float
-    )
+    simulated = np.where(at_rest[:, None, None], cohort.maps["rest"], cohort.maps["stress"])
+    simulated = simulated.astype(float)
     meta = json.loads(Path(arguments.maps).with_suffix(".json").read_text(encoding="utf-8"))
     first = ~pd.Series([study["patient"] for study in meta["meta"]]).duplicated().to_numpy()
     print("Phantom, not patients.")
     draw_sheet(real, simulated, out / "sheet.png")
-    numbers = draw_structure({"real SPECT": real, "phantom": simulated}, out / "structure.png")
+    numbers = structure("real SPECT", real) | structure("phantom", simulated)
     numbers |= draw_groups(Path(arguments.ottawa), cohort, out / "groups.png")
     one_each = ~cohort.patients.duplicated().to_numpy()
     numbers |= tell_apart(real[first], simulated[one_each][: first.sum()])
@@ -70,19 +66,18 @@ def main() -> None:
 
 def draw_sheet(real: np.ndarray, simulated: np.ndarray, path: Path) -> None:
     """All 100 real maps above 40 of the phantom, each scaled to its maximum."""
-    figure, axes = plt.subplots(7, 20, figsize=(14, 5.4))
+    figure, axes = plt.subplots(7, 20, figsize=(14, 5.4), layout="constrained")
     for ax, values in zip(axes.ravel(), [*real[:100], *simulated[:40]], strict=True):
-        scaled = np.where(DISC, values / values.max(), np.nan)
-        ax.imshow(scaled, vmin=0, vmax=1, cmap="inferno")
-        ax.axis("off")
-    figure.text(0.003, 0.99, "100 real maps (SPECT)", va="top", fontsize=9)
-    figure.text(0.003, 0.285, "40 phantom studies (not patients)", va="top", fontsize=9)
-    figure.subplots_adjust(0.003, 0.003, 0.997, 0.96, 0.03, 0.03)
-    for ax in axes[5:].ravel():
-        place = ax.get_position()
-        ax.set_position([place.x0, place.y0 - 0.002, place.width, place.height * 0.93])
+        show(ax, values, 0)
+    figure.suptitle("100 real maps (SPECT) above 40 phantom studies (not patients)")
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def show(ax: plt.Axes, values: np.ndarray, darkest: float) -> None:
+    """A map scaled to its maximum."""
+    ax.imshow(np.where(DISC, values / values[DISC].max(), np.nan), "inferno", vmin=darkest, vmax=1)
+    ax.axis("off")
 
 
 def residuals(maps: np.ndarray) -> np.ndarray:
@@ -114,92 +109,50 @@ def around(left: np.ndarray, radius: float = 0.65) -> np.ndarray:
     return circle - circle.mean(axis=1, keepdims=True)
 
 
-def draw_structure(sets: dict[str, np.ndarray], path: Path) -> dict[str, float]:
-    """Profiles, autocorrelation and singular values of the sets; numbers by name."""
-    figure, axes = plt.subplots(1, 5, figsize=(17, 3.4))
-    numbers = {}
-    for name, maps in sets.items():
-        scaled = maps / maps[:, DISC].mean(axis=1)[:, None, None]
-        ring = np.minimum((10 * RADIUS).astype(int), 9)
-        radial = [scaled[:, DISC & (ring == k)].mean() for k in range(10)]
-        axes[0].plot(np.arange(10) / 10 + 0.05, radial, label=name)
-        sector = (ANGLE // 20).astype(int)
-        wall = DISC & (RADIUS > 0.5) & (RADIUS < 0.75)
-        angular = [scaled[:, wall & (sector == k)].mean() for k in range(18)]
-        axes[1].plot(np.arange(18) * 20 + 10, angular)
-        left = residuals(maps)
-        correlation = (autocorrelation(left) * (left[:, DISC] ** 2).mean(axis=1)[:, None]).sum(
-            axis=0
-        ) / (left[:, DISC] ** 2).mean(axis=1).sum()
-        axes[2].plot(LAGS / (SIZE / 2), correlation)
-        circle = around(left)
-        turned = [(circle * np.roll(circle, k, axis=1)).mean() for k in range(37)]
-        axes[3].plot(np.arange(37) * 5, np.array(turned) / turned[0])
-        # As many maps in each set: the spectrum depends on it.
-        values = left[:100][:, DISC]
-        energy = np.linalg.svd(values - values.mean(axis=0), compute_uv=False) ** 2
-        axes[4].semilogy(range(1, 41), (energy / energy.sum())[:40])
-        numbers |= {
-            f"{name}: SD of pixels beside the mean map": left[:, DISC].std(),
-            f"{name}: correlation at 1/6 of the radius": correlation[2],
-            f"{name}: correlation at 1/3 of the radius": correlation[4],
-            f"{name}: correlation at 40 degrees": turned[8] / turned[0],
-            f"{name}: correlation at 90 degrees": turned[18] / turned[0],
-            f"{name}: share of the first 5 singular values": (energy / energy.sum())[:5].sum(),
-            f"{name}: share of the first 20 singular values": (energy / energy.sum())[:20].sum(),
-        }
-    for ax, title, label in zip(
-        axes,
-        ("radial profile", "angular profile, mid ring", "autocorrelation", "around the mid ring",
-         "singular values"),
-        ("share of the disc radius", "degrees from the lateral wall", "share of the disc radius",
-         "degrees apart", "number"),
-        strict=True,
-    ):  # fmt: skip
-        ax.set(title=title, xlabel=label)
-    axes[0].legend(frameon=False)
-    axes[0].set_ylabel("share of the mean")
-    axes[2].set_ylabel("correlation")
-    axes[4].set_ylabel("share of the variance")
-    figure.suptitle("Real SPECT counts beside phantom flow (not patients)")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return numbers
+def structure(name: str, maps: np.ndarray) -> dict[str, float]:
+    """Spread, autocorrelation and singular values of a set of maps."""
+    left = residuals(maps)
+    variance = (left[:, DISC] ** 2).mean(axis=1)
+    correlation = (autocorrelation(left) * variance[:, None]).sum(axis=0) / variance.sum()
+    circle = around(left)
+    turned = [(circle * np.roll(circle, k, axis=1)).mean() for k in (0, 8, 18)]
+    # As many maps in each set: the spectrum depends on it.
+    values = left[:100][:, DISC]
+    energy = np.linalg.svd(values - values.mean(axis=0), compute_uv=False) ** 2
+    found = {
+        "SD of pixels beside the mean map": left[:, DISC].std(),
+        "correlation at 1/6 of the radius": correlation[2],
+        "correlation at 1/3 of the radius": correlation[4],
+        "correlation at 40 degrees": turned[1] / turned[0],
+        "correlation at 90 degrees": turned[2] / turned[0],
+        "share of the first 5 singular values": energy[:5].sum() / energy.sum(),
+        "share of the first 20 singular values": energy[:20].sum() / energy.sum(),
+    }
+    return {f"{name}: {quantity}": value for quantity, value in found.items()}
 
 
 def draw_groups(ottawa: Path, cohort: pn.Cohort, path: Path) -> dict[str, float]:
     """Mean maps by diseased vessel, theirs above ours; correlation and largest difference."""
     vessels = cohort.truth[["lad", "rca", "lcx"]] > 0
-    figure, axes = plt.subplots(4, len(GROUPS), figsize=(14, 8.4))
+    figure, axes = plt.subplots(4, len(GROUPS), figsize=(14, 8.4), layout="constrained")
     numbers = {}
     for row, map_type in enumerate(("rest", "stress")):
         maps = np.asarray(cohort.maps[map_type])
         scaled = maps / maps.max(axis=(1, 2))[:, None, None]
-        for column, (group, diseased) in enumerate(GROUPS.items()):
+        for column, (group, told) in enumerate(GROUPS.items()):
             theirs = _in_our_frame(ottawa / f"groupmean_{group}_{map_type}.csv")
-            wanted = pd.Series([v in diseased for v in vessels.columns], index=vessels.columns)
-            ours = scaled[(vessels == wanted).all(axis=1).to_numpy()].mean(axis=0)
-            for ax, values, whose in (
-                (axes[2 * row, column], theirs, "Ottawa"),
-                (axes[2 * row + 1, column], ours, "phantom"),
-            ):
-                ax.imshow(
-                    np.where(DISC, values / values[DISC].max(), np.nan),
-                    cmap="inferno",
-                    vmin=0.3,
-                    vmax=1,
-                )
-                ax.axis("off")
-                ax.set_title(f"{whose}, {map_type}\n{GROUP_NAMES[group]}", fontsize=8)
+            diseased = [vessel in group.split("_") for vessel in vessels]
+            ours = scaled[(vessels == diseased).all(axis=1).to_numpy()].mean(axis=0)
+            for ax, values, whose in zip(axes[2 * row : 2 * row + 2, column], (theirs, ours),
+                                         ("Ottawa", "phantom"), strict=True):  # fmt: skip
+                show(ax, values, 0.3)
+                ax.set_title(f"{whose}, {map_type}\n{told}", fontsize=8)
             a, b = (pn.anatomy.segment_means(m) for m in (theirs, ours))
             a, b = a / a.max(), b / b.max()
-            numbers[f"{group} {map_type}: correlation of segments with Ottawa"] = np.corrcoef(a, b)[
-                0, 1
-            ]
-            numbers[f"{group} {map_type}: largest difference of segments"] = np.abs(a - b).max()
+            name = f"{group} {map_type}"
+            numbers[f"{name}: correlation of segments with Ottawa"] = np.corrcoef(a, b)[0, 1]
+            numbers[f"{name}: largest difference of segments"] = np.abs(a - b).max()
     figure.suptitle("Group means, each study scaled to its maximum: patients above, phantom below")
-    figure.tight_layout()
     figure.savefig(path, dpi=90)
     plt.close(figure)
     return numbers
@@ -207,17 +160,10 @@ def draw_groups(ottawa: Path, cohort: pn.Cohort, path: Path) -> dict[str, float]
 
 def _in_our_frame(path: Path) -> np.ndarray:
     """An Ottawa map, whose ventricle fills 0.8 of the half side, resampled to fill our disc."""
-    theirs = np.loadtxt(path, delimiter=",")
-    x = (SIZE - 1) / 2 + RADIUS * OTTAWA_RADIUS * SIZE / 2 * np.cos(np.radians(ANGLE))
-    y = (SIZE - 1) / 2 - RADIUS * OTTAWA_RADIUS * SIZE / 2 * np.sin(np.radians(ANGLE))
-    x0, y0 = np.clip(x.astype(int), 0, SIZE - 2), np.clip(y.astype(int), 0, SIZE - 2)
-    fx, fy = x - x0, y - y0
-    return np.where(
-        DISC,
-        (1 - fy) * ((1 - fx) * theirs[y0, x0] + fx * theirs[y0, x0 + 1])
-        + fy * ((1 - fx) * theirs[y0 + 1, x0] + fx * theirs[y0 + 1, x0 + 1]),
-        0,
-    )
+    theirs, middle = np.loadtxt(path, delimiter=","), (SIZE - 1) / 2
+    far, angle = RADIUS * OTTAWA_RADIUS * SIZE / 2, np.radians(ANGLE)
+    places = middle - far * np.sin(angle), middle + far * np.cos(angle)
+    return np.where(DISC, map_coordinates(theirs, places, order=1), 0)
 
 
 def tell_apart(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
@@ -246,24 +192,21 @@ def tell_apart(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
         ("17 segments, scaled to maximum", segments),
         ("variation beside the mean map", np.stack(list(described.values()), axis=1)),
     ):
-        scores, n_scored, importance = np.zeros(len(label)), 0, np.zeros(values.shape[1])
-        for fit, test in RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=SEED).split(
-            values, label
-        ):
+        scores, importance = np.zeros(len(label)), np.zeros(values.shape[1])
+        folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=SEED)
+        for fit, test in folds.split(values, label):
             forest = RandomForestClassifier(300, random_state=SEED).fit(values[fit], label[fit])
             scores[test] += forest.predict_proba(values[test])[:, 1]
-            importance += forest.feature_importances_
-            n_scored += 1
+            importance += forest.feature_importances_ / 20
         found = pn.auroc(label, scores)
+        whole = f"real against phantom, {name}"
         numbers |= {
-            f"real against phantom, {name}: AUROC (n = {len(label)})": found.value,
-            f"real against phantom, {name}: lower": found.low,
-            f"real against phantom, {name}: upper": found.high,
+            f"{whole}: AUROC (n = {len(label)})": found.value,
+            f"{whole}: lower": found.low,
+            f"{whole}: upper": found.high,
         }
-        if name.startswith("variation"):
-            order = np.argsort(importance)[::-1][:6]
-            told = ", ".join(f"{list(described)[k]} {importance[k] / n_scored:.2f}" for k in order)
-            print(f"What tells them apart beside the mean map: {told}")
+    told = pd.Series(importance, index=list(described)).nlargest(6).round(2)
+    print(f"What tells them apart beside the mean map: {told.to_dict()}")
     return numbers
 
 

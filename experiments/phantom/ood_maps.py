@@ -39,22 +39,17 @@ Maps = dict[str, np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="CSV file")
-    parser.add_argument("--patients", type=int, default=1200)
     parser.add_argument("--n", type=int, default=500, help="studies of each kind")
-    parser.add_argument("--size", type=int, default=64)
     arguments = parser.parse_args()
-    n, size = arguments.n, arguments.size
-    cohort = pn.make_phantom_cohort(arguments.patients, seed=TRAIN_SEED, size=size)
+    n = arguments.n
+    cohort = pn.make_phantom_cohort(1200, seed=TRAIN_SEED)
     train, val, _ = pn.split_by_patient(cohort, seed=TRAIN_SEED)
-    fresh = pn.make_phantom_cohort(n, seed=FRESH_SEED, size=size)
-    kinds = shown(
-        {map_type: np.asarray(fresh.maps[map_type][:n]) for map_type in ("rest", "stress")}
-    )
+    fresh = pn.make_phantom_cohort(n, seed=FRESH_SEED)[:n]
+    kinds = shown({name: np.asarray(fresh.maps[name][:]) for name in ("rest", "stress")})
     rows = []
-    trainings = [train, train.select(np.arange(FEW))] if len(train) > FEW else [train]
     for map_type in tqdm(("stress", "rest", "reserve", "combined"), desc="Map types"):
         config = pn.ExperimentConfig(map_type=map_type)
-        for of_train in trainings:
+        for of_train in (train, train[:FEW]):
             known = pn.ood.fit_distribution(of_train, val, config)
             for name, measured in kinds.items():
                 maps = measured | {"reserve": reserve(measured)}
@@ -73,10 +68,7 @@ def main() -> None:
     Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(arguments.out, index=False, float_format="%.4g", lineterminator="\n")
     print("Phantom, not patients. Share marked as out of distribution:")
-    wide = table.pivot_table(
-        index="maps", columns=["network reads", "n_train"], values="marked", sort=False
-    )
-    print(wide.to_string(float_format="{:.3f}".format))
+    print(table.pivot_table("marked", "maps", ["network reads", "n_train"], sort=False).round(3))
     print(f"Wrote {arguments.out}")
 
 

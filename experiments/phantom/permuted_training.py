@@ -30,10 +30,7 @@ def main() -> None:
     parser.add_argument("cohort", nargs="?", help="cohort folder (default: a phantom)")
     parser.add_argument("--weights", default="imagenet", help="default: those of the package")
     parser.add_argument("--out", required=True, help="CSV to write")
-    parser.add_argument("--map-type", default="stress")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--input-size", type=int, default=64, help="pixels (as the phantom's maps)")
-    parser.add_argument("--cache", default="user")
     arguments = parser.parse_args()
     out = Path(arguments.out)
     if out.exists():
@@ -46,10 +43,10 @@ def main() -> None:
     tables = []
     for repeat in tqdm(range(arguments.repeats), desc="Permuted trainings"):
         config = pn.ExperimentConfig(
-            map_type=arguments.map_type, weights=arguments.weights, traits=tuple(traits),
-            input_size=arguments.input_size, seed=repeat,
+            map_type="stress", weights=arguments.weights, traits=tuple(traits), input_size=64,
+            seed=repeat,
         )  # fmt: skip
-        tables.append(one(permuted(cohort, repeat), config, arguments.cache).assign(repeat=repeat))
+        tables.append(one(permuted(cohort, repeat), config).assign(repeat=repeat))
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(out, index=False, float_format="%.6g")
     if cohort.is_phantom:
@@ -76,12 +73,12 @@ def permuted(cohort: pn.Cohort, seed: int) -> pn.Cohort:
     return replace(cohort, traits=labels)
 
 
-def one(cohort: pn.Cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
+def one(cohort: pn.Cohort, config: pn.ExperimentConfig) -> pd.DataFrame:
     """Split, train, score, evaluate."""
     train, val, test = pn.split_by_patient(cohort, seed=config.seed)
     with tempfile.TemporaryDirectory() as folder:
-        run = pn.train(train, val, config, Path(folder) / "run", cache=cache, show_progress=False)
-        scores = pn.predict(run, test, cache=cache)
+        run = pn.train(train, val, config, Path(folder) / "run", show_progress=False)
+        scores = pn.predict(run, test)
     return pn.evaluate(scores, test.traits, test.patients)
 
 

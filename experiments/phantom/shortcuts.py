@@ -48,15 +48,11 @@ def main() -> None:
     out.mkdir(parents=True)
     trunk = make_trunk(arguments.weights)
     print("Phantom, not patients.")
-    tables = {
-        "noise_only": (noise_only, arguments.n_noise),
-        "sex_ceiling": (sex_ceiling, arguments.n_ceiling),
-    }
     holds = True
-    for name, (make, n) in tables.items():
+    for make, n in ((noise_only, arguments.n_noise), (sex_ceiling, arguments.n_ceiling)):
         table = make(trunk, n)
-        table.to_csv(out / f"{name}.csv", index=False, float_format="%.4f")
-        print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
+        table.to_csv(out / f"{make.__name__}.csv", index=False, float_format="%.4f")
+        print(table.to_string(index=False, float_format="{:.3f}".format))
         holds &= table["holds"].all()
     sys.exit(0 if holds else 1)
 
@@ -93,6 +89,16 @@ def features(trunk: keras.Model, stacks: Mapping[str, np.ndarray], map_type: str
     return np.concatenate(rows).astype(np.float32)
 
 
+def ridge():
+    return make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4))
+
+
+def out_of_fold(values: np.ndarray, labels: np.ndarray, patients: pd.Series) -> np.ndarray:
+    return cross_val_predict(
+        ridge(), values, labels, groups=patients, cv=GroupKFold(5), method="decision_function"
+    )
+
+
 def noise_only(trunk: keras.Model, n: int) -> pd.DataFrame:
     """AUROC of every trait from maps that hold noise and artefacts alone, 5-fold by patient."""
     cohort = pn.make_phantom_cohort(n, seed=SEED, noise_only=True)
@@ -102,19 +108,13 @@ def noise_only(trunk: keras.Model, n: int) -> pd.DataFrame:
         for trait in TRAITS:
             known = cohort.traits[trait].notna().to_numpy()
             labels = cohort.traits[trait].to_numpy()[known]
-            scores = cross_val_predict(
-                make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)), values[known], labels,
-                groups=cohort.patients[known], cv=GroupKFold(5), method="decision_function",
-            )  # fmt: skip
+            scores = out_of_fold(values[known], labels, cohort.patients[known])
             rows.append(_row(f"{trait} from {map_type}, noise only", labels, scores, 0.46, 0.54))
     women = cohort.traits["sex"].to_numpy() == 1
     spoilt = np.array(cohort.maps["stress"])
     spoilt[women] = gaussian_filter(spoilt[women], (0, CONTROL_BLUR, CONTROL_BLUR))
     values = features(trunk, {"stress": spoilt}, "stress")
-    scores = cross_val_predict(
-        make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)), values, women,
-        groups=cohort.patients, cv=GroupKFold(5), method="decision_function",
-    )  # fmt: skip
+    scores = out_of_fold(values, women, cohort.patients)
     rows.append(_row("control: sex from stress, women blurred", women, scores, 0.9, 1))
     return pd.DataFrame(rows)
 
@@ -129,21 +129,16 @@ def sex_ceiling(trunk: keras.Model, n: int) -> pd.DataFrame:
     rows, scores, segments = [], [], []
     for map_type in cohort.maps:
         values = features(trunk, cohort.maps, map_type)
-        reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1e4)).fit(
-            values[fit], sex[fit]
-        )
-        scores.append(reader.decision_function(values))
-        rows.append(
-            _row(f"sex from {map_type}, VGG16 + ridge", sex[test], scores[-1][test], 0, 0.9)
-        )
+        scores.append(ridge().fit(values[fit], sex[fit]).decision_function(values))
+        quantity = f"sex from {map_type}, VGG16 + ridge"
+        rows.append(_row(quantity, sex[test], scores[-1][test], 0, 0.9))
         segments.append(cohort.segment_means(map_type))
         del values
     every = np.concatenate(segments, axis=1)
     trees = HistGradientBoostingClassifier(random_state=SEED).fit(every[fit], sex[fit])
     scores.append(trees.decision_function(every))
-    rows.append(
-        _row("sex from 3 x 17 segments, boosted trees", sex[test], scores[-1][test], 0, 0.9)
-    )
+    quantity = "sex from 3 x 17 segments, boosted trees"
+    rows.append(_row(quantity, sex[test], scores[-1][test], 0, 0.9))
     every = np.stack(scores, axis=1)
     together = LogisticRegression().fit(every[stack_on], sex[stack_on]).decision_function(every)
     rows.append(_row("sex from all of these together", sex[test], together[test], 0, 0.9))

@@ -5,16 +5,12 @@
         --repeats 5 --arms frozen,finetuned
 
 All that is chosen is chosen inside the training patients of a fold, of which the network sees a
-sixth as validation; baselines learn from all of them. Writes, for every arm, the out-of-fold scores
-of each repeat (finished repeats are kept, so that an interrupted call goes on), and two tables:
-
-- cross_validation.csv: the AUROC of each repeat, averaged over repeats.
-- differences.csv: that of every arm minus that of every other model of the same map. `is_bar` marks
-  the better of "17 segments" and "wide", which the network must not be behind.
-
-Intervals are 95 % percentiles of 2,000 bootstrap resamples of the patients within each class, each
-scored over all repeats; they are meant for cohorts with one study a patient. `both` is the mean of
-the logits of two map types.
+sixth as validation; baselines learn from all of them. Writes the out-of-fold scores of each repeat
+(finished ones are kept), cross_validation.csv (AUROC, averaged over repeats) and differences.csv
+(every arm minus every other model of the same map; `is_bar` marks the better of "17 segments" and
+"wide", which the network must not be behind). Intervals are 95 % percentiles of 2,000 bootstrap
+resamples of the patients within each class, for cohorts with one study per patient. `both` is the
+mean of the logits of two map types.
 """
 
 import argparse
@@ -24,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from tqdm.auto import tqdm
 
 import polarnet as pn
@@ -53,18 +50,22 @@ def main() -> None:
     parser.add_argument("--arms", default="frozen", help=f"of {', '.join(ARMS)}")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--cache", default="user")
-    parser.add_argument("--set", nargs="*", default=[], help="settings for all arms, name=value")
+    parser.add_argument("--config", help="YAML file of settings for all arms")
     arguments = parser.parse_args()
 
     cohort = pn.read_cohort(arguments.cohort)
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     traits = tuple(arguments.traits.split(","))
-    with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "--set"
-        lines.write_text("\n".join(pair.replace("=", ": ", 1) for pair in arguments.set), "utf-8")
-        config = pn.ExperimentConfig.load(lines, traits=traits, weights=arguments.weights)
-    refuse_other_settings(config, out / "settings.yaml")
+    config = pn.ExperimentConfig(traits=traits, weights=arguments.weights)
+    if arguments.config:
+        config = pn.ExperimentConfig.load(
+            arguments.config, traits=traits, weights=arguments.weights
+        )
+    if not (out / "settings.yaml").is_file():
+        config.save(out / "settings.yaml")
+    if pn.ExperimentConfig.load(out / "settings.yaml") != config:
+        raise SystemExit(f"{out} holds results of other settings; choose another --out.")
     for map_type in arguments.map_types.split(","):
         for arm in arguments.arms.split(","):
             for repeat in tqdm(range(arguments.repeats), desc=f"{map_type} {arm}", unit="repeat"):
@@ -84,14 +85,6 @@ def main() -> None:
     for name, table in {"cross_validation": areas, "differences": differences}.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.4f")
         print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
-
-
-def refuse_other_settings(config: pn.ExperimentConfig, path: Path) -> None:
-    """Kept repeats and new ones must come from the same settings."""
-    if not path.is_file():
-        config.save(path)
-    elif pn.ExperimentConfig.load(path) != config:
-        raise SystemExit(f"{path.parent} holds results of other settings; choose another --out.")
 
 
 def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
@@ -127,12 +120,12 @@ def summarise(out: Path, cohort, traits, arms) -> tuple[pd.DataFrame, pd.DataFra
         key = map_type, model.replace("_", " ") if model not in ARMS else model
         repeats_of.setdefault(key, []).append(scores.loc[cohort.patients.index])
     for map_type, model in list(repeats_of):
-        stress, rest = repeats_of[map_type, model], repeats_of.get(("rest", model), [])
-        if map_type == "stress" and len(stress) == len(rest):
-            repeats_of["both", model] = [
-                1 / (1 + np.exp(-(_logit(a) + _logit(b)) / 2))
-                for a, b in zip(stress, rest, strict=True)
+        pairs = repeats_of[map_type, model], repeats_of.get(("rest", model), [])
+        if map_type == "stress" and len(pairs[0]) == len(pairs[1]):
+            clipped = [
+                [one.clip(1e-6, 1 - 1e-6) for one in pair] for pair in zip(*pairs, strict=True)
             ]
+            repeats_of["both", model] = [expit((logit(a) + logit(b)) / 2) for a, b in clipped]
     areas, differences = [], []
     for trait in traits:
         labels = cohort.traits[trait].dropna()
@@ -179,11 +172,6 @@ def bootstrapped(wins: np.ndarray) -> tuple[float, float, float]:
     drawn = [rng.multinomial(n, np.full(n, 1 / n), N_BOOTSTRAP) / n for n in pairs.shape]
     means = np.einsum("bp,pq,bq->b", drawn[0], pairs, drawn[1], optimize=True)
     return pairs.mean(), *np.percentile(means, [2.5, 97.5])
-
-
-def _logit(scores: pd.DataFrame) -> pd.DataFrame:
-    clipped = scores.clip(1e-6, 1 - 1e-6)
-    return np.log(clipped / (1 - clipped))
 
 
 def _save(scores: pd.DataFrame, path: Path) -> None:

@@ -7,8 +7,6 @@
 among those that see the map alone: the bar that the network has to clear.
 """
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +14,17 @@ import pandas as pd
 
 import polarnet as pn
 from holdout import Cell, cells_of, freeze, score_hold_out, train_and_freeze
-from networks import Model, frozen_models, hold_out_scores, scratch_models, train_models, val_scores
+from networks import (
+    Model,
+    frozen_models,
+    model_scores,
+    scores_pair,
+    scratch_models,
+    train_models,
+)
 from plan import Plan
-from project import Project, read_scores, run_script, write_scores, write_text
+from polarnet.files import read_json, write_json
+from project import Project, read_scores, run_script, write_scores
 
 FEATURES: Final = "frozen features + ridge"
 SCRATCH: Final = "small network"
@@ -56,8 +62,7 @@ def load_baselines(project: Project, map_type: str, part: str) -> dict[str, pd.D
     paths = {name: _path(project, map_type, name, part) for name in FITTED}
     scores = {name: read_scores(path) for name, path in paths.items() if path.is_file()}
     small = next(m for m in scratch_models(project.plan) if m.map_type == map_type)
-    scores[SCRATCH] = (val_scores if part == "val" else hold_out_scores)(project, small)
-    return scores
+    return scores | {SCRATCH: model_scores(project, small, part)}
 
 
 def baseline_cells(project: Project, test: pn.Cohort, map_type: str, name: str) -> dict[str, Cell]:
@@ -69,36 +74,26 @@ def baseline_cells(project: Project, test: pn.Cohort, map_type: str, name: str) 
 def fit_scores(
     train: pn.Cohort, cohort: pn.Cohort, kept: Path, **settings: object
 ) -> dict[str, pd.DataFrame]:
-    """Scores of a cohort by baselines, with the choices that were kept, if there are."""
-    fitted = pn.evaluation.baseline_scores(train, [cohort], chosen=read_chosen(kept), **settings)
-    return {name: scores for name, (scores,) in fitted.items()}
-
-
-def read_chosen(path: Path) -> dict:
-    """What earlier fits chose: model -> trait -> penalty or trees; empty where none did."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def write_chosen(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Keep what the fits behind some scores chose, so that tuning is done once."""
-    chosen = {name: scores.attrs["chosen"] for name, scores in tables.items()}
-    write_text(path, json.dumps(chosen, indent=2) + "\n")
+    """Scores of a cohort by baselines; what they choose is tuned once, and kept in a file."""
+    chosen = read_json(kept) if kept.is_file() else {}
+    fitted = pn.evaluation.baseline_scores(train, [cohort], chosen=chosen, **settings)
+    tables = {name: scores for name, (scores,) in fitted.items()}
+    write_json(kept, {name: scores.attrs["chosen"] for name, scores in tables.items()})
+    return tables
 
 
 def _score_missing(project: Project, map_type: str, part: str, cohort: pn.Cohort) -> None:
     """Write the scores of a part, unless they are there; those of the features come last."""
     if _path(project, map_type, FEATURES, part).is_file():
         return
-    from polarnet.network.training import kept_features  # not public: what the trunk alone gives
-
     plan, kept = project.plan, project.folder / "baselines" / map_type / "chosen.json"
     config = plan.network("frozen", map_type, seed=plan.seeds[0])
-    of_trunk = [kept_features(config, c, project.cache)[:] for c in (project.train, cohort)]
+    of_trunk = [pn.network.kept_features(config, part, project.cache)[:]
+                for part in (project.train, cohort)]  # fmt: skip
     tables = fit_scores(
         project.train, cohort, kept, map_type=map_type, traits=plan.traits, seed=plan.seeds[0],
         models=pn.evaluation.BASELINES, proxies=plan.all_proxies, features={FEATURES: of_trunk},
     )  # fmt: skip
-    write_chosen(tables, kept)
     for name, scores in tables.items():
         write_scores(scores, _path(project, map_type, name, part))
 
@@ -120,9 +115,9 @@ def report(project: Project) -> None:
     models = frozen_models(project.plan)
     test = score_hold_out(project, models, by="baselines")
     score_baselines(project, by="baselines")
-    table = pd.concat([map_table(project, model, test) for model in models], ignore_index=True)
     project.write(
-        table, "baselines", "Baselines beside the network",
+        pd.concat([map_table(project, model, test) for model in models], ignore_index=True),
+        "baselines", "Baselines beside the network",
         "AUROC [95 % interval: logit DeLong, t quantile]; difference: network minus "
         "baseline, paired DeLong, 95 %, p unadjusted. val_log_loss in nats.",
         "Comparator: lowest validation log-loss among baselines that see the same map "
@@ -133,14 +128,12 @@ def report(project: Project) -> None:
         "patient); the validation studies chose the epoch of the small network.",
         "Circular: the label is defined from the map shown.",
     )  # fmt: skip
-    shown = table[table["is_comparator"] | (table["model"] == "network")]
-    print(shown.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
 
 
 def map_table(project: Project, model: Model, test: pn.Cohort) -> pd.DataFrame:
     """One row per trait and model, the network first."""
     of_val, of_test = (load_baselines(project, model.map_type, part) for part in ("val", "test"))
-    scores = {"network": (val_scores(project, model), hold_out_scores(project, model))}
+    scores = {"network": scores_pair(project, model)}
     scores |= {name: (of_val[name], of_test[name]) for name in (*FITTED, SCRATCH) if name in of_val}
     table = pn.evaluation.compare(
         scores, project.val, test, model.map_type, candidates=pn.evaluation.OF_THE_MAP
@@ -163,8 +156,10 @@ def proxies_of(cohort: pn.Cohort, plan: Plan) -> dict[str, list[str]]:
     """Trait -> clinical columns that would be used but for its proxies."""
     found = {}
     for trait in plan.traits:
-        without = set(pn.evaluation.clinical_features(cohort, trait, {}).columns)
-        kept = set(pn.evaluation.clinical_features(cohort, trait, plan.all_proxies).columns)
+        without, kept = (
+            set(pn.evaluation.clinical_features(cohort, trait, proxies).columns)
+            for proxies in ({}, plan.all_proxies)
+        )
         if left_out := sorted(without - kept):
             found[trait] = left_out
     return found

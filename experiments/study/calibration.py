@@ -8,15 +8,20 @@ predicted) and `calibration_recalibrated` (figure).
 """
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 import polarnet as pn
-from holdout import Cell, network_cells, score_hold_out, train_and_freeze
+from holdout import (
+    CELL,
+    Cell,
+    ends,
+    joined,
+    network_cells,
+    recalibration_of,
+    score_hold_out,
+    train_and_freeze,
+)
 from networks import frozen_models
-from project import Project, run_script
-
-COLUMNS = 3
-"""Panels in a row of the figure."""
+from project import Project, panels, run_script
 
 
 def develop(project: Project) -> None:
@@ -30,9 +35,8 @@ def report(project: Project) -> None:
         for map_type in project.plan.map_types
         for trait, cell in network_cells(project, test, map_type).items()
     }
-    table = calibration_table(list(cells.values()))
     project.write(
-        table, "calibration", "Calibration",
+        calibration_table(list(cells.values())), "calibration", "Calibration",
         "intercept: calibration in the large, 0 is right; slope: 1 is right; both with 95 % Wald "
         "interval of a logistic model without penalty.",
         "brier: mean squared error, no interval; scaled_brier: 1 minus its ratio to that of the "
@@ -47,8 +51,6 @@ def report(project: Project) -> None:
     shown = [cells[key] for key in dict.fromkeys([*named, *side])]
     draw(project, shown, "calibration", is_recalibrated=False)
     draw(project, shown, "calibration_recalibrated", is_recalibrated=True)
-    names = ["map_type", "trait", "probabilities", "n_pos", "n_neg", "intercept", "slope", "brier"]
-    print(table[names].to_string(index=False, float_format="{:.2f}".format, na_rep=""))
 
 
 def calibration_table(cells: list[Cell]) -> pd.DataFrame:
@@ -61,10 +63,9 @@ def calibration_table(cells: list[Cell]) -> pd.DataFrame:
             lacks = "no recalibration could be fitted" if values is None else ""
             rows.append(
                 cell.row | {"probabilities": name} | numbers
-                | {"frozen_slope": None if line is None else line.slope,
-                   "note": "; ".join(filter(None, [cell.note, lacks]))}
+                | {"frozen_slope": line and line.slope, "note": joined(cell.note, lacks)}
             )  # fmt: skip
-    names = ["map_type", "trait", "n_pos", "n_neg", "probabilities",
+    names = [*CELL, "probabilities",
              "intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high",
              "brier", "scaled_brier", "observed", "expected", "frozen_slope", "note"]  # fmt: skip
     return pd.DataFrame(rows).reindex(columns=names)
@@ -75,13 +76,9 @@ def measured(labels: pd.Series, values: pd.Series | None) -> dict[str, float]:
     if values is None:
         return {}
     found = pn.evaluation.measure_calibration(labels, values)
-    ends = {}
-    for name in ("intercept", "slope"):
-        interval = getattr(found, name)
-        ends[name] = interval.value
-        ends[f"{name}_low"], ends[f"{name}_high"] = interval.low, interval.high
+    lines = ends(found.intercept, "intercept") | ends(found.slope, "slope")
     rest = ("brier", "scaled_brier", "observed", "expected")
-    return ends | {name: getattr(found, name) for name in rest}
+    return lines | {name: getattr(found, name) for name in rest}
 
 
 def draw(project: Project, cells: list[Cell], name: str, *, is_recalibrated: bool) -> None:
@@ -91,33 +88,21 @@ def draw(project: Project, cells: list[Cell], name: str, *, is_recalibrated: boo
     if not pairs:
         print(f"No figure {name}: no trait has enough patients of each class.")
         return
-    n_rows = -(-len(pairs) // COLUMNS)
-    figure = Figure(figsize=(7.2, 2.9 * n_rows + 0.3), layout="constrained")
-    axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
-    for ax, (cell, values) in zip(axes, pairs, strict=False):
+    figure, axes = panels(len(pairs), height=2.9)
+    for ax, (cell, values) in zip(axes, pairs, strict=True):
         curve = pn.evaluation.smooth_calibration(cell.labels, values, seed=0)
         title = f"{pn.report.trait_name(cell.trait)}, {cell.map_type} map"
+        line = recalibration_of(cell.labels, values)  # of these very patients, for the picture
         pn.plotting.plot_calibration(
             curve, ax, probabilities=values, labels=cell.labels, name=title,
-            line=joint_line(cell.labels, values),
+            line=line and (line.intercept, line.slope),
         )  # fmt: skip
         ax.get_legend().remove()  # one for all panels, where it hides nothing
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=7, frameon=False,
                   title="recalibrated on validation patients" if is_recalibrated
                   else "as predicted", title_fontsize=7)  # fmt: skip
-    for ax in axes[len(pairs) :]:
-        ax.axis("off")
     project.save(figure, name)
-
-
-def joint_line(labels: pd.Series, values: pd.Series) -> tuple[float, float] | None:
-    """The logistic line of these very patients, for the picture alone."""
-    try:
-        line = pn.evaluation.fit_recalibration(labels, values)
-    except ValueError:
-        return None  # equal probabilities, or classes apart
-    return line.intercept, line.slope
 
 
 if __name__ == "__main__":

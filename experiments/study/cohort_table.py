@@ -30,9 +30,8 @@ def report(project: Project) -> None:
     parts = {name: patient_values(cohort, project.plan.traits) for name, cohort in cohorts.items()}
     one_row = "Each patient counts once: the first study."
     smd = "SMD: difference of means or shares over the root of the mean variance (Austin 2009)"
-    table = cohort_table(parts)
     project.write(
-        table, "cohort_table", "Cohort by split",
+        cohort_table(parts), "cohort_table", "Cohort by split",
         one_row + " n (%) of those recorded, or mean (SD).",
         f"{smd}, the other split minus training. The table describes these patients: "
         "no intervals, no p-values.",
@@ -49,7 +48,6 @@ def report(project: Project) -> None:
         "values. Above 0.1 the two are no longer much alike. No intervals, no p-values.",
     )  # fmt: skip
     draw_flow(project, parts, {name: len(cohort) for name, cohort in cohorts.items()})
-    print(table.to_string(index=False))
 
 
 def patient_values(cohort: pn.Cohort, traits) -> pd.DataFrame:
@@ -85,11 +83,7 @@ def cell(values: pd.Series, is_share: bool) -> str:
 
 
 def standardised_difference(values: pd.Series, reference: pd.Series) -> float:
-    """Difference of the means, or shares, in standard deviations; NaN where there is none.
-
-    Austin, Stat Med 2009;28:3083-3107: the root of the mean of both variances, p (1 - p) for
-    shares.
-    """
+    """Difference of means or shares in standard deviations (Austin, Stat Med 2009;28:3083-3107)."""
     groups = [values.dropna(), reference.dropna()]
     if min(map(len, groups)) < 2:
         return np.nan

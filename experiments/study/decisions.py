@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from baselines import baseline_cells, freeze_baselines, score_baselines
-from holdout import Cell, comparator, network_cells, score_hold_out, train_and_freeze
+from holdout import CELL, Cell, comparator, network_cells, score_hold_out, train_and_freeze
 from networks import frozen_models
 from project import Project, run_script
 
@@ -41,13 +41,11 @@ def report(project: Project) -> None:
         "+ specificity - 1; sensitive, the largest threshold with a sensitivity of 0.90 there. A "
         "patient at or above it is called positive."
     )
-    table = thresholds_table(cells)
     project.write(
-        table, "thresholds", "Frozen thresholds in the hold-out",
+        thresholds_table(cells), "thresholds", "Frozen thresholds in the hold-out",
         chosen, "Shares with Wilson's, likelihood ratios with Simel's 95 % interval. First "
         "study of each patient.", "ppv, npv: at the prevalence of the hold-out.",
     )  # fmt: skip
-    print(table[["map_type", "trait", "point", *MEASURES[:2]]].to_string(index=False))
     decided = [cell for cell in cells if cell.trait == DECIDED and cell.is_reportable]
     if not decided:
         print(f"No predictive values and no decision curve: {DECIDED} has too few patients.")
@@ -76,8 +74,7 @@ def thresholds_table(cells: list[Cell]) -> pd.DataFrame:
                     text = pn.report.interval_text(share.value, share.low, share.high)
                     row[name] = share.method if np.isnan(share.value) else text
             rows.append(row | {"note": cell.note})
-    names = ["map_type", "trait", "n_pos", "n_neg", "point", "threshold", "tp", "fp", "fn", "tn",
-             *MEASURES, "note"]  # fmt: skip
+    names = [*CELL, "point", "threshold", "tp", "fp", "fn", "tn", *MEASURES, "note"]
     return pd.DataFrame(rows).reindex(columns=names)
 
 
@@ -89,7 +86,7 @@ def other_prevalences(cell: Cell) -> pd.DataFrame:
         ).assign(**cell.row, point=point, note=cell.note)
         for point, threshold in cell.thresholds.items()
     ]
-    names = [*cell.row, "point", "prevalence", "ppv", "ppv_low", "ppv_high", "npv", "npv_low",
+    names = [*CELL, "point", "prevalence", "ppv", "ppv_low", "ppv_high", "npv", "npv_low",
              "npv_high", "note"]  # fmt: skip
     return pd.concat(tables)[names] if tables else pd.DataFrame(columns=names)
 
@@ -99,7 +96,7 @@ def report_curves(project: Project, test: pn.Cohort, cells: list[Cell]) -> None:
     low, high = project.plan.decision_range
     thresholds = np.arange(round(low / STEP), round(high / STEP) + 1) * STEP
     reason = f"few would act below {100 * low:g} %, or still wait beyond {100 * high:g} %"
-    panels = []
+    shown = []
     for cell in cells:
         name = comparator(project, cell.map_type, DECIDED, pn.evaluation.OF_THE_MAP)
         bar = baseline_cells(project, test, cell.map_type, name)[DECIDED]
@@ -110,8 +107,8 @@ def report_curves(project: Project, test: pn.Cohort, cells: list[Cell]) -> None:
             pn.evaluation.net_benefit(c.labels, c.recalibrated(), thresholds, seed=0)
             for c in (cell, bar)
         ]
-        panels.append((cell, name, *curves))
-    if not panels:
+        shown.append((cell, name, *curves))
+    if not shown:
         return
     notes = [
         "Net benefit in true positives per patient; model: probability recalibrated on validation "
@@ -123,15 +120,13 @@ def report_curves(project: Project, test: pn.Cohort, cells: list[Cell]) -> None:
     ]
     table = pd.concat(
         [curve.assign(**cell.row, reader=reader)
-         for cell, name, own, bar in panels for reader, curve in (("network", own), (name, bar))]
+         for cell, name, own, bar in shown for reader, curve in (("network", own), (name, bar))]
     )  # fmt: skip
-    names = [*cells[0].row, "reader", "threshold", "model", "low", "high", "treat_all",
-             "treat_none"]  # fmt: skip
-    title = "Decision curve of impaired MFR"
-    project.write(table[names], "decision_curve", title, *notes)
-    figure = Figure(figsize=(3.6 * len(panels), 3.0), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (cell, name, own, bar) in zip(axes, panels, strict=True):
+    names = [*CELL, "reader", "threshold", "model", "low", "high", "treat_all", "treat_none"]
+    project.write(table[names], "decision_curve", "Decision curve of impaired MFR", *notes)
+    figure = Figure(figsize=(3.6 * len(shown), 3.0), layout="constrained")
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for ax, (cell, name, own, bar) in zip(axes, shown, strict=True):
         pn.plotting.plot_net_benefit(own, ax)
         next(line for line in ax.lines if line.get_label() == "model").set_label("network")
         ax.plot(bar["threshold"], bar["model"], color="#0072B2", lw=1, ls="-.", label=name)

@@ -2,12 +2,11 @@
 
     python experiments/study/encoding_ablation.py COHORT --out study
 
-Scaling and colour change what the trunk sees; the bullseye beside it always sees the map itself, so
-that little is lost where the heads can fall back on it. Impaired MFR is defined from the reserve
-map, so the mean of that map all but is the label: a ceiling, counted in no rule. There the map's
-own mean reaches 1, and a network on a fixed scale should stay at 0.98 or more. An image that is
-stretched to its own maximum does not hold the level of flow: the published 0.94 of that cell is a
-loss of information, not a success. Blocks 3 to 5 take part with --weights FILE.
+Scaling and colour change what the trunk sees; the bullseye beside it always sees the map itself.
+The mean of the reserve map all but is the label of impaired MFR: a ceiling, counted in no rule,
+where a network on a fixed scale should stay at 0.98 or more. An image stretched to its own maximum
+does not hold the level of flow: the published 0.94 of that cell is a loss of information. Blocks 3
+to 5 take part with --weights FILE.
 """
 
 import pandas as pd
@@ -16,17 +15,9 @@ from matplotlib.figure import Figure
 import polarnet as pn
 from baselines import freeze_baselines, load_baselines, score_baselines
 from holdout import score_hold_out, train_and_freeze
-from networks import (
-    DEPTHS,
-    ENCODINGS,
-    Model,
-    depth_models,
-    encoding_models,
-    hold_out_scores,
-    val_scores,
-)
+from networks import DEPTHS, ENCODINGS, Model, depth_models, encoding_models, scores_pair
 from plan import Plan
-from project import Project, run_script
+from project import Project, panels, run_script
 
 CIRCULAR, PLAIN = ("reserve", "impaired_mfr"), ("stress", "impaired_mfr")
 CEILING = 0.98
@@ -62,7 +53,6 @@ def report(project: Project) -> None:
     project.write(depth, "depth", "Trunk depth and pooling", *notes)
     draw_steps(project, table)
     draw_depth(project, depth)
-    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
     print(ceiling_line(table))
 
 
@@ -75,10 +65,9 @@ def encoding_table(project: Project, map_type: str, test: pn.Cohort) -> pd.DataF
     """One row a trait and encoding of a map, its own mean first."""
     # `compare` subtracts from "network": that is the map's own mean here, and gives the loss.
     own = (load_baselines(project, map_type, part)[OWN_MEAN] for part in ("val", "test"))
-    scores = {"network": tuple(own)}
     models = [model for model in encoding_models(project.plan) if model.map_type == map_type]
-    for name, model in zip(ENCODINGS, models, strict=True):
-        scores[name] = (val_scores(project, model), hold_out_scores(project, model))
+    of_models = (scores_pair(project, model) for model in models)
+    scores = {"network": tuple(own)} | dict(zip(ENCODINGS, of_models, strict=True))
     table = pn.evaluation.compare(scores, project.val, test, map_type).replace(
         {"model": {"network": OWN_MEAN}}
     )
@@ -90,11 +79,8 @@ def depth_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
     """One row a map, trait, depth and pooling."""
     tables = []
     for model in depth_models(project.plan):
-        scores = {"network": (val_scores(project, model), hold_out_scores(project, model))}
-        table, config = (
-            pn.evaluation.compare(scores, project.val, test, model.map_type),
-            model.config,
-        )
+        scores, config = {"network": scores_pair(project, model)}, model.config
+        table = pn.evaluation.compare(scores, project.val, test, model.map_type)
         tables.append(table.assign(trunk=config.last_block, pooling=config.pooling))
     return pd.concat(tables)[["map_type", "trait", "trunk", "pooling", *AREA, *MARKS]]
 
@@ -132,10 +118,8 @@ def draw_steps(project: Project, table: pd.DataFrame) -> None:
 
 def draw_depth(project: Project, table: pd.DataFrame) -> None:
     """A panel a trait: depth on x, a colour a map, AHA pooling filled and global hollow."""
-    n_rows = -(-len(project.plan.traits) // 3)
-    figure = Figure(figsize=(7.2, 0.4 + 2.2 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, 3, squeeze=False, sharey=True).ravel()
-    for ax, (trait, cells) in zip(axes, table.groupby("trait", sort=False), strict=False):
+    figure, axes = panels(len(project.plan.traits), height=2.2, sharey=True)
+    for ax, (trait, cells) in zip(axes, table.groupby("trait", sort=False), strict=True):
         for k, ((map_type, pooling), rows) in enumerate(cells.groupby(["map_type", "pooling"])):
             x = [DEPTHS.index(trunk) + 1 + 0.08 * (k - 2.5) for trunk in rows["trunk"]]
             looks = {"mfc": "w", "ls": "--"} if pooling == "global" else {}
@@ -144,8 +128,6 @@ def draw_depth(project: Project, table: pd.DataFrame) -> None:
         note = " (reserve: circular)" if cells["is_circular"].any() else ""
         ax.set_title(pn.report.trait_name(trait) + note, fontsize=8)
         ax.set_xlabel("last VGG16 block", fontsize=7)
-    for ax in axes[len(project.plan.traits) :]:
-        ax.axis("off")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6,
                   fontsize=6, frameon=False)  # fmt: skip
     project.save(figure, "depth")

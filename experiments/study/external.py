@@ -2,11 +2,9 @@
 
     python experiments/study/external.py COHORT --out study
 
-The plan names the folder (`external: other_site/`). The project of a phantom that names none gets
-a second phantom: other patients, a fifth more flow, another tracer. Calibration is shown as the
-networks are, after the recalibration that was frozen with them, and after one fitted on half of the
-external patients and tested on the other half. (A split by date or site within the cohort is a
-matter of the plan: `split_by`, `test_site`.)
+The plan names the folder (`external: other_site/`); for a phantom a second one is made otherwise.
+Calibration is shown as the networks are, after the recalibration that was frozen with them, and
+after one fitted on half of the external patients and tested on the other half.
 """
 
 from pathlib import Path
@@ -15,9 +13,17 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
-from holdout import first_labels, frozen_decisions, train_and_freeze
+from calibration import measured
+from holdout import (
+    ends,
+    first_labels,
+    frozen_decisions,
+    joined,
+    recalibration_of,
+    train_and_freeze,
+)
 from networks import Model, Network, frozen_models, mean_of, networks_of, run_folder, score_run
-from plan import listing
+from polarnet.ids import listing
 from project import Project, keep_facts, map_facts, read_scores, run_script
 
 SCORES = "external_scores"
@@ -46,11 +52,11 @@ def report(project: Project) -> None:
     if not models:
         raise ValueError(f"No network of this project reads {', '.join(external.maps)} maps alone.")
     score_external(project, models, external)
-    table = pd.concat([model_table(project, model, external) for model in models])
     where = (f"External: {len(external)} studies of {external.patients.nunique()} patients, tracer "
              f"{external.tracer or 'not stated'}; first study of each patient.")  # fmt: skip
     project.write(
-        table, "external", "External cohort: discrimination and calibration",
+        pd.concat([model_table(project, model, external) for model in models]), "external",
+        "External cohort: discrimination and calibration",
         where, "AUROC [95 % interval: logit DeLong, t quantile]. intercept: calibration "
         "in the large, 0 is right; slope: 1 is right [Wald, 95 %].",
         "recalibration: none; frozen (fitted on the validation patients of the "
@@ -58,23 +64,18 @@ def report(project: Project) -> None:
         "half. Where validation found a slope below 0, the frozen recalibration turns the "
         "order of the scores round. Circular: the label is defined from the map shown.",
     )  # fmt: skip
-    thresholds = pd.concat([threshold_table(project, model, external) for model in models])
     project.write(
-        thresholds, "external_thresholds", "External cohort at the frozen thresholds",
+        pd.concat([threshold_table(project, model, external) for model in models]),
+        "external_thresholds", "External cohort at the frozen thresholds",
         where, "Thresholds were frozen on the validation patients of the project, and are "
         "applied to probabilities as they are; a probability at or above (>=) is called "
         "positive. Sensitivity and specificity: Wilson, 95 %.",
     )  # fmt: skip
-    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
 
 
 def open_external(project: Project) -> pn.Cohort | None:
-    """The cohort of the other site; None where the plan names none.
+    """The cohort of the other site, or, for a phantom, a second one made once; None without any.
 
-    The project of a phantom that names none gets a second phantom, made once in external/.
-
-    Raises
-    ------
     ValueError: a patient of the project has the same name as one of the other site.
     """
     folder = project.plan.external
@@ -86,8 +87,8 @@ def open_external(project: Project) -> pn.Cohort | None:
     external = pn.read_cohort(path)
     if shared := sorted(set(external.patients) & set(project.cohort.patients)):
         raise ValueError(
-            f"Patients of the project are in {path} too: {listing(shared)}. Take them out, or, if "
-            "they are other people, give them other names."
+            f"Patients of the project are in {path} too: {listing(shared, 10)}. Take them out, or, "
+            "if they are other people, give them other names."
         )
     return external
 
@@ -95,16 +96,13 @@ def open_external(project: Project) -> pn.Cohort | None:
 def score_external(project: Project, models: list[Model], external: pn.Cohort) -> None:
     """Score the other site's studies with every frozen network that has not scored them yet.
 
-    Raises
-    ------
-    KeyError: a model was not frozen.
-    ValueError: the unit, the size or the maps are not those of the training, or the maps are
-        others than those that were scored before; labels may be corrected.
+    ValueError: the maps are others than those that were scored before; labels may be corrected.
     """
     for model in models:
         frozen_decisions(project, model.name)
-    advice = f"Delete {project.folder / SCORES} to score the other site again."
-    keep_facts(project.folder / SCORES, map_facts(external), ["."], advice)
+    folder = project.folder / SCORES
+    advice = f"Delete {folder} to score the other site again."
+    keep_facts(folder, map_facts(external), advice, is_new=not folder.exists())
     for network in networks_of(models):
         if not (path := _path(project, network)).is_file():
             score_run(project, run_folder(project, network), external, path)
@@ -124,57 +122,38 @@ def model_table(project: Project, model: Model, external: pn.Cohort) -> pd.DataF
     scores = external_scores(project, model)
     frozen = frozen_decisions(project, model.name)
     half, other = next(external.folds(2, seed=project.plan.split_seed))
-    changed, notes = {AS_IS: scores, FROZEN: scores.copy(), REFITTED: scores.copy()}, {}
+    changed, lacks = {AS_IS: scores, FROZEN: scores.copy(), REFITTED: scores.copy()}, set()
     for trait in scores:
+        labels = first_labels(half, trait) if trait in half.traits else pd.Series(dtype=float)
         line = frozen[trait]["recalibration"]
         lines = {FROZEN: line and pn.evaluation.Recalibration(**line),
-                 REFITTED: fitted(half, trait, scores[trait])}  # fmt: skip
+                 REFITTED: recalibration_of(labels, scores.loc[labels.index, trait])}  # fmt: skip
         for name, line in lines.items():
-            changed[name][trait] = scores[trait] if line is None else line.apply(scores[trait])
-            notes[name, trait] = "no recalibration could be fitted" if line is None else ""
-    tables = []
+            if line is None:
+                lacks.add((name, trait))
+            else:
+                changed[name][trait] = line.apply(scores[trait])
+    rows = []
     for name, probabilities in changed.items():
         cohort = other if name == REFITTED else external
         of_cohort = probabilities.loc[cohort.patients.index]
-        table = pn.evaluate(of_cohort, cohort.traits, cohort.patients)
-        table = table.assign(map_type=model.map_type, recalibration=name)
-        table["is_circular"] = [
-            pn.evaluation.is_circular(cohort, model.map_type, trait) for trait in table["trait"]
-        ]
-        table["note"] = [
-            "; ".join(filter(None, [notes.get((name, trait), ""), note]))
-            for trait, note in zip(table["trait"], table["note"], strict=True)
-        ]
-        tables.append(table.join(calibration_of(table, cohort, of_cohort)))
-    whole = pd.concat(tables, ignore_index=True).sort_values(
+        for found in pn.evaluate(of_cohort, cohort.traits, cohort.patients).to_dict("records"):
+            row, trait = dict(found), found["trait"]
+            if not np.isnan(row["auroc"]):
+                labels = first_labels(cohort, trait)
+                row |= measured(labels, of_cohort.loc[labels.index, trait])
+            why = "no recalibration could be fitted" if (name, trait) in lacks else ""
+            is_circular = pn.evaluation.is_circular(cohort, model.map_type, trait)
+            rows.append(row | {"map_type": model.map_type, "recalibration": name,
+                               "is_circular": is_circular,
+                               "note": joined(why, row["note"])})  # fmt: skip
+    table = pd.DataFrame(rows).sort_values(
         "trait", key=pd.Index(scores.columns).get_indexer, kind="stable"
     )
-    return whole[["map_type", "trait", "recalibration", "n_pos", "n_neg", "auroc", "ci_low",
-                  "ci_high", *CALIBRATION, "is_circular", "method", "note"]]  # fmt: skip
-
-
-def fitted(cohort: pn.Cohort, trait: str, scores: pd.Series) -> pn.evaluation.Recalibration | None:
-    """A recalibration fitted to the first studies of a cohort; None where it cannot be."""
-    try:
-        labels = first_labels(cohort, trait)
-        return pn.evaluation.fit_recalibration(labels, scores[labels.index])
-    except (KeyError, ValueError):
-        return None  # the cohort has no such trait, or one class of it
-
-
-def calibration_of(table: pd.DataFrame, cohort: pn.Cohort, scores: pd.DataFrame) -> pd.DataFrame:
-    """Calibration of every trait that has an AUROC."""
-    rows = []
-    for trait, area in zip(table["trait"], table["auroc"], strict=True):
-        if np.isnan(area):
-            rows.append(dict.fromkeys(CALIBRATION, np.nan))
-            continue
-        labels = first_labels(cohort, trait)
-        found = pn.evaluation.measure_calibration(labels, scores.loc[labels.index, trait])
-        a, b = found.intercept, found.slope
-        values = (a.value, a.low, a.high, b.value, b.low, b.high, found.brier)
-        rows.append(dict(zip(CALIBRATION, values, strict=True)))
-    return pd.DataFrame(rows, index=table.index)
+    return table.reindex(
+        columns=["map_type", "trait", "recalibration", "n_pos", "n_neg", "auroc", "ci_low",
+                 "ci_high", *CALIBRATION, "is_circular", "method", "note"]
+    )  # fmt: skip
 
 
 def threshold_table(project: Project, model: Model, external: pn.Cohort) -> pd.DataFrame:
@@ -193,7 +172,7 @@ def threshold_table(project: Project, model: Model, external: pn.Cohort) -> pd.D
                    "tn": found.tn}  # fmt: skip
             for share in ("sensitivity", "specificity"):
                 value = getattr(found, share)
-                row |= {share: value.value, f"{share}_low": value.low, f"{share}_high": value.high}
+                row |= ends(value, share)
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -50,19 +50,21 @@ def report(project: Project) -> None:
     if table["planted"].any():
         notes.append("planted: fall of stress flow in the core of a territory, and how much of it "
                      "is there at rest too; only what is marked enough to be named.")  # fmt: skip
-    if not table["planted"].any():
+    else:
         table = table.drop(columns="planted")
     project.write(table, "failures", "The most confident errors", *notes)
     table["drawn"] = table["map_type"].replace(DRAWN_FOR)
     for drawn, part in table.groupby("drawn", sort=False):
         rows = test.patients.index.get_indexer(part.index)
         figure = pn.plotting.plot_studies(
-            test.maps[str(drawn)][rows], [caption(row) for row in part.itertuples()],
+            test.maps[str(drawn)][rows],
+            [f"{pn.report.trait_name(row.trait)}: {row.error}\n"
+             f"probability {row.probability:.2f}\n{getattr(row, 'planted', '')}".strip()
+             for row in part.itertuples()],
             map_type=str(drawn), unit=test.unit,
         )  # fmt: skip
         name = "failures" if table["drawn"].nunique() == 1 else f"failures_{drawn}"
         project.save(figure, name)
-    print(table.drop(columns="drawn").to_string(index=False, float_format="{:.2f}".format))
 
 
 def surest_errors(cell: Cell, words: pd.Series) -> pd.DataFrame:
@@ -114,13 +116,6 @@ def planted(truth: dict[str, float]) -> str:
         if any(truth.get(f"{artefact}_{scan}", 0) >= DEEP for scan in ("rest", "stress")):
             said.append(artefact)
     return ", ".join(said)
-
-
-def caption(row) -> str:
-    """Trait and kind of error, probability, and what was planted."""
-    name = pn.report.trait_name(row.trait)
-    lines = [f"{name}: {row.error}", f"probability {row.probability:.2f}"]
-    return "\n".join([*lines, getattr(row, "planted", "")]).strip()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,20 +14,23 @@ from sklearn.metrics import log_loss
 import polarnet as pn
 from networks import (
     Model,
-    hold_out_scores,
     main_model,
+    model_scores,
     networks_of,
     run_folder,
     score_run,
     train_models,
-    val_scores,
 )
 from plan import plan_as_text
-from project import Project, write_text
+from polarnet.files import read_json, write_json
+from project import Project
 
 FREEZE_FILE: Final = "freeze.json"
 READS_FILE: Final = "test_reads.csv"
 _READS: Final = ("when", "by", "studies", "freeze_sha256")
+
+CELL: Final = ("map_type", "trait", "n_pos", "n_neg")
+"""How a row of most tables begins."""
 
 
 def train_and_freeze(project: Project, models: Iterable[Model]) -> None:
@@ -45,19 +47,11 @@ def freeze(
 ) -> None:
     """Write down, from validation studies, all that is decided before the hold-out is read.
 
-    Parameters
-    ----------
-    models
-        Trained networks. What is frozen already must still be the same; what is new is added with
-        its time.
-    baselines
-        Name, as "map type: baseline" -> validation scores.
-
-    Raises
-    ------
-    ValueError: the plan, the split or a model changed since it was frozen.
+    `baselines` are validation scores by "map type: baseline". What is frozen already must still be
+    the same; what is new is added with its time. ValueError: the plan, the split or a model changed
+    since it was frozen.
     """
-    of_val = {model.name: val_scores(project, model) for model in models} | dict(baselines or {})
+    of_val = {model.name: model_scores(project, model, "val") for model in models}
     plan = plan_as_text(project.plan)
     frozen = _read_freeze(project) or {
         "written": _now(),
@@ -69,15 +63,17 @@ def freeze(
         "n_test": int((project.part == "test").sum()),
         "models": {},
     }
-    frozen["commit"] = _commits(project)
+    environments = (project.folder / "runs").glob("*/environment.json")
+    frozen["commit"] = sorted({str(read_json(path)["commit"]) for path in environments})
     path = project.folder / FREEZE_FILE
     if frozen["split_sha256"] != project.split_digest or frozen["plan"] != plan:
         raise ValueError(
             f"{path} was written for another plan or split. Choose another --out: the hold-out is "
             "read once."
         )
-    for name, scores in of_val.items():
-        digest = _digest(scores)
+    for name, scores in (of_val | dict(baselines or {})).items():
+        text = scores.to_csv(float_format="%.9g", lineterminator="\n")
+        digest = hashlib.sha256(text.encode()).hexdigest()
         known = frozen["models"].setdefault(name, {"scores_val_sha256": digest})
         if known["scores_val_sha256"] != digest:
             raise ValueError(
@@ -86,24 +82,15 @@ def freeze(
             )
         if "traits" not in known:
             known |= {"frozen": _now(), "traits": _decisions(project, scores)}
-    write_text(path, json.dumps(frozen, indent=1, ensure_ascii=False) + "\n")
+    write_json(path, frozen)
 
 
 def frozen_decisions(project: Project, model: str) -> dict[str, dict[str, Any]]:
-    """Trait -> thresholds, recalibration and validation log-loss of a frozen model.
-
-    Raises
-    ------
-    KeyError: the model was not frozen.
-    """
-    if not is_frozen(project, model):
+    """Trait -> thresholds, recalibration and validation log-loss of a frozen model."""
+    models = _read_freeze(project).get("models", {})
+    if model not in models:
         raise KeyError(f"Model {model} is not in {project.folder / FREEZE_FILE}; freeze it first.")
-    return _read_freeze(project)["models"][model]["traits"]
-
-
-def is_frozen(project: Project, model: str) -> bool:
-    """True where the model's decisions are written down."""
-    return model in _read_freeze(project).get("models", {})
+    return models[model]["traits"]
 
 
 def comparator(project: Project, map_type: str, trait: str, among: Sequence[str]) -> str:
@@ -121,8 +108,6 @@ def comparator(project: Project, map_type: str, trait: str, among: Sequence[str]
 def read_hold_out(project: Project, by: str) -> pn.Cohort:
     """The test studies; the read is logged in test_reads.csv under the name of the script.
 
-    Raises
-    ------
     ValueError: nothing was frozen yet.
     """
     path = project.folder / FREEZE_FILE
@@ -144,13 +129,7 @@ def read_hold_out(project: Project, by: str) -> pn.Cohort:
 
 
 def score_hold_out(project: Project, models: Iterable[Model], by: str) -> pn.Cohort:
-    """The test studies, scored by every network of these models that has not scored them yet.
-
-    Raises
-    ------
-    KeyError: a model was not frozen.
-    ValueError: nothing was frozen yet.
-    """
+    """The test studies, scored by every network of these frozen models that has not scored them."""
     models = list(models)
     for model in models:
         frozen_decisions(project, model.name)
@@ -168,6 +147,14 @@ def first_labels(cohort: pn.Cohort, trait: str) -> pd.Series:
     return cohort.traits.loc[is_first, trait].dropna()
 
 
+def recalibration_of(labels: pd.Series, scores: pd.Series) -> pn.evaluation.Recalibration | None:
+    """The logistic line of some patients; None where nothing can be fitted."""
+    try:
+        return pn.evaluation.fit_recalibration(labels, scores)
+    except ValueError:
+        return None  # one class, equal predictions, or classes apart
+
+
 def _decisions(project: Project, scores: pd.DataFrame) -> dict[str, Any]:
     """What validation patients (first studies) say about each trait."""
     found: dict[str, Any] = {}
@@ -177,17 +164,13 @@ def _decisions(project: Project, scores: pd.DataFrame) -> dict[str, Any]:
         if labels.nunique() < 2:
             found[trait] = {"val_log_loss": None, "thresholds": {}, "recalibration": None}
             continue
-        try:
-            line = pn.evaluation.fit_recalibration(labels, values)
-            recalibration = {"intercept": line.intercept, "slope": line.slope}
-        except ValueError:
-            recalibration = None  # all predictions equal, or classes apart: nothing to fit
+        line = recalibration_of(labels, values)
         found[trait] = {
             "n_pos": int(labels.sum()),
             "n_neg": int((1 - labels).sum()),
             "val_log_loss": float(log_loss(labels, np.clip(values, 1e-7, 1 - 1e-7), labels=[0, 1])),
             "thresholds": pn.evaluation.choose_thresholds(labels, values),
-            "recalibration": recalibration,
+            "recalibration": line and {"intercept": line.intercept, "slope": line.slope},
         }
     return found
 
@@ -195,18 +178,7 @@ def _decisions(project: Project, scores: pd.DataFrame) -> dict[str, Any]:
 def _read_freeze(project: Project) -> dict[str, Any]:
     """What was frozen; empty where nothing was."""
     path = project.folder / FREEZE_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _commits(project: Project) -> list[str]:
-    """Commits of the package that the runs so far were made with."""
-    files = (project.folder / "runs").glob("*/environment.json")
-    return sorted({str(json.loads(f.read_text(encoding="utf-8"))["commit"]) for f in files})
-
-
-def _digest(scores: pd.DataFrame) -> str:
-    text = scores.to_csv(float_format="%.9g", lineterminator="\n")
-    return hashlib.sha256(text.encode()).hexdigest()
+    return read_json(path) if path.is_file() else {}
 
 
 def _now() -> str:
@@ -255,14 +227,13 @@ class Cell:
     @property
     def row(self) -> dict[str, Any]:
         """How a table's row begins."""
-        n_pos, n_neg = self.counts
-        return {"map_type": self.map_type, "trait": self.trait, "n_pos": n_pos, "n_neg": n_neg}
+        return dict(zip(CELL, (self.map_type, self.trait, *self.counts), strict=True))
 
     @property
     def note(self) -> str:
         """What to mind, for the end of a table's row."""
         circular = "circular: label derived from the flow shown" if self.is_circular else ""
-        return "; ".join(filter(None, [pn.evaluation.size_note(*self.counts), circular]))
+        return joined(pn.evaluation.size_note(*self.counts), circular)
 
     def recalibrated(self) -> pd.Series | None:
         """Probabilities after the frozen recalibration; None where there is none."""
@@ -270,15 +241,9 @@ class Cell:
 
 
 def network_cells(project: Project, test: pn.Cohort, map_type: str) -> dict[str, Cell]:
-    """Trait -> what the network with a frozen trunk says of it in the hold-out.
-
-    Raises
-    ------
-    KeyError: the model was not frozen.
-    FileNotFoundError: it has not scored the hold-out.
-    """
+    """Trait -> what the network with a frozen trunk says of it in the hold-out."""
     model = main_model(project.plan, map_type)
-    return cells_of(project, test, map_type, model.name, hold_out_scores(project, model))
+    return cells_of(project, test, map_type, model.name, model_scores(project, model, "test"))
 
 
 def cells_of(
@@ -290,8 +255,22 @@ def cells_of(
         labels, line = first_labels(test, trait), decided["recalibration"]
         cells[trait] = Cell(
             map_type, trait, labels, scores.loc[labels.index, trait],
-            recalibration=None if line is None else pn.evaluation.Recalibration(**line),
+            recalibration=line and pn.evaluation.Recalibration(**line),
             thresholds=decided["thresholds"],
             is_circular=pn.evaluation.is_circular(test, map_type, trait),
         )  # fmt: skip
     return cells
+
+
+# === Pieces of rows =============================================================================
+
+
+def joined(*notes: str) -> str:
+    """Notes of a row, without empty ones."""
+    return "; ".join(filter(None, notes))
+
+
+def ends(interval: Any, name: str = "auroc") -> dict[str, float]:
+    """An interval as three columns of a row."""
+    short = "ci" if name == "auroc" else name
+    return {name: interval.value, f"{short}_low": interval.low, f"{short}_high": interval.high}

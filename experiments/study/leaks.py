@@ -7,7 +7,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 import polarnet as pn
-from plan import Plan, listing
+from plan import Plan
+from polarnet.ids import listing
 
 TWIN_CORRELATION: Final = 0.999
 """Rank correlation of two maps above which they are one study under two names (our choice)."""
@@ -22,53 +23,36 @@ _AT_ONCE: Final = 1_000_000  # numbers in a block of correlations or ranks: 8 MB
 
 
 def refuse_leaks(cohort: pn.Cohort, part: pd.Series, plan: Plan) -> None:
-    """Look for what would let a network, or a baseline, cheat.
-
-    Parameters
-    ----------
-    cohort
-        All studies; the labels of test studies are not looked at.
-    part
-        study_id -> "train", "val" or "test".
+    """Refuse what would let a network or a baseline cheat; labels of test studies are not read.
 
     Raises
     ------
     ValueError: a map of one split is all but the same in another under another patient; a clinical
         column, or a single pixel of a map, tells a trait; all offenders are listed.
     """
-    problems = [*_twins(cohort, part), *_telltale_columns(cohort, part, plan)]
-    problems += _telltale_pixels(cohort, part, plan)
+    known = cohort.select((part != "test").to_numpy())
+    problems = [*_twins(cohort, part), *_columns(known, plan), *_pixels(known, plan)]
     if problems:
         raise ValueError("The project was not begun: " + "; ".join(problems) + ".")
 
 
 def _twins(cohort: pn.Cohort, part: pd.Series) -> list[str]:
     """Maps that occur in two splits, under two patients."""
-    ranks: list[np.ndarray] = []
-    for map_type in ("rest", "stress", "reserve"):
-        if map_type in cohort.maps and not (map_type == "reserve" and len(ranks)):
-            ranks.append(_ranked(cohort, map_type))
-    if not ranks:
-        return []
+    measured = {"rest", "stress"} & set(cohort.maps) or set(cohort.maps)
+    ranks = [_ranked(cohort, map_type) for map_type in measured]
     ids, patients, parts = cohort.patients.index, cohort.patients.to_numpy(), part.to_numpy()
-    found = []
-    # Rows of one part against all later parts, few at a time: memory grows with n, not n x n.
-    names = list(dict.fromkeys(parts))
-    for k, name in enumerate(names[:-1]):
-        rows = np.flatnonzero(parts == name)
-        others = np.flatnonzero(np.isin(parts, names[k + 1 :]))
-        of_others = [values[others] for values in ranks]
-        for some in np.array_split(rows, -(-len(rows) * len(others) // _AT_ONCE)):
-            correlation = np.min(
-                [v[some] @ o.T for v, o in zip(ranks, of_others, strict=True)], axis=0
-            )
-            twins = [(some[a], others[b]) for a, b in np.argwhere(correlation > TWIN_CORRELATION)]
-            found += [sorted(twin) for twin in twins if patients[twin[0]] != patients[twin[1]]]
-    pairs = [f"{ids[a]} and {ids[b]}" for a, b in sorted(found)]
+    pairs = []
+    # A few rows against all later ones: memory grows with n, not n x n.
+    for rows in np.array_split(np.arange(len(ids)), -(-(len(ids) ** 2) // _AT_ONCE)):
+        later = slice(rows[0], None)
+        correlation = np.min([values[rows] @ values[later].T for values in ranks], axis=0)
+        for a, b in np.argwhere(correlation > TWIN_CORRELATION) + rows[0]:
+            if a < b and parts[a] != parts[b] and patients[a] != patients[b]:
+                pairs.append(f"{ids[a]} and {ids[b]}")
     if not pairs:
         return []
     return [
-        f"the maps of {listing(pairs)} are all but the same (rank correlation above "
+        f"the maps of {listing(pairs, 10)} are all but the same (rank correlation above "
         f"{TWIN_CORRELATION}) in two splits under two patients; give them one patient_id or remove "
         "one"
     ]
@@ -76,27 +60,25 @@ def _twins(cohort: pn.Cohort, part: pd.Series) -> list[str]:
 
 def _ranked(cohort: pn.Cohort, map_type: str) -> np.ndarray:
     """Standardised ranks of coarse maps, (n, cells): products of rows are rank correlations."""
-    stack, size = cohort.maps[map_type], cohort.size
-    step = max(1, size // _GRID)
-    inside = pn.anatomy.disc_mask(size)[::step, ::step]
-    rows = [np.asarray(stack[k])[::step, ::step][inside] for k in range(len(cohort))]
-    ranks = rankdata(np.stack(rows), axis=1)
+    step = max(1, cohort.size // _GRID)
+    inside = pn.anatomy.disc_mask(cohort.size)[::step, ::step]
+    ranks = rankdata(cohort.in_batches(lambda m: m[:, ::step, ::step][:, inside], map_type), axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(ranks, axis=1, keepdims=True)
     return np.divide(ranks, norm, out=np.zeros_like(ranks), where=norm > 0)
 
 
-def _telltale_columns(cohort: pn.Cohort, part: pd.Series, plan: Plan) -> list[str]:
+def _columns(known: pn.Cohort, plan: Plan) -> list[str]:
     """Clinical columns that are a trait under another name."""
     problems = []
-    known = cohort.select((part != "test").to_numpy())
     for trait in plan.traits:
-        labels = known.traits[trait]
         features = pn.evaluation.clinical_features(known, trait, plan.all_proxies)
-        for name in features:
-            recorded = labels.notna() & features[name].notna()
-            values = features.loc[recorded, name].to_numpy(float)[:, None]
-            if _strongest(labels[recorded].to_numpy(), values).max(initial=0) > TELLTALE:
+        for name, values in features.items():
+            recorded = values.notna()
+            areas = _strongest(
+                known.traits[trait][recorded], values[recorded].to_numpy(float)[:, None]
+            )
+            if areas.max(initial=0) > TELLTALE:
                 problems.append(
                     f"column '{name}' alone tells {trait}; if it is a proxy, list it under "
                     f"`proxies: {{{trait}: [{name}]}}` in the plan"
@@ -104,19 +86,16 @@ def _telltale_columns(cohort: pn.Cohort, part: pd.Series, plan: Plan) -> list[st
     return problems
 
 
-def _telltale_pixels(cohort: pn.Cohort, part: pd.Series, plan: Plan) -> list[str]:
+def _pixels(known: pn.Cohort, plan: Plan) -> list[str]:
     """Places of a map that tell a trait by themselves, such as burned-in marks."""
     problems = []
-    known = cohort.select((part != "test").to_numpy())
-    inside = pn.anatomy.disc_mask(cohort.size)
-    for map_type, stack in known.maps.items():
-        values = np.stack([np.asarray(stack[k])[inside] for k in range(len(known))])
+    inside = pn.anatomy.disc_mask(known.size)
+    for map_type in known.maps:
+        values = known.in_batches(lambda maps: maps[:, inside], map_type)
         for trait in plan.traits:
             if trait == "impaired_mfr":
                 continue  # it is flow itself
-            labels = known.traits[trait]
-            recorded = labels.notna().to_numpy()
-            areas = _strongest(labels.to_numpy()[recorded], values[recorded])
+            areas = _strongest(known.traits[trait], values)
             if areas.max(initial=0) > TELLTALE:
                 row, column = np.argwhere(inside)[int(areas.argmax())]
                 problems.append(
@@ -126,9 +105,10 @@ def _telltale_pixels(cohort: pn.Cohort, part: pd.Series, plan: Plan) -> list[str
     return problems
 
 
-def _strongest(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _strongest(labels: pd.Series, values: np.ndarray) -> np.ndarray:
     """AUROC of each column in whichever direction is the better; 0 where a class is small."""
-    is_positive = labels == 1
+    recorded = labels.notna().to_numpy()
+    is_positive, values = labels.to_numpy()[recorded] == 1, values[recorded]
     n_pos, n_neg = int(is_positive.sum()), int((~is_positive).sum())
     if min(n_pos, n_neg) < _FEWEST:
         return np.zeros(values.shape[1])

@@ -11,30 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 import polarnet as pn
-from baselines import (
-    fit_scores,
-    freeze_baselines,
-    load_baselines,
-    score_baselines,
-    write_chosen,
-)
+from baselines import fit_scores, freeze_baselines, load_baselines, score_baselines
 from holdout import first_labels, freeze, score_hold_out
 from networks import (
     Model,
-    hold_out_scores,
     learning_models,
     main_model,
     mean_of,
+    scores_pair,
     share_of,
     single_scores,
     train_models,
-    val_scores,
 )
 from plan import Plan
-from project import Project, read_scores, run_script, write_scores
+from project import Project, panels, read_scores, run_script, write_scores
 
 SEGMENTS = "17 segments"
 
@@ -65,7 +57,6 @@ def report(project: Project) -> None:
         "the map shown.",
     )  # fmt: skip
     draw(project, table)
-    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
 
 
 def curve_models(plan: Plan) -> list[Model]:
@@ -75,12 +66,7 @@ def curve_models(plan: Plan) -> list[Model]:
 
 
 def fit_on_shares(project: Project) -> dict[str, pd.DataFrame]:
-    """Fit the baseline on each share of the training patients, and score the validation studies.
-
-    Returns
-    -------
-    "map type: 17 segments, share, seed" -> validation scores, as `freeze` wants them.
-    """
+    """Validation scores of the baseline on each share, by "map type: 17 segments, share, seed"."""
     _score_missing(project, "val", project.val)
     return {
         f"{map_type}: {SEGMENTS}, {share:.0%}, seed {seed}": read_scores(path)
@@ -99,7 +85,6 @@ def _score_missing(project: Project, part: str, cohort: pn.Cohort) -> None:
             train, cohort, kept, map_type=map_type, traits=project.plan.traits, seed=seed,
             models=[SEGMENTS],
         )  # fmt: skip
-        write_chosen(scores, kept)
         write_scores(scores[SEGMENTS], path)
 
 
@@ -118,7 +103,7 @@ def rows_of(project: Project, model: Model, test: pn.Cohort) -> pd.DataFrame:
     share, seeds = model.share, project.plan.seeds
     of_val, single = segment_scores(project, model, "val"), segment_scores(project, model, "test")
     compared = pn.evaluation.compare(
-        {"network": (val_scores(project, model), hold_out_scores(project, model)),
+        {"network": scores_pair(project, model),
          SEGMENTS: (mean_of(of_val), mean_of(single))},
         project.val, test, model.map_type,
     )  # fmt: skip
@@ -156,9 +141,8 @@ def seed_mean(tables, labels: pd.Series, row) -> tuple[float, float, float]:
 def draw(project: Project, table: pd.DataFrame) -> None:
     """A panel a trait: a colour a map, networks with intervals, segments dashed."""
     traits = list(dict.fromkeys(table["trait"]))
-    figure = Figure(figsize=(7.2, 2.4 * -(-len(traits) // 3)), layout="constrained")
-    axes = figure.subplots(-(-len(traits) // 3), 3, squeeze=False).ravel()
-    for ax, trait in zip(axes, traits, strict=False):
+    figure, axes = panels(len(traits))
+    for ax, trait in zip(axes, traits, strict=True):
         rows = table[(table["trait"] == trait) & table["seed_mean"].notna()]
         if rows.empty:
             ax.text(0.5, 0.5, "too few patients", ha="center", fontsize=7)
@@ -176,8 +160,6 @@ def draw(project: Project, table: pd.DataFrame) -> None:
         note = f" ({', '.join(circular)}: circular)" if len(circular) else ""
         ax.set_title(pn.report.trait_name(trait) + note, fontsize=8)
         ax.get_legend().remove()
-    for ax in axes[len(traits) :]:
-        ax.axis("off")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4,
                   fontsize=7, frameon=False, title=f"networks; dashed: {SEGMENTS}",
                   title_fontsize=7)  # fmt: skip

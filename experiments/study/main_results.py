@@ -11,7 +11,6 @@ each a map type, mode and trait, are one family, all other cells of both modes a
 from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 import polarnet as pn
 from baselines import freeze_baselines, load_baselines, score_baselines
@@ -19,12 +18,12 @@ from holdout import first_labels, score_hold_out, train_and_freeze
 from networks import (
     Model,
     frozen_models,
-    hold_out_scores,
     main_models,
+    model_scores,
+    scores_pair,
     single_scores,
-    val_scores,
 )
-from project import Project, run_script
+from project import Project, draw_forest, panels, run_script
 
 LOOKS = {"frozen": "frozen", "finetuned": "fine-tuned"}
 
@@ -52,11 +51,8 @@ def report(project: Project) -> None:
     names = ["map_type", "trait", "series", "auroc", "seed_mean", "seed_sd", "two_way_low",
              "two_way_high"]  # fmt: skip
     project.write(table[names], "seeds", "What the seed does", notes[2])
-    draw_forest(project, table)
+    draw_forest(project, table, "main_forest", pn.evaluation.PUBLISHED)
     draw_roc(project, test)
-    print(table[["map_type", "trait", "series", "n_pos", "n_neg", "auroc", "ci_low", "ci_high",
-                 "difference", "comparator"]].to_string(index=False, float_format="{:.3f}".format,
-                                                       na_rep=""))  # fmt: skip
 
 
 def main_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
@@ -66,10 +62,8 @@ def main_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
         scores = {name: (of_val, load_baselines(project, model.map_type, "test")[name])
                   for name, of_val in load_baselines(project, model.map_type, "val").items()
                   if name in pn.evaluation.OF_THE_MAP}  # fmt: skip
-        own = (val_scores(project, model), hold_out_scores(project, model))
-        compared = pn.evaluation.compare(
-            {"network": own} | scores, project.val, test, model.map_type
-        )
+        scores["network"] = scores_pair(project, model)
+        compared = pn.evaluation.compare(scores, project.val, test, model.map_type)
         of_network = compared[compared["model"] == "network"].set_index("trait")
         of_bar = compared[compared["is_comparator"]].set_index("trait")
         for name in ("difference", "difference_low", "difference_high", "difference_p"):
@@ -119,44 +113,22 @@ def adjusted(table: pd.DataFrame, primaries: Sequence[Sequence[str]]) -> pd.Data
     return table.join(whole[["p_adjusted", "family"]])
 
 
-def draw_forest(project: Project, table: pd.DataFrame) -> None:
-    maps = list(project.plan.map_types)
-    halves = [maps[: len(maps) // 2 or 1], maps[len(maps) // 2 or 1 :]]
-    figure = Figure(figsize=(7.2, 6.5), layout="constrained")
-    n_columns = len([half for half in halves if half])
-    axes = figure.subplots(1, n_columns, sharex=True, squeeze=False)[0]
-    lowest = 1.0
-    for ax, half in zip(axes, halves, strict=False):
-        shown = table[table["map_type"].isin(half)]
-        published = {k: v for k, v in pn.evaluation.PUBLISHED.items() if k[0] in half}
-        pn.plotting.plot_forest(shown, ax, published=published)
-        lowest = min(lowest, ax.get_xlim()[0])
-    axes[0].set_xlim(left=lowest)  # one scale for all columns
-    project.save(figure, "main_forest")
-
-
 def draw_roc(project: Project, test: pn.Cohort) -> None:
+    """All traits of a map in one panel, and a figure with bands for each map."""
     models = frozen_models(project.plan)
-    figure = Figure(figsize=(7.2, 3.6 * ((len(models) + 1) // 2)), layout="constrained")
-    axes = figure.subplots((len(models) + 1) // 2, 2, squeeze=False).ravel()
-    for ax, model in zip(axes, models, strict=False):
-        scores = hold_out_scores(project, model)
-        for trait in scores:
-            labels = first_labels(test, trait)
-            if min((labels == 1).sum(), (labels == 0).sum()) >= 10:
-                name = pn.report.trait_name(trait)
-                pn.plot_roc(labels, scores.loc[labels.index, trait], ax, name=name)
-        ax.set_title(f"{model.map_type}, frozen", fontsize=9)
-    for ax in axes[len(models) :]:
-        ax.axis("off")
-    project.save(figure, "roc")
-    for model in models:
-        scores = hold_out_scores(project, model)
+    figure, axes = panels(len(models), columns=2, height=3.6)
+    for ax, model in zip(axes, models, strict=True):
+        scores = model_scores(project, model, "test")
         labels = {trait: first_labels(test, trait) for trait in scores}
-        title = f"{model.map_type} maps"
-        figure = pn.plotting.plot_roc_bands(labels, scores, title=title)
-        if figure is not None:
-            project.save(figure, f"roc_{model.map_type}")
+        for trait, known in labels.items():
+            if pn.evaluation.is_reportable(known):
+                name = pn.report.trait_name(trait)
+                pn.plot_roc(known, scores.loc[known.index, trait], ax, name=name)
+        ax.set_title(f"{model.map_type}, frozen", fontsize=9)
+        bands = pn.plotting.plot_roc_bands(labels, scores, title=f"{model.map_type} maps")
+        if bands is not None:
+            project.save(bands, f"roc_{model.map_type}")
+    project.save(figure, "roc")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 import polarnet as pn
-from holdout import first_labels
+from holdout import ends, first_labels
 from networks import main_model, mean_of, score_run
 from project import Project, read_scores, run_script, write_scores
 
@@ -32,11 +32,10 @@ def develop(project: Project) -> None:
 
 
 def train_nested(project: Project, map_types: list[str]) -> None:
-    """Train and score what is missing, frozen networks and the baseline, in nested/.
+    """Train and score what is missing: frozen networks and the baseline.
 
     Outer folds divide the training and validation studies by patient. In each, the rest is
-    divided again: one network trains on all inner folds but one, which chooses its epoch and
-    penalty. The hold-out is not touched.
+    divided again: one network trains on all inner folds but one, which validates it.
     """
     plan, known = project.plan, project.studies("train", "val")
     total = len(map_types) * plan.folds**2
@@ -70,17 +69,7 @@ def train_and_score(
 
 
 def nested_scores(project: Project, map_type: str) -> pd.DataFrame:
-    """Out-of-fold scores of every development study.
-
-    Returns
-    -------
-    DataFrame, index study_id; columns (model, trait) with model "network" (mean of a fold's inner
-    networks) or "17 segments", and ("fold", "") with the outer fold, 1 to k.
-
-    Raises
-    ------
-    FileNotFoundError: a network was not trained yet.
-    """
+    """Out-of-fold scores of every development study; columns (model, trait) and ("fold", "")."""
     tables, numbers = [], range(1, project.plan.folds + 1)
     for fold in numbers:
         folder = _folder(project, map_type, fold)
@@ -115,7 +104,6 @@ def report(project: Project) -> None:
     ]
     title = f"{k} x {k} nested cross-validation of the development studies"
     project.write(table, "nested_cross_validation", title, *notes)
-    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
 
 
 def row_of(scores: pd.DataFrame, known: pn.Cohort, map_type: str, trait: str) -> dict[str, object]:
@@ -134,10 +122,7 @@ def row_of(scores: pd.DataFrame, known: pn.Cohort, map_type: str, trait: str) ->
 def fold_means(part: pd.DataFrame) -> dict[str, object]:
     """Means over folds for both models, and their difference; why not, where there is none.
 
-    Parameters
-    ----------
-    part
-        Index patient_id; label, first, second (scores of network and segments), fold.
+    `part` has the index patient_id and label, first, second (network and segments), fold.
     """
     counts = part.groupby("fold")["label"].agg(["sum", "count"])
     fewest = int(min(counts["sum"].min(), (counts["count"] - counts["sum"]).min()))
@@ -150,10 +135,9 @@ def fold_means(part: pd.DataFrame) -> dict[str, object]:
     difference = pn.evaluation.mean_auroc_difference(
         [fold for _, fold in part.groupby("fold")], seed=0
     )
-    return {"auroc": own.value, "ci_low": own.low, "ci_high": own.high,
-            "auroc_segments": other.value, "segments_low": other.low, "segments_high": other.high,
-            "difference": difference.value, "difference_low": difference.low,
-            "difference_high": difference.high, "method": own.method, "note": ""}  # fmt: skip
+    return ends(own) | {
+        "auroc_segments": other.value, "segments_low": other.low, "segments_high": other.high,
+    } | ends(difference, "difference") | {"method": own.method, "note": ""}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The networks of a project, each by a name that says what it is, and training them.
-
-Nothing here reads the hold-out.
-"""
+"""The networks of a project, each by a name that says what it is, training and scoring them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,13 +31,7 @@ POOLINGS: Final = ("aha", "global")
 
 @dataclass(frozen=True)
 class Network:
-    """One network to be trained: name of its run folder, settings, share of the training patients.
-
-    Attributes
-    ----------
-    share
-        1 for all.
-    """
+    """One network: name of its run folder, settings, share of the training patients (1: all)."""
 
     name: str
     config: pn.ExperimentConfig
@@ -98,12 +89,11 @@ def scratch_models(plan: Plan) -> list[Model]:
 
 def encoding_models(plan: Plan) -> list[Model]:
     """Every way to make an image of a map; one seed each, whose main network is "absolute"."""
-    models = []
-    for map_type in plan.single_maps:
-        for name, changes in ENCODINGS.items():
-            label = f"{map_type}-{name.replace(' ', '_')}" if changes else f"{map_type}-frozen"
-            models.append(_one_seed(plan, label, map_type, **changes))
-    return models
+    return [
+        _one_seed(plan, map_type, name.replace(" ", "_"), **changes)
+        for map_type in plan.single_maps
+        for name, changes in ENCODINGS.items()
+    ]
 
 
 def depth_models(plan: Plan) -> list[Model]:
@@ -112,16 +102,13 @@ def depth_models(plan: Plan) -> list[Model]:
     Blocks 3 to 5 take part where the plan names a file of weights, or none.
     """
     models = []
+    default = (plan.network("frozen", plan.map_types[0], seed=0).last_block, POOLINGS[0])
     for map_type in plan.single_maps:
         for trunk in PACKAGED if plan.weights == "imagenet" else DEPTHS:
             for pooling in POOLINGS:
-                is_main = plan.network("frozen", map_type, seed=0).last_block == trunk
-                if is_main and pooling == POOLINGS[0]:
-                    models.append(_one_seed(plan, f"{map_type}-frozen", map_type))
-                else:
-                    label = f"{map_type}-{trunk}-{pooling}"
-                    changes = {"trunk": trunk, "pooling": pooling}
-                    models.append(_one_seed(plan, label, map_type, **changes))
+                is_main = (trunk, pooling) == default
+                changes = {} if is_main else {"trunk": trunk, "pooling": pooling}
+                models.append(_one_seed(plan, map_type, f"{trunk}-{pooling}", **changes))
     return models
 
 
@@ -145,10 +132,12 @@ def _ensemble(
     return Model(name, map_type, tuple(networks))
 
 
-def _one_seed(plan: Plan, name: str, map_type: str, **changes: object) -> Model:
+def _one_seed(plan: Plan, map_type: str, label: str, **changes: object) -> Model:
+    """A frozen network of the first seed; without changes the main one, under its name."""
     seed = plan.seeds[0]
-    network = Network(f"{name}-seed{seed}", plan.network("frozen", map_type, seed=seed, **changes))
-    return Model(network.name, map_type, (network,))
+    name = f"{map_type}-{label if changes else 'frozen'}-seed{seed}"
+    network = Network(name, plan.network("frozen", map_type, seed=seed, **changes))
+    return Model(name, map_type, (network,))
 
 
 # === Training and scoring =======================================================================
@@ -165,12 +154,7 @@ def networks_of(models: Iterable[Model]) -> list[Network]:
 
 
 def train_models(project: Project, models: Iterable[Model]) -> None:
-    """Train every network that has no run folder yet.
-
-    Raises
-    ------
-    ValueError, FileExistsError, ConnectionError: as for `train`.
-    """
+    """Train every network that has no run folder yet."""
     missing = [n for n in networks_of(models) if not run_folder(project, n).is_dir()]
     for network in tqdm(missing, desc="Networks", unit="network", disable=not missing):
         part = share_of(project.train, network.share, seed=network.config.seed)
@@ -194,33 +178,22 @@ def score_run(project: Project, folder: Path, cohort: pn.Cohort, out: Path) -> N
     write_scores(pn.predict(folder, cohort, cache=project.cache), out)
 
 
+def single_scores(project: Project, model: Model, part: str = "test") -> list[pd.DataFrame]:
+    """Scores of each network of a model; FileNotFoundError: one has not scored that part yet."""
+    files = [run_folder(project, network) / f"scores_{part}.csv" for network in model.networks]
+    return [read_scores(file) for file in files]
+
+
 def mean_of(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Mean probability of several networks."""
     return sum(tables[1:], start=tables[0]) / len(tables)
 
 
-def val_scores(project: Project, model: Model) -> pd.DataFrame:
-    """Mean probability over the model's networks, validation studies.
-
-    Raises
-    ------
-    FileNotFoundError: a network was not trained yet.
-    """
-    files = [run_folder(project, network) / "scores_val.csv" for network in model.networks]
-    return mean_of([read_scores(file) for file in files])
+def model_scores(project: Project, model: Model, part: str) -> pd.DataFrame:
+    """Mean probability over the model's networks, of the validation ("val") or test studies."""
+    return mean_of(single_scores(project, model, part))
 
 
-def single_scores(project: Project, model: Model) -> list[pd.DataFrame]:
-    """Test scores of each network of a model.
-
-    Raises
-    ------
-    FileNotFoundError: a network has not scored the hold-out yet.
-    """
-    files = [run_folder(project, network) / "scores_test.csv" for network in model.networks]
-    return [read_scores(file) for file in files]
-
-
-def hold_out_scores(project: Project, model: Model) -> pd.DataFrame:
-    """Mean probability over the model's networks, test studies; see `single_scores`."""
-    return mean_of(single_scores(project, model))
+def scores_pair(project: Project, model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean probabilities of validation and test studies, as `pn.evaluation.compare` takes them."""
+    return model_scores(project, model, "val"), model_scores(project, model, "test")

@@ -1,15 +1,14 @@
 """The plan of a project: its networks, seeds, and the endpoints that were named beforehand."""
 
-import difflib
-import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 import polarnet as pn
+from polarnet.config import read_settings
+from polarnet.files import shown, yaml_text
 
 FULL_SIZE: Final = 224
 """Pixels a side of `full`: what VGG16 was made for."""
@@ -18,6 +17,14 @@ SCRATCH_SIZE: Final = 64
 """Pixels a side that the small network sees at most: the maps have no more (our choice)."""
 
 MAP_TYPES: Final = ("rest", "stress", "reserve", "combined")
+
+RULES: Final = {
+    "full": "must be true or false",
+    "seeds": "must name at least one seed, each once",
+    "primaries": "must each be [map type, mode, trait] of this plan, and named once",
+    "shares": "must lie between 0 and 1",
+    "folds": "must be at least 2",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +39,7 @@ class Plan:
         Networks of an ensemble; their mean probability is the model.
     primaries
         (map type, mode, trait) named in advance: Holm among all of them, Benjamini-Hochberg over
-        the rest. Without a mode, (map type, trait), the first of `modes` is meant.
+        the rest.
     input_size, weights, epochs, finetune_epochs
         As in `ExperimentConfig`.
     val, test, split_seed
@@ -62,7 +69,10 @@ class Plan:
     map_types: tuple[str, ...] = MAP_TYPES
     modes: tuple[str, ...] = ("frozen", "finetuned")
     seeds: tuple[int, ...] = (1, 2, 3)
-    primaries: tuple[tuple[str, ...], ...] = (("stress", "impaired_mfr"), ("stress", "sex"))
+    primaries: tuple[tuple[str, str, str], ...] = (
+        ("stress", "frozen", "impaired_mfr"),
+        ("stress", "frozen", "sex"),
+    )
     input_size: int = 112
     weights: str | None = "imagenet"
     epochs: int = 50
@@ -83,36 +93,31 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("traits", "map_types", "modes", "seeds", "shares", "decision_range"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "primaries", tuple(map(self._primary, self.primaries)))
+        object.__setattr__(self, "primaries", tuple(map(tuple, self.primaries)))
         proxies = {trait: tuple(patterns) for trait, patterns in self.proxies.items()}
         object.__setattr__(self, "proxies", proxies)
-        problems = {
-            f"full must be true or false, not {_cut(self.full)}": not isinstance(self.full, bool),
-            f"seeds must name at least one seed, each once: {_cut(self.seeds)}": not self.seeds
-            or len(set(self.seeds)) < len(self.seeds),
-            f"primary endpoints {_cut(self.primaries)} are not among map_types, modes and traits":
-                not all(map(self._has, self.primaries)),
-            f"name each primary endpoint once: {_cut(self.primaries)}":
-                len(set(self.primaries)) < len(self.primaries),
-            f"shares must lie between 0 and 1: {_cut(self.shares)}":
-                not all(0 < share < 1 for share in self.shares),
-            f"folds must be at least 2, not {_cut(self.folds)}": self.folds < 2,
+        is_right = {
+            "full": isinstance(self.full, bool),
+            "seeds": self.seeds and len(set(self.seeds)) == len(self.seeds),
+            "primaries": len(set(self.primaries)) == len(self.primaries)
+            and all(
+                len(cell) == 3
+                and cell[0] in self.map_types and cell[1] in self.modes and cell[2] in self.traits
+                for cell in self.primaries
+            ),
+            "shares": all(0 < share < 1 for share in self.shares),
+            "folds": self.folds >= 2,
         }  # fmt: skip
-        if found := [text for text, is_wrong in problems.items() if is_wrong]:
-            raise ValueError("; ".join(found) + ".")
+        if wrong := [name for name, is_so in is_right.items() if not is_so]:
+            raise ValueError(
+                "; ".join(
+                    f"{name} {RULES[name]}, not {shown(getattr(self, name))}" for name in wrong
+                )
+                + "."
+            )
         if self.full:
             object.__setattr__(self, "input_size", FULL_SIZE)
         self.network("frozen", self.map_types[0], seed=self.seeds[0])  # checks its settings
-
-    def _primary(self, named: Sequence[str]) -> tuple[str, ...]:
-        """Map type, mode and trait of a primary endpoint."""
-        if isinstance(named, str) or len(named) not in (2, 3):
-            raise ValueError(f"A primary endpoint is [map type, mode, trait], not {_cut(named)}.")
-        return (named[0], *(self.modes[:1] if len(named) == 2 else ()), *named[1:])
-
-    def _has(self, cell: tuple[str, ...]) -> bool:
-        map_type, mode, trait = cell
-        return map_type in self.map_types and mode in self.modes and trait in self.traits
 
     @property
     def all_proxies(self) -> dict[str, tuple[str, ...]]:
@@ -137,76 +142,27 @@ class Plan:
         """Modes of the side studies: frozen alone, unless the project is a full one."""
         return self.modes if self.full else ("frozen",)
 
-    def network(
-        self, mode: str, map_type: str, *, seed: int, **changes: Any
-    ) -> pn.ExperimentConfig:
+    def network(self, mode: str, map_type: str, *, seed: int, **changes) -> pn.ExperimentConfig:
         """Settings of one network of the project."""
-        is_scratch = mode == "scratch"
-        config = pn.ExperimentConfig(
-            map_type=map_type,
-            mode=mode,
-            traits=self.traits,
-            weights=None if is_scratch else self.weights,
-            input_size=min(self.input_size, SCRATCH_SIZE) if is_scratch else self.input_size,
-            epochs=self.epochs,
-            finetune_epochs=self.finetune_epochs,
-            val=self.val,
-            test=self.test,
-            seed=seed,
-        )
+        names = ("traits", "weights", "input_size", "epochs", "finetune_epochs", "val", "test")
+        settings = {name: getattr(self, name) for name in names}
+        if mode == "scratch":
+            size = min(self.input_size, SCRATCH_SIZE)
+            settings |= {"weights": None, "input_size": size}
+        config = pn.ExperimentConfig(map_type=map_type, mode=mode, seed=seed, **settings)
         return replace(config, **changes)
 
 
 def load_plan(path: str | Path | None, **changes: Any) -> Plan:
-    """Read a YAML file that lists what differs from the defaults; None: the defaults.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: a setting is unknown or out of range.
-    """
-    settings = {}
-    if path is not None:
-        try:
-            settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no YAML: {_cut(str(error))}") from None
-        if not isinstance(settings, dict):
-            raise ValueError(f"{path} must hold lines like 'folds: 5', with names of settings.")
+    """Read a YAML file that lists what differs from the defaults; None: the defaults."""
     known = [setting.name for setting in fields(Plan)]
-    for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(str(name)[:100], known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(
-                f"{path}: unknown setting {_cut(name)}{hint} Known: {', '.join(known)}."
-            )
+    settings = {} if path is None else read_settings(Path(path), known)
     try:
-        return Plan(**{**settings, **changes})
+        return Plan(**settings | changes)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path or 'plan'}: {error}") from None
 
 
 def plan_as_text(plan: Plan) -> str:
     """Every setting as YAML; `load_plan` gives the same plan back."""
-    plain = {name: _plain(value) for name, value in asdict(plan).items()}
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any) -> Any:
-    """Lists for tuples, which YAML does not know."""
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, tuple | list) else value
-
-
-def listing(names: Iterable[object]) -> str:
-    """The first ten names, and how many more there are."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more
-
-
-def _cut(value: Any) -> str:
-    """A value as it is shown in a message, cut where it is long."""
-    return reprlib.repr(value)
+    return yaml_text(json.loads(json.dumps(asdict(plan))))  # lists for tuples

@@ -2,35 +2,29 @@
 
 import argparse
 import hashlib
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polarnet as pn
 from leaks import refuse_leaks
-from plan import Plan, listing, load_plan, plan_as_text
-from polarnet.files import read_csv, write_csv
-
-PLAN_FILE: Final = "study.yaml"
-SPLIT_FILE: Final = "split.csv"
-DATA_FILE: Final = "data.json"
+from plan import Plan, load_plan, plan_as_text
+from polarnet.files import new_file, read_csv, read_json, write_csv, write_json
+from polarnet.ids import listing
 
 PHANTOM_NOTE: Final = "Phantom, not patients."
 
 N_PHANTOM: Final = 1200
 PHANTOM_SEED: Final = 7
 """Of the phantom that a project without a cohort makes for itself."""
-
-_MADE: Final = ("runs", "baselines", "nested", "freeze.json")
-"""What a project that has begun has made."""
 
 _BATCH: Final = 1024  # maps in memory at once
 
@@ -81,37 +75,54 @@ class Project:
         return _sha256(self.part.to_csv(lineterminator="\n"))
 
     def write(self, table: pd.DataFrame, name: str, title: str, *notes: str) -> None:
-        """Write a table of results/ as CSV, HTML and LaTeX; its first note says of a phantom that
-        it is one.
-        """
+        """Write a table of results/ as CSV, HTML and LaTeX; a phantom's says so first."""
         notes = (PHANTOM_NOTE, *notes) if self.cohort.is_phantom else notes
-        pn.report.write_table(table, self.folder / "results" / name, title=title, notes=list(notes))
+        path = self.folder / "results" / name
+        pn.report.write_table(table, path, title=title, notes=list(notes))
+        print(f"Wrote {path}.csv: {title}, {len(table)} rows")
 
     def save(self, figure: Figure, name: str) -> None:
-        """Write a figure of results/ as SVG and PNG; it says of a phantom that it is one."""
+        """Write a figure of results/ as SVG and PNG; a phantom's says so below."""
         if self.cohort.is_phantom:
             figure.supxlabel(PHANTOM_NOTE, fontsize=7)
         pn.plotting.save_figure(figure, self.folder / "results" / name)
 
 
-Step = Callable[[Project], None]
-"""What a script does with an opened project."""
+def panels(n: int, *, columns: int = 3, height: float = 2.4, **shared) -> tuple[Figure, list[Axes]]:
+    """A figure of one text width with n panels in rows of some columns."""
+    n_rows = -(-n // columns)
+    figure = Figure(figsize=(7.2, height * n_rows + 0.3), layout="constrained")
+    axes = figure.subplots(n_rows, columns, squeeze=False, **shared).ravel()
+    for ax in axes[n:]:
+        ax.axis("off")
+    return figure, list(axes[:n])
 
 
-def run_script(doc: str | None, develop: Step, report: Step) -> None:
-    """Parse the command line, open the project, develop, and report.
+def draw_forest(project: Project, table: pd.DataFrame, name: str, published=None) -> None:
+    """Forest plot of a table, half of the map types in either column, on one scale."""
+    maps = list(project.plan.map_types)
+    middle = len(maps) // 2 or 1
+    halves = [half for half in (maps[:middle], maps[middle:]) if half]
+    figure = Figure(figsize=(7.2, 6.5), layout="constrained")
+    axes = figure.subplots(1, len(halves), sharex=True, squeeze=False)[0]
+    lowest = 1.0
+    for ax, half in zip(axes, halves, strict=True):
+        theirs = {cell: area for cell, area in (published or {}).items() if cell[0] in half}
+        pn.plotting.plot_forest(table[table["map_type"].isin(half)], ax, published=theirs)
+        lowest = min(lowest, ax.get_xlim()[0])
+    axes[0].set_xlim(left=lowest)
+    project.save(figure, name)
 
-    Parameters
-    ----------
-    doc
-        Docstring of the script: its first line is the help text.
-    develop
-        Trains and freezes what is missing; reads no test study.
-    report
-        Reads the hold-out, and writes tables and figures.
 
-    Without a cohort a phantom of 1,200 patients is made in the project folder. Exits with 2 and
-    one line on stderr where something is wrong with the input, or on Ctrl-C.
+# === The command line ===========================================================================
+
+
+def run_script(
+    doc: str | None, develop: Callable[[Project], None], report: Callable[[Project], None]
+) -> None:
+    """Open the project of the command line, train and freeze what is missing, and report.
+
+    Exits with 2 and one line on stderr where something is wrong with the input, or on Ctrl-C.
     """
     parser = argparse.ArgumentParser(description=(doc or "").strip().splitlines()[0])
     parser.add_argument("cohort", nargs="?", help="cohort folder (default: a phantom)")
@@ -141,7 +152,7 @@ def _open(arguments: argparse.Namespace) -> Project:
         is_none = arguments.weights.lower() == "none"
         changes["weights"] = None if is_none else arguments.weights
     out = Path(arguments.out)
-    kept = out / PLAN_FILE
+    kept = out / "study.yaml"
     plan = load_plan(arguments.plan or (kept if kept.is_file() else None), **changes)
     cohort = arguments.cohort
     if cohort is None:
@@ -157,22 +168,16 @@ def _fail(message: str) -> int:
     return 2
 
 
+# === Opening ====================================================================================
+
+
 def open_project(cohort: str | Path, out: str | Path, plan: Plan) -> Project:
     """Begin a project, or go on with it.
-
-    Parameters
-    ----------
-    cohort
-        Cohort folder.
-    out
-        Project folder. Where it has a plan and a split, they must be the same, unless nothing was
-        trained by them yet.
 
     Raises
     ------
     ValueError: the plan differs from that of the folder, the cohort, its labels or its maps from
-        those that the folder was made from, or something tells a trait that must not (see
-        `refuse_leaks`).
+        those that the folder was made from, or a trait leaks (see `refuse_leaks`).
     """
     folder, whole = Path(out), pn.read_cohort(cohort)
     if lacking := [trait for trait in plan.traits if trait not in whole.traits]:
@@ -180,42 +185,42 @@ def open_project(cohort: str | Path, out: str | Path, plan: Plan) -> Project:
             f"No trait {listing(lacking)} in {cohort}; it has {listing(whole.traits.columns)}. "
             "Name yours under `traits` in the plan."
         )
-    kept = load_plan(folder / PLAN_FILE) if (folder / PLAN_FILE).is_file() else plan
-    if kept != plan and any((folder / "runs").glob("*/environment.json")):
+    plan_file, split_file = folder / "study.yaml", folder / "split.csv"
+    kept = load_plan(plan_file) if plan_file.is_file() else plan
+    if kept != plan:
         differences = ", ".join(
             f"{name}: {getattr(kept, name)} there, {value} here"
             for name, value in vars(plan).items()
             if getattr(kept, name) != value
         )
         raise ValueError(
-            f"{folder} holds a project with another plan ({differences}). "
-            "Choose another --out, or take that plan."
+            f"{folder} holds a project with another plan ({differences}). Choose another --out, "
+            "take that plan, or delete the folder."
         )
-    if kept != plan:  # a slip in the first call, such as a wrong path of weights, binds nobody
-        for name in (PLAN_FILE, SPLIT_FILE, DATA_FILE):
-            (folder / name).unlink(missing_ok=True)
-    split_file = folder / SPLIT_FILE
-    if split_file.is_file():
-        part = _read_split(split_file)
-        if sorted(part.index) != sorted(whole.patients.index):
-            raise ValueError(
-                f"{split_file} is of another cohort: {len(part)} studies, {cohort} has "
-                f"{len(whole)}. Choose another --out."
-            )
-        project = Project(folder, plan, whole, part.loc[whole.patients.index])
-        _keep_data(project)
-        return project
-    project = Project(folder, plan, whole, _draw(whole, plan))
-    refuse_leaks(whole, project.part, plan)
-    _keep_data(project)
-    split_file.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(project.part.to_frame(), split_file, index_label="study_id")
-    write_text(folder / PLAN_FILE, plan_as_text(plan))
+    is_new = not split_file.is_file()
+    part = _draw(whole, plan) if is_new else _read_split(split_file)
+    if sorted(part.index) != sorted(whole.patients.index):
+        raise ValueError(
+            f"{split_file} is of another cohort: {len(part)} studies, {cohort} has "
+            f"{len(whole)}. Choose another --out."
+        )
+    project = Project(folder, plan, whole, part.loc[whole.patients.index])
+    if is_new:
+        refuse_leaks(whole, project.part, plan)
+    advice = (
+        "Networks, thresholds and baselines there belong to the old data. Choose another --out, or "
+        "put the old cohort back."
+    )
+    keep_facts(folder, _facts(project), advice, is_new=is_new)
+    if is_new:
+        with new_file(plan_file) as partial:
+            partial.write_text(plan_as_text(plan), encoding="utf-8", newline="\n")
+        write_csv(project.part.to_frame(), split_file, index_label="study_id")
     return project
 
 
 def _read_split(path: Path) -> pd.Series:
-    """study_id -> part, as it was drawn; a spreadsheet may have changed the commas."""
+    """study_id -> part, as it was drawn."""
     try:
         return read_csv(path, text=("study_id", "part")).set_index("study_id")["part"]
     except (ValueError, KeyError) as error:
@@ -234,20 +239,13 @@ def _draw(cohort: pn.Cohort, plan: Plan) -> pd.Series:
 
 
 def assign_split(cohort: pn.Cohort, plan: Plan) -> pn.Cohort:
-    """The cohort with a column `split` made from a date, a number or a site.
+    """The cohort with a column `split` made from the clinical column `plan.split_by`.
 
-    Parameters
-    ----------
-    plan
-        Its `split_by` names a column of the clinical table. With `test_site` the patients with a
-        study there test; without, those whose first study is among the latest (largest) do, in the
-        share `test`. Of the rest the share `val` validates, drawn by patient.
-
-    Raises
-    ------
-    ValueError: no such column or site, or a value is missing.
+    With `test_site` the patients with a study there test; without, those whose first study is
+    among the latest (largest) do, in the share `test`. Of the rest the share `val` validates,
+    drawn by patient. ValueError: no such column or site, or a value is missing.
     """
-    column = str(plan.split_by)
+    column, patients = str(plan.split_by), cohort.patients
     if column not in cohort.clinical:
         raise ValueError(
             f"No column '{column}' to split by; there are {listing(cohort.clinical.columns)}."
@@ -255,10 +253,9 @@ def assign_split(cohort: pn.Cohort, plan: Plan) -> pn.Cohort:
     values = cohort.clinical[column]
     if values.isna().any():
         raise ValueError(
-            f"Column '{column}' is empty for {listing(values.index[values.isna()])}; a split by it "
-            "needs a value for every study."
+            f"Column '{column}' is empty for {listing(values.index[values.isna()], 10)}; a split "
+            "by it needs a value for every study."
         )
-    patients = cohort.patients
     if plan.test_site is not None:
         is_there = values.astype(str) == plan.test_site
         if not is_there.any():
@@ -278,40 +275,24 @@ def assign_split(cohort: pn.Cohort, plan: Plan) -> pn.Cohort:
     return replace(cohort, clinical=cohort.clinical.assign(split=part))
 
 
-# === What a project is made of ==================================================================
-
-
-def keep_facts(folder: Path, facts: dict[str, str], made: Sequence[str], advice: str) -> None:
-    """Note what a folder is made of in data.json, or see that it still is the same.
-
-    Parameters
-    ----------
-    made
-        Names of what the folder holds once something was made of the data.
-
-    Raises
-    ------
-    ValueError: the data are others, or nothing tells what they were; says which differ.
-    """
-    path = folder / DATA_FILE
-    if path.is_file():
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if odd := [name for name in {**kept, **facts} if kept.get(name) != facts.get(name)]:
-            raise ValueError(
-                f"{folder} was made from other data: different {listing(odd)}. {advice}"
-            )
-    elif any((folder / name).exists() for name in made):
-        raise ValueError(f"{folder} does not say which labels and maps it was made from. {advice}")
-    else:
-        write_text(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+def keep_facts(folder: Path, facts: dict[str, str], advice: str, *, is_new: bool) -> None:
+    """Note in data.json what a new folder is made of, or refuse data that differ from it."""
+    path = folder / "data.json"
+    if is_new:
+        write_json(path, facts)
+        return
+    kept = read_json(path) if path.is_file() else {}
+    if odd := [name for name in {**kept, **facts} if kept.get(name) != facts.get(name)]:
+        raise ValueError(
+            f"{folder} was made from other data: different {listing(odd, 10)}. {advice}"
+        )
 
 
 def map_facts(cohort: pn.Cohort) -> dict[str, str]:
     """What the maps of a cohort are: sha256 of their pixels, and what is stated of them."""
     facts = {"studies or their patients": _sha256(cohort.patients.to_csv(lineterminator="\n"))}
     # Reserve maps are computed from rest and stress maps where these are there.
-    measured = {"rest", "stress"} & set(cohort.maps) or set(cohort.maps)
-    for map_type in sorted(measured):
+    for map_type in sorted({"rest", "stress"} & set(cohort.maps) or set(cohort.maps)):
         digest, stack = hashlib.sha256(), cohort.maps[map_type]
         for start in range(0, len(cohort), _BATCH):
             digest.update(np.asarray(stack[start : start + _BATCH], np.float32).tobytes())
@@ -320,37 +301,30 @@ def map_facts(cohort: pn.Cohort) -> dict[str, str]:
     return facts | {name.replace("_", " "): str(getattr(cohort, name)) for name in stated}
 
 
-def _keep_data(project: Project) -> None:
+def _facts(project: Project) -> dict[str, str]:
+    """The same, with split, labels and clinical columns."""
     cohort = project.cohort
-    facts = map_facts(cohort) | {"split (split.csv)": project.split_digest}
-    facts |= {f"labels of {trait}": _column(cohort.traits[trait]) for trait in project.plan.traits}
-    facts |= {f"clinical column {name}": _column(cohort.clinical[name]) for name in cohort.clinical}
-    advice = (
-        "Networks, thresholds and baselines there belong to the old data. Choose another --out, or "
-        "put the old cohort back."
+    columns = {f"labels of {trait}": cohort.traits[trait] for trait in project.plan.traits}
+    columns |= {f"clinical column {name}": cohort.clinical[name] for name in cohort.clinical}
+    return (
+        map_facts(cohort)
+        | {"split (split.csv)": project.split_digest}
+        | {
+            name: _sha256(values.to_csv(header=False, lineterminator="\n"))
+            for name, values in columns.items()
+        }
     )
-    keep_facts(project.folder, facts, _MADE, advice)
-
-
-def _column(values: pd.Series) -> str:
-    return _sha256(values.to_csv(header=False, lineterminator="\n"))
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+# === Scores =====================================================================================
 
 
 def write_scores(scores: pd.DataFrame, path: Path) -> None:
     """Write scores with 9 digits, more than float32 has."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_csv(scores, path, index_label="study_id", float_format="%.9g")
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
-from holdout import Cell, first_labels, network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, main_model, val_scores
+from holdout import Cell, first_labels, joined, network_cells, score_hold_out, train_and_freeze
+from networks import frozen_models, main_model, model_scores
 from project import Project, run_script
 
 
@@ -26,15 +26,14 @@ def report(project: Project) -> None:
     for model in models:
         cells = network_cells(project, test, model.map_type)
         planned = pn.evaluate(
-            val_scores(project, model), project.val.traits, project.val.patients
+            model_scores(project, model, "val"), project.val.traits, project.val.patients
         ).set_index("trait")
         for trait in project.plan.traits:
             labels = first_labels(project.train, trait)
             row = planned_row(planned.loc[trait], labels, test.patients.nunique(),
                               project.val.patients.nunique())  # fmt: skip
-            note = "; ".join(filter(None, [cells[trait].note, row.pop("why")]))
+            note = joined(cells[trait].note, row.pop("why"))
             rows.append(cells[trait].row | row | measured_row(cells[trait]) | {"note": note})
-    table = pd.DataFrame(rows)
     notes = [
         "Widths are of whole 95 % intervals, upper minus lower end.",
         "val_auroc: AUROC of the validation patients; somewhat high, as these patients also chose "
@@ -46,23 +45,11 @@ def report(project: Project) -> None:
         "of about 130 patients (our inference).",
         f"Hold-out: {test.patients.nunique()} patients.",
     ]
-    project.write(table, "sample_size", "Sample size", *notes)
-    print(table.drop(columns="note").to_string(
-        index=False, float_format="{:.2f}".format, na_rep=""))  # fmt: skip
+    project.write(pd.DataFrame(rows), "sample_size", "Sample size", *notes)
 
 
 def planned_row(of_val: pd.Series, train_labels: pd.Series, n_test: int, n_val: int) -> dict:
-    """What validation patients let one expect.
-
-    Parameters
-    ----------
-    of_val
-        Row of `evaluate` on validation patients.
-    train_labels
-        One entry a patient with a recorded label.
-    n_test, n_val
-        Patients of hold-out and validation, recorded or not.
-    """
+    """What validation patients (a row of `evaluate`) let one expect of the hold-out."""
     n_pos, n_neg, area = int(of_val["n_pos"]), int(of_val["n_neg"]), of_val["auroc"]
     prevalence = n_pos / (n_pos + n_neg) if n_pos + n_neg else np.nan
     row = {"val_auroc": area, "val_prevalence": prevalence, "n_train": len(train_labels),

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
-from holdout import network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, hold_out_scores, main_model
+from holdout import ends, network_cells, score_hold_out, train_and_freeze
+from networks import frozen_models, main_model, model_scores
 from project import Project, run_script
 
 MFR = "impaired_mfr"
@@ -61,22 +61,10 @@ def report(project: Project) -> None:
         "patients over all studies. Nothing is given where a class has fewer than 10 patients.",
     ]
     project.write(table, "sensitivity", "Sensitivity analyses", *notes)
-    print(table.drop(columns="note").to_string(
-        index=False, float_format="{:.3f}".format, na_rep=""))  # fmt: skip
 
 
 def mfr_labels(cohort: pn.Cohort) -> dict[str, pd.Series | str]:
-    """Impaired flow reserve by other definitions.
-
-    Returns
-    -------
-    Definition -> labels 1.0, 0.0 or NaN (cannot be told), index study_id; or, where the cohort
-    lacks what it needs, a sentence that says why.
-
-    Raises
-    ------
-    ValueError: the mean rest flow of a study is 0.
-    """
+    """Impaired flow reserve by other definitions: 1.0, 0.0, NaN; or why there can be none."""
     if cohort.unit != "mL/min/g" or not {"rest", "stress"} <= cohort.maps.keys():
         why = f"needs rest and stress maps in mL/min/g; there are {', '.join(cohort.maps)}"
         return dict.fromkeys(("any territory", "rate-pressure corrected", "without 1.9-2.1"), why)
@@ -86,20 +74,19 @@ def mfr_labels(cohort: pn.Cohort) -> dict[str, pd.Series | str]:
     else:
         rate, systolic = (pd.to_numeric(table[n], errors="coerce") for n in (HEART_RATE, SYSTOLIC))
         corrected = _impaired(corrected_mfr(mfr, rate, systolic))
+    if "mfr" in table:  # a workstation's number goes before that of the maps
+        mfr = pd.to_numeric(table["mfr"], errors="coerce").fillna(mfr)
     return {
         "any territory": _impaired(territory_mfr(cohort).min(axis=1, skipna=False)),
         "rate-pressure corrected": corrected,
-        "without 1.9-2.1": outside_grey_zone(cohort, mfr),
+        "without 1.9-2.1": cohort.traits[MFR].mask(mfr.between(*GREY_ZONE)),
     }
 
 
 def territory_mfr(cohort: pn.Cohort) -> pd.DataFrame:
-    """Flow reserve of each territory: mean stress flow over its pixels / mean rest flow.
+    """Mean stress flow of LAD, RCA and LCx / mean rest flow; NaN where that is 0.
 
-    Returns
-    -------
-    Index study_id, columns LAD, RCA, LCx, no unit; NaN where the territory's rest flow is 0. As
-    the global reserve is a mean of these, weighted by rest flow, the lowest is never above it.
+    As the global reserve is a mean of these, weighted by rest flow, the lowest is never above it.
     """
     segments = pn.anatomy.segment_map(cohort.size)
     found = {}
@@ -114,30 +101,9 @@ def territory_mfr(cohort: pn.Cohort) -> pd.DataFrame:
 
 
 def corrected_mfr(mfr: pd.Series, heart_rate: pd.Series, systolic: pd.Series) -> pd.Series:
-    """Stress flow / (rest flow x 10,000 / rate-pressure product of rest).
-
-    Parameters
-    ----------
-    mfr
-        Stress flow / rest flow, no unit.
-    heart_rate, systolic
-        At rest: beats/min and mmHg. NaN where one is missing or not above 0.
-    """
+    """Stress flow / (rest flow x 10,000 / rate-pressure product of rest, beats/min x mmHg)."""
     product = heart_rate.where(heart_rate > 0) * systolic.where(systolic > 0)
     return mfr * product / REFERENCE_RPP
-
-
-def outside_grey_zone(cohort: pn.Cohort, mfr: pd.Series) -> pd.Series:
-    """The cohort's own labels, NaN where the flow reserve is within 1.9-2.1.
-
-    Parameters
-    ----------
-    mfr
-        Of the maps, no unit; a workstation's number in the clinical column `mfr` goes before it.
-    """
-    if "mfr" in cohort.clinical:
-        mfr = pd.to_numeric(cohort.clinical["mfr"], errors="coerce").fillna(mfr)
-    return cohort.traits[MFR].mask(mfr.between(*GREY_ZONE))
 
 
 def _impaired(mfr: pd.Series) -> pd.Series:
@@ -147,23 +113,17 @@ def _impaired(mfr: pd.Series) -> pd.Series:
 
 def definition_rows(project: Project, test: pn.Cohort, map_type: str) -> list[dict]:
     """One row a definition; it says why where it cannot be made."""
-    scores = hold_out_scores(project, main_model(project.plan, map_type))[[MFR]]
+    scores = model_scores(project, main_model(project.plan, map_type), "test")[[MFR]]
     rows = []
     for name, labels in ({AS_MAIN: test.traits[MFR]} | mfr_labels(test)).items():
         row = {"map_type": map_type, "trait": MFR, "what": name}
         if isinstance(labels, str):
-            rows.append(row | {"note": labels})
-            continue
-        found = pn.evaluate(scores, labels.to_frame(MFR), test.patients).iloc[0]
-        n_studies = found["n_pos"] + found["n_neg"]
-        rows.append(row | {"n_studies": n_studies} | numbers_of(found))
+            row["note"] = labels
+        else:
+            row |= pn.evaluate(scores, labels.to_frame(MFR), test.patients).iloc[0]
+            row["n_studies"] = row["n_pos"] + row["n_neg"]
+        rows.append(row)
     return rows
-
-
-def numbers_of(found: pd.Series) -> dict:
-    """What a row takes over from `evaluate`."""
-    names = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method", "note")
-    return {name: found[name] for name in names}
 
 
 def interval_rows(project: Project, test: pn.Cohort, map_type: str, trait: str) -> list[dict]:
@@ -177,21 +137,17 @@ def interval_rows(project: Project, test: pn.Cohort, map_type: str, trait: str) 
         "first study, DeLong without logit": pn.auroc(cell.labels, cell.scores, method="delong"),
         "first study, bootstrap": pn.evaluation.bootstrap_auroc(cell.labels, cell.scores, seed=0),
     }
-    rows = [start | {"what": what} | ends(interval) for what, interval in first.items()]
     labels = test.traits[trait].dropna()
-    scores = hold_out_scores(project, main_model(project.plan, map_type))
+    scores = model_scores(project, main_model(project.plan, map_type), "test")
     of_all = pn.evaluation.cluster_bootstrap_auroc(
         labels, scores.loc[labels.index, trait], test.patients[labels.index], seed=0
     )
     counts = {"n_pos": int((labels == 1).sum()), "n_neg": int((labels == 0).sum()),
               "n_studies": len(labels)}  # fmt: skip
-    return [*rows, start | counts | {"what": "all studies, bootstrap of patients"} | ends(of_all)]
-
-
-def ends(interval: pn.evaluation.Interval) -> dict:
-    """An interval as columns."""
-    return {"auroc": interval.value, "ci_low": interval.low, "ci_high": interval.high,
-            "method": interval.method}  # fmt: skip
+    rows = [start | {"what": what, "method": interval.method} | ends(interval)
+            for what, interval in first.items()]  # fmt: skip
+    last = {"what": "all studies, bootstrap of patients", "method": of_all.method}
+    return [*rows, start | counts | last | ends(of_all)]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ multi minus single. Then one row a map: the mean over its traits, circular ones 
 import pandas as pd
 
 import polarnet as pn
-from holdout import first_labels, score_hold_out, train_and_freeze
-from networks import Model, hold_out_scores, main_model, single_task_models, val_scores
+from holdout import ends, first_labels, score_hold_out, train_and_freeze
+from networks import Model, main_model, model_scores, scores_pair, single_task_models
 from plan import Plan
 from project import Project, run_script
 
@@ -28,12 +28,12 @@ def report(project: Project) -> None:
     test = score_hold_out(project, models, by="single_task")
     tables = []
     for multi in multi_models(project.plan):
-        single = single_scores(project, multi, hold_out_scores)
-        cells = cells_of(project, multi, single, test)
-        tables += [cells, mean_row(cells, hold_out_scores(project, multi), single, test)]
-    table = pd.concat(tables, ignore_index=True)[COLUMNS]
+        pairs = {"network": scores_pair(project, multi), "single": singles(project, multi)}
+        cells = cells_of(project, multi, pairs, test)
+        tables += [cells, mean_row(cells, pairs["network"][1], pairs["single"][1], test)]
     project.write(
-        table, "single_task", "One network for all traits, or one for each",
+        pd.concat(tables, ignore_index=True)[COLUMNS], "single_task",
+        "One network for all traits, or one for each",
         "AUROC [95 % interval: logit DeLong, t quantile]; difference: multi minus single, "
         "paired DeLong, 95 %, p unadjusted.",
         "mean: over the traits of a map that have a number and are not circular; n counts "
@@ -41,7 +41,6 @@ def report(project: Project) -> None:
         f"Mean probability of {len(project.plan.seeds)} networks with the same seeds on both "
         "sides. Circular: the label is defined from the map shown; it counts in no mean.",
     )  # fmt: skip
-    print(table.drop(columns=["method", "note"]).round(3).to_string(index=False, na_rep=""))
 
 
 def multi_models(plan: Plan) -> list[Model]:
@@ -50,21 +49,19 @@ def multi_models(plan: Plan) -> list[Model]:
     return [main_model(plan, map_type, mode) for map_type in maps for mode in modes]
 
 
-def single_scores(project: Project, multi: Model, scores_of) -> pd.DataFrame:
-    """Scores of the single-task models that stand beside a multi-task one, a column each."""
+def singles(project: Project, multi: Model) -> tuple[pd.DataFrame, ...]:
+    """Validation and test scores of the single-task models beside a multi-task one."""
     beside = [model for model in single_task_models(project.plan)
               if model.name.startswith(f"{multi.name}-only-")]  # fmt: skip
-    return pd.concat([scores_of(project, model) for model in beside], axis=1)
+    return tuple(
+        pd.concat([model_scores(project, model, part) for model in beside], axis=1)
+        for part in ("val", "test")
+    )
 
 
-def cells_of(project: Project, multi: Model, single: pd.DataFrame, test: pn.Cohort) -> pd.DataFrame:
+def cells_of(project: Project, multi: Model, pairs, test: pn.Cohort) -> pd.DataFrame:
     """One row a trait."""
-    of_val = single_scores(project, multi, val_scores)
-    compared = pn.evaluation.compare(
-        {"network": (val_scores(project, multi), hold_out_scores(project, multi)),
-         "single": (of_val, single)},
-        project.val, test, multi.map_type,
-    )  # fmt: skip
+    compared = pn.evaluation.compare(pairs, project.val, test, multi.map_type)
     of_multi = compared[compared["model"] == "network"].set_index("trait")
     rows = compared[compared["model"] == "single"].set_index("trait")
     rows = rows.rename(
@@ -91,10 +88,9 @@ def mean_row(
     difference = pn.evaluation.mean_auroc_difference(parts, seed=0)
     row = counted[["auroc_multi", "auroc_single"]].mean().to_dict()
     row |= {"map_type": counted["map_type"].iloc[0], "mode": counted["mode"].iloc[0],
-            "trait": "mean", "difference": difference.value, "difference_low": difference.low,
-            "difference_high": difference.high, "is_circular": False, "method": difference.method,
+            "trait": "mean", "is_circular": False, "method": difference.method,
             "note": f"traits: {len(counted)}, patients: {test.patients.nunique()}"}  # fmt: skip
-    return pd.DataFrame([row])
+    return pd.DataFrame([row | ends(difference, "difference")])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ hold-out patients by their first study. Writes `subgroups` and `adjusted`.
 import pandas as pd
 
 import polarnet as pn
-from holdout import Cell, network_cells, score_hold_out, train_and_freeze
+from holdout import Cell, joined, network_cells, score_hold_out, train_and_freeze
 from networks import frozen_models, main_model
 from project import Project, run_script
 
@@ -46,8 +46,6 @@ def report(project: Project) -> None:
     if tables:
         table = pd.concat(tables, ignore_index=True)
         project.write(table, "subgroups", "Subgroups", *notes)
-        print(table[["trait", "variable", "group", "n_pos", "n_neg", "auroc"]].to_string(
-            index=False, float_format="{:.2f}".format, na_rep=""))  # fmt: skip
     else:
         print("No subgroups: the clinical table has none, or no trait has enough patients.")
     rows = [adjusted_row(cell, covariates_of(test, cell.trait)) for cell in cells.values()]
@@ -123,7 +121,7 @@ def adjusted_row(cell: Cell, covariates: pd.DataFrame) -> dict[str, object]:
     row = cell.row | {"adjusted_for": ", ".join(covariates)} | dict.fromkeys(names)
     if covariates.empty or not cell.is_reportable:
         why = "" if len(covariates.columns) else "neither age nor sex in this cohort"
-        return row | {"note": "; ".join(filter(None, [cell.note, why]))}
+        return row | {"note": joined(cell.note, why)}
     try:
         found = pn.evaluation.adjusted_association(
             cell.labels, cell.scores, covariates.loc[cell.labels.index]

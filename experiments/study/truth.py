@@ -10,17 +10,23 @@ with a frozen trunk and its baselines, on the study's own hold-out. Writes `trut
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.metrics import log_loss
 from tqdm.auto import tqdm
 
 import polarnet as pn
 from baselines import baseline_cells, freeze_baselines, score_baselines
-from holdout import comparator, first_labels, network_cells, score_hold_out, train_and_freeze
+from holdout import (
+    comparator,
+    ends,
+    first_labels,
+    network_cells,
+    score_hold_out,
+    train_and_freeze,
+)
 from networks import frozen_models
-from project import Project, run_script, write_scores, write_text
+from polarnet.files import write_csv
+from project import Project, draw_forest, run_script, write_scores
 
 LEARNING_SEED, TESTING_SEED = 770001, 770002
 """Of phantom patients that are nowhere else."""
@@ -43,15 +49,10 @@ def develop(project: Project) -> None:
 
 
 def make_ceiling(project: Project) -> None:
-    """Train readers on `plan.truth_patients` fresh phantom patients and score as many others.
+    """Train readers on fresh phantom patients and score as many others, once, in truth/.
 
     Of each map type and trait, the reader with the lowest log-loss in a fifth of the learning
-    patients is kept, as it was fitted on the others. Everything is written to `truth/` of the
-    project, once: `readers.csv` (what was chosen, and the last file), `labels.csv` and one file of
-    scores per map type, all of the first studies of the testing patients.
-
-    Raises
-    ------
+    patients is kept, as it was fitted on the others. `readers.csv` is the last file written.
     ValueError: the project's own patients come from one of the two seeds.
     """
     folder, plan = project.folder / "truth", project.plan
@@ -80,16 +81,11 @@ def make_ceiling(project: Project) -> None:
             write_scores(scores, folder / f"scores_{map_type}.csv")
         labels = pd.DataFrame({trait: first_labels(testing, trait) for trait in traits})
         write_scores(labels, folder / "labels.csv")
-        write_text(folder / "readers.csv", pd.concat(chosen).to_csv(index=False))
+        write_csv(pd.concat(chosen), folder / "readers.csv")
 
 
 def load_ceiling(project: Project, map_type: str) -> dict[str, tuple[str, pd.Series, pd.Series]]:
-    """Trait -> chosen reader, labels and scores of the testing patients, labels recorded.
-
-    Raises
-    ------
-    FileNotFoundError: `make_ceiling` has not run.
-    """
+    """Trait -> chosen reader, recorded labels and their scores, of the testing patients."""
     folder = project.folder / "truth"
     readers = pd.read_csv(folder / "readers.csv")
     labels = pd.read_csv(folder / "labels.csv", index_col="study_id")
@@ -146,9 +142,6 @@ def report(project: Project) -> None:
     ]
     project.write(table, "truth", "Distance to the ceiling", *notes)
     draw(project, table)
-    print(table[table["series"].isin([CEILING, NETWORK])][
-        ["map_type", "trait", "series", "n_pos", "n_neg", "auroc", "difference"]
-    ].to_string(index=False, float_format="{:.3f}".format, na_rep=""))  # fmt: skip
 
 
 def truth_table(project: Project, test: pn.Cohort, map_type: str) -> pd.DataFrame:
@@ -158,34 +151,27 @@ def truth_table(project: Project, test: pn.Cohort, map_type: str) -> pd.DataFram
     }
     rows = []
     for trait, (reader, labels, scores) in load_ceiling(project, map_type).items():
-        first = own[NETWORK][trait]
-        row = {"map_type": map_type, "trait": trait, "is_circular": first.is_circular}
-        ceiling = ends(labels, scores)
-        rows.append(row | {"series": CEILING, "reader": reader} | ceiling | {"note": ""})
+        is_circular = own[NETWORK][trait].is_circular
+        row = {"map_type": map_type, "trait": trait, "is_circular": is_circular}
+        counts = {"n_pos": int((labels == 1).sum()), "n_neg": int((labels == 0).sum())}
+        rows.append(row | counts | ends(pn.auroc(labels, scores))
+                    | {"series": CEILING, "reader": reader, "note": ""})  # fmt: skip
         nearest = comparator(project, map_type, trait, pn.evaluation.OF_THE_MAP)
         for name, cells in own.items():
             cell = cells[trait]
-            numbers = {"n_pos": cell.counts[0], "n_neg": cell.counts[1], "note": cell.note}
+            told = {"series": name, "reader": name, "is_comparator": name == nearest}
+            rows.append(row | cell.row | told | {"note": cell.note})
             if cell.is_reportable:
                 far = pn.evaluation.unpaired_delong_test(cell.labels, cell.scores, labels, scores)
-                numbers |= ends(cell.labels, cell.scores) | {
+                rows[-1] |= ends(pn.auroc(cell.labels, cell.scores)) | {
                     "difference": far.difference, "difference_low": far.low,
                     "difference_high": far.high,
                 }  # fmt: skip
-            rows.append(row | {"series": name, "reader": name, "is_comparator": name == nearest}
-                        | numbers)  # fmt: skip
     names = ["map_type", "trait", "series", "reader", "n_pos", "n_neg", "auroc", "ci_low",
              "ci_high", "difference", "difference_low", "difference_high", "is_comparator",
              "is_circular", "note"]  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=names)
     return table.assign(is_comparator=table["is_comparator"].eq(True))
-
-
-def ends(labels: pd.Series, scores: pd.Series) -> dict[str, float]:
-    """AUROC with its interval and counts."""
-    area = pn.auroc(labels, scores)
-    return {"n_pos": int(np.sum(labels == 1)), "n_neg": int(np.sum(labels == 0)),
-            "auroc": area.value, "ci_low": area.low, "ci_high": area.high}  # fmt: skip
 
 
 def draw(project: Project, table: pd.DataFrame) -> None:
@@ -198,13 +184,7 @@ def draw(project: Project, table: pd.DataFrame) -> None:
     keys = pd.MultiIndex.from_frame(shown[["map_type", "trait"]])
     for name in ("n_pos", "n_neg"):
         shown[name] = of_network.loc[keys, name].to_numpy()
-    maps = list(project.plan.map_types)
-    halves = [h for h in (maps[: len(maps) // 2 or 1], maps[len(maps) // 2 or 1 :]) if h]
-    figure = Figure(figsize=(7.2, 6.2), layout="constrained")
-    axes = figure.subplots(1, len(halves), squeeze=False)[0]
-    for ax, half in zip(axes, halves, strict=True):
-        pn.plotting.plot_forest(shown[shown["map_type"].isin(half)], ax)
-    project.save(figure, "truth")
+    draw_forest(project, shown, "truth")
 
 
 if __name__ == "__main__":

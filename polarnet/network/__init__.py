@@ -2,6 +2,6 @@
 
 from polarnet.network.model import build_model
 from polarnet.network.run import Run, load_model, load_run, predict
-from polarnet.network.training import train
+from polarnet.network.training import kept_features, train
 
-__all__ = ["Run", "build_model", "load_model", "load_run", "predict", "train"]
+__all__ = ["Run", "build_model", "kept_features", "load_model", "load_run", "predict", "train"]

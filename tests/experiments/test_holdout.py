@@ -20,7 +20,7 @@ from holdout import (
     read_hold_out,
     score_hold_out,
 )
-from networks import DEPTHS, main_model, run_folder, share_of, val_scores
+from networks import DEPTHS, main_model, run_folder, share_of
 from plan import Plan
 
 # === The networks ===============================================================================
@@ -31,34 +31,25 @@ def test_no_two_networks_of_one_name_differ():
     makers = (networks.main_models, networks.single_task_models, networks.encoding_models,
               networks.depth_models, networks.learning_models, networks.scratch_models)  # fmt: skip
     seen = {}
-    for make in makers:
-        for model in make(plan):
-            for network in model.networks:
-                assert seen.setdefault(network.name, network) == network
+    for network in (n for make in makers for model in make(plan) for n in model.networks):
+        assert seen.setdefault(network.name, network) == network
     assert "stress-frozen-seed1" in seen
     # By hand: 4 maps x 2 modes, 3 x 6 single, 3 x 3 shares and 4 scratch, 3 seeds each; 3 x 3
     # encodings and 3 x 9 depths beside the main ones.
     assert len(seen) == 3 * (4 * 2 + 3 * 6 + 3 * 3 + 4) + 3 * 3 + 3 * 9
 
 
-def test_depths_that_need_a_download_are_left_to_those_who_have_the_file():
-    trunks = {
-        weights: {m.config.last_block for m in networks.depth_models(Plan(weights=weights))}
-        for weights in ("imagenet", "vgg16.h5", None)
-    }
-    assert trunks["imagenet"] == {"block1", "block2"}
-    assert trunks["vgg16.h5"] == trunks[None] == set(DEPTHS)
-
-
-def test_only_a_full_project_fine_tunes_its_side_studies():
-    assert {m.config.mode for m in networks.single_task_models(Plan())} == {"frozen"}
+def test_a_plan_trains_what_its_weights_and_pixels_allow():
+    """Depths that need a download are left to those who have the file; only a full project
+    fine-tunes its side studies; the small network sees no more pixels than the maps have."""
+    for weights, expected in (("imagenet", DEPTHS[:2]), ("vgg16.h5", DEPTHS), (None, DEPTHS)):
+        models = networks.depth_models(Plan(weights=weights))
+        assert {model.config.last_block for model in models} == set(expected)
     full = Plan(full=True)
-    assert {m.config.mode for m in networks.learning_models(full)} == {"frozen", "finetuned"}
     assert full.input_size == 224
-
-
-def test_the_small_network_sees_no_more_pixels_than_the_maps_have():
-    for plan, size in ((Plan(), 64), (Plan(full=True), 64), (Plan(input_size=32), 32)):
+    for plan, modes in ((Plan(), {"frozen"}), (full, {"frozen", "finetuned"})):
+        assert {m.config.mode for m in networks.learning_models(plan)} == modes
+    for plan, size in ((Plan(), 64), (full, 64), (Plan(input_size=32), 32)):
         assert {m.config.input_size for m in networks.scratch_models(plan)} == {size}
 
 
@@ -70,26 +61,13 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_keeps_patients_whole(projec
     assert counts.equals(project.train.patients.value_counts().loc[counts.index])
 
 
-def test_a_model_is_the_mean_of_its_networks(project, plan, write_model):
-    model = main_model(plan, "stress")
-    write_model(project, model)
-    first, second = (
-        pd.read_csv(run_folder(project, network) / "scores_val.csv", index_col=0)
-        for network in model.networks
-    )
-    np.testing.assert_allclose(val_scores(project, model), (first + second) / 2)
-
-
 # === The hold-out ===============================================================================
 
 
-def test_the_hold_out_is_closed_until_something_is_frozen(project):
+def test_the_hold_out_is_closed_until_something_is_frozen_and_every_read_is_logged(project):
     with pytest.raises(ValueError, match="nothing was frozen yet"):
         read_hold_out(project, "a test")
     assert not (project.folder / "test_reads.csv").exists()
-
-
-def test_every_read_is_logged_with_the_freeze_it_relied_on(project):
     freeze(project, [])
     for by in ("a_script", "another"):
         test = read_hold_out(project, by)
@@ -100,11 +78,15 @@ def test_every_read_is_logged_with_the_freeze_it_relied_on(project):
     assert set(rows["studies"]) == {len(test)}
 
 
-def test_what_was_frozen_cannot_change(project, plan, write_model, cohort_folder):
+def test_what_was_frozen_cannot_change_and_names_the_commit_of_its_runs(project, plan, write_model):
     model = main_model(plan, "stress")
     write_model(project, model)
+    environment = run_folder(project, model.networks[0]) / "environment.json"
+    environment.write_text(json.dumps({"commit": "abc"}), encoding="utf-8")
     freeze(project, [model])
     before = (project.folder / "freeze.json").read_bytes()
+    assert json.loads(before)["commit"] == ["abc"]
+    assert json.loads(before)["n_test"] == int((project.part == "test").sum())
     freeze(project, [model])
     assert (project.folder / "freeze.json").read_bytes() == before
     write_model(project, model, shift=1)
@@ -130,22 +112,11 @@ def test_thresholds_are_those_of_validation_patients(project, plan, write_model)
     assert frozen["sex"]["thresholds"]["youden"] == pytest.approx(0.7)
     assert frozen["sex"]["recalibration"] is None  # classes apart: nothing to fit
     assert set(frozen) == set(plan.traits)
-    with pytest.raises(KeyError, match="rest-frozen is not in"):
-        frozen_decisions(project, "rest-frozen")
-    with pytest.raises(KeyError, match="freeze it first"):
+    with pytest.raises(KeyError, match=r"reserve-frozen is not in .*freeze it first"):
         score_hold_out(project, [main_model(plan, "reserve")], by="a test")
 
 
-def test_the_comparator_has_the_lowest_validation_log_loss(project):
-    labels = project.val.traits["sex"].fillna(0)
-    good, poor = (pd.DataFrame({"sex": 0.5 + s * (labels - 0.5)}) for s in (0.6, 0.1))
-    freeze(project, [], {"rest: global mean": poor, "rest: 17 segments": good})
-    assert comparator(project, "rest", "sex", ("global mean", "17 segments")) == "17 segments"
-    with pytest.raises(ValueError, match="No baseline of rest maps scores smoking"):
-        comparator(project, "rest", "smoking", ("global mean",))
-
-
-def test_the_comparator_of_a_table_is_the_frozen_one_where_studies_are_repeated(
+def test_the_comparator_has_the_lowest_log_loss_of_first_studies_in_tables_too(
     project, random_scores
 ):
     """The first study of each patient decides; the later ones speak for the other baseline."""
@@ -163,22 +134,8 @@ def test_the_comparator_of_a_table_is_the_frozen_one_where_studies_are_repeated(
     assert is_later.any()
     assert comparator(project, "stress", "sex", ["one", "other"]) == "one"
     assert table.loc[table["is_comparator"], "model"].tolist() == ["one"]
-
-
-def test_labels_count_one_study_per_patient(project):
-    labels = first_labels(project.cohort, "diabetes")
-    assert not project.cohort.patients[labels.index].duplicated().any()
-    assert labels.notna().all()
-
-
-def test_a_freeze_names_the_commit_of_its_runs(project):
-    folder = project.folder / "runs" / "a"
-    folder.mkdir(parents=True)
-    (folder / "environment.json").write_text(json.dumps({"commit": "abc"}), encoding="utf-8")
-    freeze(project, [])
-    frozen = json.loads((project.folder / "freeze.json").read_text(encoding="utf-8"))
-    assert frozen["commit"] == ["abc"]
-    assert frozen["n_test"] == int((project.part == "test").sum())
+    with pytest.raises(ValueError, match="No baseline of stress maps scores smoking"):
+        comparator(project, "stress", "smoking", ["one"])
 
 
 def test_a_cell_holds_mean_scores_of_first_studies_with_a_label(project, plan, write_model):
@@ -194,12 +151,17 @@ def test_a_cell_holds_mean_scores_of_first_studies_with_a_label(project, plan, w
     test = project.studies("test")
     cell = network_cells(project, test, "stress")["sex"]
     assert cell.labels.equals(first_labels(test, "sex"))
-    mean = networks.hold_out_scores(project, model)["sex"]
-    pd.testing.assert_series_equal(cell.scores, mean[cell.labels.index])
+    assert cell.labels.notna().all()
+    assert not test.patients[cell.labels.index].duplicated().any()
+    first, second = (
+        pd.read_csv(run_folder(project, network) / "scores_test.csv", index_col=0)["sex"]
+        for network in model.networks
+    )
+    np.testing.assert_allclose(cell.scores, ((first + second) / 2)[cell.labels.index])
     odds, doubled = (p / (1 - p) for p in (cell.scores, cell.recalibrated()))
     np.testing.assert_allclose(doubled, 2 * odds)
-    assert cell.row == {"map_type": "stress", "trait": "sex", "n_pos": cell.counts[0],
-                        "n_neg": cell.counts[1]}  # fmt: skip
+    n_pos, n_neg = cell.counts
+    assert cell.row == {"map_type": "stress", "trait": "sex", "n_pos": n_pos, "n_neg": n_neg}
     small = dataclasses.replace(cell, labels=cell.labels[:3], scores=cell.scores[:3])
     assert "suppressed" in small.note
     assert not small.is_reportable
@@ -210,6 +172,5 @@ def test_baselines_of_a_part_are_those_that_were_written(project, plan, write_mo
     folder = project.folder / "baselines" / "stress"
     folder.mkdir(parents=True)
     (folder / "clinical_and_segments_val.csv").write_text("study_id,sex\nS1,0.5\n", "utf-8")
-    assert list(load_baselines(project, "stress", "val")) == [
-        "clinical + segments", "small network",
-    ]  # fmt: skip
+    found = load_baselines(project, "stress", "val")
+    assert list(found) == ["clinical + segments", "small network"]
