@@ -1,17 +1,16 @@
 """What the heading of a column, or the label of a row, promises: map, segment, quantity, unit."""
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from polarnet.anatomy import SEGMENTS
-from polarnet.readers.identity import header_words, names_a_person
+from polarnet.readers.identity import header_words
 from polarnet.readers.profiles import Profile
-from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within, without_doses
+from polarnet.readers.units import looks_like_unit, says_no_unit, unit_within
 from polarnet.readers.words import section
 
 ENOUGH: Final = 10
@@ -25,77 +24,51 @@ _SEGMENT: Final = _ROWS["segment"]
 _SAID: Final = _QUANTITIES["neutral"] | _OTHER | _SEGMENT
 """Words that may be repeated, because they name no person."""
 
+_LETTER: Final = re.compile(r"(?:mbf|flow)?[ _-]*([a-z])[ _-]*\d{1,2}", re.IGNORECASE)
+"""A letter before the number of a segment."""
+
 _NOT_KNOWN: Final = "a quantity that is not known here"
 
 _LONGEST: Final = 200
 """Characters of a heading, beyond which it is none (our choice); patterns take long on such."""
 
-_LONGEST_LABEL: Final = 100
-"""The same of the name of a segment."""
-
-_LONGEST_SHOWN: Final = 60
-"""Characters of a heading that a message repeats (our choice)."""
+_LONGEST_LABEL: Final = 100  # the same of the name of a segment
+_LONGEST_SHOWN: Final = 60  # characters of a heading that a message repeats (our choice)
 
 
 @dataclass(frozen=True)
 class Heading:
-    """What the name of a column says.
-
-    Attributes
-    ----------
-    map_type
-        "rest", "stress" or "reserve", "" where it names none.
-    segment
-        None where it is no segment's.
-    unit
-        As written, known here or not.
-    other
-        Word of another quantity than flow, "" for none.
-    is_flow, is_label
-        Whether it says that flow, or that segments stand below.
-    problem
-        Why it cannot be used, such as two maps in one column.
-    is_plain
-        Whether all its words are known here, so that it may be repeated in a message.
-    is_bare
-        Whether it is a number and nothing else.
-    """
+    """What the name of a column says; "" and None for what it does not."""
 
     map_type: str = ""
     segment: int | None = None
-    unit: str = ""
-    other: str = ""
+    unit: str = ""  # as written, known here or not
+    other: str = ""  # word of another quantity than flow
     is_flow: bool = False
-    is_label: bool = False
-    problem: str = ""
-    is_plain: bool = False
-    is_bare: bool = False
+    is_label: bool = False  # segments stand below
+    problem: str = ""  # why it cannot be used, such as two maps in one column
+    is_plain: bool = False  # all its words are known here, so that a message may repeat it
+    is_bare: bool = False  # a number and nothing else
 
 
 @lru_cache(maxsize=4096)
-def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
-    """What a heading says; R and S stand for rest and stress only where `letters` says so.
-
-    >>> from polarnet.readers.profiles import load_profile
-    >>> found = read_heading("Rest K1 [ml/min/ml]", load_profile("aha17"))
-    >>> found.map_type, found.other, found.unit
-    ('rest', 'k1', 'ml/min/ml')
-    """
+def read_heading(text: str, profile: Profile) -> Heading:
+    """What a heading says, by the words of the vocabulary and of a profile."""
     if len(text) > _LONGEST:
         return Heading(other=_NOT_KNOWN)
     unit = unit_within(text)
-    rest = without_doses(text.replace(unit, " ") if unit else text)
-    words, numbers = _words(rest, letters)
-    meaning = _meaning(profile, letters)
-    map_types = {m for word in words if (m := meaning(word))}
-    others = [word for word in words if word in _OTHER and not meaning(word)]
+    rest = text.replace(unit, " ") if unit else text
+    words, numbers = _words(rest)
+    meant = {word: profile.map_type(word) for word in words}
+    map_types = {map_type for map_type in meant.values() if map_type}
+    others = [word for word in words if word in _OTHER and not meant[word]]
     is_quotient = bool(re.search(r"stress\w*\s*(mbf|flow)?\s*(/|to|:)\s*rest", rest.casefold()))
     if "reserve" in map_types or (is_quotient and map_types == {"rest", "stress"}):
         # The reserve is of stress over rest, and may say so.
         map_types = {"reserve"} if map_types != {"reserve", "rest"} else map_types
         others = [word for word in others if word != "ratio"]
-    known = {w for w in words if w in _ROWS["beside a number"] or meaning(w) or w in _FLOW}
-    strange = [w for w in words if w not in known]
+    beside = _ROWS["beside a number"] | _FLOW
+    strange = [word for word in words if not meant[word] and word not in beside]
     segment = None
     if len(numbers) == 1 and len(numbers[0]) <= 2 and _OTHER.issuperset(strange):
         # "HbA1c", "dose (GBq) 3" or "N13" are no segments: only known words stand by the number.
@@ -126,43 +99,23 @@ def read_heading(text: str, profile: Profile, letters: bool = False) -> Heading:
     )
 
 
-def letters_mark_maps(headings: Sequence[str]) -> bool:
-    """Whether columns MBF_R_1 and MBF_S_1 mean rest and stress.
-
-    S beside another letter, which means neither segment nor clearly stress, raises ValueError.
-    """
-    count: Counter[str] = Counter()
-    for heading in headings:
-        words, numbers = _words(heading)
-        single = [word for word in words if len(word) == 1]
-        if len(numbers) == 1 and len(single) == 1 and set(words) <= {*single, *_FLOW}:
-            count[single[0]] += 1
-    often = sorted(letter for letter, n in count.items() if n >= ENOUGH)
-    if "s" in often and len(often) > 1 and often != ["r", "s"]:
-        told = " and ".join(letter.upper() for letter in often)
-        raise ValueError(f"marks its columns by {told}: call them rest and stress")
-    return often == ["r", "s"]
+def check_letters(headings: Sequence[str]) -> None:
+    """Raise ValueError for columns R1 and S1: S alone is a segment, beside R it is stress."""
+    marks = [_LETTER.fullmatch(heading.strip()[:_LONGEST_LABEL]) for heading in headings]
+    count = Counter(match[1].casefold() for match in marks if match)
+    often = sorted(letter.upper() for letter, n in count.items() if n >= ENOUGH)
+    if "S" in often and len(often) > 1:
+        raise ValueError(f"marks its columns by {' and '.join(often)}: call them rest and stress")
 
 
-def _words(text: str, letters: bool = False) -> tuple[list[str], list[str]]:
-    """Words of a heading in small letters, and its numbers; K1 is a word, and so is R2.
-
-    Where `letters` stand for rest and stress, R2 is segment 2 at rest.
-    """
+def _words(text: str) -> tuple[list[str], list[str]]:
+    """Words of a heading in small letters, and its numbers; K1 is a word, and so is R2."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=(?<![A-Z])LV)(?=[A-Z][a-z])", " ", text)
-    symbols = r"[kK]\s?[1-4]" if letters else r"[kK]\s?[1-4]|[rR]2|chi2"
-    constants = re.findall(rf"(?<![^\W_])(?:{symbols})(?![^\W_])", apart)
-    for constant in constants:
-        apart = apart.replace(constant, " ", 1)
+    pattern = re.compile(r"(?<![^\W_])(?:[kK]\s?[1-4]|[rR]2|chi2)(?![^\W_])")
+    named = [constant.replace(" ", "").casefold() for constant in pattern.findall(apart)]
+    apart = pattern.sub(" ", apart)
     words = [word.casefold() for word in re.findall(r"[^\W\d_]+", apart)]
-    named = [constant.replace(" ", "").casefold() for constant in constants]
     return [*named, *words], re.findall(r"\d+", apart)
-
-
-def _meaning(profile: Profile, letters: bool) -> Callable[[str], str]:
-    """Map type of a word, "" for none."""
-    marks = {"r": "rest", "s": "stress"} if letters else {}
-    return lambda word: marks.get(word) or profile.map_type(word) or ""
 
 
 def shown(text: str, place: int, heading: Heading) -> str:
@@ -192,23 +145,9 @@ def is_headed(rows: Sequence[Sequence[str]], profile: Profile) -> bool:
 
 
 def says_segments(heading: str) -> bool:
-    """Whether a heading says that segments stand below.
-
-    >>> [says_segments(heading) for heading in ("Segment-Nr.", "AHA", "#", "Patient segment")]
-    [True, True, False, False]
-    """
+    """Whether a heading says that segments stand below."""
     words = header_words(heading).split()
-    is_said = any("segm" in word or word[:3] == "aha" or word in _SEGMENT for word in words)
-    return is_said and not set(words) & (_ROWS["people"] - {"id", "ids", "code"})
-
-
-def says_number(heading: str) -> bool:
-    """Whether a heading says no more than that numbers stand below, or nothing.
-
-    >>> [says_number(heading) for heading in ("", "#", "Nr.", "Patient no")]
-    [True, True, True, False]
-    """
-    return _ROWS["number"].issuperset(header_words(heading).split())
+    return any("segm" in word or word[:3] == "aha" or word in _SEGMENT for word in words)
 
 
 def is_unit_row(cells: Sequence[str]) -> bool:
@@ -218,11 +157,6 @@ def is_unit_row(cells: Sequence[str]) -> bool:
     return are_units and any(map(looks_like_unit, filled))
 
 
-def counts_people(heading: str) -> bool:
-    """Whether the rows below a heading are patients, examinations, days or times."""
-    return names_a_person(heading) or bool(_ROWS["people"] & set(header_words(heading).split()))
-
-
 # === Names of segments ===
 
 _NUMBERED: Final = re.compile(
@@ -230,7 +164,7 @@ _NUMBERED: Final = re.compile(
 )
 _NAME_AND_NUMBER: Final = re.compile(
     r"(?:(?:aha|seg(?:ment)?|s)?[ _#.-]*(?P<before>\d{1,2})(?:[.):]\s*|[\s_-]+)(?P<name>\D+)"
-    r"|(?P<name_first>\D+?)\s*[(\[#]\s*(?P<behind>\d{1,2})\s*[)\]]?)",
+    r"|(?P<first>\D+?)\s*[(\[#]\s*(?P<behind>\d{1,2})\s*[)\]]?)",
     re.IGNORECASE,
 )
 _WALL: Final = re.compile(
@@ -247,29 +181,23 @@ _LEVEL_OF: Final = {
 
 
 def segment_of(label: str) -> int | None:
-    """Number of the segment that a label names, or None where it names none.
+    """Number of the segment that a label names, beyond 17 too, or None where it names none.
 
-    Numbers beyond 17 come back as they are: other divisions are refused by name. A label whose name
-    and number are of different segments raises ValueError.
-
-    >>> [segment_of(label) for label in ("Seg 04", "#4", "Basal inferior (4)", "Inferior basal")]
-    [4, 4, 4, 4]
-    >>> segment_of("Mid-ventricular antero-septal"), segment_of("Total"), segment_of("Apex")
-    (8, None, 17)
-    >>> segment_of("LVBasalAnterior"), segment_of("Bas antsep"), segment_of("Distal Lat [LCx]")
-    (1, 2, 16)
+    ValueError: its name and its number are of different segments.
     """
     label = label.strip()
     if len(label) > _LONGEST_LABEL:
         return None
     if match := _NUMBERED.fullmatch(label):
         return int(match[1])
-    number, name = None, label
-    if match := _NAME_AND_NUMBER.fullmatch(label):
-        number = int(match["before"] or match["behind"])
-        name = match["name"] or match["name_first"]
-    named = _by_name(name)
-    if number is not None and named is not None and number != named:
+    match = _NAME_AND_NUMBER.fullmatch(label)
+    if match is None:
+        return _by_name(label)
+    number, named = (
+        int(match["before"] or match["behind"]),
+        _by_name(match["name"] or match["first"]),
+    )
+    if named not in (None, number):
         raise ValueError(
             f"has a label with the number {number} and the name of segment {named}. Its numbers "
             "are not those of the AHA: leave only the names"
@@ -281,10 +209,7 @@ def _by_name(name: str) -> int | None:
     """Segment by level and walls in whatever order, a vessel beside them: LVBasalAntSept_LAD."""
     if re.search(r"\d", name):
         return None
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=LV)(?=[A-Z][a-z])", " ", name)
-    letters = unicodedata.normalize("NFKD", apart.casefold())
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    words = [word for word in re.findall(r"[^\W\d_]+", plain) if word not in _NAMES["beside"]]
+    words = [word for word in header_words(name).split() if word not in _NAMES["beside"]]
     n_vessels = sum(word in _NAMES["vessel"] for word in words)
     words = [word for word in words if word not in _NAMES["vessel"]]
     levels = [_LEVEL_OF[word] for word in words if word in _LEVEL_OF]
@@ -292,8 +217,8 @@ def _by_name(name: str) -> int | None:
     if n_vessels > 1 or len(levels) != 1 or not all(walls):
         # "apical cap" is the only name of two words that has no wall.
         return 17 if words in (["apical", "cap"], ["apikale", "kappe"]) else None
-    fronts = [m["front"] for m in walls if m and m["front"]]
-    sides = [_SIDES[m["side"][:3]] for m in walls if m and m["side"]]
+    fronts = [match["front"] for match in walls if match and match["front"]]
+    sides = [_SIDES[match["side"][:3]] for match in walls if match and match["side"]]
     if len(fronts) > 1 or len(sides) > 1 or (not sides and fronts in (["antero"], ["infero"])):
         return None
     front, side = "".join(fronts)[:3], "".join(sides)
@@ -303,11 +228,7 @@ def _by_name(name: str) -> int | None:
 
 
 def is_summary(label: str) -> bool:
-    """Whether a row is a mean, a spread or a vessel, and no segment or study.
-
-    >>> [is_summary(label) for label in ("Mean ± SD", "LAD", "N = 23", "SD-01")]
-    [True, True, True, False]
-    """
+    """Whether a row is a mean, a spread or a vessel, and no segment or study."""
     text = label.strip().casefold()
     if re.fullmatch(r"n\s*=?\s*\d*", text) and text != "n":
         return "=" in text
@@ -316,10 +237,6 @@ def is_summary(label: str) -> bool:
 
 
 def is_bare(label: str) -> bool:
-    """Whether a label is a number, or S and a number, that may count anything.
-
-    >>> [is_bare(label) for label in ("4", "S004", "Nr. 4", "Seg 4", "AHA 4", "Basal inferior")]
-    [True, True, True, False, False, False]
-    """
+    """Whether a label is a number, or S or Nr. and a number, that may count anything."""
     match = _NUMBERED.fullmatch(label.strip()[:_LONGEST_LABEL])
     return match is not None and not re.match(r"aha|seg", label.strip(), re.IGNORECASE)

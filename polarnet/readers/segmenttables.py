@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
@@ -14,14 +14,12 @@ from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.headings import (
     ENOUGH,
     Heading,
-    counts_people,
+    check_letters,
     is_bare,
     is_summary,
     is_title,
     is_unit_row,
-    letters_mark_maps,
     read_heading,
-    says_number,
     says_segments,
     segment_of,
     shown,
@@ -31,6 +29,7 @@ from polarnet.readers.profiles import Profile
 from polarnet.readers.sheets import SHOWN, Sheet
 from polarnet.readers.units import conversion, looks_like_unit
 from polarnet.readers.words import (
+    has_thousands,
     is_missing,
     is_number,
     parse_number,
@@ -43,22 +42,8 @@ _ROWS: Final = section("rows")
 _SEARCHED: Final = 40
 """Rows among which headings are looked for (our choice): exports put facts above them."""
 
-_FEWEST_LABELS: Final = 3
-"""Labels below which a table is none of segments (our choice), whatever is missing."""
+SMALLEST_DIVISION: Final = 16  # values of the smallest division of the ventricle
 
-_TERRITORIES: Final = (
-    "has values of territories (LAD, LCx, RCA) only, and a map needs those of the 17 AHA "
-    "segments: export the table of segments"
-)
-_PEOPLE: Final = (
-    "has rows that are not named after segments, or are numbered under a heading that is not that "
-    "of segments. If they are the 17 AHA segments of one study, call their column 'segment'; a "
-    "table with one row per study needs 17 columns for each map, rest_1 to rest_17"
-)
-_LONG: Final = (
-    "has its segments in another column than the first, with several rows per study: make it one "
-    "row per study with columns rest_1 to rest_17, or one file per study with the segments in front"
-)
 _SHIFTED: Final = (
     "has a cell too few or too many beside its numbers, which may be shifted: write n/a where a "
     "number is not known, and no numbers into columns of words"
@@ -68,67 +53,50 @@ _SHIFTED: Final = (
 def read_segments(sheet: Sheet, profile: Profile, study_heading: str = "") -> list[ExportedMap]:
     """Maps of a segment table: values of shape (17,), or why there are none.
 
-    A table has one row per segment, labelled 1 to 17 or by the AHA names, and a column for each
-    map; or one row per study and 17 columns for each map, numbered 1 to 17. `study_heading` is that
-    of the column with the study, where it is none of the usual ones.
-
-    Raises
-    ------
-    ValueError: segments are missing, doubled or of another division, or the study or the map is
-        not told.
+    A table has one row per segment and a column for each map, or one row per study and 17 columns
+    for each map. `study_heading` is that of the column with the study, where it is none of the
+    usual ones. ValueError: segments are missing, doubled or of another division, or the study or
+    the map is not told.
     """
-    found = _read_rows(sheet, profile, study_heading)
-    found = _read_columns(sheet, profile) if found is None else found
-    return [replace(maps, note=_joined(sheet.note, maps.note)) for maps in found]
-
-
-def _joined(*notes: str) -> str:
-    return "; ".join(filter(None, notes))
+    for start, row in enumerate(sheet.rows[:_SEARCHED]):
+        # Rows of a matrix are many cells of nothing but numbers.
+        if sum(is_number(cell) and not cell.isdigit() for cell in row) > len(row) / 2:
+            continue
+        headings = [read_heading(cell, profile) for cell in row]
+        if columns := _columns(headings):
+            check_letters(row)
+            body = sheet.part(range(start, len(sheet.rows)))
+            found = _read_rows(body, profile, headings, columns, study_heading)
+            break
+    else:
+        found = _read_columns(sheet, profile)
+    notes = ("; ".join(filter(None, (sheet.note, maps.note))) for maps in found)
+    return [replace(maps, note=note) for maps, note in zip(found, notes, strict=True)]
 
 
 # === One row per study ===
 
 
-def _read_rows(sheet: Sheet, profile: Profile, study_heading: str) -> list[ExportedMap] | None:
-    """Maps of a table with one row per study, or None for any other table."""
-    for start, row in enumerate(sheet.rows[:_SEARCHED]):
-        # Rows of a matrix, which are many cells of nothing but numbers.
-        if sum(is_number(cell) and not cell.isdigit() for cell in row) > len(row) / 2:
-            continue
-        letters = letters_mark_maps(row)
-        headings = [read_heading(cell, profile, letters) for cell in row]
-        numbered = [h for h in headings if h.segment is not None]
-        if len({h.segment for h in numbered if not h.other}) < ENOUGH:
-            scored = [h.other for h in numbered if h.other]
-            if len(scored) >= ENOUGH:
-                raise ValueError(f"has columns of {scored[0]}, which is no flow")
-        elif columns := _columns(headings):
-            body = replace(
-                sheet,
-                rows=sheet.rows[start:],
-                row_numbers=sheet.row_numbers[start:],
-                widths=sheet.widths[start:],
-            )
-            return _studies(body, profile, headings, columns, study_heading)
-    return None
-
-
 def _columns(headings: Sequence[Heading]) -> dict[str, dict[int, int]]:
-    """Map type -> segment -> place of its column."""
+    """Map type -> segment -> place of its column; nothing where a row does not name segments."""
+    named = [(p, h, h.segment) for p, h in enumerate(headings) if h.segment is not None]
+    usable = [(p, h, k) for p, h, k in named if not h.other and not h.problem]
+    if len({k for *_, k in usable}) < ENOUGH:
+        others = [h.other for _, h, _ in named if h.other]
+        if len(others) >= ENOUGH:
+            raise ValueError(f"has columns of {others[0]}, which is no flow")
+        return {}
     columns: dict[str, dict[int, int]] = {}
-    for place, heading in enumerate(headings):
-        if heading.segment is None or heading.other or heading.problem:
-            continue
-        if heading.segment in columns.setdefault(heading.map_type, {}):
-            raise ValueError(f"has two columns for segment {heading.segment}")
-        columns[heading.map_type][heading.segment] = place
+    for place, heading, k in usable:
+        if columns.setdefault(heading.map_type, {}).setdefault(k, place) != place:
+            raise ValueError(f"has two columns for segment {k}")
     columns = {m: numbers for m, numbers in columns.items() if len(numbers) >= ENOUGH}
     for numbers in columns.values():
         check_segments(numbers)
     return columns
 
 
-def _studies(
+def _read_rows(
     sheet: Sheet,
     profile: Profile,
     headings: Sequence[Heading],
@@ -136,121 +104,66 @@ def _studies(
     study_heading: str,
 ) -> list[ExportedMap]:
     """Maps of each row below the headings, which are the first row."""
-    head = sheet.rows[0]
+    head, rows = sheet.rows[0], sheet.rows[1:]
     words = [header_words(cell) for cell in head]
+    study = _study_column(words, study_heading)
     taken = {place for numbers in columns.values() for place in numbers.values()}
+    phase = next((place for place, name in enumerate(words) if name in _ROWS["phase"]), None)
+    if study is None:
+        # One study, one row per map, as Medviso Segment writes it.
+        named = [read_heading(row[0], profile) for row in rows]
+        is_one = all(h.map_type or h.is_flow for h in named) and [*columns] == [""]
+        if not is_one or len({h.map_type for h in named}) < len(named):
+            raise ValueError(
+                "does not say in which one column the study is: call it study_id, or name it in "
+                "the column map. Of one study, each row must be called flow, rest, stress or "
+                "reserve"
+            )
+        _check_numbers([head[place] for place in taken], head[0])
+        phase = 0
     first, written = 1, [""] * len(head)
-    if len(sheet.rows) > 1 and is_unit_row([c for p, c in enumerate(sheet.rows[1]) if p in taken]):
+    if rows and is_unit_row([cell for place, cell in enumerate(rows[0]) if place in taken]):
+        first, written = 2, [*rows[0], *written][: len(head)]
         if problem := uneven(sheet, 0, 1):
             raise ValueError(f"row {sheet.row_numbers[1]} {problem}")
-        first, written = 2, [*sheet.rows[1], *written][: len(head)]
-    rows = sheet.rows[first:]
-    phase = next((place for place, name in enumerate(words) if name in _ROWS["phase"]), None)
-    study = _study_column(words, study_heading)
-    assumed, is_one = "", False
-    if study is None and list(columns) == [""]:
-        # "Rest MBF | 0.65 | 0.74 ...": one study, one row per map.
-        named = [read_heading(row[0], profile).map_type for row in rows]
-        if all(named) and len(set(named)) == len(named):
-            assumed, phase = _check_numbered(head, headings, columns[""]), 0
-        # One row that says its parameter, as Medviso Segment writes it.
-        more = {name for place, name in enumerate(words) if place not in taken}
-        is_one = len(rows) == 1 and {"parameter"} <= more <= {*_ROWS["parameter"]}
-        phase = words.index("parameter") if is_one else phase
-    if study is None and phase != 0:
-        raise ValueError(
-            "does not say in which one column the study is: call it study_id, or name it in the "
-            "column map"
-        )
-    flows = (cell for row in rows for place, cell in enumerate(row) if place in taken)
-    decimal_comma = has_decimal_comma(flows, sheet.delimiter)
-    note = _joined(assumed, _unused_columns(head, headings, taken))
-    places = {*range(len(head))}
-    numeric = {p for p in places if _has_numbers(row[p] for row in rows if p < len(row))}
-    last, beside = max(numeric | taken), places - {study, phase}
+    cells = list(zip_longest(*sheet.rows[first:], fillvalue=""))
+    numeric = {place for place, column in enumerate(cells) if _has_numbers(column)} | taken
+    beside = {*range(len(head))} - {study, phase}
+    numeric, texts = beside & numeric, beside - numeric
     if not sheet.delimiter:
-        _check_names(head, headings, rows, taken)
+        bare = [p for p, h in enumerate(headings[: len(cells)]) if h.is_bare and p not in taken]
+        # The first column may be row numbers without a name, as pandas writes them.
+        is_count = all(map(str.isdigit, cells[0])) if cells else False
+        if odd := [p + 1 for p in bare if any(cells[p]) and not (p == 0 and is_count)]:
+            raise ValueError(
+                f"has cells in column {listing(odd, SHOWN)}, and no name over them: its headings "
+                "may be shifted"
+            )
+    flows = (cell for place in taken if place < len(cells) for cell in cells[place])
+    decimal_comma = has_decimal_comma(flows, sheet.delimiter)
     found: list[ExportedMap] = []
-    for place, short_row in enumerate(rows, start=first):
-        row = [*short_row, *[""] * (len(head) - len(short_row))]
+    for place in range(first, len(sheet.rows)):
+        row = [*sheet.rows[place], *[""] * (len(head) - len(sheet.rows[place]))]
         name = row[study] if study is not None else ""
         if is_summary(name):
             continue
-        said = read_heading(row[phase], profile) if phase is not None else Heading()
-        shifted = uneven(sheet, 0, place)
-        if not sheet.delimiter and not shifted:
-            is_out = _is_out_of_place(short_row, (beside & numeric) - taken, beside - numeric)
-            shifted = _SHIFTED if len(short_row) <= last or is_out else ""
+        said = Heading() if phase is None else read_heading(row[phase], profile)
+        shifted = _shifted(sheet, 0, place, numeric, texts)
         maps = []
         for map_type, numbers in columns.items():
-            cells = [row[numbers[k]] for k in range(1, 18)]
             units = [headings[p].unit or written[p] for p in numbers.values()]
-            values, unit, problem = _read_cells(cells, [*units, said.unit], decimal_comma)
+            segments = [row[numbers[k]] for k in range(1, 18)]
+            values, unit, problem = _read_cells(segments, [*units, said.unit], decimal_comma)
             problem = shifted or problem
-            says_flow = said.map_type or said.is_flow or conversion(unit)[0] == "mL/min/g"
             if study is not None and is_missing(name):
                 problem = "no study id"
             elif said.other:
                 problem = f"is {said.other}, no flow"
-            elif is_one and not says_flow:
-                problem = "its parameter is not called flow"
             problem = f"row {sheet.row_numbers[place]}: {problem}" if problem else ""
             told = map_type or said.map_type
-            maps.append(ExportedMap(values, name, told, unit, problem=problem, note=note))
-        found += maps if sheet.delimiter else _all_or_none(maps)
+            maps.append(ExportedMap(values, name, told, unit, problem=problem))
+        found += _all_or_none(sheet, maps)
     return found
-
-
-def _unused_columns(head: Sequence[str], headings: Sequence[Heading], taken: set[int]) -> str:
-    """A note of columns beside the taken ones that are of a map, a segment, or a long series."""
-
-    def stem(name: str) -> str:  # what columns such as res1 to res17 have in common
-        return re.sub(r"\d+", "#", name)
-
-    series = Counter(map(stem, head))
-    return _unused(
-        shown(name, place, heading)
-        for place, (name, heading) in enumerate(zip(head, headings, strict=True))
-        if place not in taken
-        and (heading.map_type or heading.segment is not None or series[stem(name)] >= ENOUGH)
-    )
-
-
-def _check_names(
-    head: Sequence[str],
-    headings: Sequence[Heading],
-    rows: Sequence[Sequence[str]],
-    taken: set[int],
-) -> None:
-    """Raise where a column of a worksheet has cells and no name: the headings may be shifted."""
-    for place, heading in enumerate(headings):
-        cells = [row[place] for row in rows if place < len(row) and row[place]]
-        is_count = place == 0 and all(map(str.isdigit, cells))
-        is_nameless = is_missing(head[place]) or heading.is_bare
-        if cells and place not in taken and is_nameless and not is_count:
-            raise ValueError(
-                f"has cells in column {place + 1}, and no name over it: its headings may be shifted"
-            )
-
-
-def _check_numbered(
-    head: Sequence[str], headings: Sequence[Heading], numbers: Mapping[int, int]
-) -> str:
-    """A note where nothing says that numbered columns are segments, "" where something does.
-
-    Where they may be patients or frames, that raises ValueError.
-    """
-    is_counted = all(is_bare(head[place]) for place in numbers.values())
-    if not is_counted or says_segments(head[0]):
-        return ""
-    has_letters = any(not headings[place].is_bare for place in numbers.values())
-    is_open = says_number(head[0]) or header_words(head[0]) in _ROWS["phase"]
-    if has_letters or not is_open:
-        raise ValueError(
-            "has columns that are numbered under a heading that is not that of segments. If they "
-            "are the 17 AHA segments of one study, call them segment 1 to segment 17"
-        )
-    return "its numbered columns were taken for the 17 AHA segments"
 
 
 def _study_column(words: Sequence[str], study_heading: str) -> int | None:
@@ -272,183 +185,121 @@ def _study_column(words: Sequence[str], study_heading: str) -> int | None:
 def _read_columns(sheet: Sheet, profile: Profile) -> list[ExportedMap]:
     """Maps of a table with one row per segment, of one study, and a column for each map."""
     labels, width = _labels(sheet)
+    rows = {k: place for place, k in enumerate(labels) if k is not None}
     places = [place for place, k in enumerate(labels) if k is not None]
     start = max(0, places[0] - _SEARCHED)
     above = sheet.rows[start : places[0]]
-    rows = {k: row for k, row in zip(labels, sheet.rows, strict=True) if k is not None}
-    has_twice = len(rows) < len(places)
-    if has_twice and any(_says_segment(cell) for row in above for cell in row[1:]):
-        raise ValueError(_LONG)
-    assumed = _check_labels(sheet, labels, places, above, profile)
-    check_segments(rows)
-    if has_twice:
-        twice = next(k for k, n in Counter(labels[p] for p in places).items() if n > 1)
+    n_columns = max(len(sheet.rows[place]) for place in places)
+    texts, lower, units, head = _headings(above, n_columns, profile)
+    named = [segment_of(cell) for place in places for cell in sheet.rows[place][1:2]]
+    if named != [labels[place] for place in places]:
+        _check_numbers([sheet.rows[place][0] for place in places], lower[0])
+    if twice := [k for k, n in Counter(labels).items() if n > 1 and k is not None]:
         raise ValueError(
-            f"has segment {twice} twice. Two tables in one file? Save each in a file of its own"
+            f"has segment {twice[0]} twice: save each study, and each table, in a file of its own"
         )
-    columns = dict(enumerate(zip_longest(*(rows[k] for k in range(1, 18)), fillvalue="")))
-    n_columns = len(columns)
-    columns = {place: cells for place, cells in columns.items() if place >= width}
-    texts, own, units, head = _headings(above, n_columns, profile)
-    _check_lengths(sheet, places, None if head is None else start + head)
-    beyond = [] if head is None else above[head][n_columns:]
-    if any(read_heading(cell, profile).map_type for cell in beyond):
+    check_segments(rows)
+    if head is None:
+        head = places[0]
+    elif any(read_heading(cell, profile).map_type for cell in above[head][n_columns:]):
         raise ValueError("has a map in its headings and no numbers below: they may be shifted")
+    else:
+        head += start
     if width == 2 and read_heading(texts[1], profile).map_type:
         raise ValueError("has names of segments in two columns, and headings for one: add one")
+    in_turn = (sheet.rows[rows[k]] for k in range(1, 18))
+    columns = dict(list(enumerate(zip_longest(*in_turn, fillvalue="")))[width:])
+    numeric = {place for place, cells in columns.items() if _has_numbers(cells)}
+    # A level, alone in its row, may be short.
+    upper = [place for place in range(head, places[0]) if sum(map(bool, sheet.rows[place])) > 1]
+    checks = [(place, uneven(sheet, head, place)) for place in (*upper, *places)]
+    words = columns.keys() - numeric
+    checks += [(place, _shifted(sheet, head, place, numeric, words)) for place in places]
+    for place, problem in checks:
+        if problem:
+            raise ValueError(f"row {sheet.row_numbers[place]} {problem}")
     headings = {
         place: read_heading(texts[place], profile)
         for place, cells in columns.items()
-        if not _repeats_segments(own[place], cells, profile)
+        if not _repeats_segments(lower[place], cells, profile)
     }
     # Columns of numbers; one of a map stays, whatever it holds, where no other is of it.
-    numeric = {place for place, cells in columns.items() if _has_numbers(cells)}
     maps = {h.map_type for p, h in headings.items() if p in numeric and not h.other}
     headings = {
         place: h
         for place, h in headings.items()
         if place in numeric or (h.map_type and h.map_type not in maps and not h.other)
     }
-    if not sheet.delimiter:
-        # A row of a worksheet that ends too early, or has a word among numbers.
-        last = max(headings, default=0)
-        for place in places:
-            row = sheet.rows[place]
-            if len(row) <= last or _is_out_of_place(row, numeric, columns.keys() - numeric):
-                raise ValueError(f"row {sheet.row_numbers[place]} {_SHIFTED}")
     chosen = _chosen(headings)
-    others = (shown(texts[p], p, h) for p, h in headings.items() if p not in chosen)
-    note = _joined(assumed, _unused(others))
+    unused = [shown(texts[p], p, h) for p, h in headings.items() if p not in chosen]
+    note = f"not used: {listing(unused, SHOWN)}" if unused else ""
     decimal_comma = has_decimal_comma((c for p in chosen for c in columns[p]), sheet.delimiter)
     found = []
     for place, map_type in chosen.items():
         said = [headings[place].unit, units[place]]
         values, unit, problem = _read_cells(columns[place], said, decimal_comma)
         found.append(ExportedMap(values, "", map_type, unit, problem=problem, note=note))
-    return found if sheet.delimiter else _all_or_none(found)
+    return _all_or_none(sheet, found)
 
 
 def _labels(sheet: Sheet) -> tuple[list[int | None], int]:
     """Segment of each row, None for rows of none; and how many columns say it."""
     labels = [segment_of(row[0]) for row in sheet.rows]
-    if len({k for k in labels if k is not None}) >= ENOUGH:
+    if len({*labels} - {None}) >= ENOUGH:
         return labels, 1
     # Level and wall, each in a column; a merged cell has the level in its first row only.
-    level, joined = "", []
+    level, labels = "", []
     for row in sheet.rows:
         level = row[0] or level
-        joined.append(segment_of(" ".join([level, *row[1:2]])))
-    if len({k for k in joined if k is not None}) >= ENOUGH:
-        return joined, 2
-    if any(_says_segment(cell) for row in sheet.rows[:_SEARCHED] for cell in row[1:]):
-        raise ValueError(_LONG)
-    if _only_territories(sheet):
-        raise ValueError(_TERRITORIES)
-    if len({k for k in labels if k}) < _FEWEST_LABELS:
-        raise ValueError("is neither a matrix of numbers nor a table of AHA segments")
-    return labels, 1
-
-
-def _check_labels(
-    sheet: Sheet,
-    labels: Sequence[int | None],
-    places: Sequence[int],
-    above: Sequence[Sequence[str]],
-    profile: Profile,
-) -> str:
-    """A note where nothing says that numbered rows are segments, "" where something does.
-
-    Where they may be patients or times, by what heads them, that raises ValueError.
-    """
-    rows = [sheet.rows[place] for place in places]
-    bare = [row[0] for row in rows if is_bare(row[0])]
-    named = [segment_of(cell) for row in rows for cell in row[1:2]]
-    if not bare or named == [labels[place] for place in places]:
-        return ""
-    # A level such as "Basal" stands alone in its row, and a title in the first cell.
-    head: Sequence[str] = next(
-        (row for row in reversed(above) if sum(map(bool, row)) > 1 and not is_unit_row(row[1:])),
-        [""],
+        labels.append(segment_of(" ".join([level, *row[1:2]])))
+    if len({*labels} - {None}) >= ENOUGH:
+        return labels, 2
+    raise ValueError(
+        "is neither a matrix of numbers nor a table of the 17 AHA segments, named in its first "
+        "column, or one row per study with columns rest_1 to rest_17. Values of the three "
+        "territories are too few for a map"
     )
-    title = read_heading(head[0], profile)
-    corner = "" if title.map_type or title.is_flow else head[0]
-    if says_segments(corner):
-        return ""
-    # Under "Nr", or no heading, the rest of the table must be one of segments: no column is of
-    # people, or has in each row a text of its own, as initials or names do.
-    beside = [cell for cell in head[1:] if not read_heading(cell, profile).map_type]
-    has_letters = any(label[0] in "sS" for label in bare)
-    has_names = any(
-        len(set(cells)) == len(rows) and all(cell[:1].isalpha() for cell in cells)
-        for cells in zip(*(row[1:] for row in rows), strict=False)
-    )
-    if has_letters or has_names or not says_number(corner) or any(map(counts_people, beside)):
-        raise ValueError(_TERRITORIES if _only_territories(sheet) else _PEOPLE)
-    under = f"'{corner}'" if corner else "no heading"
-    return f"its rows, numbered under {under}, were taken for the 17 AHA segments of one study"
 
 
-def _only_territories(sheet: Sheet) -> bool:
-    """Whether a row or the first column names the territories."""
-    names = [set(words.split("/")) for words in _ROWS["territories"]]
-    for cells in ([row[0] for row in sheet.rows], *sheet.rows[:_SEARCHED]):
-        found = set(re.findall(r"[^\W\d_]+", " ".join(cells).casefold()))
-        if all(found & words for words in names):
-            return True
-    return False
-
-
-def _says_segment(cell: str) -> bool:
-    return cell.strip().casefold() in _ROWS["segment alone"]
-
-
-def _check_lengths(sheet: Sheet, places: Sequence[int], head: int | None) -> None:
-    """Raise where a row of a segment has not as many cells as the headings, or as the others."""
-    checked = list(places)
-    if head is None:
-        widths = sheet.widths or list(map(len, sheet.rows))
-        usual = Counter(widths[place] for place in places).most_common(1)[0][0]
-        head = next(place for place in places if widths[place] == usual)
-    else:
-        # The headings and units too; but a level, alone in its row, may be short.
-        checked += [k for k in range(head, places[0]) if sum(map(bool, sheet.rows[k])) > 1]
-    for place in sorted(checked):
-        if problem := uneven(sheet, head, place):
-            raise ValueError(f"row {sheet.row_numbers[place]} {problem}")
+def _check_numbers(labels: Iterable[str], heading: str) -> None:
+    """Raise where nothing says that bare numbers are segments: they may be patients or times."""
+    if any(map(is_bare, labels)) and not says_segments(heading):
+        raise ValueError(
+            "is numbered under a heading that is not that of segments. If these are the 17 AHA "
+            "segments of one study, call them segment; a table with one row per study needs 17 "
+            "columns for each map, rest_1 to rest_17"
+        )
 
 
 def _headings(
     above: Sequence[Sequence[str]], n_columns: int, profile: Profile
 ) -> tuple[list[str], list[str], list[str], int | None]:
     """Whole heading, lowest heading and unit of every column, and the row of the lowest one."""
-    rows = [[*row, *[""] * n_columns][:n_columns] for row in above]
-    units = [""] * n_columns
-    if rows and is_unit_row(rows[-1][1:]) and not read_heading(rows[-1][0], profile).is_label:
-        units = rows.pop()
+    blank = [""] * n_columns
+    rows = [[*row, *blank][:n_columns] for row in above]
+    is_units = bool(rows) and is_unit_row(rows[-1][1:]) and not says_segments(rows[-1][0])
+    units = rows.pop() if is_units else blank
     # Facts about patient and scanner stand higher up, and a level such as "Basal" below.
-    while rows and not _is_header([read_heading(cell, profile) for cell in rows[-1]]):
+    while rows and not _is_header(rows[-1], profile):
         rows.pop()
     head = len(rows) - 1 if rows else None
-    lower = rows.pop() if rows else [""] * n_columns
-    upper = rows[-1] if rows and is_title(rows[-1], profile) else [""] * n_columns
-    is_one_title = sum(map(bool, upper)) == 1
+    lower = rows.pop() if rows else blank
+    upper = rows[-1] if rows and is_title(rows[-1], profile) else blank
     names_maps = any(read_heading(cell, profile).map_type for cell in lower)
     texts, over = [], ""
     for below, merged in zip(lower, upper, strict=True):
-        # A heading over several columns stands in the first of them.
-        over = merged or over
+        over = merged or over  # a heading over several columns stands in the first of them
         title = read_heading(over, profile)
-        own = read_heading(below, profile)
-        is_other = own.map_type and (title.map_type or title.problem)
-        is_page = is_one_title and names_maps and title.map_type
-        texts.append(below if is_other or is_page else f"{below} {over}".strip())
+        is_other = names_maps and (title.map_type or title.problem)
+        texts.append(below if is_other else f"{below} {over}".strip())
     return texts, lower, units, head
 
 
-def _is_header(cells: Sequence[Heading]) -> bool:
+def _is_header(row: Sequence[str], profile: Profile) -> bool:
     """Whether a row names columns: segments in front, or a map or a quantity in another."""
-    return cells[0].is_label or any(
-        cell.map_type or cell.problem or cell.other or cell.is_flow for cell in cells[1:]
+    cells = [read_heading(cell, profile) for cell in row[1:]]
+    return (says_segments(row[0]) and not is_title(row[:1], profile)) or any(
+        cell.map_type or cell.problem or cell.other or cell.is_flow for cell in cells
     )
 
 
@@ -465,77 +316,58 @@ def _repeats_segments(heading: str, cells: Sequence[str], profile: Profile) -> b
 def _chosen(headings: Mapping[int, Heading]) -> dict[int, str]:
     """Place of the one column of each map -> map type; "" for an only column without heading."""
     usable = {p: h for p, h in headings.items() if not h.other and not h.problem}
-    named: dict[str, list[int]] = {}
+    by_map: dict[str, list[int]] = {}
     for place, heading in usable.items():
-        named.setdefault(heading.map_type, []).append(place)
-    unnamed = named.pop("", [])
-    if named:
-        return {_only(places, usable, m): m for m, places in named.items()}
-    if len(unnamed) > 1 or len(usable) < len(headings):
+        by_map.setdefault(heading.map_type, []).append(place)
+    unnamed, chosen = by_map.pop("", []), {}
+    for map_type, places in by_map.items():
+        flows = [p for p in places if usable[p].is_flow] if len(places) > 1 else places
+        if len(flows) != 1:
+            raise ValueError(
+                f"has {len(places)} columns for {map_type}, and not one of them alone says MBF: "
+                "take the others out, or name them after what they are"
+            )
+        chosen[flows[0]] = map_type
+    if chosen:
+        return chosen
+    if len(headings) > 1:
         # Beside scores or a spread, a column must say that it is flow.
         unnamed = [p for p in unnamed if usable[p].is_flow]
-    if problem := next((h.problem for h in headings.values() if h.problem), ""):
-        raise ValueError(problem)
     if len(unnamed) == 1:
         return {unnamed[0]: ""}
-    if others := list(dict.fromkeys(h.other for h in headings.values() if h.other)):
-        raise ValueError(f"has columns of {listing(others, SHOWN)}, and none of flow")
+    problem = next((h.problem for h in headings.values() if h.problem), "")
+    others = list(dict.fromkeys(h.other for h in headings.values() if h.other))
+    if others and not problem:
+        problem = f"has columns of {listing(others, SHOWN)}, and none of flow"
     raise ValueError(
-        "does not say which column is rest, stress or reserve: give the columns a heading"
-    )
-
-
-def _only(places: Sequence[int], headings: Mapping[int, Heading], map_type: str) -> int:
-    """The column of a map; of several, the one that says flow."""
-    flows = [place for place in places if headings[place].is_flow] if len(places) > 1 else places
-    if len(flows) == 1:
-        return flows[0]
-    raise ValueError(
-        f"has {len(places)} columns for {map_type}, and not one of them alone says MBF: take the "
-        "others out, or name them after what they are"
+        problem
+        or "does not say which column is rest, stress or reserve: give the columns a heading"
     )
 
 
 # === Segments and cells ===
 
-SMALLEST_DIVISION: Final = 16
-"""Values of the smallest division of the ventricle."""
-
-_WRONG_COUNT: Final = {
-    16: "16 segments, without an apex (older AHA model)",
-    20: "20 segments, another division of the ventricle (ASNC)",
-}
-"""Divisions that are recognised, and refused because a 17-segment map cannot be made of them."""
-
 _WITH_UNIT: Final = re.compile(r"([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([^\d\s].*)", re.IGNORECASE)
 _BEGINS: Final = re.compile(r"[<>≤≥~]?\s*[+-]?[.,]?\d")
-_LONGEST: Final = 60
-"""Characters of a number with its unit (our choice)."""
-
-_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_LONGEST: Final = 60  # characters of a number with its unit (our choice)
 
 
 def in_order(values: np.ndarray) -> np.ndarray:
     """17 bare numbers, in the order of the AHA; ValueError for more or fewer."""
     if values.size != 17:
-        raise ValueError(f"has {_WRONG_COUNT.get(values.size, f'{values.size} values, not 17')}")
+        raise ValueError(f"has {values.size} values, not those of the 17 AHA segments")
     return values.ravel()
 
 
 def check_segments(numbers: Iterable[int]) -> None:
-    """Raise ValueError unless they are segments 1 to 17; other known divisions are named."""
+    """Raise ValueError unless they are segments 1 to 17."""
     found, wanted = set(numbers), set(range(1, 18))
-    if found == wanted:
-        return
-    if found == set(range(1, len(found) + 1)) and len(found) in _WRONG_COUNT:
-        raise ValueError(f"has {_WRONG_COUNT[len(found)]}")
-    if found == set(range(17)):
-        raise ValueError("numbers its segments 0 to 16: number them 1 to 17, as the AHA does")
     sides = (("lacks", sorted(wanted - found)), ("has", sorted(found - wanted)))
-    told = "; ".join(f"{what} {listing(which, SHOWN)}" for what, which in sides if which)
-    is_other = any(len(which) > SHOWN for _, which in sides)
-    hint = ". Is this a table of segments?" if is_other else ""
-    raise ValueError(f"has not the 17 AHA segments: {told}{hint}")
+    if told := "; ".join(f"{what} {listing(which, SHOWN)}" for what, which in sides if which):
+        raise ValueError(
+            f"has not the 17 AHA segments, which are numbered 1 to 17: {told}. No map is made of "
+            "other divisions, such as those of 16 or 20 segments"
+        )
 
 
 def has_decimal_comma(cells: Iterable[str], delimiter: str) -> bool:
@@ -546,7 +378,7 @@ def has_decimal_comma(cells: Iterable[str], delimiter: str) -> bool:
     numbers = [_number_and_unit(cell)[0] for cell in cells]
     with_comma = [number for number in numbers if "," in number]
     # Commas between columns and in numbers: whoever writes "1,081" so may mean 1081.
-    if delimiter == "," and with_comma and all(map(_THOUSANDS.fullmatch, with_comma)):
+    if delimiter == "," and with_comma and all(map(has_thousands, with_comma)):
         raise ValueError(
             f"has {len(with_comma)} numbers such as 1,234, which may be 1.234 or 1234. Write them "
             "with a decimal point and without a separator of thousands"
@@ -585,24 +417,29 @@ def how_to_mend(sheet: Sheet, is_longer: bool) -> str:
     return ". A cell is lost or one too many: export the table again"
 
 
-def _is_out_of_place(row: Sequence[str], numeric: Iterable[int], texts: Iterable[int]) -> bool:
-    """Whether a row of a worksheet has a number among words, or a word among numbers."""
-    filled = {place for place, cell in enumerate(row) if not is_missing(cell)}
-    return any(is_number(row[place]) for place in filled & {*texts}) or any(
-        not _BEGINS.match(row[place]) for place in filled & {*numeric}
-    )
+def _shifted(
+    sheet: Sheet, head: int, place: int, numeric: Collection[int], texts: Collection[int]
+) -> str:
+    """Why a row may be shifted, "" where it is not.
+
+    A row of a worksheet must reach its last number, without a word among numbers or the reverse.
+    """
+    problem = uneven(sheet, head, place)
+    if problem or sheet.delimiter:
+        return problem
+    row = sheet.rows[place]
+    filled = {k for k, cell in enumerate(row) if not is_missing(cell)}
+    is_odd = any(is_number(row[k]) for k in filled & {*texts})
+    is_odd |= any(not _BEGINS.match(row[k]) for k in filled & {*numeric})
+    return _SHIFTED if is_odd or len(row) <= max(numeric, default=-1) else ""
 
 
-def _all_or_none(found: Sequence[ExportedMap]) -> list[ExportedMap]:
-    """Maps of one row, or of one table, in a worksheet: where one is spoilt, all may be shifted."""
+def _all_or_none(sheet: Sheet, found: list[ExportedMap]) -> list[ExportedMap]:
+    """Maps of one row, or one table: where one of a worksheet is spoilt, all may be shifted."""
     problem = next((maps.problem for maps in found if maps.problem), "")
+    if sheet.delimiter or not problem:
+        return found
     return [replace(maps, problem=maps.problem or problem) for maps in found]
-
-
-def _unused(columns: Iterable[str]) -> str:
-    """A note of columns with numbers that were not used."""
-    names = list(columns)
-    return f"not used: {listing(names, SHOWN)}" if names else ""
 
 
 def _has_numbers(cells: Iterable[str]) -> bool:
@@ -618,23 +455,16 @@ def _read_cells(
 
     Headings may say the unit (`units`), and cells may say it too.
     """
-    values = np.full(17, np.nan)
-    in_cells = []
-    for place, cell in enumerate(map(str.strip, cells)):
-        number, unit = _number_and_unit(cell)
-        in_cells.append(unit)
+    values, in_cells = np.full(17, np.nan), set()
+    for place, (number, unit) in enumerate(map(_number_and_unit, cells)):
+        in_cells.add(unit)
         try:
             values[place] = parse_number(number, decimal_comma)
         except ValueError as error:
-            why = str(error)
-            if re.search(r"±|\+/-|\+-", cell):
-                why = "a mean with its spread (±); give the mean alone"
-            elif cell[:1] in tuple("<>≤≥"):
-                why = "a limit (< or >), no value"
-            return values, "", f"segment {place + 1}: {why}"
+            return values, "", f"segment {place + 1}: {error}"
     if lacking := [k + 1 for k in np.flatnonzero(np.isnan(values))]:
         return values, "", f"no value for segment {listing(lacking, SHOWN)}"
-    if len({*in_cells}) > 1:
+    if len(in_cells) > 1:
         return values, "", "only some of its values have a unit, or they have different ones"
     if (values == np.arange(1, 18)).all():
         return values, "", "its values are 1 to 17, the numbers of the segments"

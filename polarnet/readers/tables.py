@@ -5,41 +5,35 @@ import csv
 import json
 import re
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import Any, Final
+from xml.parsers import expat
 
-import pandas as pd
+import numpy as np
 
 from polarnet.readers import sheets
 from polarnet.readers.apart import read_apart
-from polarnet.readers.sheets import Sheet, sheet_of_rows
+from polarnet.readers.sheets import Sheet, check_count, sheet_of_rows
 from polarnet.readers.words import is_number
-from polarnet.readers.workbooks import damaged, import_library, read_workbook
 
 
 def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
     """Read a table file, whatever it is, as text.
 
-    Parameters
-    ----------
-    path
-        `.csv`, `.tsv`, `.txt`, `.dat` or `.asc` (separator and encoding are found: UTF-8, UTF-16 or
-        Windows-1252), `.xlsx` (its first visible worksheet), `.sav` or `.dta` (labels in place of
-        the values that have one, the names of the variables as first row).
-    with_formulas
-        Whether cells that a spreadsheet would compute are given as text, for a caller that looks
-        at those which it takes over (`is_formula`). Else one of them refuses the file. What a
-        workbook's formula has given is a value, and no formula.
+    A workbook is its first visible worksheet; a formula in it is the value that it has given. SPSS
+    and Stata files have labels in place of the values that have one, and the names of the variables
+    as first row. `with_formulas`: give cells that a spreadsheet would compute as text, for a caller
+    that looks at those which it takes over (`is_formula`); else one of them refuses the file.
 
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: the file is of another kind, damaged, encrypted, empty or too large; has cells
-        that a spreadsheet would compute; or a package that reads it is not installed.
+    FileNotFoundError: no such file. ValueError: the file is of another kind, damaged, encrypted,
+    empty or too large, or a package that reads it is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,58 +69,40 @@ def read_sheet(path: str | Path, *, with_formulas: bool = False) -> Sheet:
 _BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Characters that no table in a text file has."""
 
-_PADDING: Final = "\0\x1a"
-"""What old programs put after the end of a text: NUL, and the Ctrl-Z of DOS."""
-
 _SEPARATORS: Final = "\t;|"
 """What separates columns, beside the comma, which may also be a decimal one."""
 
-_SAMPLE: Final = 64 * 1024
-"""Bytes or characters at the beginning of a file by which it is judged."""
+_SAMPLE: Final = 64 * 1024  # characters at the beginning of a file by which it is judged
 
 
 def _read_text(path: Path) -> Sheet:
     """Cells of a text file; separator and encoding are found."""
-    encoding, sample, is_padded = _decoded(path)
+    encoding, sample = _decoded(path)
     delimiter, n_skipped = _delimiter(path.name, sample)
-    split = _spaced_rows if delimiter == " " else _delimited_rows
     with path.open(encoding=encoding, newline="") as file:
-        lines = (line.rstrip(_PADDING) for line in file) if is_padded else file
-        rows = split(path.name, lines, delimiter)
+        rows = _rows(path.name, file, delimiter)
         return sheet_of_rows(path.name, (row for row in rows if row[0] > n_skipped), delimiter)
 
 
-def _decoded(path: Path) -> tuple[str, str, bool]:
-    """Encoding of the whole file, its first lines, and whether its end is padded."""
+def _decoded(path: Path) -> tuple[str, str]:
+    """Encoding of the whole file, and its first lines."""
     data = path.read_bytes()
-    for encoding in _encodings(data[:_SAMPLE]):
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ["utf-16"] if is_wide else ["utf-8-sig", "cp1252"]:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        n_characters = len(text)
-        text = text.rstrip(_PADDING)
         if _BINARY.search(text):
             break
         sample = text[:_SAMPLE]
         if len(sample) < len(text):
             # A line that is cut has fewer separators than it should have.
             sample = sample[: max(sample.rfind("\n"), sample.rfind("\r"))]
-        return encoding, sample, len(text) < n_characters
+        return encoding, sample
     raise ValueError(
         f"{path.name} is not a text file. Save the table as CSV in UTF-8, and workbooks as .xlsx."
     )
-
-
-def _encodings(start: bytes) -> list[str]:
-    """Encodings to try, by the byte order mark, or where the zeros of UTF-16 stand."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return ["utf-16"]
-    even, odd = start[::2], start[1::2]
-    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if len(high) > 1 and high.count(0) > 0.8 * len(high) and low.count(0) < 0.1 * len(low):
-            return [encoding]
-    return ["utf-8-sig"] if start.startswith(codecs.BOM_UTF8) else ["utf-8", "cp1252"]
 
 
 def _delimiter(name: str, sample: str) -> tuple[str, int]:
@@ -140,14 +116,20 @@ def _delimiter(name: str, sample: str) -> tuple[str, int]:
     for delimiter in _SEPARATORS:
         if shares[delimiter] and _commas_are_decimal(lines, delimiter):
             return delimiter, 0
-    best = max(shares, key=lambda delimiter: shares[delimiter])
     tokens = [line.split() for line in lines]
     is_numeric = all(is_number(token) for row in tokens[1:] for token in row)
     is_spaced = _consistency([len(row) - 1 for row in tokens])
     if is_numeric and is_spaced and _commas_are_decimal(lines, None):
         return " ", 0
-    if best == "," and shares[","] and _is_one_column(name, tokens):
-        return "", 0
+    best = max(shares, key=lambda delimiter: shares[delimiter])
+    if best == "," and shares[","] and all(re.fullmatch(r"-?\d+,\d+", s) for s in lines[1:]):
+        if re.fullmatch(r"-?\d+,\d+", lines[0]):
+            raise ValueError(
+                f"{name}: lines such as 2,54 may be two columns, or one with a decimal comma. Save "
+                "it with semicolons between the columns, or with a heading in the first line."
+            )
+        if len(lines) > 1 and "," not in lines[0]:
+            return "", 0  # a heading above numbers with decimal comma
     if shares[best]:
         return best, 0
     return (" " if is_spaced >= 0.9 else ""), 0
@@ -168,25 +150,9 @@ def _commas_are_decimal(lines: Sequence[str], delimiter: str | None) -> bool:
     )
 
 
-def _is_one_column(name: str, tokens: Sequence[Sequence[str]]) -> bool:
-    """True for a heading above numbers with decimal comma, which look like two columns."""
-    pairs = [len(row) == 1 and re.fullmatch(r"-?\d+,\d+", row[0]) is not None for row in tokens]
-    if not all(pairs[1:]):
-        return False
-    if pairs[0]:
-        raise ValueError(
-            f"{name}: lines such as 2,54 may be two columns, or one with a decimal comma. Save it "
-            "with semicolons between the columns, or with a heading in the first line."
-        )
-    return len(tokens) > 1 and "," not in "".join(tokens[0])
-
-
-def _delimited_rows(
-    name: str, file: Iterable[str], delimiter: str
-) -> Iterator[tuple[int, list[str]]]:
-    """Cells between separators; a line end within quotation marks belongs to its cell."""
-    # A text file with a single column has no tabs.
-    separator = delimiter or "\t"
+def _rows(name: str, file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Cells of each row and the line where it begins; quotation marks may hold a line end."""
+    separator = delimiter or "\t"  # a text file with a single column has no tabs
 
     def lines() -> Iterator[str]:
         # Before the split, which makes a list of all cells of a line, however long.
@@ -195,7 +161,7 @@ def _delimited_rows(
             n_columns = line.count(separator) + 1
             n_cells += n_columns
             sheets.check_table(name, number, n_columns, n_cells)
-            yield line
+            yield " ".join(line.split()) if separator == " " else line
 
     rows = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
     number = 1
@@ -210,15 +176,29 @@ def _delimited_rows(
         ) from None
 
 
-def _spaced_rows(name: str, file: Iterable[str], _: str) -> Iterator[tuple[int, list[str]]]:
-    """Cells between runs of spaces."""
-    n_cells = 0
-    for number, line in enumerate(file, start=1):
-        # One more than allowed, at most: the rest of a hostile line is never split.
-        row = line.split(None, sheets.MAX_COLUMNS)
-        n_cells += len(row)
-        sheets.check_table(name, number, len(row), n_cells)
-        yield number, row
+def _import_library(package: str, path: Path, extra: str) -> ModuleType:
+    """A package that only some users need; ValueError, which names the extra, where it lacks."""
+    try:
+        return import_module(package)
+    except ImportError:
+        raise ValueError(
+            f"{path.name}: {path.suffix} files are read by {package}, which is not installed. "
+            f"Install it with: pip install polarnet[{extra}]"
+        ) from None
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Whatever a library raises becomes one error without its words, which repeat cells."""
+    try:
+        yield
+    except Exception as error:  # there is no class for what libraries trip over
+        if str(error).startswith(path.name):
+            raise  # a refusal of ours
+        raise ValueError(
+            f"{path.name} is damaged, or no {path.suffix} file. Open it in the program that wrote "
+            "it and save it again."
+        ) from None
 
 
 # === SPSS and Stata ===
@@ -227,12 +207,11 @@ SECONDS: Final = 60.0
 """Longest time for a file of SPSS or Stata (our choice): five million cells take half of it."""
 
 
-def _read_frame(function: Callable[[Path], bytes], path: Path) -> Sheet:
-    """The sheet that a function of the process apart makes: damaged files end their readers."""
-    if function is _spss_as_json:
-        import_library("pyreadstat", path, "spss")
+def _read_statistics(path: Path) -> Sheet:
+    """The sheet that a process apart makes: damaged files end their readers."""
+    _import_library("pyreadstat", path, "spss")
     try:
-        return Sheet(**json.loads(read_apart(function, path, seconds=SECONDS)))
+        return Sheet(**json.loads(read_apart(_as_json, path, seconds=SECONDS)))
     except ValueError as error:
         if str(error).startswith(path.name):
             raise
@@ -241,67 +220,198 @@ def _read_frame(function: Callable[[Path], bytes], path: Path) -> Sheet:
         ) from None
 
 
-def _spss_as_json(path: Path) -> bytes:
-    """In the process apart: cells of an SPSS file."""
+def _as_json(path: Path) -> bytes:
+    """In the process apart: cells, with labels in place of values, below the variables' names."""
     pyreadstat = import_module("pyreadstat")
+    read = pyreadstat.read_sav if path.suffix.lower() == ".sav" else pyreadstat.read_dta
     with path.open("rb") as file:
         if file.read(4) == b"$FL3":
             # Compressed like a zip file, but nothing says how much it unpacks to.
             raise ValueError(f"{path.name} is compressed. Save it as plain .sav, not .zsav.")
-    try:
-        _, facts = pyreadstat.read_sav(path, metadataonly=True)
-    except Exception:  # readstat's own, and whatever a damaged dictionary causes
-        raise damaged(path) from None
-    n_rows, n_columns = facts.number_rows or 0, facts.number_columns
-    sheets.check_table(path.name, n_rows, n_columns, n_rows * n_columns)
-    # The number of rows may be stated wrongly, or not at all.
-    most = min(sheets.MAX_ROWS, sheets.MAX_CELLS // max(n_columns, 1)) + 1
-    try:
-        frame, _ = pyreadstat.read_sav(
-            path, apply_value_formats=True, formats_as_category=False, row_limit=most
-        )
-    except Exception:  # as above
-        raise damaged(path) from None
-    return _as_json(path.name, frame)
+    with _damage_told(path):
+        _, facts = read(path, metadataonly=True)
+        n_rows, n_columns = facts.number_rows or 0, facts.number_columns
+        sheets.check_table(path.name, n_rows, n_columns, n_rows * n_columns)
+        # The number of rows may be stated wrongly, or not at all.
+        most = min(sheets.MAX_ROWS, sheets.MAX_CELLS // max(n_columns, 1)) + 1
+        frame, _ = read(path, apply_value_formats=True, formats_as_category=False, row_limit=most)
+    sheets.check_table(path.name, len(frame), frame.shape[1], frame.size)
+    columns = []
+    for name, column in frame.items():
+        # A float32 prints as 2.54, and as 2.5399999618530273 once it is a double.
+        is_single = facts.readstat_variable_types.get(name) == "float"
+        is_single = is_single and column.dtype.kind == "f"
+        columns.append(list(column.to_numpy(np.float32) if is_single else column))
+    rows = [tuple(map(str, frame.columns)), *zip(*columns, strict=True)]
+    return json.dumps(vars(sheet_of_rows(path.name, enumerate(rows, start=1)))).encode()
 
 
-def _stata_as_json(path: Path) -> bytes:
-    """In the process apart: cells of a Stata file, with labels in place of values."""
-    with warnings.catch_warnings():
-        # pandas warns of values without label; they stay what they are.
+# === Workbooks, which are searched for what may harm before they are unpacked ===
+
+_HARMFUL: Final = re.compile(
+    r"\||\b(cmd|dde|msexcel|call|exec|register(\.id)?|webservice|importdata)\s*\(", re.IGNORECASE
+)
+"""Links to programs, and calls of them."""
+
+_ARCHIVES: Final = (".zip", ".gz", ".7z", ".rar", ".xlsx", ".xlsm", ".xlsb")
+
+
+def _read_workbook(path: Path) -> Sheet:
+    """Cells of the first visible worksheet; ValueError where they cannot or should not be read."""
+    openpyxl = _import_library("openpyxl", path, "excel")
+    search = _searched(path, openpyxl)
+    # Opened here: openpyxl leaves it open where reading ends early, and Windows locks open files.
+    with _damage_told(path), path.open("rb") as file, warnings.catch_warnings():
+        # openpyxl warns of drawings and styles that it will not write back; we never write.
         warnings.simplefilter("ignore")
-        try:
-            # Not as categories, of which pandas wants each label once.
-            with pd.read_stata(path, convert_categoricals=False, iterator=True) as reader:
-                frame = reader.read()
-                # pandas tells the labels by set, and which variable has which set in private.
-                sets = reader.value_labels()
-                named = dict(zip(reader._varlist, reader._lbllist, strict=True))
-        except Exception:  # ValueError, struct.error, KeyError, UnicodeDecodeError, ...
-            raise damaged(path) from None
-    for variable, name in named.items():
-        texts, codes = sets.get(name, {}), frame[variable]
-        if set(codes) & set(texts):
-            frame[variable] = [texts.get(code, code) for code in codes]
-    return _as_json(path.name, frame)
+        workbook = openpyxl.load_workbook(file, True, keep_links=False, data_only=True)
+        visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
+        if not visible:
+            raise ValueError(f"{path.name} has no visible worksheet. Unhide the one to read.")
+        part = visible[0]._worksheet_path
+        # Some programs state a size that is not that of the table.
+        visible[0].reset_dimensions()
+        cells, formulas = visible[0].iter_rows(values_only=True), search.formulas.get(part, {})
+        n_others = len(workbook.worksheets) - 1
+        note = f"the first visible worksheet was read, {n_others} more were not"
+        rows = _filled(path.name, cells, formulas)
+        sheet = sheet_of_rows(path.name, rows, note=note if n_others else "")
+        return replace(sheet, merged=tuple(search.merged.get(part, ())))
 
 
-def _as_json(name: str, frame: pd.DataFrame) -> bytes:
-    """The sheet of a table with typed columns; its first row has the variables' names."""
-    sheets.check_table(name, len(frame), frame.shape[1], frame.size)
-    columns = [
-        # NumPy's own scalars print a float32 as 2.54 and not as 2.5399999618530273.
-        list(column.to_numpy() if column.dtype.kind == "f" else column)
-        for _, column in frame.items()
-    ]
-    rows = zip(*columns, strict=True) if columns else ()
-    sheet = sheet_of_rows(name, enumerate([tuple(map(str, frame.columns)), *rows], start=1))
-    return json.dumps(vars(sheet)).encode()
+def _filled(
+    name: str, rows: Iterable[tuple[Any, ...]], formulas: dict[tuple[int, int], str]
+) -> Iterator[tuple[int, list[Any]]]:
+    """The rows by number; formulas whose value may not be used stand in its place."""
+    n_cells = 0
+    for number, values in enumerate(rows, start=1):
+        # Empty cells too: one cell far to the right in every row makes a library slow.
+        n_cells += len(values)
+        if n_cells > sheets.MAX_ELEMENTS * 2:
+            raise ValueError(
+                f"{name} has too many empty cells between or beside those with content. Copy "
+                "the table into a new workbook."
+            )
+        yield number, [formulas.get((number, k), value) for k, value in enumerate(values)]
+
+
+def _searched(path: Path, openpyxl: ModuleType) -> "_Search":
+    """What the workbook's XML holds; ValueError for what is no workbook, before it is unpacked."""
+    name = path.name
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{name} is no .xlsx workbook, or has a password. Open it in the spreadsheet "
+            "program and save it as .xlsx without a password."
+        )
+    with _damage_told(path), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        # The stated size is also the most that Python's zipfile unpacks of an entry.
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > sheets.MAX_UNPACKED_BYTES:
+            raise ValueError(
+                f"{name} unpacks to {unpacked / sheets.MB:,.0f} MB, more than "
+                f"{sheets.MAX_UNPACKED_BYTES / sheets.MB:.0f} MB. Copy the table into a new "
+                "workbook."
+            )
+        if any(entry.flag_bits & 1 for entry in entries):
+            raise ValueError(f"{name} is encrypted. Save it without a password.")
+        if any(entry.filename.lower().endswith(_ARCHIVES) for entry in entries):
+            raise ValueError(
+                f"{name} holds another file inside. Copy the table into a new workbook."
+            )
+        search = _Search(name, openpyxl.utils.cell)
+        for entry in entries:
+            search.read(archive, entry)
+        return search
+
+
+@dataclass
+class _Search:
+    """Counts XML elements with a parser that keeps none of them, as openpyxl keeps a row of them.
+
+    `formulas` has, for a part of the archive, row (from 1) and column (from 0) of the formulas that
+    call a program, or have given nothing because no program has computed them yet; `merged` its
+    merged cells, as in `Sheet`.
+    """
+
+    name: str
+    places: ModuleType
+    formulas: dict[str, dict[tuple[int, int], str]] = field(default_factory=dict)
+    merged: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    n: Counter[str] = field(default_factory=Counter)
+
+    def read(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+        """Search one part of the archive."""
+        self.part, self.row, self.column = entry.filename, 0, 0
+        self.cell: dict[str, str] = {}
+        self.said: dict[str, str] = {}  # text of a formula (f) and of what it has given (v)
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self.begin
+        self.parser.StartDoctypeDeclHandler = self.refuse_doctype
+        with archive.open(entry) as part:
+            try:
+                while chunk := part.read(sheets.MB):
+                    self.parser.Parse(chunk)
+            except expat.ExpatError:
+                pass  # a picture; or openpyxl, with the same parser, stops here too
+        self.end_cell()
+
+    def refuse_doctype(self, *_: object) -> None:
+        raise ValueError(f"{self.name} defines XML entities, which no spreadsheet program does.")
+
+    def count(self, what: str, limit: int) -> None:
+        self.n[what] += 1
+        if self.n[what] > limit:
+            check_count(self.name, self.n[what], limit, what)
+
+    def begin(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins; only those of a formula's cell are listened to."""
+        self.count("XML elements", sheets.MAX_ELEMENTS)
+        tag = tag.rpartition(":")[2]
+        if tag == "c":
+            self.end_cell()
+            self.cell, self.column = attributes, self.column + 1
+            check_count(self.name, self.column, sheets.MAX_COLUMNS, "columns")
+            self.count("cells", sheets.MAX_WORKBOOK_CELLS)
+        elif tag == "row":
+            self.end_cell()
+            self.row, self.column = self.row + 1, 0
+        elif tag == "f" or (tag == "v" and self.said):
+            if tag == "f":
+                self.count("formulas", sheets.MAX_FORMULAS)
+            self.heard, self.said[tag] = tag, ""
+            self.parser.CharacterDataHandler = self.hear
+        elif tag == "mergeCell":
+            self.count("merged cells", sheets.MAX_MERGED)
+            with suppress(ValueError):
+                left, first, right, last = self.places.range_boundaries(attributes.get("ref", ""))
+                cells = (first, last, left - 1, right - 1)
+                self.merged.setdefault(self.part, []).append(cells)
+
+    def hear(self, text: str) -> None:
+        self.said[self.heard] += text
+        # Text comes line by line: of millions, each would copy all before it.
+        n = len(self.said[self.heard])
+        check_count(self.name, n, sheets.MAX_CELL_CHARACTERS, "characters in a formula")
+
+    def end_cell(self) -> None:
+        """Note the formula of a cell that ends, where its value may not be used."""
+        if not self.said:
+            return
+        said, self.said, self.parser.CharacterDataHandler = self.said, {}, None
+        # A formula that gave an empty text has a type, and no value.
+        is_lacking = not said.get("v", "").strip() and self.cell.get("t") != "str"
+        if is_lacking or _HARMFUL.search(said["f"]):
+            row, column = self.row, self.column
+            with suppress(ValueError):
+                row, column = self.places.coordinate_to_tuple(self.cell.get("r", ""))
+            self.formulas.setdefault(self.part, {})[row, column - 1] = f"={said['f']}"
 
 
 _READERS: Final[dict[str, Callable[[Path], Sheet]]] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".asc"), _read_text),
-    ".xlsx": read_workbook,
-    ".sav": partial(_read_frame, _spss_as_json),
-    ".dta": partial(_read_frame, _stata_as_json),
+    ".xlsx": _read_workbook,
+    ".sav": _read_statistics,
+    ".dta": _read_statistics,
 }

@@ -14,23 +14,15 @@ _WORTH: Final = {"mL/min/g": 1.0, "mL/min/100g": 0.01, "mL/min/mL": 1 / TISSUE_D
 
 _UNITS: Final = {"": "none"} | {w: unit for unit, words in section("units").items() for w in words}
 
-_PARTS: Final = re.compile(
-    r"(100)?([kmgµμnu]?bq|[mµμnu]?ci|[dmµμnu]?l|cc|ccm|[kmµμn]?g|gm|min|h|s|sec|ms|[cmµμn]?m|mmhg"
-    r"|bpm|counts?|cts|cps|hu|suv|au|m?sv|[mµμn]?mol|%)(-?\d)?"
+_STRANGE: Final = re.compile(
+    r"%.*|[^/]{1,5}/(.*/)?\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)|[km]?bq|m?ci|[cm]m|ms|mmhg|a\.u\.?"
 )
-"""What the units of other quantities are made of."""
+"""Units of other quantities, as %ID/g and kBq/ml."""
 
-_PER: Final = re.compile(
-    r"%\s?(id|inj\w*|of)\b.*|[^/\[(]{1,5}/(.*/)?\s*(100\s*)?(m?l|cc|k?g|gm|min|s|cm3)"
-    r"|(arb\w*|a)\.?\s*u(nits?)?\.?"
-)
-"""What shares, rates and arbitrary units are written with, whatever stands above the line."""
+_BRACKETED: Final = re.compile(r"\[([^\]]*)\]|\(((?:[^()]|\([^()]*\))*)\)")
+"""Texts in brackets, the outermost ones: "mL/(min·g)" is one unit."""
 
-_DOSE: Final = re.compile(r"\d+([.,]\d+)?\s*(m?ci|[mg]bq|m?g|[µμu]g|mcg|mm|ms|min)\b.*")
-"""An amount, which is no unit of the numbers below: "Rest (10 mCi)"."""
-
-_SHOWN: Final = 20
-"""Characters of an unknown unit that a message repeats."""
+_SHOWN: Final = 20  # characters of an unknown unit that a message repeats
 
 
 @lru_cache(maxsize=256)
@@ -38,11 +30,6 @@ def conversion(text: str) -> tuple[str, float]:
     """Unit of a cohort and the factor that turns values of a written unit into it.
 
     It is "mL/min/g", "percent", or "" where the text names none. ValueError: no unit known here.
-
-    >>> conversion("ml / min / 100 g")
-    ('mL/min/g', 0.01)
-    >>> conversion("mL·min⁻¹·g⁻¹")
-    ('mL/min/g', 1.0)
     """
     unit = _UNITS.get(_plain(text))
     if unit is None:
@@ -69,66 +56,16 @@ def says_no_unit(text: str) -> bool:
 
 
 def looks_like_unit(text: str) -> bool:
-    """Whether a text is made of parts of units, known here or not; no person's name is.
-
-    >>> [looks_like_unit(text) for text in ("kBq/ml", "ml/min/g", "10 mCi", "82Rb")]
-    [True, True, False, False]
-    """
-    text = text.strip().strip("[]()").casefold()
-    if len(text) < 2 - (text == "%") or text.isdigit() or _DOSE.fullmatch(text):
-        return False
-    if _PER.fullmatch(text):
-        return True
-    parts = [part for part in re.split(r"[\s/·*.()^]+|⁻¹", text) if part]
-    return is_unit(text) or (bool(parts) and all(_PARTS.fullmatch(part) for part in parts))
+    """Whether a text is a unit, known here or not: numbers in it must not pass for flow."""
+    return is_unit(text) or bool(_STRANGE.fullmatch(text.strip().strip("[]()").casefold()))
 
 
 def unit_within(text: str) -> str:
-    """The unit in a heading, as written, "" where there is none.
-
-    A unit that is not known here comes back too: numbers in it must not pass for flow.
-
-    >>> unit_within("Rest MBF [ml/min/g]"), unit_within("Rest mL/min/gm"), unit_within("Rest, MBF")
-    ('ml/min/g', 'mL/min/gm', '')
-    >>> unit_within("Stress (kBq/ml)"), unit_within("Rest (ml/min/g tissue)")
-    ('kBq/ml', 'ml/min/g tissue')
-    """
-    bracketed = _in_brackets(text)
+    """The unit in a heading, as written, known here or not; "" where there is none."""
+    bracketed = [square or round_ for square, round_ in _BRACKETED.findall(text)]
     words = [*bracketed, *(word.strip("[](),;:") for word in text.split())]
-    known = next((word.strip() for word in words if is_unit(word)), "")
-    if known:
-        return known
-    # Outside brackets only what has a slash: "s", "m" and "g" are letters of headings too.
-    strange = [word for word in bracketed if looks_like_unit(word)]
-    strange += [word for word in words if "/" in word and looks_like_unit(word)]
-    return strange[0].strip()[:_SHOWN] if strange else ""
-
-
-def without_doses(text: str) -> str:
-    """A heading without the amounts in its brackets.
-
-    >>> without_doses("Rest (10 mCi)").strip()
-    'Rest'
-    """
-    for bracketed in _in_brackets(text):
-        if _DOSE.fullmatch(bracketed.strip().casefold()):
-            text = text.replace(bracketed, " ").replace("( )", " ").replace("[ ]", " ")
-    return text
-
-
-def _in_brackets(text: str) -> list[str]:
-    """Texts in brackets, the outermost ones: "mL/(min·g)" is one unit."""
-    found = re.findall(r"\[([^\]]*)\]", text)
-    depth, start = 0, 0
-    for place, letter in enumerate(text):
-        if letter == "(":
-            depth += 1
-            start = place + 1 if depth == 1 else start
-        elif letter == ")" and depth:
-            depth -= 1
-            if depth == 0:
-                found.append(text[start:place])
-    return found
+    units = [w for w in words if is_unit(w)] or [w for w in words if looks_like_unit(w)]
+    return units[0].strip()[:_SHOWN] if units else ""
 
 
 def _plain(text: str) -> str:

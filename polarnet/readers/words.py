@@ -18,21 +18,13 @@ def _vocabulary() -> dict[str, Any]:
 
 
 def section(name: str) -> dict[str, tuple[str, ...]]:
-    """A section of vocabulary.yaml: what is meant -> words for it.
-
-    >>> section("map types")["reserve"]
-    ('reserve', 'mfr', 'cfr', 'mpr', 'reserva')
-    """
-    return {meant: _parts(text) for meant, text in _vocabulary()[name].items()}
+    """A section of vocabulary.yaml: what is meant -> words for it."""
+    return {meant: tuple(re.split(r",\s+", text)) for meant, text in _vocabulary()[name].items()}
 
 
 def entry(name: str) -> tuple[str, ...]:
     """Words of an entry of vocabulary.yaml that stands in no section."""
-    return _parts(_vocabulary()[name])
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(re.split(r",\s+", text))
+    return tuple(re.split(r",\s+", _vocabulary()[name]))
 
 
 _CELLS: Final = section("cells")
@@ -50,19 +42,11 @@ _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 """A number whose thousands are apart, or one of three decimals after a comma."""
 
 _FORMULA: Final = re.compile(r"[=@\t\r]|\+(?![+-]*$)|-(?![+-]*$|[\d.,])|-.*([|!=]|\w\()", re.DOTALL)
-"""How cells begin that a spreadsheet would compute.
-
-Signs may stand alone, and a minus before a digit, unless a call or a link to a program comes
-after it.
-"""
+"""How cells begin that a spreadsheet would compute; signs may stand alone, or before a digit."""
 
 
 def is_missing(cell: str) -> bool:
-    """True where a cell means: not recorded.
-
-    >>> [is_missing(cell) for cell in ("", "-", "k. A.", "0")]
-    [True, True, True, False]
-    """
+    """True where a cell means: not recorded."""
     return cell.replace(" ", "").casefold() in _MISSING
 
 
@@ -72,31 +56,18 @@ def is_number(cell: str) -> bool:
 
 
 def is_formula(cell: str) -> bool:
-    """True for what a spreadsheet would compute, a plain number excepted.
-
-    >>> [is_formula(cell) for cell in ("=1+1", "@x", "+A1", "+", "-3", "a=b")]
-    [True, True, True, False, False, False]
-    """
+    """True for what a spreadsheet would compute, a plain number excepted."""
     return cell[:1] in "=+-@\t\r" and _FORMULA.match(cell) is not None and not is_number(cell)
 
 
 def has_thousands(cell: str) -> bool:
-    """True where the commas of a number may separate thousands.
-
-    >>> [has_thousands(cell) for cell in ("1,234", "1,234,567.8", "2,54", "0,123")]
-    [True, True, False, False]
-    """
+    """True where the commas of a number may separate thousands, as in 1,234 and not in 0,123."""
     return _GROUPED.fullmatch(cell) is not None
 
 
 def parse_number(cell: str, decimal_comma: bool) -> float:
-    """The number in a cell, NaN where it is not recorded.
-
-    No finite number, or one with the other decimal separator, raises ValueError, which does not
-    repeat the cell.
-
-    >>> parse_number("2,5", decimal_comma=True)
-    2.5
+    """The number in a cell, NaN where it is not recorded; ValueError, which never repeats the cell,
+    for no finite number, or one with the other decimal separator.
     """
     text = cell.strip().replace("\N{MINUS SIGN}", "-")
     if is_missing(text):
@@ -131,9 +102,8 @@ def cell_key(cell: str) -> str | float:
     return float(text.replace(",", ".")) if is_number(text) else text.casefold()
 
 
-# === What messages may repeat ===
+# === What messages may repeat (our choice) ===
 
-# Our choice.
 _VALUES_SHOWN: Final = 8
 _LONGEST_CODE: Final = 3
 _LONGEST_WORD: Final = 12
@@ -158,11 +128,7 @@ def may_be_shown(cell: str) -> bool:
 
 
 def shown_values(values: Iterable[str], written: Callable[[str], str] = str) -> str:
-    """Values in one line, those that may name a person only counted.
-
-    >>> shown_values(["ex", "Maier"])
-    'ex, 1 other value (not shown, it may identify patients)'
-    """
+    """Values in one line, those that may name a person only counted."""
     values = list(values)
     shown = [written(cell) for cell in values if may_be_shown(cell)]
     n_more, n_hidden = len(shown) - _VALUES_SHOWN, len(values) - len(shown)

@@ -254,10 +254,9 @@ SMOOTHED = "\n".join(
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("MUELLER_rest.txt", segments("Wall thickness", "mm"),
-         "row 2: its parameter is not called flow"),
+        ("MUELLER_rest.txt", segments("Wall thickness", "mm"), "each row must be called"),
         ("MUELLER_rest.txt", segments("Transmurality", "%"),
-         "row 2: its parameter is not called flow"),
+         "each row must be called flow"),
         ("MUELLER_rest.txt", sectors("Wall thickness [mm]"), "unit 'mm' is not known"),
         ("MUELLER_rest.txt", sectors("Transmurality [%]"), "not called flow"),
         ("MUELLER.txt", sectors(), "export the 17 AHA segments"),
