@@ -1,17 +1,16 @@
 """Files as they are written and read here: tables, facts and settings, whole or not at all.
 
-Every reader is bounded and safe: a table is read row by row as long as its heading, JSON and YAML
-have a largest size, and YAML neither builds objects nor follows aliases.
+JSON and YAML have a largest size, and YAML neither builds objects nor follows aliases.
 """
 
 import csv
 import io
 import json
+import math
 import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,18 +44,11 @@ def new_folder(target: str | Path) -> Iterator[Path]:
     block removes the sibling; a killed process leaves it behind under a name that begins with a dot
     and ends in `.partial`. FileExistsError: `target` is a file, or a folder with something in it.
     """
-    target = Path(target)
     check_vacant(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(
-        tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    )
+    target, partial = _beside(target)
+    partial.mkdir()
     try:
         yield partial
-        # mkdtemp's folders are their owner's alone; this one gets what the user's others have.
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o777 & ~umask)
         check_vacant(target)  # another program may have been there meanwhile
         if target.is_dir():
             target.rmdir()
@@ -68,19 +60,22 @@ def new_folder(target: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(target: str | Path) -> Iterator[Path]:
-    """Fill a hidden sibling file, then give it its name in one step; an older file is replaced.
-
-    Every process fills a file of its own, so that of two writers each leaves a whole one.
-    """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+    """Fill a hidden sibling file, then give it its name in one step; an older file is replaced."""
+    target, partial = _beside(target)
     try:
         yield partial
         partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _beside(target: str | Path) -> tuple[Path, Path]:
+    """A path whose parents exist, and one beside it that no other process has."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    token = f"{os.getpid()}.{secrets.token_hex(4)}"
+    return target, target.with_name(f".{target.name}.{token}.partial")
 
 
 # === Tables: CSV ===
@@ -104,11 +99,8 @@ MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 
 _TRUTH: Final = {"true": True, "false": False}
 
-_FEW: Final = 0.2
-"""Share of odd cells up to which a column was meant to hold numbers (our choice)."""
-
-_DIGITS: Final = 15
-"""Digits up to which every integer is exact as a decimal number."""
+_FEW: Final = 0.2  # share of odd cells up to which a column was meant to hold numbers (our choice)
+_DIGITS: Final = 15  # digits up to which every integer is exact as a decimal number
 
 
 def write_csv(
@@ -133,23 +125,12 @@ def read_csv(path: str | Path, text: Collection[str] = ("study_id", "patient_id"
 
     Cells are separated by commas, semicolons or tabs, as the heading is. Blank rows are skipped.
     A column becomes numbers where every cell is one or is missing (empty, NA, NaN, null); both
-    decimal signs are read. The apostrophes of `harmless` are taken away.
+    decimal signs are read. The apostrophes of `harmless` are taken away. Columns named in `text`
+    stay text, whatever is in them: "NA", "007" and "1e5" are ids.
 
-    Parameters
-    ----------
-    text
-        Columns that stay text, whatever is in them: "NA", "007" and "1e5" are ids. Only an empty
-        cell is missing there. Names that the table lacks are passed over.
-
-    Returns
-    -------
-    DataFrame with a row for each line below the heading, in order; NaN where a cell is empty.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: not UTF-8, quoting is broken, a row has more or fewer cells than the heading, a
-        heading is missing or there twice, or a column is numbers but for a few cells.
+    FileNotFoundError: no such file. ValueError: not UTF-8, quoting is broken, a row has more or
+    fewer cells than the heading, a heading is missing or there twice, or a column is numbers but
+    for a few cells.
     """
     path = Path(path)
     if not path.is_file():
@@ -158,35 +139,24 @@ def read_csv(path: str | Path, text: Collection[str] = ("study_id", "patient_id"
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8. Save it as 'CSV UTF-8'.") from None
-    delimiter = _delimiter(content, text)
+    heading = next((line for line in content.splitlines() if line.strip()), "")
+    delimiter = max((",", ";", "\t"), key=heading.count)
     lines, rows = _rows(content, delimiter, path)
     if not rows:
         raise ValueError(f"{path} is empty; it needs a line of headings.")
     names = [without_apostrophe(cell.strip()) for cell in rows[0]]
-    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+    if twice := [name for name, n in Counter(names).items() if name and n > 1]:
         raise ValueError(f"{path} has columns twice: {', '.join(twice)}. Rename one of each.")
     columns = {}
-    for name, cells in zip(names, zip(*rows[1:], strict=True) if rows[1:] else [()] * len(names),
-                           strict=True):  # fmt: skip
-        if name:
-            where = f"{path}: column '{name}'"
-            columns[name] = (
-                _texts(cells) if name in text else _values(cells, lines[1:], delimiter, where)
-            )
+    for place, name in enumerate(names):
+        cells = [row[place] for row in rows[1:]]
+        if name in text:
+            columns[name] = _texts(cells)
+        elif name:
+            columns[name] = _values(cells, lines[1:], delimiter, f"{path}: column '{name}'")
         elif any(cell.strip() for cell in cells):
             raise ValueError(f"{path} has a column without a heading that is not empty. Name it.")
     return pd.DataFrame(columns, index=range(len(rows) - 1))
-
-
-def _delimiter(content: str, text: Collection[str]) -> str:
-    """The sign between headings: the one that sets a name of `text` free, or gives most cells."""
-    line = next((line for line in content.splitlines() if line.strip()), "")
-
-    def worth(delimiter: str) -> tuple[bool, int]:
-        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
-        return bool(set(text) & set(cells)), len(cells)
-
-    return max((",", ";", "\t"), key=worth)
 
 
 def _rows(content: str, delimiter: str, path: Path) -> tuple[list[int], list[list[str]]]:
@@ -194,25 +164,19 @@ def _rows(content: str, delimiter: str, path: Path) -> tuple[list[int], list[lis
     if "\0" in content:
         raise ValueError(f"{path} is no table of text: it has zero bytes.")
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    lines, rows, odd = [], [], []
     try:
-        for row in reader:
-            if not any(map(str.strip, row)):
-                continue
-            lines.append(reader.line_num)
-            rows.append(row)
-            if len(row) != len(rows[0]):
-                odd.append(f"line {reader.line_num} ({len(row)})")
+        found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise ValueError(
             f"{path}, line {reader.line_num}: cannot be read as a table ({error})."
         ) from None
-    if odd:
+    rows = [row for _, row in found]
+    if odd := [f"line {line} ({len(row)})" for line, row in found if len(row) != len(rows[0])]:
         raise ValueError(
             f"{path}: the heading has {len(rows[0])} cells, but {listing(odd, most=10)} "
             f"{'has' if len(odd) == 1 else 'have'} another number. Mend or restore the table."
         )
-    return lines, rows
+    return [line for line, _ in found], rows
 
 
 def _texts(cells: Sequence[str]) -> pd.Series:
@@ -222,32 +186,30 @@ def _texts(cells: Sequence[str]) -> pd.Series:
 
 def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) -> pd.Series:
     """Numbers, True and False, or text, whatever a column holds."""
-    stripped = [cell.strip() for cell in cells]
-    given = [cell for cell in stripped if cell.lower() not in MISSING]
+    stripped = [None if cell.strip().lower() in MISSING else cell.strip() for cell in cells]
+    given = [cell for cell in stripped if cell is not None]
     if given and {cell.lower() for cell in given} <= _TRUTH.keys():
-        return pd.Series([_TRUTH.get(cell.lower(), np.nan) for cell in stripped], dtype=object
-                         ).infer_objects()  # fmt: skip
+        truth = [np.nan if cell is None else _TRUTH[cell.lower()] for cell in stripped]
+        return pd.Series(truth, dtype=object).infer_objects()
     odd = [
         f"line {line} ({cut(cell)})"
         for line, cell in zip(lines, stripped, strict=True)
-        if cell.lower() not in MISSING and not _NUMBER.fullmatch(cell)
+        if cell is not None and not _NUMBER.fullmatch(cell)
     ]
     # Longer integers are codes, and a decimal number would not hold all their digits.
     if len(odd) > _FEW * len(given) or any(len(c) > _DIGITS and c.isdigit() for c in given):
         return _texts(cells)
-    if odd:
-        raise ValueError(
-            f"{where} holds numbers but for {listing(odd, most=10)}. Correct these cells."
-        )
     commas = [cell for cell in given if "," in cell]
-    if commas and any("." in cell for cell in given):
-        raise ValueError(f"{where} has decimal commas and decimal points. Write it with one.")
-    if commas and delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
-        raise ValueError(f"{where}: is {commas[0]} a decimal, or thousands? Write a point.")
-    numbers = pd.Series(
-        [float(c.replace(",", ".")) if c.lower() not in MISSING else np.nan for c in stripped],
-        dtype=float,
-    )
+    problem = ""
+    if odd:
+        problem = f" holds numbers but for {listing(odd, most=10)}. Correct these cells."
+    elif commas and any("." in cell for cell in given):
+        problem = " has decimal commas and decimal points. Write it with one."
+    elif commas and delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
+        problem = f": is {commas[0]} a decimal, or thousands? Write a point."
+    if problem:
+        raise ValueError(where + problem)
+    numbers = pd.Series([math.nan if c is None else float(c.replace(",", ".")) for c in stripped])
     is_whole = given and len(given) == len(cells) and all(map(_INTEGER.fullmatch, given))
     return numbers.astype(np.int64) if is_whole else numbers
 
@@ -275,7 +237,13 @@ def harmless(table: pd.DataFrame) -> pd.DataFrame:
     >>> list(harmless(pd.DataFrame({"trait": ["=cmd()", "-0.02 [-0.10, 0.06]"]}))["trait"])
     ["'=cmd()", '-0.02 [-0.10, 0.06]']
     """
-    return _each_text(table, _harmless)
+
+    def changed(text: str) -> str:
+        # A lone carriage return would end the row, because the csv module does not quote it.
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{text}" if is_formula(text.lstrip("'")) else text
+
+    return _each_text(table, changed)
 
 
 def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
@@ -286,12 +254,6 @@ def without_apostrophes(table: pd.DataFrame) -> pd.DataFrame:
 def without_apostrophe(text: str) -> str:
     """A cell as it was before `harmless`."""
     return text[1:] if text[:1] == "'" and is_formula(text.lstrip("'")) else text
-
-
-def _harmless(text: str) -> str:
-    # A lone carriage return would end the row, because the csv module does not quote it.
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if is_formula(text.lstrip("'")) else text
 
 
 def is_formula(text: str) -> bool:
@@ -324,11 +286,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     FileNotFoundError: no such file. ValueError: it is larger than 16 MB, not UTF-8, not JSON, or no
     object.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No file {path}.")
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise ValueError(f"{path.name} is larger than {MAX_JSON_BYTES // 2**20} MB.")
+    path = _existing(path, MAX_JSON_BYTES)
     try:
         return parse_json(path.read_bytes())
     except ValueError as error:
@@ -353,6 +311,18 @@ def write_json(path: Path, facts: Mapping[str, Any]) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
+def _existing(path: str | Path, most_bytes: int) -> Path:
+    """A file that is there, and not too large."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No file {path}.")
+    if path.stat().st_size > most_bytes:
+        raise ValueError(
+            f"{path.name} is larger than {most_bytes // 2**10} kB. Is it the right file?"
+        )
+    return path
+
+
 # === Settings: YAML ===
 
 MAX_YAML_BYTES: Final = 2**18
@@ -370,11 +340,7 @@ def read_yaml(path: str | Path, *, has_numbers: bool = True) -> Any:
     it. FileNotFoundError: no such file. ValueError: it is larger than 256 kB, not UTF-8, not YAML,
     gives a key twice or uses an alias.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No file {path}.")
-    if path.stat().st_size > MAX_YAML_BYTES:
-        raise ValueError(f"{path.name} is larger than 256 kB. Is it a file of settings?")
+    path = _existing(path, MAX_YAML_BYTES)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -418,32 +384,27 @@ class _PlainLoader(yaml.SafeLoader):
         return mapping
 
 
-_NUMBERS: Final = {
-    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9]\d*)",
-    "tag:yaml.org,2002:float": (
-        r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\.inf|\.nan"
-    ),
-}
-_WORDS: Final = {
-    "tag:yaml.org,2002:null": r"~|null|Null|NULL|",
-    "tag:yaml.org,2002:bool": "|".join(
-        form for word in ("yes", "no", "true", "false", "on", "off")
-        for form in (word, word.capitalize(), word.upper())
-    ),
-}  # fmt: skip
-
-
 class _TextLoader(_PlainLoader):
     """The same, where numbers are text."""
 
 
-def _resolvers(patterns: dict[str, str]) -> dict[None, list[tuple[str, re.Pattern]]]:
+def _resolvers(**patterns: str) -> dict[None, list[tuple[str, re.Pattern]]]:
     """Plain scalars that are no text, whatever letter they begin with."""
-    return {None: [(tag, re.compile(rf"(?:{p})\Z", re.ASCII)) for tag, p in patterns.items()]}
+    return {
+        None: [
+            (f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z", re.ASCII))
+            for tag, pattern in patterns.items()
+        ]
+    }
 
 
-_PlainLoader.yaml_implicit_resolvers = _resolvers(_WORDS | _NUMBERS)
-_TextLoader.yaml_implicit_resolvers = _resolvers(_WORDS)
+_WORDS: Final = {"null": "~|(?i:null)|", "bool": "(?i:yes|no|true|false|on|off)"}
+_NUMBERS: Final = {
+    "int": r"[-+]?(?:0|[1-9]\d*)",
+    "float": r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\.inf|\.nan",
+}
+_PlainLoader.yaml_implicit_resolvers = _resolvers(**_WORDS, **_NUMBERS)
+_TextLoader.yaml_implicit_resolvers = _resolvers(**_WORDS)
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -453,11 +414,8 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-_PlainDumper.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(rf"(?:{_NUMBERS['tag:yaml.org,2002:float']})\Z", re.ASCII),
-    list("-+.0123456789"),
-)
+_tag, _pattern = _resolvers(float=_NUMBERS["float"])[None][0]
+_PlainDumper.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
 
 
 def yaml_text(settings: Any) -> str:

@@ -25,8 +25,7 @@ def normal_id(value: Any) -> str:
     >>> [normal_id(value) for value in (1.0, "1.0", " 1 ", "007", "NA", None)]
     ['1', '1', '1', '007', 'NA', '']
     """
-    if value is None or (not isinstance(value, str) and pd.api.types.is_scalar(value)
-                         and pd.isna(value)):  # fmt: skip
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return ""
     if isinstance(value, numbers.Integral):
         return str(int(value))
@@ -58,10 +57,6 @@ def listing(names: Iterable[object], most: int = 50) -> str:
 
 
 def cut(cell: object) -> str:
-    """A wrong cell as a message repeats it.
-
-    >>> cut("Johannes")
-    'Johann...'
-    """
+    """A wrong cell as a message repeats it."""
     text = str(cell)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -18,20 +18,9 @@ _LONGEST: Final = 20  # letters of a label in a message
 def aligned(*given: Any) -> list[Any]:
     """The arguments with their pandas objects in one order: that of the first of them.
 
-    Parameters
-    ----------
-    given
-        Series and DataFrames, which are aligned by their index; arrays and lists, which go by
-        position; None, which stays.
-
-    Returns
-    -------
-    The arguments. Where an index had to be put in order, it is that of the first pandas object.
-
-    Raises
-    ------
-    ValueError: the pandas objects name different studies, or one twice (they are listed); or they
-        come in different orders and an array beside them leaves open which order it follows.
+    Arrays and lists go by position, and None stays. ValueError: the pandas objects name different
+    studies, or one twice; or they come in different orders and an array beside them leaves open
+    which order it follows.
 
     >>> aligned(pd.Series([1, 0], ["a", "b"]), pd.Series([0.2, 0.9], ["b", "a"]))[1].tolist()
     [0.9, 0.2]
@@ -46,7 +35,6 @@ def aligned(*given: Any) -> list[Any]:
     names = [pd.Index(normal_ids(table.index)) for table in tables]
     for other in names:
         _refuse_twice(other)
-    for other in names[1:]:
         if strangers := list(names[0].symmetric_difference(other)):
             raise ValueError(
                 f"{len(strangers)} studies are in one table only: {listing(strangers, most=10)}. "
@@ -65,19 +53,9 @@ def aligned(*given: Any) -> list[Any]:
 
 
 def read_labels(labels: Any, name: str = "Labels") -> np.ndarray:
-    """Labels as numbers: 1.0, 0.0, or NaN where not recorded.
+    """Labels of one trait, shape (n,), as numbers: 1.0, 0.0, or NaN where not recorded.
 
-    Parameters
-    ----------
-    labels
-        Shape (n,): 0 and 1 as numbers, truth values, or the text "0", "1", "0.0", "1.0", "True",
-        "False"; None, NaN, pd.NA and empty text are not recorded.
-    name
-        How a message begins.
-
-    Raises
-    ------
-    ValueError: not one-dimensional, or a label is neither 0 nor 1 (the values found are counted).
+    ValueError, which begins with `name`: not one-dimensional, or a label is neither 0 nor 1.
 
     >>> read_labels(["1", "0.0", True, None]).tolist()
     [1.0, 0.0, 1.0, nan]
@@ -122,10 +100,8 @@ def read_numbers(values: Any, name: str = "Scores") -> np.ndarray:
 
 
 def read_patients(patients: Any, n: int) -> np.ndarray:
-    """Which patient each of n studies is of: 0 for the first named, and so on.
-
-    ValueError: a study has no patient (where the patients have an index, it is named), or they are
-    no list.
+    """Which patient each of n studies is of: 0 for the first named, and so on; ValueError where a
+    study has no patient.
 
     >>> read_patients(["P1", "P2", "P1"], 3).tolist()
     [0, 1, 0]
@@ -152,12 +128,7 @@ def _is_table(value: Any) -> bool:
 
 
 def label_of(value: Any, missing: Collection[str] = EMPTY) -> float:
-    """1.0, 0.0, NaN for missing, infinite for anything else. `missing` is text, in small letters,
-    that stands for a missing value.
-
-    >>> label_of("TRUE"), label_of("0,0"), label_of(2)
-    (1.0, 0.0, inf)
-    """
+    """1.0, 0.0, NaN for missing, as `missing` says in small letters, infinite for anything else."""
     is_missing = value is None or (pd.api.types.is_scalar(value) and pd.isna(value))
     text = "" if is_missing else str(value).strip().lower()
     if text in missing:

@@ -18,12 +18,8 @@ from polarnet.ids import listing, normal_ids
 ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
 HEADS_FILE: Final = "heads.csv"
-"""Share of the trunk and penalty of each trait, and the losses that spoke for them."""
 SEGMENTS_FILE: Final = "training_segments.csv"
-"""What the training studies looked like, wall by wall."""
-DIGESTED: Final = (
-    "model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE,
-)  # fmt: skip
+DIGESTED: Final = ("model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE)
 """Files of a run that decide its scores and what is said of them."""
 
 PART_COLUMN: Final = "part"
@@ -32,16 +28,14 @@ PART_COLUMN: Final = "part"
 PARTS: Final = ("train", "val", "test")
 """Of a run's own patients. One that is in two of them belongs to the first."""
 
-NEW: Final = "new"
-"""Part of a patient whom the run has never seen."""
+NEW: Final = "new"  # part of a patient whom the run has never seen
 
+# What became of fine-tuning. Without a share of the trunk, nothing would reach its weights.
 KEPT: Final = "kept"
 NOT_KEPT: Final = "not kept"
 NO_SHARE: Final = "no share of the trunk"
-"""What became of fine-tuning. Without a share of the trunk, nothing would reach its weights."""
 
-ALL: Final = "all"
-"""Group of all training studies; the others are `group_without(trait)`."""
+ALL: Final = "all"  # group of all training studies; the others are `group_without(trait)`
 
 _LARGEST: Final = 2**22  # bytes of a table of segments; ours have 0.2 kB a row
 _HIGHEST: Final = 1e6  # mL/min/g, percent or without unit
@@ -51,14 +45,11 @@ _DIGITS: Final = 32  # hexadecimal digits of a digest that are kept: 128 bits
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Patients and maps of a run, by digests that differ from run to run (`salt`), so that nobody
-    is followed. `map_types` says whose pixels are known; `part_of` has, for the digest of a patient
-    id or a map, "train", "val" or "test".
-    """
+    """Patients and maps of a run, by digests that differ from run to run: nobody is followed."""
 
     salt: str
-    map_types: tuple[str, ...]
-    part_of: Mapping[str, str]
+    map_types: tuple[str, ...]  # whose pixels are known
+    part_of: Mapping[str, str]  # digest of a patient id or a map -> train, val or test
 
 
 # === Settings ===
@@ -67,23 +58,23 @@ class Seen:
 def load_run_config(folder: str | Path) -> ExperimentConfig:
     """The resolved settings of a finished run.
 
-    Raises
-    ------
-    FileNotFoundError: the folder lacks config.yaml, model.keras or heads.csv.
-    ValueError: a setting was edited since the training, or the run is of version 0.1.
+    FileNotFoundError: the folder lacks config.yaml, model.keras or heads.csv. ValueError: a setting
+    was edited since the training, or the run is of version 0.1.
     """
     folder = Path(folder)
     if folder.is_file():
         raise FileNotFoundError(f"{folder} is a file. Give the run folder that it lies in.")
     if not folder.is_dir():
         raise FileNotFoundError(f"No run folder {folder}. Is its name spelt right?")
-    _check_present(folder, "config.yaml", "model.keras")
-    # Before heads.csv is asked for, which a run of version 0.1 does not have.
-    config = ExperimentConfig.load(folder / "config.yaml")
-    _check_present(folder, HEADS_FILE)
-    kept, here = _environment(folder).get("settings", {}), settings_of(config)
-    if not isinstance(kept, dict):
-        raise ValueError(f"{folder / ENVIRONMENT_FILE} is damaged. Copy the run folder again.")
+    for name in ("config.yaml", "model.keras", HEADS_FILE):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} is not a whole run folder: {name} is missing. Train again with "
+                "`polarnet train`, or copy the folder with all its files."
+            )
+        if name == "config.yaml":  # refuses version 0.1, whose runs have no heads.csv
+            config = ExperimentConfig.load(folder / name)
+    kept, here = _noted(folder, "settings"), settings_of(config)
     edited = [name for name in here if name in kept and kept[name] != here[name]]
     if "weights" in edited and not {kept["weights"], here["weights"]} & {None, "imagenet"}:
         edited.remove("weights")  # the file may have moved: nothing is read from it any more
@@ -96,23 +87,11 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
     return config
 
 
-def _check_present(folder: Path, *names: str) -> None:
-    for name in names:
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a whole run folder: {name} is missing. Train again with "
-                "`polarnet train`, or copy the folder with all its files."
-            )
-
-
 # === Heads, and what the training studies looked like ===
 
 
 def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
-    """How the heads of a run were chosen, index trait: see `Run.heads`.
-
-    FileNotFoundError: the run has no heads.csv. ValueError: it is not whole, or has other traits.
-    """
+    """How the heads of a run were chosen, index trait: see `Run.heads`. ValueError: of others."""
     path = folder / HEADS_FILE
     table = read_csv(path, text=("trait",))
     if not {"trait", "share"} <= set(table) or list(table["trait"]) != list(traits):
@@ -124,8 +103,9 @@ def read_heads(folder: Path, traits: Sequence[str]) -> pd.DataFrame:
 
 
 def training_segments(cohort: Cohort, config: ExperimentConfig) -> pd.DataFrame:
-    """Mean of each AHA segment over the training studies, and over those without each trait: index
-    (map_type, group), columns "1" to "17", in the unit of the maps.
+    """Mean of each AHA segment over the training studies, and over those without each trait.
+
+    Index (map_type, group), columns "1" to "17", in the unit of the maps.
     """
     rows = {}
     for map_type in config.map_types:
@@ -149,10 +129,7 @@ def write_segments(segments: pd.DataFrame, folder: Path) -> None:
 
 
 def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None:
-    """The table of a run folder, or None where the run has none.
-
-    ValueError: the file is damaged, or is that of another run.
-    """
+    """The table of a run folder, or None; ValueError: it is damaged, or that of another run."""
     path = folder / SEGMENTS_FILE
     if not path.is_file():
         return None
@@ -176,7 +153,8 @@ def read_segments(folder: Path, config: ExperimentConfig) -> pd.DataFrame | None
 
 def read_finetuning(folder: Path) -> str:
     """What became of a run's fine-tuning; empty where there was none, or nobody noted it."""
-    found = _environment(folder).get("finetuning")
+    path = folder / ENVIRONMENT_FILE
+    found = read_json(path).get("finetuning") if path.is_file() else ""
     return found if found in (KEPT, NOT_KEPT, NO_SHARE) else ""
 
 
@@ -195,21 +173,20 @@ def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
 
 def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
     """Fingerprint of each study's maps: index study_id, one column per map type."""
-
-    def digests(maps: np.ndarray) -> np.ndarray:
-        return np.array([map_digest(values).hex() for values in np.asarray(maps, np.float32)])
-
-    found = {map_type: cohort.in_batches(digests, map_type) for map_type in map_types}
+    found = {
+        map_type: [map_digest(np.asarray(m, np.float32)).hex() for m in cohort.maps[map_type]]
+        for map_type in map_types
+    }
     return pd.DataFrame(found, index=cohort.patients.index)
 
 
 def data_facts(
     cohort: Cohort, pixels: pd.DataFrame, traits: Sequence[str], *, clinical: bool = False
 ) -> dict[str, str]:
-    """Digest of everything that a result depends on, each under the words that name it: the
-    studies, their maps (`pixels` are the `pixel_digests` of these studies or more), the labels of
-    `traits`, what is stated, and with `clinical` the clinical columns, as clinical baselines need
-    them.
+    """Digest of everything that a result depends on, each under the words that name it.
+
+    `pixels` are the `pixel_digests` of these studies or more; with `clinical`, the clinical columns
+    are among it, as clinical baselines need them.
     """
     ids = normal_ids(cohort.patients.index), normal_ids(cohort.patients)
     facts = {"studies or their patients": _sha256("\x1f".join([*ids[0], *ids[1]]))}
@@ -240,8 +217,7 @@ def is_of(
     `pixels` are the `pixel_digests` of these studies and map types, or of more; a test cohort is
     compared where the run was tested.
     """
-    kept = _environment(folder).get("data")
-    kept = kept if isinstance(kept, dict) else {}
+    kept = _noted(folder, "data")
     parts = {"train": train, "val": val} | ({"test": test} if test and "test" in kept else {})
     of_run = pixels[list(config.map_types)]
     return not any(
@@ -257,22 +233,16 @@ def studies_digest(cohort: Cohort) -> str:
 
 def file_digests(folder: Path) -> dict[str, str]:
     """sha256 of the files of a run that decide its scores."""
-    files = {name: folder / name for name in DIGESTED}
     return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in files.items()
-        if path.is_file()
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in DIGESTED
+        if (folder / name).is_file()
     }
 
 
 def check_files(folder: Path) -> None:
-    """Compare the files of a run with what its training wrote; older runs have no digests.
-
-    ValueError: a file was changed, exchanged or removed, or the digests are damaged.
-    """
-    kept = _environment(folder).get("files", {})
-    if not isinstance(kept, dict):
-        raise ValueError(f"{folder / ENVIRONMENT_FILE} is damaged. Copy the run folder again.")
+    """Raise ValueError where a file of a run was changed, exchanged or removed since training."""
+    kept = _noted(folder, "files")
     if odd := _differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
@@ -285,19 +255,20 @@ def _differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
     return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
 
 
-def _environment(folder: Path) -> dict[str, Any]:
-    """What the training noted; nothing for a run of an earlier version."""
+def _noted(folder: Path, name: str) -> dict[str, Any]:
+    """What the training noted under a name; nothing for a run of an earlier version."""
     path = folder / ENVIRONMENT_FILE
-    return read_json(path) if path.is_file() else {}
+    found = read_json(path).get(name, {}) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged. Copy the run folder again.")
+    return found
 
 
 # === Patients, without any id ===
 
 
 def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFrame]]) -> None:
-    """Write whom a run has seen, as keyed digests without ids, in an order that tells nothing.
-    `cohorts` has, for each part, its cohort and `pixel_digests`.
-    """
+    """Write whom a run has seen, as keyed digests without ids, in an order that tells nothing."""
     # Of the maps, not by chance, so that the same training writes the same bytes.
     salt = _sha256("".join("".join(pixels.to_numpy().ravel()) for _, pixels in cohorts.values()))
     map_types = list(next(iter(cohorts.values()))[1].columns)
@@ -319,10 +290,7 @@ def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequ
 
 
 def read_patients(folder: Path) -> Seen | None:
-    """Whom a run has seen; None for a run of an earlier version.
-
-    ValueError: the file is damaged.
-    """
+    """Whom a run has seen; None for a run of an earlier version. ValueError: damaged."""
     path = folder / PATIENTS_FILE
     if not path.is_file():
         return None
@@ -335,12 +303,11 @@ def read_patients(folder: Path) -> Seen | None:
 
 
 def parts_of(run: str | Path | Seen | None, cohort: Cohort) -> pd.Series:
-    """What each study of a cohort is to a run: study_id -> "train", "val", "test" or "new"; all
-    empty where the run does not know its patients. `run` is a run folder, or what `read_patients`
-    gave.
+    """What each study of a cohort is to a run: "train", "val", "test" or "new".
 
-    A study is of the training where its patient is, by id, or where its map is, pixel by pixel,
-    under whatever id.
+    All are empty where the run does not know its patients. A study is of the training where its
+    patient is, by id, or where its map is, pixel by pixel, under whatever id. `run` is a run
+    folder, or what `read_patients` gave.
     """
     seen = read_patients(Path(run)) if isinstance(run, str | Path) else run
     index = cohort.patients.index

@@ -38,21 +38,27 @@ def check_trait_names(traits: Sequence[str]) -> None:
 def check_training(
     train: Cohort, val: Cohort, config: ExperimentConfig, test: Cohort | None = None
 ) -> None:
-    """Raise for everything that would spoil a training, or the test that follows it.
+    """Raise ValueError where these cohorts cannot be trained on, or tested, with these settings.
 
-    Raises
-    ------
-    ValueError: a trait is unknown or has one class in training, the map type is not there, the
-        cohorts share a patient or differ in unit or size, or one of them is no longer sound.
+    A trait is not there, not recorded in validation or of one class only; a map type is missing;
+    cohorts share a patient or differ in unit or size, or one of them is no longer sound.
     """
-    for cohort in (train, val):
-        cohort.check()
-    if unknown := [t for t in config.traits if t not in train.traits or t not in val.traits]:
-        hint = "".join(_beside(t, train) or _beside(t, val) for t in unknown)
-        raise ValueError(
-            f"No trait {listing(unknown)} in this cohort; it has "
-            f"{listing(train.traits.columns) or 'none'}.{hint} Name yours by --traits."
-        )
+    parts = {"training": train, "validation": val} | ({} if test is None else {"test": test})
+    part_of: dict[str, str] = {}
+    for name, cohort in parts.items():
+        check_prediction(replace(config, unit=train.unit, map_size=train.size), cohort)
+        if unknown := [trait for trait in config.traits if trait not in cohort.traits]:
+            hint = "".join(_beside(trait, cohort) for trait in unknown)
+            where = "this cohort" if name != "test" else "the test cohort"
+            raise ValueError(
+                f"No trait {listing(unknown)} in {where}; it has "
+                f"{listing(cohort.traits.columns) or 'none'}.{hint} Name yours by --traits."
+            )
+        patients = set(cohort.patients)
+        if shared := sorted(patients & part_of.keys()):
+            where = listing(dict.fromkeys(part_of[patient] for patient in shared))
+            raise ValueError(f"Patients in {where} and in {name}: {listing(shared)}.")
+        part_of |= dict.fromkeys(patients, name)
     check_trait_names(config.traits)
     for trait in config.traits:
         recorded = train.traits[trait].dropna()
@@ -67,23 +73,6 @@ def check_training(
             f"No validation study has {listing(unseen)} recorded, so nothing tells when to stop. "
             "Enlarge the validation split or drop the trait."
         )
-    if lacking := [map_type for map_type in config.map_types if map_type not in train.maps]:
-        raise ValueError(
-            f"No {listing(lacking)} maps in this cohort; it has {', '.join(train.maps)} "
-            f"in {train.unit}."
-        )
-    lacking = [map_type for map_type in config.map_types if map_type not in val.maps]
-    if (train.unit, train.size) != (val.unit, val.size) or lacking:
-        raise ValueError("Training and validation cohort differ in unit, map size or map type.")
-    if shared := sorted(set(train.patients) & set(val.patients)):
-        raise ValueError(f"Patients in training and validation: {listing(shared)}.")
-    if test is None:
-        return
-    if shared := sorted(set(test.patients) & (set(train.patients) | set(val.patients))):
-        raise ValueError(f"Patients in test and in training or validation: {listing(shared)}.")
-    if lacking := [trait for trait in config.traits if trait not in test.traits]:
-        raise ValueError(f"The test cohort has no trait {listing(lacking)}.")
-    check_prediction(replace(config, unit=train.unit, map_size=train.size), test)
 
 
 def _beside(trait: str, cohort: Cohort) -> str:

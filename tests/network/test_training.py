@@ -95,7 +95,7 @@ def alike(cohort):
 @pytest.mark.parametrize(
     ("of_train", "of_val", "settings", "told"),
     [(alike, alike, {"traits": ("gender",)}, "No trait gender in this cohort; it has impaired_mfr"),
-     (percent, alike, {"map_type": "reserve"}, "No reserve maps in this cohort; it has rest"),
+     (percent, alike, {"map_type": "reserve"}, "reads reserve maps; this cohort has rest"),
      (lambda c: diabetes(c, 0.0), alike, {}, r"both classes of diabetes, but all \d+ train"),
      (alike, lambda c: diabetes(c, np.nan), {}, "No validation study has diabetes recorded"),
      (lambda c: named(c, "wide"), lambda c: named(c, "wide"), {"traits": ("wide",)},
@@ -113,17 +113,17 @@ def test_what_cannot_be_trained_is_said_first(
 
 
 def test_a_shared_patient_is_refused(phantom, splits, tiny, tmp_path, cache):
-    with pytest.raises(ValueError, match="Patients in training and validation: P3-"):
+    with pytest.raises(ValueError, match="Patients in training and in validation: P3-"):
         pn.train(phantom, phantom, tiny, tmp_path / "run", cache=cache)
     train, val, _ = splits
-    with pytest.raises(ValueError, match="Patients in test and in training"):
+    with pytest.raises(ValueError, match="Patients in training and in test"):
         run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
 
 
 def test_a_test_cohort_that_lacks_a_trait_is_refused_before_training(splits, tiny, tmp_path, cache):
     train, val, test = splits
     bare = changed(test, traits=test.traits[["sex"]])
-    with pytest.raises(ValueError, match="test cohort has no trait diabetes"):
+    with pytest.raises(ValueError, match="No trait diabetes in the test cohort"):
         run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
 
 
