@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final, Protocol
+from importlib import resources
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_means
 from polarnet.cohort import Cohort
+from polarnet.files import parse_yaml
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MAP_TYPES
 
 STRENGTHS: Final = np.logspace(-4, 2, 13)
@@ -35,40 +37,19 @@ TREES_TO_CHOOSE: Final = 100
 SEX: Final = "sex"
 """The one trait that also predicts the others."""
 
-FROM_MAPS: Final = (
-    "mfr", "*_mfr", "mfr_*", "cfr", "*_cfr", "cfr_*", "*flow_reserve*", "*mbf*",
-    "sss", "srs", "sds", "tpd", "*_tpd",
-)  # fmt: skip
-"""Read off the perfusion maps by a workstation or a reader: no clinical variable (our choice)."""
-
-NOT_CLINICAL: Final = (
-    "id", "*_id", "id_*", "*_number", "accession*", "mrn", "split", "fold", "*_source", "profile",
-    "unit*", "software*", "*date*", "*birth*", "dob", "year", "*_year", "time", "*_time",
-    *FROM_MAPS,
-)  # fmt: skip
-"""Names of columns that never predict, numbers or not: ids, days, how the study was read."""
+_PATTERNS: Final = parse_yaml(
+    resources.files("polarnet.evaluation").joinpath("proxies.yaml").read_text("utf-8"),
+    "proxies.yaml",
+)
 
 DEFAULT_PROXIES: Final[Mapping[str, Sequence[str]]] = {
-    IMPAIRED_MFR: FROM_MAPS,
-    SEX: ("gender*", "*_sex", "*female*", "male", "*_male", "pregnan*", "*menopaus*"),
-    "diabetes": (
-        "*diabet*", "dm", "dm_*", "t1dm", "t2dm", "niddm", "iddm", "*hba1c*", "*a1c*",
-        "*glucose*", "*insulin*", "*metformin*", "*sulfonylurea*", "*gliptin*", "*gliflozin*",
-        "*sglt2*", "*glp1*", "*antidiabetic*",
-    ),
-    "hypertension": (
-        "*hypertens*", "htn", "*sbp*", "*dbp*", "bp", "bp_*", "*_bp", "*pressure*",
-        "mean_arterial*", "rpp*", "*ace_inhibitor*", "acei", "arb", "arbs", "*sartan*",
-        "*diuretic*", "*beta_block*", "*betablock*", "*calcium_channel*",
-    ),
-    "dyslipidemia": (
-        "*lipid*", "*hdl*", "*ldl*", "*cholesterol*", "*triglycer*", "*statin*", "*ezetimibe*",
-        "*fibrate*", "*pcsk9*",
-    ),
-    "smoking": ("*smok*", "*pack_year*", "*packyear*", "*cotinine*", "*nicotin*", "*tobacco*",
-                "*cigar*"),
-}  # fmt: skip
-"""Trait -> columns that measure or treat it: predictors that would leak its label (our choice)."""
+    trait: tuple(text.split(", "))
+    for trait, text in {IMPAIRED_MFR: _PATTERNS["from the maps"], **_PATTERNS["traits"]}.items()
+}
+"""Trait -> patterns of columns that measure or treat it: predictors that would leak its label."""
+
+NOT_CLINICAL: Final = (*_PATTERNS["not clinical"].split(", "), *DEFAULT_PROXIES[IMPAIRED_MFR])
+"""Patterns of columns that never predict: ids, days, how the study was read, what the maps say."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 """Pairs of rows: to fit on, and to be scored."""
@@ -81,12 +62,6 @@ _FOLDS: Final = 5
 _UNTUNED: Final = 1.0  # inverse penalty where there are too few patients for folds
 _DEPTH: Final = 3  # of a boosted tree: at most eight groups of patients (our choice)
 _FREE: Final = 1e4  # inverse penalty that is as good as none for one number, or three
-
-
-class Classifier(Protocol):
-    """A fitted model."""
-
-    def predict_proba(self, features: np.ndarray, /) -> np.ndarray: ...
 
 
 # === Kinds of model: choose(features, labels, folds, seed) -> setting, and ========================
@@ -216,11 +191,11 @@ def _fit_forest(
     ).fit(features, labels)
 
 
-_Kind = tuple[Callable[..., Any], Callable[..., Classifier]]
-_PLAIN: Final[_Kind] = (_choose_nothing, _fit_plain)
-_RIDGE: Final[_Kind] = (choose_strength, fit_ridge)
-_BOOSTING: Final[_Kind] = (_choose_boosting, _fit_boosting)
-_FOREST: Final[_Kind] = (_choose_forest, _fit_forest)
+_PLAIN: Final = (_choose_nothing, _fit_plain)
+_RIDGE: Final = (choose_strength, fit_ridge)
+_BOOSTING: Final = (_choose_boosting, _fit_boosting)
+_FOREST: Final = (_choose_forest, _fit_forest)
+_Kind = tuple[Callable[..., Any], Callable[..., Any]]
 
 # === The baselines ==============================================================================
 

@@ -184,10 +184,11 @@ def read_metrics(folder: Path) -> pd.DataFrame:
     table = read_csv(path, text=_WORDS)
     if lacking := [name for name in (*_WORDS, *_FLAGS, *_NUMBERS) if name not in table]:
         raise ValueError(f"{path} lacks the columns {listing(lacking)}. Copy the run again.")
-    is_right = {name: pd.api.types.is_numeric_dtype(table[name]) for name in _NUMBERS}
-    is_right |= {name: pd.api.types.is_bool_dtype(table[name]) for name in _FLAGS}
-    if odd := [name for name in is_right if not is_right[name]]:
-        raise ValueError(f"{path} has text in the columns {listing(odd)}. Copy the run again.")
+    numbers, flags = table.select_dtypes("number"), table.select_dtypes("bool")
+    if odd := [*{*_NUMBERS} - {*numbers}, *{*_FLAGS} - {*flags}]:
+        raise ValueError(
+            f"{path} has text in the columns {listing(sorted(odd))}. Copy the run again."
+        )
     return table
 
 

@@ -83,9 +83,8 @@ def test_the_first_study_of_each_patient_is_kept(make_cohort):
 
 def _doors(cohort, other, resolved, tmp_path):
     """Everything through which a cohort enters a result."""
-    config = dataclasses.replace(
-        resolved(map_type="rest", traits=("sex",)), map_size=16, unit="mL/min/g"
-    )
+    config = dataclasses.replace(resolved(map_type="rest", traits=("sex",)), map_size=16)
+    asked = {"map_type": "rest", "traits": ["sex"], "seed": 0}
     return {
         "train": lambda: check_training(cohort, other, config),
         "val": lambda: check_training(other, cohort, config),
@@ -94,9 +93,7 @@ def _doors(cohort, other, resolved, tmp_path):
         "save": lambda: cohort.save(tmp_path / "saved"),
         "split": lambda: pn.split_by_patient(cohort, val=0.3, test=0.3, seed=0),
         "folds": lambda: next(cohort.folds(2, seed=0)),
-        "baselines": lambda: baseline_scores(
-            cohort, [other], map_type="rest", traits=["sex"], seed=0
-        ),
+        "baselines": lambda: baseline_scores(cohort, [other], **asked),
     }
 
 

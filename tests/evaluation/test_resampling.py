@@ -73,15 +73,6 @@ def test_seeds_and_patients_equal_a_two_way_bootstrap_written_in_r():
     assert area.method.startswith("two-way bootstrap of 3 seeds and of patients in each class")
 
 
-def test_identical_seeds_leave_the_bootstrap_of_patients():
-    """R 4.2.2, pROC 1.18.0, set.seed(1), s with d = 12:
-    ci.auc(roc(y, s, direction = "<"), method = "bootstrap", boot.n = 20000)
-    0.609219 0.80141
-    """
-    area = seeds_and_patients_auroc(LABELS, [SCORES] * 3, seed=1, n_resamples=MANY)
-    assert (area.low, area.high) == pytest.approx((0.609219, 0.80141), abs=0.004)
-
-
 def test_studies_twice_add_nothing_to_a_bootstrap_of_patients():
     """A copy of each study wins and ties as often as the study: the same interval, exactly."""
     once = cluster_bootstrap_auroc(LABELS, SCORES, ROWS, seed=3)
