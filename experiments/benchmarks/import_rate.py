@@ -32,7 +32,7 @@ BARE = (
 def measure(arguments: argparse.Namespace) -> list[dict]:
     with tempfile.TemporaryDirectory() as temporary:
         folder, numbers = Path(temporary), count()
-        write_maps(folder, arguments.n)
+        write_exports(folder, arguments.n // 2, 48, "csv", "npy")
 
         def bare(kind: str) -> None:
             run(folder, "-c", BARE, folder / kind, kind)
@@ -60,14 +60,15 @@ def run(folder: Path, *words: object) -> None:
                    capture_output=True)  # fmt: skip
 
 
-def write_maps(folder: Path, n: int) -> None:
-    """The same maps as CSV and .npy, and their clinical table."""
-    cohort = pn.make_phantom_cohort(n // 2, seed=3, size=48)[: n // 2]
-    for kind in ("csv", "npy"):
+def write_exports(folder: Path, n: int, size: int, *kinds: str) -> None:
+    """Rest and stress maps of n studies as CSV or .npy, and their clinical table."""
+    cohort = pn.make_phantom_cohort(n, seed=3, size=size, out=folder / "phantom")[:n]
+    for kind in kinds:
         (folder / kind).mkdir()
     for map_type in ("rest", "stress"):
         for study, values in zip(cohort.patients.index, cohort.maps[map_type], strict=True):
-            np.savetxt(folder / "csv" / f"{study}_{map_type}.csv", values, "%.4f", ",")
+            if "csv" in kinds:
+                np.savetxt(folder / "csv" / f"{study}_{map_type}.csv", values, "%.4f", ",")
             np.save(folder / "npy" / f"{study}_{map_type}.npy", values)
     cohort.traits.assign(patient_id=cohort.patients).to_csv(folder / "clinical.csv")
 

@@ -17,13 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import psutil
 from tqdm import tqdm
 
-import polarnet as pn
 from bench import run_benchmark
+from import_rate import write_exports
 
 TRAIN = """
 import sys, polarnet as pn
@@ -58,11 +57,11 @@ def measure(arguments: argparse.Namespace) -> list[dict]:
 
 def measured(folder: Path, n: int) -> list[dict[str, object]]:
     """Seconds and peak memory of each step."""
-    write_exports(folder, n)
+    write_exports(folder, n, 64, "npy")
     polarnet = [sys.executable, "-m", "polarnet"]
     cohort, run = str(folder / "cohort"), str(folder / "run")
     steps = {
-        "import": [*polarnet, "import", str(folder / "maps"), "--clinical",
+        "import": [*polarnet, "import", str(folder / "npy"), "--clinical",
                    str(folder / "clinical.csv"), "--unit", "mL/min/g", "--keep-ids",
                    "--out", cohort],
         "train": [sys.executable, "-c", TRAIN, cohort, run, str(folder / "features")],
@@ -94,20 +93,6 @@ def resident(pid: int) -> tuple[float, float]:
     except psutil.NoSuchProcess:  # it has just ended
         return 0.0, 0.0
     return own / 2**20, mapped / 2**20
-
-
-def write_exports(folder: Path, n: int) -> None:
-    """A file a map, and the clinical table."""
-    maps = folder / "maps"
-    maps.mkdir()
-    tables = []
-    for part in range(0, n, 1000):
-        cohort = pn.make_phantom_cohort(1000, seed=100 + part // 1000)[: min(1000, n - part)]
-        for map_type in ("rest", "stress"):
-            for study, values in zip(cohort.patients.index, cohort.maps[map_type], strict=True):
-                np.save(maps / f"{study}_{map_type}.npy", values)
-        tables.append(cohort.traits[["sex"]].assign(patient_id=cohort.patients))
-    pd.concat(tables).to_csv(folder / "clinical.csv")
 
 
 if __name__ == "__main__":

@@ -59,4 +59,4 @@ def measure(arguments: argparse.Namespace) -> list[dict]:
 
 if __name__ == "__main__":
     patients = {"type": int, "default": 300, "help": "simulated patients (default: 300)"}
-    run_benchmark(__doc__, measure, repeats=3, n=patients)
+    run_benchmark(__doc__, measure, repeats=2, n=patients)

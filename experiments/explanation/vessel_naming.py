@@ -35,7 +35,6 @@ OWN = "occlusion to own level"
 METHODS = (
     OWN, "contribution", "occlusion", "gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam",
 )  # fmt: skip
-NORMAL = "normal_stress.npy"
 EYE = "lowest flow against normal (eye)"
 DEPTHS = {"< 20 %": (0.0, 0.2), "20-40 %": (0.2, 0.4), "> 40 %": (0.4, 1.01)}
 NOTES = [
@@ -142,7 +141,6 @@ def comparators(train, val, diseased, config, out: Path) -> dict[str, np.ndarray
     is_healthy = (train.traits["ischemia"] == 0).to_numpy()
     normal = np.asarray(train.maps["stress"][:])[is_healthy].mean(axis=0)
     inside = pn.anatomy.disc_mask(stress.shape[-1])
-    np.save(out / NORMAL, normal)
     against = np.divide(stress, normal, out=np.zeros_like(stress), where=inside)
     localiser = trained(train, val, replace(config, traits=VESSELS, seed=1), out)
     scores = pn.predict(localiser, diseased)

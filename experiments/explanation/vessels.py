@@ -57,9 +57,6 @@ def macro_f1(truth: np.ndarray, named: np.ndarray, counts: np.ndarray | None = N
 
     `counts`, shape (b, n), says how often each study counts; without, all count once. A vessel
     that is neither there nor named gives NaN.
-
-    >>> macro_f1(np.array(["LAD", "LAD", "RCA", "LCx"]), np.array(["LAD", "RCA", "RCA", "LCx"]))
-    array([[0.66666667, 0.66666667, 1.        , 0.77777778]])
     """
     counts = np.ones((1, len(truth))) if counts is None else counts
     is_true, is_named = (

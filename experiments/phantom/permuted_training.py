@@ -35,10 +35,8 @@ def main() -> None:
     out = Path(arguments.out)
     if out.exists():
         parser.error(f"{out} exists; choose another --out")
-    if arguments.cohort:
-        cohort = pn.read_cohort(arguments.cohort)
-    else:
-        cohort = pn.make_phantom_cohort(N_PATIENTS, seed=SEED)
+    given = arguments.cohort
+    cohort = pn.read_cohort(given) if given else pn.make_phantom_cohort(N_PATIENTS, seed=SEED)
     traits = [trait for trait in pn.TRAITS if trait in cohort.traits]
     tables = []
     for repeat in tqdm(range(arguments.repeats), desc="Permuted trainings"):
@@ -49,10 +47,8 @@ def main() -> None:
         tables.append(one(permuted(cohort, repeat), config).assign(repeat=repeat))
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(out, index=False, float_format="%.6g")
-    if cohort.is_phantom:
-        print("Phantom, not patients.")
-    print(table[["repeat", "trait", "n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value"]]
-          .to_string(index=False, float_format="{:.3f}".format))  # fmt: skip
+    print("Phantom, not patients." if cohort.is_phantom else f"Cohort {given}.")
+    print(table.drop(columns=["method", "note"]).to_string(index=False))
     tested = table["p_value"].dropna()
     n_found = int((tested < 0.05).sum())
     chance = binom.sf(n_found - 1, len(tested), 0.05)

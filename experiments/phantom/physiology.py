@@ -6,6 +6,7 @@ Simulates patients and compares what comes out, maps and all, with published fig
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -60,27 +61,18 @@ def physiology_table(n_patients: int, size: int) -> pd.DataFrame:
     cohort = pn.make_phantom_cohort(n_patients, seed=SEED, size=size)
     without = pn.make_phantom_cohort(n_patients, seed=SEED, size=size, sex_in_pattern=False)
     studies = _studies(cohort)
-    return pd.concat(
-        [
-            _prevalences(studies),
-            _flow(studies),
-            _group_differences(studies),
-            _scalar_auroc(studies),
-            _sex_from_segments(cohort, without),
-            _pattern(cohort, studies),
-            _repeats(studies),
-        ],
-        ignore_index=True,
-    )
+    parts = (
+        _prevalences(studies), _flow(studies), _group_differences(studies),
+        _scalar_auroc(studies), _sex_from_segments(cohort, without), _pattern(cohort, studies),
+        _repeats(studies),
+    )  # fmt: skip
+    names = ["quantity", "published", "simulated", "low", "high", "n"]
+    table = pd.DataFrame([row for part in parts for row in part], columns=names)
+    return table.assign(holds=table["simulated"].between(table["low"], table["high"]))
 
 
-def _row(
-    quantity: str, published: str, simulated: float, low: float, high: float, n: int
-) -> dict[str, object]:
-    return {
-        "quantity": quantity, "published": published, "simulated": float(simulated),
-        "low": low, "high": high, "n": n, "holds": bool(low <= simulated <= high),
-    }  # fmt: skip
+Rows = Iterator[tuple[str, str, float, float, float, int]]
+"""Quantity, published, simulated, lowest and highest that are accepted, n."""
 
 
 def _studies(cohort: pn.Cohort) -> pd.DataFrame:
@@ -97,35 +89,29 @@ def _studies(cohort: pn.Cohort) -> pd.DataFrame:
     return studies
 
 
-def _prevalences(studies: pd.DataFrame) -> pd.DataFrame:
+def _prevalences(studies: pd.DataFrame) -> Rows:
     patients = studies.groupby("patient").first()
     n = len(patients)
-    rows = [
-        _row(f"{trait}, share of patients", f"{low:.2f}-{high:.2f}", patients[trait].mean(),
-             low, high, n)
-        for trait, low, high in (
-            ("sex", 0.40, 0.50), ("diabetes", 0.12, 0.20), ("hypertension", 0.45, 0.55),
-            ("dyslipidemia", 0.45, 0.55), ("smoking", 0.13, 0.17), ("is_diseased", 0.25, 0.30),
-        )
-    ]  # fmt: skip
+    for trait, low, high in (
+        ("sex", 0.40, 0.50), ("diabetes", 0.12, 0.20), ("hypertension", 0.45, 0.55),
+        ("dyslipidemia", 0.45, 0.55), ("smoking", 0.13, 0.17), ("is_diseased", 0.25, 0.30),
+    ):  # fmt: skip
+        share = patients[trait].mean()
+        yield f"{trait}, share of patients", f"{low:.2f}-{high:.2f}", share, low, high, n
     second = (studies.groupby("patient").size() > 1).mean()
-    rows.append(_row("second study, share of patients", "0.05-0.10", second, 0.05, 0.10, n))
-    low_reserve = (studies["mfr"] < 2).mean()
-    rows.append(_row("MFR < 2, share of studies", "0.25-0.31", low_reserve, 0.25, 0.31, n))
-    return pd.DataFrame(rows)
+    yield "second study, share of patients", "0.05-0.10", second, 0.05, 0.10, n
+    yield "MFR < 2, share of studies", "0.25-0.31", (studies["mfr"] < 2).mean(), 0.25, 0.31, n
 
 
-def _flow(studies: pd.DataFrame) -> pd.DataFrame:
+def _flow(studies: pd.DataFrame) -> Rows:
     """Level without CAD and risk factors (Opstal 2018); what drives rest flow (Campisi 1998)."""
     risk = studies[RISKS].fillna(1).any(axis=1)
     reference = studies[studies["no_cad"] & ~risk]
-    rows = []
+    n = len(reference)
     for name, mean, sd in (("rest", 1.02, 0.22), ("stress", 2.54, 0.41), ("mfr", 2.60, 0.61)):
-        flow = reference[name]
-        rows.append(_row(f"{name}, no CAD or risk factor, mean", f"{mean}", flow.mean(),
-                         0.97 * mean, 1.03 * mean, len(flow)))  # fmt: skip
-        rows.append(_row(f"{name}, no CAD or risk factor, SD", f"{sd}", flow.std(),
-                         0.9 * sd, 1.1 * sd, len(flow)))  # fmt: skip
+        flow, what = reference[name], f"{name}, no CAD or risk factor"
+        yield f"{what}, mean", f"{mean}", flow.mean(), 0.97 * mean, 1.03 * mean, n
+        yield f"{what}, SD", f"{sd}", flow.std(), 0.9 * sd, 1.1 * sd, n
     healthy = studies[studies["no_cad"]]
     uncoupled = (healthy["diabetes"] == 1) | (healthy["smoking"] == 1)
     recorded = healthy[["diabetes", "smoking"]].notna().all(axis=1)
@@ -134,40 +120,33 @@ def _flow(studies: pd.DataFrame) -> pd.DataFrame:
         ("diabetics and smokers", healthy[uncoupled], -0.15, 0.15, "none"),
     ):
         slope = sm.OLS(group["rest"], sm.add_constant(group[["rpp"]] / 1e4)).fit().params["rpp"]
-        rows.append(_row(f"rest MBF per 10,000 mmHg/min, {name}", published, slope, low, high,
-                         len(group)))  # fmt: skip
-    older = reference[reference["age"] >= 50]["rpp"]
-    rows.append(_row("rate-pressure product, no risk factor, 50 or older, mean", "8634",
-                     older.mean(), 8200, 9070, len(older)))  # fmt: skip
-    rows.append(_row("rate-pressure product, no risk factor, 50 or older, SD", "1890",
-                     older.std(), 1600, 2180, len(older)))  # fmt: skip
-    return pd.DataFrame(rows)
+        yield f"rest MBF per 10,000 mmHg/min, {name}", published, slope, low, high, len(group)
+    older = reference.loc[reference["age"] >= 50, "rpp"]
+    what = "rate-pressure product, no risk factor, 50 or older"
+    yield f"{what}, mean", "8634", older.mean(), 8200, 9070, len(older)
+    yield f"{what}, SD", "1890", older.std(), 1600, 2180, len(older)
 
 
-def _group_differences(studies: pd.DataFrame) -> pd.DataFrame:
+def _group_differences(studies: pd.DataFrame) -> Rows:
     """Age with other traits held, of all and without CAD; sex without CAD, as published."""
     known = studies.dropna(subset=list(pn.TRAITS))
-    rows = []
     for whose, group in (("all", known), ("no CAD", known[known["no_cad"]])):
         design = sm.add_constant(group[["sex", *RISKS, "smoking"]].assign(decade=group["age"] / 10))
         for name, published, low, high in (
             ("stress", "-4.1", -4.6, -3.6), ("mfr", "-4 to -5.5", -5.5, -4.0),
             ("rest", "0", -.5, .5),
         ):  # fmt: skip
-            slope = sm.OLS(np.log(group[name]), design).fit().params["decade"]
-            rows.append(_row(f"{name}, {whose}, % per decade of age", published,
-                             100 * np.expm1(slope), low, high, len(group)))  # fmt: skip
+            slope = 100 * np.expm1(sm.OLS(np.log(group[name]), design).fit().params["decade"])
+            yield f"{name}, {whose}, % per decade of age", published, slope, low, high, len(group)
     for name, ratio in (("rest", 1.15), ("stress", 1.09), ("mfr", 0.95)):
         means = group.groupby("sex")[name].mean()
-        rows.append(_row(f"{name}, no CAD, women : men", f"{ratio}", means[1] / means[0],
-                         ratio - 0.02, ratio + 0.02, len(group)))  # fmt: skip
-    return pd.DataFrame(rows)
+        quantity, found = f"{name}, no CAD, women : men", means[1] / means[0]
+        yield quantity, f"{ratio}", found, ratio - 0.02, ratio + 0.02, len(group)
 
 
-def _scalar_auroc(studies: pd.DataFrame) -> pd.DataFrame:
+def _scalar_auroc(studies: pd.DataFrame) -> Rows:
     """How well a patient's mean flow alone tells a trait (lower flow for the risk traits)."""
     studies = studies[~studies["patient"].duplicated()]
-    rows = []
     for trait, flow, sign, low, high in (
         ("sex", "rest", 1, 0.65, 0.75), ("sex", "stress", 1, 0.60, 0.68),
         ("sex", "mfr", -1, 0.52, 0.58), ("diabetes", "stress", -1, 0.62, 0.72),
@@ -175,22 +154,20 @@ def _scalar_auroc(studies: pd.DataFrame) -> pd.DataFrame:
         ("smoking", "rest", 1, 0.45, 0.56), ("smoking", "stress", 1, 0.45, 0.56),
     ):  # fmt: skip
         group = studies.dropna(subset=[trait])
-        interval = pn.auroc(group[trait].to_numpy(), sign * group[flow].to_numpy())
-        rows.append(_row(f"AUROC, {trait} from mean {flow}", f"{low:.2f}-{high:.2f}",
-                         interval.value, low, high, len(group)))  # fmt: skip
+        area = pn.auroc(group[trait], sign * group[flow]).value
+        quantity = f"AUROC, {trait} from mean {flow}"
+        yield quantity, f"{low:.2f}-{high:.2f}", area, low, high, len(group)
     group = studies.dropna(subset=["smoking"])
     for flow in ("rest", "stress"):
         design = sm.add_constant(group[["age", "sex"]])
         rest_of_flow = sm.OLS(np.log(group[flow]), design).fit().resid
-        interval = pn.auroc(group["smoking"].to_numpy(), rest_of_flow.to_numpy())
-        rows.append(_row(f"AUROC, smoking from mean {flow} after age and sex", "0.47-0.53",
-                         interval.value, 0.47, 0.53, len(group)))  # fmt: skip
-    return pd.DataFrame(rows)
+        area = pn.auroc(group["smoking"], rest_of_flow).value
+        quantity = f"AUROC, smoking from mean {flow} after age and sex"
+        yield quantity, "0.47-0.53", area, 0.47, 0.53, len(group)
 
 
-def _sex_from_segments(cohort: pn.Cohort, without: pn.Cohort) -> pd.DataFrame:
+def _sex_from_segments(cohort: pn.Cohort, without: pn.Cohort) -> Rows:
     """Logistic regression on the 17 segments, 5-fold by patient, with and without the pattern."""
-    rows = []
     for map_type, name, group, low, high in (
         ("stress", "sex in the pattern", cohort, 0.72, 0.80),
         ("rest", "sex in the pattern", cohort, 0.72, 0.80),
@@ -203,55 +180,44 @@ def _sex_from_segments(cohort: pn.Cohort, without: pn.Cohort) -> pd.DataFrame:
             method="decision_function",
         )  # fmt: skip
         first = ~group.patients.duplicated().to_numpy()
-        found = pn.auroc(sex[first], odds[first])
-        rows.append(_row(f"AUROC, sex from 17 {map_type} segments, {name}", f"{low:.2f}-{high:.2f}",
-                         found.value, low, high, int(first.sum())))  # fmt: skip
-    return pd.DataFrame(rows)
+        area = pn.auroc(sex[first], odds[first]).value
+        quantity = f"AUROC, sex from 17 {map_type} segments, {name}"
+        yield quantity, f"{low:.2f}-{high:.2f}", area, low, high, int(first.sum())
 
 
-def _pattern(cohort: pn.Cohort, studies: pd.DataFrame) -> pd.DataFrame:
+def _pattern(cohort: pn.Cohort, studies: pd.DataFrame) -> Rows:
     """Segments of normal studies, and of single-vessel groups scaled to the study's maximum."""
     vessels = studies[["lad", "rca", "lcx"]].to_numpy() > 0
     is_normal = studies["no_cad"].to_numpy()
-    rows = []
-    scaled = {}
+    n, scaled = int(is_normal.sum()), {}
     for map_type in ("rest", "stress"):
         segments = cohort.segment_means(map_type)
         mean = cohort.global_means(map_type).to_numpy()[:, None]
         normal = (segments / mean)[is_normal].mean(axis=0)
         worst = np.abs(normal - NORMAL[map_type]).max()
-        n = int(is_normal.sum())
-        rows.append(
-            _row(f"{map_type}, normal segments, largest difference", "0", worst, 0, 0.05, n)
-        )
-        rows.append(_row(f"{map_type}, CV of the 17 segments", "0.11",
-                         normal.std(ddof=1) / normal.mean(), 0.09, 0.13, n))  # fmt: skip
-        rows.append(_row(f"{map_type}, lowest segment", "17", 1 + normal.argmin(), 17, 17, n))
-        highest = cohort.maps[map_type].max(axis=(1, 2))
-        scaled[map_type] = segments / highest[:, None]
+        yield f"{map_type}, normal segments, largest difference", "0", worst, 0, 0.05, n
+        spread = normal.std(ddof=1) / normal.mean()
+        yield f"{map_type}, CV of the 17 segments", "0.11", spread, 0.09, 0.13, n
+        yield f"{map_type}, lowest segment", "17", 1 + normal.argmin(), 17, 17, n
+        scaled[map_type] = segments / cohort.maps[map_type].max(axis=(1, 2))[:, None]
     for column, vessel in enumerate(("lad", "rca", "lcx")):
         alone = vessels[:, column] & (vessels.sum(axis=1) == 1)
         ratio = {m: s[alone].mean(axis=0) / s[is_normal].mean(axis=0) for m, s in scaled.items()}
-        worst = np.abs(ratio["stress"] - DISEASED[vessel]).max()
-        n = int(alone.sum())
-        rows.append(_row(f"{vessel} alone, stress segments, largest difference", "0", worst,
-                         0, 0.07, n))  # fmt: skip
+        worst, n = np.abs(ratio["stress"] - DISEASED[vessel]).max(), int(alone.sum())
+        yield f"{vessel} alone, stress segments, largest difference", "0", worst, 0, 0.07, n
         core = ratio["rest"][np.array(CORE[vessel]) - 1].mean()
-        rows.append(_row(f"{vessel} alone, rest in the core", REST_CORE_PUBLISHED[vessel], core,
-                         *REST_CORE[vessel], n))  # fmt: skip
-    return pd.DataFrame(rows)
+        published = REST_CORE_PUBLISHED[vessel]
+        yield f"{vessel} alone, rest in the core", published, core, *REST_CORE[vessel], n
 
 
-def _repeats(studies: pd.DataFrame) -> pd.DataFrame:
+def _repeats(studies: pd.DataFrame) -> Rows:
     """Two studies of a patient: mean absolute difference in % of their mean (Nagamachi 1996)."""
-    rows = []
     for name, low, high, published in (("stress", 10, 14, "11.8"), ("rest", 13, 18, "15.8")):
         pairs = studies.groupby("patient")[name].agg(["first", "last", "size"])
         pairs = pairs[pairs["size"] == 2]
         difference = (pairs["first"] - pairs["last"]).abs() / pairs[["first", "last"]].mean(axis=1)
-        rows.append(_row(f"{name}, two studies, mean difference in %", published,
-                         100 * difference.mean(), low, high, len(pairs)))  # fmt: skip
-    return pd.DataFrame(rows)
+        quantity = f"{name}, two studies, mean difference in %"
+        yield quantity, published, 100 * difference.mean(), low, high, len(pairs)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ def main() -> None:
     parser.add_argument("--weights", default="imagenet", help="a path, or imagenet (default)")
     parser.add_argument("--arms", default="frozen", help=f"of {', '.join(ARMS)}")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--cache", default="user")
     parser.add_argument("--config", help="YAML file of settings for all arms")
     arguments = parser.parse_args()
 
@@ -72,7 +71,7 @@ def main() -> None:
                 path = out / f"{map_type}-{arm}-{repeat:02d}.csv"
                 if not path.is_file():
                     changed = replace(config, map_type=map_type, seed=repeat, **ARMS[arm])
-                    _save(out_of_fold(cohort, changed, arguments.cache), path)
+                    _save(out_of_fold(cohort, changed), path)
         for repeat in range(arguments.repeats):
             paths = {
                 name: out / f"{map_type}-{name.replace(' ', '_')}-{repeat:02d}.csv"
@@ -87,15 +86,15 @@ def main() -> None:
         print(table.to_string(index=False, float_format=lambda x: f"{x:.3f}"))
 
 
-def out_of_fold(cohort, config: pn.ExperimentConfig, cache: str) -> pd.DataFrame:
+def out_of_fold(cohort, config: pn.ExperimentConfig) -> pd.DataFrame:
     """Scores of every study by the network that did not see its patient."""
     scores = []
     for rest, held_out in cohort.folds(FOLDS, seed=config.seed):
         train, val = next(rest.folds(6, seed=config.seed))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
-            run = pn.train(train, val, config, out, cache=cache, show_progress=False)
-            scores.append(pn.predict(run, held_out, cache=cache))
+            run = pn.train(train, val, config, out, show_progress=False)
+            scores.append(pn.predict(run, held_out))
     return pd.concat(scores).loc[cohort.patients.index]
 
 

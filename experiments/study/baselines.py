@@ -1,7 +1,5 @@
 """Every baseline of every map beside the frozen network: AUROC, log-loss and paired difference.
 
-    python experiments/study/baselines.py COHORT --out study
-
 `difference` is the AUROC of the network (ensemble over the seeds of the plan) minus the baseline's.
 `is_comparator` marks, for each map and trait, the baseline with the lowest validation log-loss
 among those that see the map alone: the bar that the network has to clear.

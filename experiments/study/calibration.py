@@ -1,7 +1,5 @@
 """Calibration of every trait, before and after the frozen recalibration: table and figures.
 
-    python experiments/study/calibration.py COHORT --out study
-
 Networks with a frozen trunk, hold-out patients by their first study. The recalibration was fitted
 on validation patients and frozen. Writes `calibration` (table, and figure of the probabilities as
 predicted) and `calibration_recalibrated` (figure).
@@ -13,19 +11,15 @@ import polarnet as pn
 from holdout import (
     CELL,
     Cell,
+    develop,
     ends,
     joined,
     network_cells,
     recalibration_of,
     score_hold_out,
-    train_and_freeze,
 )
 from networks import frozen_models
 from project import Project, panels, run_script
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:

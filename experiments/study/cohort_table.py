@@ -1,7 +1,5 @@
 """Cohort by split, labels by trait and split, who lacks a label, and the participant flow.
 
-    python experiments/study/cohort_table.py COHORT --out study
-
 Every patient counts once, with the first study. Nothing is trained, but the plan is frozen first,
 since the labels of test patients are counted here.
 """

@@ -1,7 +1,5 @@
 """What the frozen thresholds do in the hold-out, and the decision curve of impaired MFR.
 
-    python experiments/study/decisions.py COHORT --out study
-
 Networks with a frozen trunk, hold-out patients by their first study. Writes `thresholds`,
 `predictive_values` (impaired MFR, at other prevalences) and `decision_curve` (table and figure).
 """
@@ -11,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import polarnet as pn
-from baselines import baseline_cells, freeze_baselines, score_baselines
-from holdout import CELL, Cell, comparator, network_cells, score_hold_out, train_and_freeze
+from baselines import baseline_cells, develop, score_baselines
+from holdout import CELL, Cell, comparator, network_cells, score_hold_out
 from networks import frozen_models
 from project import Project, run_script
 
@@ -25,11 +23,6 @@ CURVE_MAPS = ("stress", "rest")
 PREVALENCES = (0.1, 0.2, 0.3, 0.4, 0.5)
 STEP = 0.01
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
-    freeze_baselines(project)
 
 
 def report(project: Project) -> None:

@@ -1,7 +1,5 @@
 """What a map loses on its way into the network: scaling, 8-bit colour, trunk depth and pooling.
 
-    python experiments/study/encoding_ablation.py COHORT --out study
-
 Scaling and colour change what the trunk sees; the bullseye beside it always sees the map itself.
 The mean of the reserve map all but is the label of impaired MFR: a ceiling, counted in no rule,
 where a network on a fixed scale should stay at 0.98 or more. An image stretched to its own maximum

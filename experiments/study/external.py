@@ -1,7 +1,5 @@
 """External validation: frozen networks, thresholds and recalibration on an external cohort.
 
-    python experiments/study/external.py COHORT --out study
-
 The plan names the folder (`external: other_site/`); for a phantom a second one is made otherwise.
 Calibration is shown as the networks are, after the recalibration that was frozen with them, and
 after one fitted on half of the external patients and tested on the other half.
@@ -14,14 +12,7 @@ import pandas as pd
 
 import polarnet as pn
 from calibration import measured
-from holdout import (
-    ends,
-    first_labels,
-    frozen_decisions,
-    joined,
-    recalibration_of,
-    train_and_freeze,
-)
+from holdout import develop, ends, first_labels, frozen_decisions, joined, recalibration_of
 from networks import Model, Network, frozen_models, mean_of, networks_of, run_folder, score_run
 from polarnet.ids import listing
 from project import Project, keep_facts, map_facts, read_scores, run_script
@@ -34,10 +25,6 @@ PHANTOM_SITE = {"n_patients": 600, "seed": 991, "scale": 1.2, "tracer": "Rb-82"}
 AS_IS, FROZEN, REFITTED = "none", "frozen", "refitted on half"
 CALIBRATION = ["intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high",
                "brier"]  # fmt: skip
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:

@@ -1,7 +1,5 @@
 """The most confident errors of each primary endpoint, drawn: figure and table.
 
-    python experiments/study/failures.py COHORT --out study
-
 Networks with a frozen trunk at the frozen threshold "youden"; hold-out patients by their first
 study. A false positive is the surer the higher its probability, a false negative the lower. No
 patient's or study's id is written. Of a phantom it is said what was planted.
@@ -10,8 +8,8 @@ patient's or study's id is written. Of a phantom it is said what was planted.
 import pandas as pd
 
 import polarnet as pn
-from holdout import Cell, network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, main_model
+from holdout import Cell, develop, network_cells, score_hold_out
+from networks import main_model
 from project import Project, run_script
 
 SHOWN = 4
@@ -23,10 +21,6 @@ DRAWN_FOR = {"combined": "stress"}
 DEEP, SMALL, LARGE = 0.15, -1.0, 1.0
 """From which drop of flow on a defect is named, and from how many SDs on a small or large ventricle
 is (our choice)."""
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:
@@ -96,11 +90,7 @@ def words_of(test: pn.Cohort) -> pd.Series:
 
 
 def planted(truth: dict[str, float]) -> str:
-    """Defects by territory, ventricle, unevenness and artefacts of one phantom study.
-
-    >>> planted({"lad": 0.4, "rca": 0.05, "lcx": 0.0, "scar": 0.6, "small_ventricle": 1.3})
-    'LAD -40 %, fixed part 60 %, small ventricle'
-    """
+    """Defects by territory, ventricle, unevenness and artefacts of one phantom study."""
     said = [
         f"{name} -{100 * truth[name.lower()]:.0f} %"
         for name in pn.anatomy.TERRITORIES

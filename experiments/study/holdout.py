@@ -1,6 +1,5 @@
 """The hold-out: what is decided before it is read, a record of every read, and what it says."""
 
-import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sklearn.metrics import log_loss
 import polarnet as pn
 from networks import (
     Model,
+    frozen_models,
     main_model,
     model_scores,
     networks_of,
@@ -26,8 +26,6 @@ from polarnet.files import read_json, write_json
 from project import Project
 
 FREEZE_FILE: Final = "freeze.json"
-READS_FILE: Final = "test_reads.csv"
-_READS: Final = ("when", "by", "studies", "freeze_sha256")
 
 CELL: Final = ("map_type", "trait", "n_pos", "n_neg")
 """How a row of most tables begins."""
@@ -38,6 +36,11 @@ def train_and_freeze(project: Project, models: Iterable[Model]) -> None:
     models = list(models)
     train_models(project, models)
     freeze(project, models)
+
+
+def develop(project: Project) -> None:
+    """Train and freeze the networks with a frozen trunk, at which most scripts look closely."""
+    train_and_freeze(project, frozen_models(project.plan))
 
 
 def freeze(
@@ -117,14 +120,12 @@ def read_hold_out(project: Project, by: str) -> pn.Cohort:
             "project, or the script, from its start."
         )
     test = project.studies("test")
-    log = project.folder / READS_FILE
-    is_new = not log.is_file()
-    with log.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if is_new:
-            writer.writerow(_READS)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        writer.writerow([_now(), by, len(test), digest])
+    log = project.folder / "test_reads.csv"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    read = {"when": _now(), "by": by, "studies": len(test), "freeze_sha256": digest}
+    pd.DataFrame([read]).to_csv(
+        log, mode="a", header=not log.is_file(), index=False, lineterminator="\n"
+    )
     return test
 
 

@@ -1,7 +1,5 @@
 """Learning curve: AUROC over the number of training patients, networks and segments.
 
-    python experiments/study/learning_curve.py COHORT --out study
-
 Frozen networks. Each seed draws its own share of the training patients; the logistic ridge on 17
 segments is fitted on the same patients. Lines are means over seeds: an ensemble has seen all
 patients that any of its networks saw, so it stands in the table only.

@@ -1,7 +1,5 @@
 """Main results: map x trait x frozen or fine-tuned, with the paper's cells; forest plot and ROC.
 
-    python experiments/study/main_results.py COHORT --out study
-
 Each row is an ensemble over the seeds of the plan. `difference` is its AUROC minus that of the
 baseline of the same map with the lowest validation log-loss (paired DeLong, unadjusted). A label
 that is derived from the flow shown is circular and counts in no test. The primaries of the plan,

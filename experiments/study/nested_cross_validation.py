@@ -1,7 +1,5 @@
 """Nested cross-validation of the development studies: frozen networks beside 17 segments.
 
-    python experiments/study/nested_cross_validation.py COHORT --out study
-
 5 x 5 folds by patient (`folds` of the plan). Each outer fold is scored by the mean of the inner
 networks, each of which chose its epoch and penalty on an inner fold that it did not train on. The
 hold-out is not read. What is trained is kept in study/nested, so that the same command goes on

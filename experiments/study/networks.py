@@ -23,9 +23,6 @@ ENCODINGS: Final = {
 of a screen (a rainbow, as on many workstations: our choice)."""
 
 DEPTHS: Final = ("block1", "block2", "block3", "block4", "block5")
-PACKAGED: Final = ("block1", "block2")
-"""Those whose ImageNet weights need no download."""
-
 POOLINGS: Final = ("aha", "global")
 
 
@@ -99,12 +96,12 @@ def encoding_models(plan: Plan) -> list[Model]:
 def depth_models(plan: Plan) -> list[Model]:
     """Trunk depth x pooling, one seed each; the defaults are that seed's main network.
 
-    Blocks 3 to 5 take part where the plan names a file of weights, or none.
+    Blocks 3 to 5, whose weights are not packaged, take part where the plan names a file, or none.
     """
     models = []
     default = (plan.network("frozen", plan.map_types[0], seed=0).last_block, POOLINGS[0])
     for map_type in plan.single_maps:
-        for trunk in PACKAGED if plan.weights == "imagenet" else DEPTHS:
+        for trunk in DEPTHS[:2] if plan.weights == "imagenet" else DEPTHS:
             for pooling in POOLINGS:
                 is_main = (trunk, pooling) == default
                 changes = {} if is_main else {"trunk": trunk, "pooling": pooling}

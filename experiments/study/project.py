@@ -22,8 +22,7 @@ from polarnet.ids import listing
 
 PHANTOM_NOTE: Final = "Phantom, not patients."
 
-N_PHANTOM: Final = 1200
-PHANTOM_SEED: Final = 7
+N_PHANTOM, PHANTOM_SEED = 1200, 7
 """Of the phantom that a project without a cohort makes for itself."""
 
 _BATCH: Final = 1024  # maps in memory at once
@@ -89,7 +88,7 @@ class Project:
 
 
 def panels(n: int, *, columns: int = 3, height: float = 2.4, **shared) -> tuple[Figure, list[Axes]]:
-    """A figure of one text width with n panels in rows of some columns."""
+    """A figure of the width of a page with n panels, and its axes."""
     n_rows = -(-n // columns)
     figure = Figure(figsize=(7.2, height * n_rows + 0.3), layout="constrained")
     axes = figure.subplots(n_rows, columns, squeeze=False, **shared).ravel()
@@ -133,8 +132,18 @@ def run_script(
     parser.add_argument("--only", choices=("develop", "report"), help="one of the two steps")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    changes: dict[str, object] = {"full": True} if arguments.full else {}
+    if arguments.weights is not None:
+        changes["weights"] = None if arguments.weights.lower() == "none" else arguments.weights
+    out = Path(arguments.out)
+    kept = out / "study.yaml"  # a project that was begun brings its own plan
+    cohort = arguments.cohort or out / "cohort"
     try:
-        project = _open(arguments)
+        plan = load_plan(arguments.plan or (kept if kept.is_file() else None), **changes)
+        if arguments.cohort is None and not (cohort / "cohort.json").is_file():
+            print(f"Simulating {N_PHANTOM} patients (phantom, not patients) ...", flush=True)
+            pn.make_phantom_cohort(N_PHANTOM, seed=PHANTOM_SEED).save(cohort)
+        project = open_project(cohort, out, plan)
         if arguments.only != "report":
             develop(project)
         if arguments.only != "develop":
@@ -143,24 +152,6 @@ def run_script(
         sys.exit(_fail("Interrupted. What is finished is kept; run the same command again."))
     except (ValueError, KeyError, OSError) as error:
         sys.exit(_fail(str(error.args[0]) if len(error.args) == 1 else str(error)))
-
-
-def _open(arguments: argparse.Namespace) -> Project:
-    """The project; one that was begun brings its own plan."""
-    changes: dict[str, object] = {"full": True} if arguments.full else {}
-    if arguments.weights is not None:
-        is_none = arguments.weights.lower() == "none"
-        changes["weights"] = None if is_none else arguments.weights
-    out = Path(arguments.out)
-    kept = out / "study.yaml"
-    plan = load_plan(arguments.plan or (kept if kept.is_file() else None), **changes)
-    cohort = arguments.cohort
-    if cohort is None:
-        cohort = out / "cohort"
-        if not (cohort / "cohort.json").is_file():
-            print(f"Simulating {N_PHANTOM} patients (phantom, not patients) ...", flush=True)
-            pn.make_phantom_cohort(N_PHANTOM, seed=PHANTOM_SEED).save(cohort)
-    return open_project(cohort, out, plan)
 
 
 def _fail(message: str) -> int:

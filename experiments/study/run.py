@@ -2,6 +2,7 @@
 
     python experiments/study/run.py --out study        # a phantom
     python experiments/study/run.py COHORT --out study --plan my_plan.yaml
+    python experiments/study/main_results.py COHORT --out study       # one table; so every script
 
 First every network is trained and every baseline fitted, and what they decide is frozen; then the
 tables and figures of the hold-out are written to results/, and checklist.html. Without COHORT a

@@ -1,7 +1,5 @@
 """Sample size: how wide the intervals are to be expected, are, and were in the paper. One table.
 
-    python experiments/study/sample_size.py COHORT --out study
-
 What is planned from (AUROC, prevalence) comes from validation patients, never from the hold-out;
 only the measured interval is the hold-out's. The size to develop a model with: pmsampsize, in R.
 """
@@ -10,13 +8,9 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
-from holdout import Cell, first_labels, joined, network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, main_model, model_scores
+from holdout import Cell, develop, first_labels, joined, network_cells, score_hold_out
+from networks import main_model, model_scores
 from project import Project, run_script
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:

@@ -1,7 +1,5 @@
 """Sensitivity rows: other definitions of impaired MFR, other intervals of every AUROC. One table.
 
-    python experiments/study/sensitivity.py COHORT --out study
-
 The frozen networks are not trained again: their scores stay, the labels of the hold-out are made
 anew. Flow reserve is in neither rest nor stress maps, so no row of these is circular.
 """
@@ -10,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 import polarnet as pn
-from holdout import ends, network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, main_model, model_scores
+from holdout import develop, ends, network_cells, score_hold_out
+from networks import main_model, model_scores
 from project import Project, run_script
 
 MFR = "impaired_mfr"
@@ -31,10 +29,6 @@ THRESHOLD = 2.0
 
 GREY_ZONE = (1.9, 2.1)
 """Flow reserves, ends included, that are too near to 2.0 to call (our choice)."""
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:

@@ -1,7 +1,5 @@
 """Multi-task against single-task: one network for all traits, or one for each, paired.
 
-    python experiments/study/single_task.py COHORT --out study
-
 One row a map and trait: AUROC of both (ensembles over the seeds of the plan), and the difference,
 multi minus single. Then one row a map: the mean over its traits, circular ones left out.
 """

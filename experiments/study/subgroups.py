@@ -1,7 +1,5 @@
 """Subgroups of the hold-out, and each trait adjusted for age and sex: two tables.
 
-    python experiments/study/subgroups.py COHORT --out study
-
 The network with a frozen trunk on the map of the first primary endpoint (stress, by default);
 hold-out patients by their first study. Writes `subgroups` and `adjusted`.
 """
@@ -9,8 +7,8 @@ hold-out patients by their first study. Writes `subgroups` and `adjusted`.
 import pandas as pd
 
 import polarnet as pn
-from holdout import Cell, joined, network_cells, score_hold_out, train_and_freeze
-from networks import frozen_models, main_model
+from holdout import Cell, develop, joined, network_cells, score_hold_out
+from networks import main_model
 from project import Project, run_script
 
 AGE, SEX, BMI, KNOWN_CAD = "age", "sex", "bmi", "known_cad"
@@ -21,10 +19,6 @@ BMI_ENDS = [0.0, 25.0, 30.0, float("inf")]
 BMI_NAMES = ["below 25", "25 to below 30", "30 or above"]
 """Classes in kg/m2: overweight from 25 on, obesity from 30 on. World Health Organization,
 Technical Report Series 894, 2000."""
-
-
-def develop(project: Project) -> None:
-    train_and_freeze(project, frozen_models(project.plan))
 
 
 def report(project: Project) -> None:

@@ -1,7 +1,5 @@
 """Against the truth, on a phantom only: how far each cell is from what many patients would give.
 
-    python experiments/study/truth.py COHORT --out study
-
 Readers of segment means learn from `truth_patients` fresh phantom patients and are tested on as
 many others: a lower bound of what can be read from a map. Beside them stand the study's networks
 with a frozen trunk and its baselines, on the study's own hold-out. Writes `truth` (table, figure).
@@ -14,16 +12,10 @@ import pandas as pd
 from sklearn.metrics import log_loss
 from tqdm.auto import tqdm
 
+import baselines
 import polarnet as pn
-from baselines import baseline_cells, freeze_baselines, score_baselines
-from holdout import (
-    comparator,
-    ends,
-    first_labels,
-    network_cells,
-    score_hold_out,
-    train_and_freeze,
-)
+from baselines import baseline_cells, score_baselines
+from holdout import comparator, ends, first_labels, network_cells, score_hold_out
 from networks import frozen_models
 from polarnet.files import write_csv
 from project import Project, draw_forest, run_script, write_scores
@@ -41,11 +33,9 @@ NO_TRUTH = "No table of the truth: these are patients, and nobody knows what was
 
 
 def develop(project: Project) -> None:
-    if not project.cohort.is_phantom:
-        return
-    train_and_freeze(project, frozen_models(project.plan))
-    freeze_baselines(project)
-    make_ceiling(project)
+    if project.cohort.is_phantom:
+        baselines.develop(project)
+        make_ceiling(project)
 
 
 def make_ceiling(project: Project) -> None:
