@@ -1,7 +1,6 @@
 """Files that may harm the process that reads them are read by another one, within limits.
 
-It guards against crashes, endless waiting and bombs. It is no sandbox: the other process has the
-rights of the user, and hands its results over as any worker of loky does.
+It guards against crashes, endless waiting and bombs. It is no sandbox.
 """
 
 import contextlib
@@ -18,26 +17,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECONDS: Final = 10.0
-"""Longest processor time for one file (our choice)."""
-
+SECONDS: Final = 10.0  # Longest processor time for one file (our choice)
+# Times as long may pass on the clock (our choice): a busy machine is no fault of the file. On
+# Windows, where nothing ends a process by its processor time, this alone.
 _WAITING: Final = 30.0
-"""Times as long may pass on the clock: a busy machine, or a slow network drive, is no fault of the
-file (our choice). On Windows, where nothing ends a process by its processor time, this alone."""
-
+# Bytes of address space of the other process, where the system can limit it (our choice)
 MEMORY: Final = 2**30
-"""Bytes of address space that the other process may have, where the system can limit it (our
-choice): a bomb ends there, and not in the user's swap."""
-
-_IDLE: Final = 300.0
-"""Seconds without a file, after which the other process ends (our choice): it does so too where the
-one who asked was killed."""
-
-_HAS_TIMER: Final = hasattr(signal, "setitimer")
-"""Whether the system ends a process by the processor time that it has used."""
+_IDLE: Final = 300.0  # Seconds without a file, after which the other process ends (our choice)
 
 _others: "list[ProcessPoolExecutor]" = []
-"""The other process, kept from file to file: starting it takes longer than reading a file."""
+"""The other process, kept from file to file."""
 
 _one_at_a_time = threading.Lock()
 
@@ -54,13 +43,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def read_apart(function: Callable[..., T], *arguments: Any, seconds: float = SECONDS) -> T:
-    """The result of a function that is called with these arguments in another process.
+    """The result of a function, at the top of a module, that is called in another process.
 
-    Damaged and hostile files can end a process without an error that could be caught, make it wait
-    for ever or fill the memory. The process is kept for the next file; one that ended is replaced.
-    It is ended after so many `seconds` of processor time; the function stands at the top of a
-    module. ValueError: it raised one, failed in another way, needed too much memory or time, or
-    ended its process.
+    ValueError: it raised one, failed in another way, needed too much memory or more than so many
+    `seconds` of processor time, or ended its process.
     """
     late = f"took longer than {seconds:g} seconds to read"
     with _one_at_a_time:
@@ -129,7 +115,8 @@ def _within_limits(
     function: Callable[..., T], arguments: tuple[Any, ...], seconds: float
 ) -> tuple[T, None] | tuple[None, str]:
     """The result of a function, and why there is none."""
-    if _HAS_TIMER:
+    has_timer = hasattr(signal, "setitimer")
+    if has_timer:
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return function(*arguments), None
@@ -141,5 +128,5 @@ def _within_limits(
         # A damaged file may trip any library in any way; it must not end the import.
         return None, f"cannot be read ({type(error).__name__})"
     finally:
-        if _HAS_TIMER:
+        if has_timer:
             signal.setitimer(signal.ITIMER_PROF, 0)

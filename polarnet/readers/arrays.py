@@ -10,66 +10,55 @@ import numpy as np
 
 from polarnet.readers.apart import read_apart
 
+# Largest array file, unpacked (our choice): a map of 512 x 512 has 2 MB
 MAX_ARRAY_BYTES: Final = 64 * 2**20
-"""Largest array file, unpacked (our choice): a map of 512 x 512 has 2 MB."""
+_TOO_LARGE: Final = f"has more than {MAX_ARRAY_BYTES // 2**20} MB"
 
 _REAL: Final = (
     "double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32",
 )  # fmt: skip
 """Kinds of MATLAB array that may be maps."""
 
-_DEEPEST: Final = 5
-"""Structures within structures that are looked into (our choice)."""
+_DEEPEST: Final = 5  # Structures within structures that are looked into (our choice)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays of an .npy, .npz or .mat file by name ("" for the only one of an .npy).
 
-    Raises
-    ------
     ValueError: the file is damaged or too large, or holds something else than real numbers.
     """
     kind = path.suffix.lower()
     try:
         arrays = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}[kind](path)
     except Exception as error:  # a damaged file may trip any library in any way
-        is_ours = isinstance(error, ValueError) and str(error).startswith("has ")
-        raise ValueError(str(error) if is_ours else f"is not a readable {kind} file") from None
+        told = f"is not a readable {kind} file"
+        if "Python objects" in str(error):
+            told = "has Python objects in it, which are never loaded"
+        elif isinstance(error, ValueError) and str(error).startswith("has "):
+            told = str(error)
+        raise ValueError(told) from None
     numeric = {name: values for name, values in arrays.items() if values.dtype.kind in "fiu"}
     if not numeric:
         raise ValueError("holds no array of real numbers")
-    return {
-        name: np.atleast_1d(np.squeeze(values)).astype(float) for name, values in numeric.items()
-    }
+    return {name: np.array(np.atleast_1d(np.squeeze(a)), float) for name, a in numeric.items()}
 
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as file:
-        first = np.lib.format.read_magic(file) == (1, 0)
-        read_header = getattr(np.lib.format, f"read_array_header_{1 if first else 2}_0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy reads headers that Python 2 wrote, and warns
-            shape, is_fortran, dtype = read_header(file)
-        told = " x ".join(map(str, shape))
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if any(n < 0 for n in shape):
-            raise ValueError("has an array of a negative size")
-        if dtype.hasobject:
-            raise ValueError("has Python objects in it, which are never loaded")
-        if n_bytes > MAX_ARRAY_BYTES:
-            raise ValueError(f"has an array of {told}, too large for a map")
-        # One byte more or less within it, and every value behind is another one.
-        if lacking := file.tell() + n_bytes - path.stat().st_size:
-            how = "fewer" if lacking > 0 else "more"
-            raise ValueError(f"has {abs(lacking)} bytes {how} than its array of {told} takes")
-        values = np.frombuffer(file.read(n_bytes), dtype)
-    return {"": values.reshape(shape, order="F" if is_fortran else "C")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy reads headers that Python 2 wrote, and warns
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    if values.nbytes > MAX_ARRAY_BYTES:
+        raise ValueError(_TOO_LARGE)
+    # One byte more within it, and every value behind is another one.
+    if path.stat().st_size > values.offset + values.nbytes:
+        raise ValueError("has more bytes than its array takes")
+    return {"": values}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
-            raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB unpacked")
+            raise ValueError(f"{_TOO_LARGE} unpacked")
     with np.load(path, allow_pickle=False) as archive:
         # Whatever else is packed with them comes as bytes.
         arrays = {name: archive[name] for name in archive.files}
@@ -78,7 +67,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
     if path.stat().st_size > MAX_ARRAY_BYTES:
-        raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB")
+        raise ValueError(_TOO_LARGE)
     with path.open("rb") as file:
         start = file.read(128)
     if start[:10] == b"MATLAB 7.3" or start[:8] == b"\x89HDF\r\n\x1a\n":
@@ -96,11 +85,9 @@ def _numbers_of_mat(path: Path) -> dict[str, np.ndarray]:
         if kind in (*_REAL, "struct") and math.prod(shape) * 8 <= MAX_ARRAY_BYTES
     ]
     found = scipy.io.loadmat(path, variable_names=fits, struct_as_record=False) if fits else {}
-    named: dict[str, Any] = {}
-    for name in fits:
-        named |= _within(name, found[name])
+    named = {k: v for name in fits for k, v in _within(name, found[name]).items()}
     if sum(values.nbytes for values in named.values()) > MAX_ARRAY_BYTES:
-        raise ValueError(f"has more than {MAX_ARRAY_BYTES // 2**20} MB unpacked")
+        raise ValueError(f"{_TOO_LARGE} unpacked")
     return named
 
 

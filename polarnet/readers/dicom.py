@@ -7,14 +7,13 @@ header is never a name, a date or a place.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -22,10 +21,10 @@ from polarnet.ids import normal_id
 from polarnet.readers.dicomfile import finite, is_screen, read_dataset, read_frames, whole
 from polarnet.readers.exportedmap import ExportedMap
 from polarnet.readers.identity import header_words, tells_a_day
-from polarnet.readers.pictures import NO_SCALE, recovered
 from polarnet.readers.profiles import Reading
+from polarnet.readers.screens import NO_SCALE, recovered
 from polarnet.readers.units import conversion, is_unit
-from polarnet.readers.words import is_formula
+from polarnet.readers.words import is_formula, section
 
 _PT_UNITS: Final = {"MLMING": "ml/min/g", "MLMINML": "ml/min/ml", "PCNT": "percent", "NONE": "1"}
 """Units (0054,1001) that a polar map may have (PS3.3, C.8.9.1.1.3)."""
@@ -44,8 +43,7 @@ _STATES: Final = {
 
 _STATE_PLACES: Final = (
     "AcquisitionContextSequence", "PatientPhysiologicalStateSequence",
-    "PatientPhysiologicalStateCodeSequence", "PerformedProtocolCodeSequence",
-    "ProcedureCodeSequence",
+    "PerformedProtocolCodeSequence", "ProcedureCodeSequence",
 )  # fmt: skip
 
 _TEXTS: Final = (
@@ -54,43 +52,34 @@ _TEXTS: Final = (
 )  # fmt: skip
 """Texts that may say rest or stress. The study's own description names both."""
 
-_TRACERS: Final = {
-    "Rb-82": (codes.SCT.RubidiumChlorideRb82, codes.SCT._82Rubidium),
-    "N-13 ammonia": (codes.SCT.AmmoniaN13,),
-    "N-13": (codes.SCT._13Nitrogen,),
-    "O-15 water": (codes.SCT.OxygenWaterO15,),
-    "F-18 flurpiridaz": (codes.DCM.FlurpiridazF18,),
-}
-"""Tracers of perfusion (CID 3107, 4020, 4021); any other keeps its code's meaning."""
+_SUBSTANCES: Final = section("tracers and stress agents")
+"""Our word for a tracer or an agent -> words for it in texts and the meanings of codes."""
 
-_AGENTS: Final = {
-    "adenosine": (codes.SCT.Adenosine,),
-    "A2A agonist": (codes.SCT.AdenosineA2ReceptorAgonist,),
-    "dipyridamole": (codes.SCT.Dipyridamole,),
-    "dobutamine": (codes.SCT.Dobutamine,),
-}
-"""Stress agents (CID 3204)."""
+_IDS: Final = {
+    "accession": "AccessionNumber", "study_uid": "StudyInstanceUID", "patient_id": "PatientID",
+}  # fmt: skip
+"""What may tie a file to a row of the clinical table: our word for it, and its keyword."""
 
 
 def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
-    """Maps of a DICOM file.
-
-    Raises
-    ------
-    ValueError: it holds none; says why.
-    """
+    """Maps of a DICOM file; ValueError: it holds none, and why."""
     header = read_dataset(path)
     if is_screen(header) and reading.screen is None:
         raise ValueError(NO_SCALE)
     stored = read_frames(header)
-    ids = {name: _text(header.get(keyword)) for name, keyword in _IDS.items()}
-    source = origin(header)
+    known = {
+        "ids": {name: _text(header.get(keyword)) for name, keyword in _IDS.items()},
+        "origin": origin(header),
+    }
     listed = next((reading.series[k] for k in series_keys(header) if k in reading.series), "")
     if is_screen(header):
+        if stored.ndim == 3 or stored.dtype != np.uint8:
+            raise ValueError("is a screen with a palette, or of more than 8 bits: save it as PNG")
         map_type = _decided(map_type_of(header, 0, "", False, reading.words), listed, header)
-        shown = recovered(_eight_bits(stored[0], header), map_type, reading)
-        return [replace(shown, ids=ids, origin=source)]
-    maps = []
+        return [replace(recovered(stored[0], map_type, reading), **known)]
+    maps: list[ExportedMap] = []
+    is_whole = stored.dtype.kind in "iu"
+    n_bits = whole(header.get("BitsStored"), "number of stored bits") if is_whole else 64
     for frame, values in enumerate(stored):
         numbers, unit, is_reserve, words = numbers_of_frame(header, values, frame, reading.unit)
         map_type = map_type_of(header, frame, words, is_reserve, reading.words, unit)
@@ -99,39 +88,17 @@ def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
             raise ValueError(f"is described as {map_type}, but its numbers have no unit")
         if map_type == "reserve" and unit not in ("", "1"):
             raise ValueError(f"is described as reserve, but its numbers are {unit}")
-        maps.append(
-            ExportedMap(
-                np.asarray(numbers, float),
-                map_type=map_type,
-                unit="" if unit == "1" else unit,
-                ids=ids,
-                origin=source,
-                source="DICOM",
-                bits=0 if unit else _bits_of_picture(header, values),
-            )
+        found = ExportedMap(
+            np.asarray(numbers, float),
+            map_type=map_type,
+            unit="" if unit == "1" else unit,
+            source="DICOM",
+            bits=0 if unit or n_bits > 8 else n_bits,
         )
+        maps.append(replace(found, **known))
     if len(maps) > 1 and len({one.map_type for one in maps} - {""}) < len(maps):
         raise ValueError(f"is a volume of {len(maps)} frames, or does not say which is rest")
     return maps
-
-
-def _eight_bits(picture: np.ndarray, header: Dataset) -> np.ndarray:
-    """A screen as red, green and blue, 0 to 255; palettes have 8 or 16 bits."""
-    if picture.ndim == 2:
-        colours = apply_color_lut(picture, header)
-        return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
-    if picture.dtype != np.uint8:
-        raise ValueError("is a screen with more than 8 bits a colour: export it with 8")
-    return picture
-
-
-def _bits_of_picture(header: Dataset, stored: np.ndarray) -> int:
-    """Bits of whole numbers, where they are 8 at most or the highest is all that they can hold."""
-    if stored.dtype.kind not in "iu":
-        return 0
-    bits = whole(header.get("BitsStored"), "number of stored bits")
-    highest = 2 ** (bits - (stored.dtype.kind == "i")) - 1
-    return bits if bits <= 8 or int(stored.max()) == highest else 0
 
 
 def _decided(said: str, listed: str, header: Dataset) -> str:
@@ -157,16 +124,7 @@ def _decided(said: str, listed: str, header: Dataset) -> str:
 def numbers_of_frame(
     header: Dataset, stored: np.ndarray, frame: int, stated: str
 ) -> tuple[np.ndarray, str, bool, str]:
-    """Numbers of one frame.
-
-    Parameters
-    ----------
-    stored
-        Stored values of that frame, (rows, columns).
-    frame
-        From 0.
-    stated
-        Unit as stated by the user, or "".
+    """Numbers of one frame: `stored` (rows, columns) is its pixels, `stated` the user's unit or "".
 
     Returns
     -------
@@ -178,36 +136,35 @@ def numbers_of_frame(
     ------
     ValueError: there is no way to numbers with a unit, or there are several.
     """
-    # Of NM images, older editions have the mappings one level deeper.
-    deeper = header.get("ReferencedImageRealWorldValueMappingSequence") or ()
-    mappings = _of_frame(header, frame, "RealWorldValueMappingSequence") or [
-        mapping for item in deeper for mapping in item.get("RealWorldValueMappingSequence") or ()
-    ]
+    mappings = _of_frame(header, frame, "RealWorldValueMappingSequence")
     with_unit = [m for m in mappings if _unit_of(m) == "1" or is_unit(_unit_of(m))]
     if any(mapping != with_unit[0] for mapping in with_unit):
-        flows = [m for m in with_unit if _unit_of(m) != "1"]
-        if len(flows) != 1:
-            raise ValueError("has several real world value mappings: which one is meant?")
-        with_unit = flows
+        raise ValueError("has several real world value mappings: which one is meant?")
     if with_unit:
         mapping = with_unit[0]
         quantities = mapping.get("QuantityDefinitionSequence") or ()
-        is_reserve = codes.DCM.CoronaryFlowReserve in _codes_in(quantities, "ConceptCodeSequence")
+        is_reserve = any(
+            codes.DCM.CoronaryFlowReserve in _codes_in(item, "ConceptCodeSequence")
+            for item in quantities
+        )
         words = f"{mapping.get('LUTLabel', '')} {mapping.get('LUTExplanation', '')}"
         return _mapped(mapping, stored), _unit_of(mapping), is_reserve, words
     unit = str(header.get("Units", "") or "").strip().upper()
-    if unit in _PT_UNITS:
-        return _rescaled(header, stored, frame), _PT_UNITS[unit], False, ""
-    if mappings:
-        raise ValueError("maps its values to a unit that is none of flow")
-    if "PerFrameFunctionalGroupsSequence" in header:
-        raise ValueError("has lost the mapping of its values to a unit")
-    if unit and not (stated and conversion(stated)[0] == "percent" and unit in _COUNTS):
-        shown = f"the unit {unit}" if unit in _COUNTS else "a unit"  # it may be anything
-        raise ValueError(f"has {shown}, which is no unit of flow")
-    if not stated:
-        raise ValueError("says no unit of flow; if it is a polar map, state it by --unit")
-    return _rescaled(header, stored, frame), "", False, ""
+    if unit not in _PT_UNITS:
+        if mappings:
+            raise ValueError("maps its values to a unit that is none of flow")
+        if "PerFrameFunctionalGroupsSequence" in header:
+            raise ValueError("has lost the mapping of its values to a unit")
+        if unit and not (stated and conversion(stated)[0] == "percent" and unit in _COUNTS):
+            shown = f"the unit {unit}" if unit in _COUNTS else "a unit"  # it may be anything
+            raise ValueError(f"has {shown}, which is no unit of flow")
+        if not stated:
+            raise ValueError("says no unit of flow; if it is a polar map, state it by --unit")
+    if header.get("RescaleSlope") is None:
+        raise ValueError("has no rescale slope, so nothing says what its values are")
+    intercept = finite(header.get("RescaleIntercept", 0), "rescale intercept")
+    values = _slope(header.RescaleSlope, "rescale slope") * stored.astype(float) + intercept
+    return values, _PT_UNITS.get(unit, ""), False, ""
 
 
 def _unit_of(mapping: Dataset) -> str:
@@ -217,6 +174,8 @@ def _unit_of(mapping: Dataset) -> str:
 
 def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
     """Stored, not rescaled, values through a mapping (PS3.3, C.7.6.16.2.11.1)."""
+    if "RealWorldValueLUTData" in mapping:
+        raise ValueError("maps its values by a table: export them with a slope")
     kind = "" if "RealWorldValueFirstValueMapped" in mapping else "DoubleFloat"
     first, last = (
         finite(mapping.get(f"{kind}RealWorldValue{end}ValueMapped"), "real world value range")
@@ -224,28 +183,13 @@ def _mapped(mapping: Dataset, stored: np.ndarray) -> np.ndarray:
     )
     if last < first:
         raise ValueError("has a real world value mapping of no values")
-    if (table := mapping.get("RealWorldValueLUTData")) is not None:
-        entries = np.atleast_1d(np.asarray(table, float))
-        if stored.dtype.kind not in "iu" or len(entries) != last - first + 1:
-            raise ValueError("has a real world value table of another length than it says")
-        values = entries[np.clip(stored.astype(np.int64) - int(first), 0, len(entries) - 1)]
-    else:
-        slope = _slope(mapping.get("RealWorldValueSlope"), "real world value slope")
-        intercept = finite(mapping.get("RealWorldValueIntercept"), "real world value intercept")
-        values = slope * stored.astype(float) + intercept
+    slope = _slope(mapping.get("RealWorldValueSlope"), "real world value slope")
+    intercept = finite(mapping.get("RealWorldValueIntercept"), "real world value intercept")
     if stored.dtype.kind == "f":
         # Written as a double, the last value may lie a step below the same pixel in single.
         first, last = np.nextafter(np.array([first, last], stored.dtype), [-np.inf, np.inf])
+    values = slope * stored.astype(float) + intercept
     return np.where((stored >= first) & (stored <= last), values, np.nan)
-
-
-def _rescaled(header: Dataset, stored: np.ndarray, frame: int) -> np.ndarray:
-    """Stored values through Rescale Slope and Intercept."""
-    place = next(iter(_of_frame(header, frame, "PixelValueTransformationSequence")), header)
-    if place.get("RescaleSlope") is None:
-        raise ValueError("has no rescale slope, so nothing says what its values are")
-    intercept = finite(place.get("RescaleIntercept", 0), "rescale intercept")
-    return _slope(place.RescaleSlope, "rescale slope") * stored.astype(float) + intercept
 
 
 def _slope(value: Any, what: str) -> float:
@@ -274,27 +218,11 @@ def map_type_of(
     known: Mapping[str, Iterable[str]],
     unit: str = "",
 ) -> str:
-    """Rest, stress or reserve.
+    """Rest, stress or reserve, "" where nothing says it; ValueError: two things say differently.
 
-    Parameters
-    ----------
-    words
-        What the frame says of itself.
-    is_reserve
-        Whether its numbers have the code of flow reserve.
-    known
-        Map type -> words or phrases for it.
-    unit
-        Of the numbers, "1" for none, "" where it is not known: of "MFR adenosine", numbers without
-        unit are the reserve.
-
-    Returns
-    -------
-    "" where nothing says it.
-
-    Raises
-    ------
-    ValueError: two things say differently.
+    `words` is what the frame says of itself, `is_reserve` whether its numbers have the code of flow
+    reserve, `known` map type -> words for it. `unit` is "1" for none and "" where it is not known:
+    of "MFR adenosine", numbers without unit are the reserve.
     """
     if is_reserve:
         return "reserve"
@@ -317,19 +245,15 @@ def map_type_of(
 
 def _coded_state(header: Dataset, frame: int) -> str:
     """Rest or stress by a code, "" where there is none, or one of each."""
-    states = set()
-    for place in _STATE_PLACES:
-        for item in _of_frame(header, frame, place):
-            # An item may be about some frames; the second attribute is the older one, now retired
-            # (PS3.3, C.7.6.14).
-            about = item.get("ReferencedFrameNumber", item.get("ReferencedFrameNumbers"))
-            if about is not None and str(frame + 1) not in _text(about).split():
-                continue
-            inner = _codes_in(
-                [item], "ConceptCodeSequence", "PatientPhysiologicalStateCodeSequence"
-            )
-            states.add(next((w for c in (_code(item), *inner) if (w := _named(c, _STATES))), ""))
-    states.discard("")
+    states = {
+        next((state for state, known in _STATES.items() if code in known), "")
+        for place in _STATE_PLACES
+        for item in _of_frame(header, frame, place)
+        # An item about some of the frames is left out: what a frame says of itself tells.
+        if "ReferencedFrameNumber" not in item
+        for code in (_code(item), *_codes_in(item, "ConceptCodeSequence"),
+                     *_codes_in(item, "PatientPhysiologicalStateCodeSequence"))
+    } - {""}  # fmt: skip
     return states.pop() if len(states) == 1 else ""
 
 
@@ -345,10 +269,6 @@ def _in_words(texts: Iterable[str], known: Mapping[str, Iterable[str]]) -> set[s
 
 # === Whose map, and from where ===
 
-_IDS: Final = {"accession": "AccessionNumber", "study_uid": "StudyInstanceUID",
-               "patient_id": "PatientID"}  # fmt: skip
-"""What may tie a file to a row of the clinical table: our word for it, and its keyword."""
-
 
 def series_keys(header: Dataset) -> list[str]:
     """What a user's table may call the series: UID, description, number."""
@@ -359,18 +279,20 @@ def series_keys(header: Dataset) -> list[str]:
 
 def origin(header: Dataset) -> dict[str, str]:
     """What is known of program, tracer and stress agent."""
-    tracer = ("RadiopharmaceuticalCodeSequence", "RadionuclideCodeSequence")
-    agent = ("InterventionDrugCodeSequence",)
+    tracer = next(iter(header.get("RadiopharmaceuticalInformationSequence") or ()), Dataset())
+    agent = next(iter(header.get("InterventionDrugInformationSequence") or ()), Dataset())
     facts = {
         "manufacturer": _text(header.get("Manufacturer")),
         "model": _text(header.get("ManufacturerModelName")),
         "software_version": _text(header.get("SoftwareVersions")),
-        "tracer": _first_code(header, "RadiopharmaceuticalInformationSequence", tracer, _TRACERS,
-                              "Radiopharmaceutical"),
-        "stress_agent": _first_code(header, "InterventionDrugInformationSequence", agent, _AGENTS,
-                                    "InterventionDrugName")
-        or _first_code(header, "InterventionSequence", agent, _AGENTS),
-    }  # fmt: skip
+        "tracer": _substance(
+            tracer,
+            "RadiopharmaceuticalCodeSequence",
+            "RadionuclideCodeSequence",
+            "Radiopharmaceutical",
+        ),
+        "stress_agent": _substance(agent, "InterventionDrugCodeSequence", "InterventionDrugName"),
+    }
     # A spreadsheet would compute the first, and the second is no fact of a program.
     return {
         name: text
@@ -379,36 +301,24 @@ def origin(header: Dataset) -> dict[str, str]:
     }
 
 
-def _first_code(
-    header: Dataset,
-    sequence: str,
-    keywords: Sequence[str],
-    names: Mapping[str, tuple[Code, ...]],
-    text: str = "",
-) -> str:
-    """Our word for the first code within the first item of a sequence, or its own, or its text."""
-    for item in list(header.get(sequence) or ())[:1]:
-        for keyword in keywords:
-            for code in item.get(keyword) or ():
-                return _named(_code(code), names) or _text(code.get("CodeMeaning"))
-        return _text(item.get(text)) if text else ""
+def _substance(item: Dataset, *keywords: str) -> str:
+    """Our word for what the first attribute that is there names, by code or text, or its own."""
+    for keyword in keywords:
+        found = item.get(keyword)
+        code = found[0] if found and not isinstance(found, str) else None
+        if text := _text(code.get("CodeMeaning") if code is not None else found):
+            words = f" {header_words(text)} "
+            ours = (w for w, few in _SUBSTANCES.items() if any(f" {one} " in words for one in few))
+            return next(ours, text)
     return ""
 
 
-def _codes_in(items: Iterable[Dataset], *keywords: str) -> list[Code]:
-    """Codes in some sequences of items."""
-    return [
-        _code(code) for item in items for keyword in keywords for code in item.get(keyword) or ()
-    ]
+def _codes_in(item: Dataset, keyword: str) -> list[Code]:
+    return [_code(code) for code in item.get(keyword) or ()]
 
 
 def _code(item: Dataset) -> Code:
     return Code(_text(item.get("CodeValue")), _text(item.get("CodingSchemeDesignator")), "")
-
-
-def _named(code: Code, names: Mapping[str, tuple[Code, ...]]) -> str:
-    """Our word for a code, of SNOMED's older names (SRT) too; "" for one that is not among them."""
-    return next((word for word, known in names.items() if code in known), "")
 
 
 def _text(value: Any) -> str:

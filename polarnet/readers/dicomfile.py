@@ -18,18 +18,14 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from polarnet.readers.filenames import lacks_preamble
-
+# Largest file (our choice): a polar map of 512 x 512 in three frames of 64 bits has 6 MB
 MAX_BYTES: Final = 64 * 2**20
-"""Largest file (our choice): a polar map of 512 x 512 in three frames of 64 bits has 6 MB."""
-
+# Most values of all frames (our choice): a screen of 2,048 x 2,048 in colour has 12 million
 MAX_VALUES: Final = 16 * 2**20
-"""Most values of all frames (our choice): a screen of 2,048 x 2,048 in colour has 12 million."""
-
+# More frames than this are slices or beats (our choice): a study has three maps
 MOST_FRAMES: Final = 8
-"""More frames than this are slices or beats (our choice): a study has three maps."""
-
-_ONE_MAP: Final = (
+_KINDS: Final = (
+    uid.ParametricMapStorage,
     uid.PositronEmissionTomographyImageStorage,
     uid.NuclearMedicineImageStorage,
     uid.SecondaryCaptureImageStorage,
@@ -37,17 +33,12 @@ _ONE_MAP: Final = (
     uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
-"""SOP classes that can hold one polar map (PS3.4, table B.5-1): frames are slices or a film."""
+"""SOP classes that can hold a polar map (PS3.4, table B.5-1). The frames of the first can be one
+each; those of the others are slices or a film."""
 
-_SEVERAL_MAPS: Final = (uid.EnhancedPETImageStorage, uid.ParametricMapStorage)
-"""SOP classes whose frames can be one polar map each."""
-
+# Transfer syntax that unpacks to any size and is newer than pydicom's list
 _DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
-"""Transfer syntax that unpacks to any size and is newer than pydicom's list."""
-
-_UNDEFINED: Final = 0xFFFFFFFF
-"""Length of an element that comes in fragments."""
-
+_UNDEFINED: Final = 0xFFFFFFFF  # Length of an element that comes in fragments
 _STATED_SIZES: Final = re.compile(
     rb"\xff\x4f\xff\x51.{4}(.{16})"
     rb"|\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x0b\x0e\x11\x14].(.{4})",
@@ -60,14 +51,12 @@ headers SOF of JPEG and JPEG-LS with 1 to 4 components (ISO 10918-1, B.2.2; 1449
 def read_dataset(path: Path) -> Dataset:
     """A file that may hold polar maps, its pixels not yet unpacked.
 
-    Raises
-    ------
     ValueError: the file is too large, damaged, deflated, or of a kind that holds no polar map.
     """
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"has more than {MAX_BYTES // 2**20} MB, too large for a polar map")
     # In memory, where an element that says it has 4 GB gets no more than there is.
-    data = (bytes(128) + b"DICM" if lacks_preamble(path) else b"") + path.read_bytes()
+    data = path.read_bytes()
     with _said_as("is a damaged DICOM file"):
         # Group 2 alone: a deflated file is never begun.
         meta = pydicom.filereader.read_dataset(
@@ -77,33 +66,31 @@ def read_dataset(path: Path) -> Dataset:
         if "Deflate" in syntax.name or syntax == _DEFLATED_FRAMES:
             raise ValueError("has a deflated transfer syntax; export it without compression")
         dataset = pydicom.dcmread(BytesIO(data))
-        kind = _sop_class(dataset)
-    if kind not in (*_ONE_MAP, *_SEVERAL_MAPS):
-        name = uid.UID(kind).name.removesuffix(" Storage")
+        stated = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        kind = uid.UID(str(stated or ""))
+    if kind not in _KINDS:
+        name = kind.name.removesuffix(" Storage")
         what = name if name != kind else "of a private kind" if kind else "of no kind"
         raise ValueError(f"is DICOM, {what}: not one of the kinds that hold a polar map")
     with _said_as("has a damaged header"):
-        _check_header(dataset)
+        _check_header(dataset, kind)
     return dataset
 
 
 def is_screen(dataset: Dataset) -> bool:
     """Whether an image is in colour."""
     is_palette = dataset.get("PhotometricInterpretation") == "PALETTE COLOR"
-    return is_palette or frame_shape(dataset)[3] == 3
+    return is_palette or _shape(dataset)[3] == 3
 
 
 def read_frames(dataset: Dataset) -> np.ndarray:
     """Stored values, (frames, rows, columns) or, in colour, (frames, rows, columns, 3).
 
-    Raises
-    ------
-    ValueError: the pixels are missing, cut short, damaged, or compressed in a way that no
-        installed package decodes.
+    ValueError: the pixels are missing, cut short, damaged, or compressed in a way that no installed
+    package decodes.
     """
-    n_frames, n_rows, n_columns, n_samples = frame_shape(dataset)
+    n_frames, n_rows, n_columns, n_samples = _shape(dataset)
     shape = (n_frames, n_rows, n_columns, *([n_samples] if n_samples > 1 else []))
-    syntax = uid.UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))).name
     with _said_as("has damaged or missing pixels"):
         _check_pixels(dataset, math.prod(shape))
         # Where pixels are damaged, decoders warn at best, and hand out what they have.
@@ -112,6 +99,7 @@ def read_frames(dataset: Dataset) -> np.ndarray:
         try:
             values = dataset.pixel_array
         except RuntimeError as error:
+            syntax = uid.UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))).name
             if "missing dependencies" in str(error):
                 raise ValueError(
                     f"is compressed ({syntax}): install what decodes it, "
@@ -127,23 +115,8 @@ def read_frames(dataset: Dataset) -> np.ndarray:
     return values.reshape(shape)
 
 
-def frame_shape(dataset: Dataset) -> tuple[int, int, int, int]:
-    """Frames, rows, columns and samples (1, or 3 in colour) as the header says."""
-    return (
-        max(whole(dataset.get("NumberOfFrames", 1), "number of frames"), 1),
-        whole(dataset.get("Rows"), "number of rows"),
-        whole(dataset.get("Columns"), "number of columns"),
-        whole(dataset.get("SamplesPerPixel", 1), "number of samples"),
-    )
-
-
 def finite(value: Any, what: str) -> float:
-    """A number of the header, which pydicom may hand out as text.
-
-    Raises
-    ------
-    ValueError: it is none, or not finite.
-    """
+    """A number of the header, which pydicom may hand out as text; ValueError: it is none."""
     try:
         # Python would read 1_0 as 10.
         number = float(str(value).strip().replace("_", "?"))
@@ -155,18 +128,23 @@ def finite(value: Any, what: str) -> float:
 
 
 def whole(value: Any, what: str) -> int:
-    """A whole number of the header, not negative.
-
-    Raises
-    ------
-    ValueError: it is none.
-    """
+    """A whole number of the header, not negative; ValueError: it is none."""
     if value is None or value == "":
         raise ValueError(f"has no {what}: its header is cut short, or it is no image")
     number = finite(value, what)
     if number < 0 or not number.is_integer():
         raise ValueError(f"has a {what} that cannot be")
     return int(number)
+
+
+def _shape(dataset: Dataset) -> tuple[int, int, int, int]:
+    """Frames, rows, columns and samples (1, or 3 in colour) as the header says."""
+    return (
+        max(whole(dataset.get("NumberOfFrames", 1), "number of frames"), 1),
+        whole(dataset.get("Rows"), "number of rows"),
+        whole(dataset.get("Columns"), "number of columns"),
+        whole(dataset.get("SamplesPerPixel", 1), "number of samples"),
+    )
 
 
 @contextmanager
@@ -184,15 +162,9 @@ def _said_as(otherwise: str) -> Iterator[None]:
         raise ValueError(f"{otherwise} ({type(error).__name__})") from None
 
 
-def _sop_class(dataset: Dataset) -> str:
-    """As the image says, or, where its header is cut short, the file."""
-    stated = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
-    return str(stated or "")
-
-
-def _check_header(dataset: Dataset) -> None:
+def _check_header(dataset: Dataset, kind: str) -> None:
     """Raise ValueError for what is no polar map, before anything is unpacked."""
-    shape = n_frames, n_rows, n_columns, n_samples = frame_shape(dataset)
+    shape = n_frames, n_rows, n_columns, n_samples = _shape(dataset)
     if n_samples not in (1, 3):
         raise ValueError(f"has {n_samples} samples a pixel, expected 1 or 3")
     if 0 in shape:
@@ -207,10 +179,8 @@ def _check_header(dataset: Dataset) -> None:
     series_type = str((dataset.get("SeriesType") or [""])[0]).upper()
     if series_type in ("DYNAMIC", "GATED", "WHOLE BODY"):
         raise ValueError(f"is of a {series_type.lower()} series, not a polar map")
-    if n_frames > 1 and (is_screen(dataset) or _sop_class(dataset) in _ONE_MAP):
+    if n_frames > (MOST_FRAMES if kind == _KINDS[0] and not is_screen(dataset) else 1):
         raise ValueError(f"is a volume or a film of {n_frames} frames, not a polar map")
-    if n_frames > MOST_FRAMES:
-        raise ValueError(f"is a volume of {n_frames} frames, not a polar map")
 
 
 def _check_pixels(dataset: Dataset, n_values: int) -> None:

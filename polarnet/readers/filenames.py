@@ -35,9 +35,6 @@ _OTHER_ENDINGS: Final = {
 }
 """Endings that a message may repeat, because they are part of nobody's name, and what it says."""
 
-_FIRST_ELEMENT: Final = b"\x02\x00\x00\x00UL"
-"""With which a DICOM file begins that lost its preamble: the length of its group 2."""
-
 _BEGINNINGS: Final = {
     b"PK\x03\x04": "is an archive or a workbook: unpack it, or give it the ending .xlsx",
     b"\x1f\x8b": "is a gzip archive: unpack it",
@@ -50,11 +47,10 @@ _BEGINNINGS: Final = {
     b"MATLAB 5.0": "is a MATLAB file: give it the ending .mat",
     b"\x89HDF": "is an HDF5 file: save it in MATLAB by save -v7",
     b"\xd0\xcf\x11\xe0": "is an old Office file: save it as .xlsx",
+    b"\x02\x00\x00\x00UL": "is DICOM that lost its preamble: save it again, as by dcmconv of DCMTK",
 }
-"""How files of other kinds begin, and what is said of them."""
-
-_IDENTIFYING: Final = tuple(n.to_bytes(2, "little") for n in (0, 1, 5, 8, 0x12, 0x16, 0x18))
-"""Elements of group 8 with which a DICOM dataset may begin."""
+"""How files of other kinds begin, and what is said of them: programs and mail servers take endings
+away, or give others."""
 
 
 def file_kind(path: Path) -> str:
@@ -67,48 +63,19 @@ def file_kind(path: Path) -> str:
     kind = next((kind for kind, endings in _KINDS.items() if ending in endings), "")
     if kind in ("array", "picture"):
         return kind
-    head = _beginning(path)
-    if head[128:132] == b"DICM" or head.startswith(_FIRST_ELEMENT):
+    with path.open("rb") as file:
+        head = file.read(132)
+    if head[128:] == b"DICM":
         return "dicom"
-    is_called_dicom = ending in (".dcm", ".ima")
     said = _OTHER_ENDINGS.get(ending, "")
-    if ending != ".xlsx" and not said and (what := _disguise(head)):
+    what = next((what for start, what in _BEGINNINGS.items() if head.startswith(start)), "")
+    if what and ending != ".xlsx" and not said:
         raise ValueError(what)
     if kind:
         return kind
-    if is_called_dicom:
+    if ending in (".dcm", ".ima"):
         raise ValueError("has the ending of DICOM and is none: was it cut short or encrypted?")
     raise ValueError(f"{ending} {said}" if said else "a file of this ending is no export of maps")
-
-
-def lacks_preamble(path: Path) -> bool:
-    """Whether a DICOM file begins with its first element, and not with 128 bytes and `DICM`.
-
-    The numbers in it are as certain (PS3.10, 7.1).
-    """
-    head = _beginning(path)
-    return head.startswith(_FIRST_ELEMENT) and head[128:132] != b"DICM"
-
-
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(132)
-
-
-def _disguise(head: bytes) -> str:
-    """What a file is that has the ending of another kind, "" where it is not known.
-
-    Programs and mail servers take endings away, or give others.
-    """
-    for start, what in _BEGINNINGS.items():
-        if head.startswith(start):
-            return what
-    if head.startswith(b"\x08\x00") and head[2:4] in _IDENTIFYING:
-        return (
-            "is DICOM without the beginning of a DICOM file, as old programs save it: save it "
-            "again with it, for example by dcmconv of DCMTK"
-        )
-    return ""
 
 
 def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
@@ -118,17 +85,20 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     wherever it stands, and what is left is the study; a folder may be named for either.
     ValueError: the name has words for several map types.
     """
-    if match := re.fullmatch(profile.files, path.stem, re.IGNORECASE):
-        groups = match.groupdict()
-        if map_type := profile.map_type(groups.get("map") or ""):
-            _check_one([*_without_map_words(groups["study"], profile)[1], map_type])
-            return groups["study"].strip(), map_type
-    if profile.files != Profile.files:
+    match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
+    groups = match.groupdict() if match else {}
+    study, map_type = groups.get("study", ""), profile.map_type(groups.get("map") or "")
+    left, said = _without_map_words(study if map_type else path.stem, profile)
+    told = dict.fromkeys((*said, *([map_type] if map_type else [])))
+    is_own = profile.files != Profile.files
+    if len(told) > 1 and (map_type or not is_own):
+        raise ValueError(f"its name says {' and '.join(told)} at once")
+    if map_type:
+        return study.strip(), map_type
+    if is_own:
         return "", ""
-    left, said = _without_map_words(path.stem, profile)
     if not said:
         return path.stem, profile.map_type(path.parent.name) or ""
-    _check_one(said)
     return _removed(left, _OF_THE_KIND).strip(_SEPARATORS) or path.parent.name, said[0]
 
 
@@ -143,11 +113,6 @@ def study_in_name(path: Path, profile: Profile) -> str:
         return match["study"].strip() if match else path.stem
     left, _ = _without_map_words(path.stem, profile)
     return left.strip(_SEPARATORS) or path.parent.name
-
-
-def _check_one(map_types: list[str]) -> None:
-    if len(set(map_types)) > 1:
-        raise ValueError(f"its name says {' and '.join(dict.fromkeys(map_types))} at once")
 
 
 def _without_map_words(stem: str, profile: Profile) -> tuple[str, list[str]]:

@@ -12,9 +12,7 @@ from polarnet.anatomy import (
 )
 from polarnet.readers.profiles import Profile
 
-RASTER = 64
-"""Rows of the raster that rings and segments are drawn on (our choice)."""
-
+RASTER = 64  # Rows of the raster that rings and segments are drawn on (our choice)
 _TURNS = {"top": 0, "right": 1, "bottom": 2, "left": 3}
 """Quarter turns counter-clockwise that bring this side of a picture up."""
 
@@ -29,9 +27,7 @@ def upright(picture: np.ndarray, profile: Profile) -> np.ndarray:
 def square_to_disc(picture: np.ndarray, profile: Profile) -> np.ndarray:
     """A square picture as a polar map of the same size, its ventricle filling the disc.
 
-    Returns
-    -------
-    Array (size, size), 0 outside the disc; the very values where no resampling is needed.
+    0 outside the disc; the very values where no resampling is needed.
     """
     picture = upright(picture, profile)
     if profile.disc_radius != 1:
@@ -56,23 +52,15 @@ def resampled(picture: np.ndarray, size: int, disc_radius: float = 1.0) -> np.nd
 def disc_resampled(values: np.ndarray, size: int) -> np.ndarray:
     """A polar map, 0 outside its disc, on another raster; the 0 does not bleed into the edge."""
     side = len(values)
-    filled = np.where(
-        disc_mask(side), values, values[nearest_inside(*polar_coordinates(side), side)]
-    )
+    nearest = values[nearest_inside(*polar_coordinates(side), side)]
+    filled = np.where(disc_mask(side), values, nearest)
     return np.where(disc_mask(size), resampled(filled, size), 0)
 
 
-def rings_to_disc(rings: list[np.ndarray], profile: Profile, size: int = RASTER) -> np.ndarray:
-    """Rings of sectors as a polar map, linear along angle and radius.
+def rings_to_disc(rings: list[np.ndarray], profile: Profile) -> np.ndarray:
+    """Rings of sectors, in the order of the file, as a polar map (64, 64), 0 outside the disc.
 
-    Parameters
-    ----------
-    rings
-        Values of each ring's sectors, in the order of the file; rings may differ in length.
-
-    Returns
-    -------
-    Array (size, size), 0 outside the disc.
+    Linear along angle and radius; rings may differ in length.
     """
     if profile.first_ring == "base":
         rings = rings[::-1]
@@ -80,7 +68,7 @@ def rings_to_disc(rings: list[np.ndarray], profile: Profile, size: int = RASTER)
     if len(ends) != len(rings):
         raise ValueError(f"has {len(rings)} rings, profile {profile.name} has {len(ends)}")
     middles = (ends + np.concatenate([[0], ends[:-1]])) / 2
-    radius, angle = polar_coordinates(size)
+    radius, angle = polar_coordinates(RASTER)
     way = 1 if profile.direction == "counterclockwise" else -1
     turned = (way * (angle - profile.first_sector_deg)) % 360
     around = np.stack(
@@ -96,7 +84,7 @@ def rings_to_disc(rings: list[np.ndarray], profile: Profile, size: int = RASTER)
     inner_values, outer_values = (
         np.take_along_axis(around, ring[None], axis=0)[0] for ring in (inner, outer)
     )
-    return np.where(disc_mask(size), (1 - share) * inner_values + share * outer_values, 0)
+    return np.where(disc_mask(RASTER), (1 - share) * inner_values + share * outer_values, 0)
 
 
 def segments_to_disc(values: np.ndarray, size: int = RASTER) -> np.ndarray:

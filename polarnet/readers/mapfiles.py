@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from polarnet.anatomy import disc_mask, segment_map, segment_means
+from polarnet.anatomy import segment_means
 from polarnet.cohort import RECOVERED
 from polarnet.readers import plausibility
 from polarnet.readers.apart import read_apart
@@ -25,11 +25,9 @@ from polarnet.readers.headings import Heading, is_headed, read_heading
 from polarnet.readers.matrices import (
     SEARCHED,
     SMALLEST,
-    is_nearly_matrix,
     odd_cell,
     read_matrix,
     read_plain_matrix,
-    read_sectors,
     without_counts,
 )
 from polarnet.readers.profiles import Profile, Reading
@@ -37,8 +35,10 @@ from polarnet.readers.segmenttables import SMALLEST_DIVISION, in_order, read_seg
 from polarnet.readers.tables import read_sheet
 from polarnet.readers.units import conversion
 
-LARGEST: Final = 1024
-"""Rows of a square map (our choice): no workstation exports more."""
+LARGEST: Final = 1024  # Rows of a square map (our choice): no workstation exports more
+
+Numbers = np.ndarray | list[np.ndarray]
+"""An array, or rings that differ in length."""
 
 
 def read_maps(path: Path, reading: Reading) -> tuple[list[ExportedMap], list[str]]:
@@ -61,8 +61,6 @@ def read_maps(path: Path, reading: Reading) -> tuple[list[ExportedMap], list[str
     except ValueError as error:
         # Messages of deeper readers begin with the file's name.
         return [], [str(error).removeprefix(path.name).lstrip(": ").rstrip(".")]
-    except MemoryError:
-        return [], ["is too large for this machine's memory"]
     except Exception as error:
         # A damaged file may trip any library in any way; it must not end the import.
         return [], [f"cannot be read ({type(error).__name__})"]
@@ -83,7 +81,7 @@ def read_numbers(path: Path, reading: Reading) -> list[ExportedMap]:
         return _from_table(path, reading)
     # Only here, because they load pydicom and Pillow.
     from polarnet.readers.dicom import read_dicom
-    from polarnet.readers.pictures import NO_SCALE, read_picture
+    from polarnet.readers.screens import NO_SCALE, read_picture
 
     if kind == "dicom":
         return read_apart(read_dicom, path, reading)
@@ -105,26 +103,21 @@ def _from_arrays(path: Path, profiles: Sequence[Profile]) -> list[ExportedMap]:
     if not usable:
         other = next((h.other for h in headings.values() if h.other), "several maps at once")
         raise ValueError(f"holds arrays of {other}, and none of flow")
-    named = {name: h.map_type for name, h in usable.items() if h.map_type}
-    if not named:
-        if len(usable) > 1:
-            raise ValueError(f"holds {len(usable)} arrays, none named rest, stress or reserve")
-        named = dict.fromkeys(usable, "")
+    named = {name: h for name, h in usable.items() if h.map_type}
+    if not named and len(usable) > 1:
+        raise ValueError(f"holds {len(usable)} arrays, none named rest, stress or reserve")
     found = []
-    for map_type in dict.fromkeys(named.values()):
-        names = [name for name, named_type in named.items() if named_type == map_type]
+    for map_type in dict.fromkeys(h.map_type for h in (named or usable).values()):
+        names = [name for name, h in usable.items() if h.map_type == map_type]
         flows = [name for name in names if usable[name].is_flow] if len(names) > 1 else names
         if len(flows) != 1:
             raise ValueError(f"holds {len(names)} arrays for {map_type}, and one is needed")
         values = arrays[flows[0]]
-        problem = ""
-        if values.ndim > 2:
-            shape = " x ".join(map(str, values.shape))
-            problem = (
-                f"is a stack of {shape}, whose order is not known: save each map as an array of "
-                "its own, named rest, stress or reserve"
-            )
-        found.append(ExportedMap(values, map_type=map_type, problem=problem))
+        stack = (
+            f"is a stack of {_shape(values)}, whose order is not known: save each map as an array "
+            "of its own, named rest, stress or reserve"
+        )
+        found.append(ExportedMap(values, map_type=map_type, problem=stack * (values.ndim > 2)))
     return found
 
 
@@ -144,8 +137,6 @@ def _from_table(path: Path, reading: Reading) -> list[ExportedMap]:
     is_ragged = any(
         p.layout == "rings" and p.rings_are == "rows" and not p.sectors for p in reading.profiles
     )
-    if (rings := read_sectors(sheet, reading.profiles)) is not None:
-        return [rings]
     if (matrix := read_matrix(sheet, (tables or reading.profiles)[0], is_ragged)) is not None:
         return [matrix]
     if not tables:
@@ -154,8 +145,8 @@ def _from_table(path: Path, reading: Reading) -> list[ExportedMap]:
         return read_segments(sheet, tables[0], reading.study_heading)
     except ValueError as error:
         # A matrix with a word in it; a table with headings has a reason of its own.
-        is_matrix = is_nearly_matrix(sheet) and not is_headed(sheet.rows[:SEARCHED], tables[0])
-        raise ValueError((is_matrix and odd_cell(sheet)) or str(error)) from None
+        where = "" if is_headed(sheet.rows[:SEARCHED], tables[0]) else odd_cell(sheet)
+        raise ValueError(where or str(error)) from None
 
 
 # === The map in the frame of polarnet ===
@@ -168,19 +159,16 @@ def _as_map(path: Path, numbers: ExportedMap, reading: Reading, is_one: bool) ->
     profile = _fitting(numbers, reading.profiles)
     study, map_type = _named(path, numbers, profile, is_one)
     disc, shape = _on_disc(numbers.values, profile)
-    is_square = profile.layout == "square"
     low, high, mean = plausibility.range_of(disc)
-    if numbers.source == "DICOM":
-        plausibility.check_image(np.asarray(numbers.values), disc, is_square)
-    notes = (
-        plausibility.doubts_of_square(np.asarray(numbers.values), disc, mean) if is_square else []
-    )
+    notes: list[str] = []
+    if profile.layout == "square":
+        is_image = numbers.source == "DICOM"
+        notes += plausibility.doubts_of_square(numbers.values, disc, mean, is_image)
     if high - low <= 1e-9 * high:
         notes.append("all its values are the same")
     unit, factor, text, note = _unit(numbers.unit, map_type, reading.unit, profile)
     notes = [note, plausibility.check_range(factor * mean, factor * high, unit, map_type), *notes]
-    is_zero = _zeros(numbers.values, disc, profile)
-    lost, zeros = plausibility.lost_segments(is_zero)
+    lost, zeros = plausibility.lost_segments(_zeros(numbers.values, profile))
     return replace(
         numbers,
         study=study,
@@ -203,40 +191,33 @@ def _as_map(path: Path, numbers: ExportedMap, reading: Reading, is_one: bool) ->
 
 def _fitting(numbers: ExportedMap, profiles: Sequence[Profile]) -> Profile:
     """First profile whose geometry the numbers have."""
+    values = numbers.values
+    is_screen = numbers.source == RECOVERED
     for profile in profiles:
-        if _fits(numbers, profile):
+        if (profile.layout == "screen") == is_screen and (is_screen or _fits(values, profile)):
             return profile
-    shape = _shape(numbers.values)
+    if not isinstance(values, list) and values.size in (16, 20):
+        in_order(values)
     choices = ", ".join(f"{p.name} ({p.layout})" for p in profiles)
-    if not isinstance(numbers.values, list) and numbers.values.size in (16, 20):
-        in_order(numbers.values)
     raise ValueError(
-        f"is {shape}, which fits no profile in use: {choices}. Choose one by --profile"
+        f"is {_shape(values)}, which fits no profile in use: {choices}. Choose one by --profile"
     )
 
 
-def _fits(numbers: ExportedMap, profile: Profile) -> bool:
-    values = numbers.values
-    if numbers.source == RECOVERED or profile.layout == "screen":
-        return numbers.source == RECOVERED and profile.layout == "screen"
-    if isinstance(values, list):
-        return (
-            profile.layout == "rings"
-            and profile.rings_are == "rows"
-            and profile.rings in (0, len(values))
-            and profile.sectors == 0
-        )
+def _fits(values: Numbers, profile: Profile) -> bool:
+    is_ragged = isinstance(values, list)
     if profile.layout == "segments":
-        return values.size == 17
-    if values.ndim != 2:
+        return not is_ragged and values.size == 17
+    if not is_ragged and values.ndim != 2:
         return False
-    n_rows, n_columns = values.shape if profile.rings_are == "rows" else values.shape[::-1]
+    n_rows, n_columns = (len(values), 0) if is_ragged else values.shape
+    if profile.rings_are == "columns":
+        n_rows, n_columns = n_columns, n_rows
     if profile.layout == "square":
-        return (
-            n_rows == n_columns
-            and SMALLEST <= n_rows <= LARGEST
-            and (not profile.sides or n_rows in profile.sides)
-        )
+        sides = profile.sides or range(SMALLEST, LARGEST + 1)
+        return n_rows == n_columns and n_rows in sides and SMALLEST <= n_rows <= LARGEST
+    if is_ragged:
+        return profile.rings_are == "rows" and profile.rings in (0, n_rows) and not profile.sectors
     return (
         profile.rings in (0, n_rows)
         and profile.sectors in (0, n_columns)
@@ -245,7 +226,7 @@ def _fits(numbers: ExportedMap, profile: Profile) -> bool:
     )
 
 
-def _shape(values: np.ndarray | list[np.ndarray]) -> str:
+def _shape(values: Numbers) -> str:
     if isinstance(values, list):
         lengths = [len(row) for row in values]
         return f"{len(values)} rows of {min(lengths)} to {max(lengths)} values"
@@ -268,53 +249,44 @@ def _named(path: Path, numbers: ExportedMap, profile: Profile, is_one: bool) -> 
     return (study or left or path.stem).strip(), map_type
 
 
-def _on_disc(values: np.ndarray | list[np.ndarray], profile: Profile) -> tuple[np.ndarray, str]:
+def _on_disc(values: Numbers, profile: Profile) -> tuple[np.ndarray, str]:
     """Polar map in our orientation, and the shape it came from."""
-    if profile.layout == "segments":
-        values = in_order(np.asarray(values))
-        if (values < 0).any():
-            raise ValueError("has negative values")
-        return segments_to_disc(values), "17 segments"
-    if profile.layout in ("square", "screen"):
-        picture = np.asarray(values)
-        is_square = profile.layout == "square"
-        disc = square_to_disc(picture, profile) if is_square else upright(picture, profile)
-        return disc, _shape(picture) if is_square else "screen"
-    if not isinstance(values, list):
-        values = list(values if profile.rings_are == "rows" else values.T)
-    return rings_to_disc(values, profile), f"{len(values)} rings"
+    if profile.layout == "rings":
+        if not isinstance(values, list):
+            values = list(values if profile.rings_are == "rows" else values.T)
+        return rings_to_disc(values, profile), f"{len(values)} rings"
+    values = np.asarray(values)
+    if profile.layout == "square":
+        return square_to_disc(values, profile), _shape(values)
+    if profile.layout == "screen":
+        return upright(values, profile), "screen"
+    values = in_order(values)
+    if (values < 0).any():
+        raise ValueError("has negative values")
+    return segments_to_disc(values), "17 segments"
 
 
-def _rings(values: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
+def _rings(values: Numbers) -> list[np.ndarray]:
     return values if isinstance(values, list) else [np.asarray(values)]
 
 
-def _zeros(
-    numbers: np.ndarray | list[np.ndarray], values: np.ndarray, profile: Profile
-) -> np.ndarray:
-    """Where a map has no value but 0; between rings and sectors a lone 0 is drawn as a slope.
-
-    Between segments of little flow and their neighbours a smooth map touches 0, and they are not.
+def _zeros(numbers: Numbers, profile: Profile) -> np.ndarray:
+    """Where (size, size) the numbers are exactly 0. In the map drawn of them a lone 0 is a slope,
+    and between segments of little flow there is a 0 that nobody wrote.
     """
-    if profile.layout == "segments":
-        is_lost = [False, *(np.ravel(numbers) == 0)]
-        return np.array(is_lost)[segment_map(len(values))] & disc_mask(len(values))
-    if profile.layout != "rings" or not any((ring == 0).any() for ring in _rings(numbers)):
-        return values == 0
-    if isinstance(numbers, list):
-        return _on_disc([(ring == 0).astype(float) for ring in numbers], profile)[0] >= 0.5
-    return _on_disc((numbers == 0).astype(float), profile)[0] >= 0.5
+    is_zero = [(np.asarray(ring) == 0).astype(float) for ring in _rings(numbers)]
+    return _on_disc(is_zero if isinstance(numbers, list) else is_zero[0], profile)[0] >= 0.5
 
 
 def _unit(
     in_file: str, map_type: str, stated: str, profile: Profile
 ) -> tuple[str, float, str, str]:
     """Unit of the cohort, the factor to it, the unit as written, and what is to be said of it."""
-    if map_type == "reserve" and in_file not in ("", "1") and conversion(in_file)[0]:
-        raise ValueError(f"is a reserve in {in_file[:20]}; a flow reserve is a ratio without unit")
     if map_type == "reserve":
-        if conversion(in_file)[0] == "percent":
-            raise ValueError("its unit is percent, and a flow reserve has none")
+        if in_file not in ("", "1") and conversion(in_file)[0]:
+            raise ValueError(
+                f"is a reserve in {in_file[:20]}; a flow reserve is a ratio without unit"
+            )
         return "", 1.0, "", ""
     # What the file itself says is nearest to the numbers; then the user, then the product.
     text = in_file or stated or profile.unit

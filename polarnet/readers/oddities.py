@@ -16,9 +16,7 @@ _CODES: Final = frozenset(
 )
 """Numbers, beside negative ones, that often mean: not recorded."""
 
-_RARE: Final = 0.2
-"""Up to this share of negative numbers in a column, they are odd (our choice)."""
-
+_RARE: Final = 0.2  # Up to this share of negative numbers in a column, they are odd (our choice)
 _LIMITS: Final = {
     pattern: [tuple(map(float, limits.split("-"))) for limits in choices]
     for pattern, choices in section("usual values").items()
@@ -51,37 +49,20 @@ def _is_far(value: float, others: Collection[float]) -> bool:
 
 
 def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, float]:
-    """Numbers that cannot be, or that look like a code for: not recorded.
+    """Numbers, by line, that cannot be or look like a code for: not recorded.
 
-    Parameters
-    ----------
-    names
-        Of the column, in the cohort and in the table.
-    values
-        Line of the file -> number.
+    `names` of the column in the cohort and in the table; `values` by line of the file.
     """
-    limits = _limits(names, values.values()) or (-np.inf, np.inf)
+    low, high = _limits(names, values.values()) or (-np.inf, np.inf)
     usual = [v for v in values.values() if v not in _CODES and v >= 0]
     has_few_negative = sum(v < 0 for v in values.values()) <= _RARE * len(values)
-    thousandths = _thousandths(values)
     return {
         line: v
         for line, v in sorted(values.items())
-        if not limits[0] <= v <= limits[1]
+        if not low <= v <= high
         or (v in _CODES and _is_far(v, usual))
         or (v < 0 and has_few_negative)
-        or line in thousandths
     }
-
-
-def _thousandths(values: Mapping[int, float]) -> Collection[int]:
-    """Lines of numbers such as 1.234 beside whole ones of three figures: 1234 may be meant."""
-    whole = [v for v in values.values() if v == round(v)]
-    others = {k: v for k, v in values.items() if v != round(v)}
-    if len(whole) <= len(others) or np.median(whole) < 100:
-        return ()
-    are_few = all(1 <= v < min(whole) and np.isclose(v, round(v, 3)) for v in others.values())
-    return others.keys() if are_few else ()
 
 
 def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -> str:
@@ -89,10 +70,10 @@ def told_of_numbers(name: str, column: str, values: pd.Series, n_studies: int) -
     known = {int(line): float(v) for line, v in values.dropna().items()}
     if not known:
         return f"{name}: nothing recorded in {n_studies} studies"
-    low, high = min(known.values()), max(known.values())
+    numbers = list(known.values())
     told = (
-        f"{name}: {len(known)} recorded, {low:g} to {high:g}, median "
-        f"{np.median(list(known.values())):g}; {n_studies - len(known)} not recorded"
+        f"{name}: {len(known)} recorded, {min(numbers):g} to {max(numbers):g}, median "
+        f"{np.median(numbers):g}; {n_studies - len(known)} not recorded"
     )
     lines: dict[float, list[int]] = {}
     for line, value in odd_numbers([name, column], known).items():

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -26,23 +25,10 @@ from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.profiles import Reading
 from polarnet.readers.words import entry
 
-CHUNK: Final = 64
-"""Files read at once, and lost at most by an interruption (our choice)."""
-
-MANY: Final = 1000
-"""Files from which on several processes pay (our choice)."""
-
-_PATIENCE: Final = 2.0
-"""Seconds after which a bar shows progress (our choice)."""
-
-_DAMAGED: Final = (OSError, ValueError, KeyError, EOFError, BadZipFile)
-"""What reading a file that waits may raise."""
-
-_CHANGED: Final = (
-    "What was read was changed before it was put together: is another program at work in the "
-    "user's cache? Run the import again."
-)
-
+CHUNK: Final = 64  # Files read at once, and lost at most by an interruption (our choice)
+MANY: Final = 1000  # Files from which on several processes pay (our choice)
+# What reading a file that waits may raise
+_DAMAGED: Final = (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile)
 _IGNORED: Final = (*entry("files of systems"), "icon\r")
 
 _TOLD: Final = (*_IGNORED, *entry("hidden files to name"))
@@ -70,34 +56,33 @@ def list_files(folder: Path, tell: Callable[[str], None] = lambda line: None) ->
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}.")
     hidden: Counter[str] = Counter()
-    files = sorted(_files_below(folder, hidden), key=Path.as_posix)
+    files: list[Path] = []
+    for place, _, names in os.walk(folder, onerror=_fail):
+        skipped = next(filter(_is_hidden, Path(place).relative_to(folder).parts), "")
+        for name in names:
+            path = Path(place, name)
+            if known := skipped or (name if _is_hidden(name) else ""):
+                hidden[known.casefold()] += 1
+            elif path.is_file():
+                files.append(path)
     if n_hidden := hidden.total():
-        known = sorted({n if n in _TOLD else "others" for n in map(str.casefold, hidden)})
+        told = sorted({name if name in _TOLD else "others" for name in hidden})
         noun = "file" if n_hidden == 1 else "files"
-        tell(f"Skipped {n_hidden} hidden {noun} ({', '.join(known)})")
+        tell(f"Skipped {n_hidden} hidden {noun} ({', '.join(told)})")
     if not files:
-        raise FileNotFoundError(
-            f"{folder} holds hidden files alone." if n_hidden else f"{folder} is empty."
-        )
-    return files
+        why = "holds hidden files alone" if n_hidden else "is empty"
+        raise FileNotFoundError(f"{folder} {why}.")
+    return sorted(files, key=Path.as_posix)
 
 
-def _files_below(folder: Path, hidden: Counter[str], above: str = "") -> Iterator[Path]:
-    """Files of a folder and of those in it; links to folders are not followed. `hidden` counts the
-    files that are skipped, by the hidden name that they have or lie in.
-    """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # Nobody exported it: hidden, of a system or server, or of an open workbook.
-            name = entry.name
-            is_hidden = name.casefold() in _IGNORED or name.startswith((".", "~$"))
-            skipped = above or (name if is_hidden else "")
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files_below(Path(entry.path), hidden, skipped)
-            elif entry.is_file() and skipped:
-                hidden[skipped] += 1
-            elif entry.is_file():
-                yield Path(entry.path)
+def _fail(error: OSError) -> None:
+    """A folder that cannot be read is not left out in silence."""
+    raise error
+
+
+def _is_hidden(name: str) -> bool:
+    """Nobody exported it: hidden, of a system or server, or of an open workbook."""
+    return name.casefold() in _IGNORED or name.startswith((".", "~$"))
 
 
 def read_files(
@@ -118,7 +103,7 @@ def read_files(
     ]
     read = Read([], [])
     with progress_bar(
-        total=len(files), desc="Reading", unit="file", delay=_PATIENCE,
+        total=len(files), desc="Reading", unit="file", delay=2.0,
         disable=not show_progress or len(chunks) == 1,
     ) as bar:  # fmt: skip
         parts = _in_order(chunks, jobs if len(files) >= MANY else 1)
@@ -147,11 +132,19 @@ def _in_order(chunks: list[tuple], jobs: int) -> Iterator[Read]:
 def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
     """Read some files, or find what was read of them before."""
     place, start, files, reading = chunk
-    key = _key(files, reading)
-    if (kept := _kept(place, key)) is not None:
-        return kept
+    # All that the result depends on, short of the files' content.
+    stats = [(str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p in files for s in [p.stat()]]
+    key = hashlib.sha256(repr((__version__, stats, reading)).encode()).hexdigest()
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            content = json.loads(kept["note"].item())
+        if content["key"] == key:
+            maps = [ExportedMap(None, **facts) for facts in content["maps"]]
+            return Read(maps, [(number, problem) for number, problem in content["problems"]])
+    except _DAMAGED:
+        pass
     read = Read([], [])
-    pixels: list[np.ndarray] = []
+    pixels = [np.zeros(0, np.float32)]
     n_before = 0
     for number, path in enumerate(files, start=start + 1):
         maps, problems = read_maps(path, reading)
@@ -164,51 +157,23 @@ def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
                 study=normal_id(found.study),
                 ids={name: normal_id(id) for name, id in found.ids.items()},
                 file=number,
-                folder=_folder_digest(path.parent),
+                folder=hashlib.sha256(str(path.parent).encode()).hexdigest()[:16],
                 digest=map_digest(found.values).hex(),
                 size=len(found.values),
                 start=n_before,
             )
             read.maps.append(noted)
             n_before += found.values.size
-    flat = np.concatenate(pixels) if pixels else np.zeros(0, np.float32)
     facts = [found.facts() for found in read.maps]
     note = json.dumps({"key": key, "maps": facts, "problems": read.problems})
     with new_file(place) as partial, partial.open("wb") as file:
-        np.savez(file, pixels=flat, note=note)
+        np.savez(file, pixels=np.concatenate(pixels), note=note)
     return read
 
 
 def _place(store: Path, file: int) -> Path:
     """Where pixels and facts of a chunk wait; `file` is any of its files, counted from 0."""
     return store / f"{file // CHUNK:06d}.npz"
-
-
-@lru_cache(maxsize=16)
-def _folder_digest(folder: Path) -> str:
-    return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-
-
-def _key(files: Sequence[Path], reading: Reading) -> str:
-    """Fingerprint of all that the result depends on, short of the files' content."""
-    stats = [path.stat() for path in files]
-    facts = [
-        (str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p, s in zip(files, stats, strict=True)
-    ]
-    return hashlib.sha256(repr((__version__, facts, reading)).encode()).hexdigest()
-
-
-def _kept(place: Path, key: str) -> Read | None:
-    """What was read under the same key, or None."""
-    try:
-        with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            content = json.loads(kept["note"].item())
-        if content["key"] != key:
-            return None
-        maps = [ExportedMap(None, **facts) for facts in content["maps"]]
-        return Read(maps, [(number, problem) for number, problem in content["problems"]])
-    except (*_DAMAGED, TypeError):
-        return None
 
 
 def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
@@ -218,16 +183,19 @@ def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
     """
     pictures: dict[int, np.ndarray] = {}
     in_place = sorted(range(len(maps)), key=lambda k: maps[k].file)
-    for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
-        try:
+    try:
+        for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
             with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 flat = kept["pixels"]
-        except _DAMAGED:
-            raise ValueError(_CHANGED) from None
-        for k in several:
-            size, start = maps[k].size, maps[k].start
-            pixels = flat[start : start + size * size]
-            if map_digest(pixels).hex() != maps[k].digest:
-                raise ValueError(_CHANGED)
-            pictures[k] = pixels.reshape(size, size)
+            for k in several:
+                size, start = maps[k].size, maps[k].start
+                pixels = flat[start : start + size * size]
+                if map_digest(pixels).hex() != maps[k].digest:
+                    raise ValueError("other pixels")
+                pictures[k] = pixels.reshape(size, size)
+    except _DAMAGED:
+        raise ValueError(
+            "What was read was changed before it was put together: is another program at work in "
+            "the user's cache? Run the import again."
+        ) from None
     return [pictures[k] for k in range(len(maps))]

@@ -1,103 +1,81 @@
-"""The numbers of a polar map from a picture of the screen it was shown on."""
+"""The numbers of a polar map from a picture of the screen it was shown on: PNG, JPEG or DICOM.
 
+Runs in the process apart.
+"""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.ndimage import (
-    binary_closing,
-    binary_dilation,
-    distance_transform_edt,
-    gaussian_filter,
-    label,
-    map_coordinates,
-    white_tophat,
-)
+from PIL import Image
+from scipy import ndimage
 from scipy.spatial import KDTree
-from skimage.measure import regionprops
-from skimage.restoration import inpaint_biharmonic
 
 from polarnet.anatomy import disc_mask, polar_coordinates
-from polarnet.readers.screenlayout import (
-    SMALLEST_DISC,
-    Bar,
-    Disc,
-    FoundBar,
-    bar_colours,
-    find_bar,
-    find_disc,
+from polarnet.cohort import RECOVERED
+from polarnet.readers.exportedmap import ExportedMap
+from polarnet.readers.geometry import RASTER
+from polarnet.readers.profiles import Reading
+
+Disc = tuple[float, float, float]
+"""Row and column of the centre, and the radius, in pixels; the first pixel's centre is at 0."""
+
+Bar = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels; bottom and right are the first ones beyond."""
+
+NO_SCALE: Final = (
+    "is a screen: numbers can be recovered from its colours only where you state what the ends of "
+    "its colour bar mean, by --scale LOW,HIGH"
 )
 
+# Share of the disc that may be drawn over (our choice; research note on formats, D)
 MOST_FILLED: Final = 0.10
-"""Share of the disc that may be drawn over (our choice; research note on formats, D)."""
-
-_MOST_AMBIGUOUS: Final = 0.02
-"""Share of the disc whose colour may be met twice on the bar (our choice)."""
-
-_MOST_AT_LOW_END: Final = 0.5
-"""Share of the disc at the low end of the bar, above which it is no map (our choice)."""
-
-_FEWEST_COLOURS: Final = 4
-"""Colours of a bar, below which it is none (our choice)."""
-
-_BLACK: Final = 16
-"""Levels within which a background is black or white, as the ends of bars are (our choice)."""
-
-_TELLING: Final = 0.001
-"""Share of the disc at an end of the bar that is worth a note (our choice)."""
-
+_MAX_BYTES: Final = 64 * 2**20  # Largest picture file (our choice)
+# Most pixels of a screen (our choice): one of 2,048 x 2,048 has 4 million
+_MAX_PIXELS: Final = 16 * 2**20 // 3
+# Pixels of the smallest radius of a disc and of the shortest bar that are read (our choice)
+_SMALLEST: Final = 24.0, 50
+# Levels (of 255) by which something on a screen differs from the background (our choice)
+_GROUND: Final = 16
+# Share of the bar's change in brightness: the frame along the bar changes less (our choice)
+_FRAME: Final = 0.25
+# Weights of red, green and blue in the brightness that JPEG stores at full resolution (ITU-T
+# T.871)
+_BRIGHTNESS: Final = np.array([0.299, 0.587, 0.114])
+# Share of the bar in one colour: said from the first, refused from the second on (our choice)
+_COARSE: Final = 0.03, 0.25
+_LIKE: Final = 2.0  # Levels within which rows of a bar are one colour (our choice)
+# Levels (Euclidean) within which two colours may be one after JPEG (our choice)
 _SAME_COLOUR: Final = 12.0
-"""Levels (of 255, Euclidean) within which two colours may be one after JPEG (our choice)."""
-
-_LIKE: Final = (2.0, 8.0)
-"""Levels within which rows of a bar are one colour: in a smooth table, in steps (our choice)."""
-
-_STEP: Final = 12.0
-"""Levels from one row to the next but one, above which a step of a table lies (our choice)."""
-
-_STEPPED: Final = 0.3
-"""Largest share of rows that hold most of a stepped table's change (our choice: 0.25 was seen with
-20 steps in JPEG, 0.41 and more with smooth tables)."""
-
-_JUMPS: Final = (0.06, 0.10, 0.15, 0.22, 0.30)
-"""Shares of full scale by which an overlay differs from the map around it, the finest first (our
-choice): JPEG spreads lines so far that the finest can take more of the map than is needed."""
-
-_RIM_JUMP: Final = 0.15
-"""The same near the basal edge, where flow falls steeply (our choice)."""
-
+# Levels from the colour table, beyond which a colour is not of the map (our choice)
 _OFF_TABLE: Final = 40.0
-"""Levels from the colour table, beyond which a colour is not of the map (our choice)."""
-
-_STAINED: Final = 0.4
-"""Share of the jump by which a pixel beside an overlay may differ from its neighbours."""
-
-_STAIN: Final = 2
-"""Pixels beside an overlay that smoothing and JPEG stain (4:2:0 halves the colours)."""
-
-_THIN: Final = 5, 1 / 20
-"""Widest line or stroke that is seen as one: in pixels at least, as a share of the radius."""
-
-_PLAIN: Final = 32
-"""Levels from black or white that JPEG leaves inside a patch of it (our choice)."""
-
+# Share of the disc whose colour may be met twice on the bar (our choice)
+_MOST_AMBIGUOUS: Final = 0.02
+# Share of the disc at the low end of the bar, above which it is no map (our choice)
+_MOST_AT_LOW_END: Final = 0.5
+_TELLING: Final = 0.001  # Share of the disc at an end of the bar that is worth a note (our choice)
+# Share of the radius, and 3 pixels at least, within which JPEG blurs the edge of a disc, and where
+# its place is not sure: values there are those a little inside (our choice)
+_EDGE: Final = 0.035
+# Rows of the raster on which colours are read; a pixel of the map is a mean of 4 x 4
+_SIDE: Final = 4 * RASTER
+# Share of full scale by which a line differs from the median of what is around it (our choice)
+_JUMP: Final = 0.10
+# Pixels of the raster over which that median is taken: more than two of the widest lines
+_AROUND: Final = 15
+# Share of full scale by which JPEG and smoothing change pixels beside a line (our choice)
+_STAIN: Final = 0.06
+_PLAIN: Final = 32  # Levels from black or white that JPEG leaves inside a patch of it (our choice)
+# Share of full scale by which a white or black patch differs from all around it (our choice)
 _ISLAND: Final = 0.25
-"""Share of full scale by which a white or black patch differs from all around it (our choice)."""
 
 
 class RecoveredMap(NamedTuple):
-    """A polar map read from the colours of a screen.
-
-    Attributes
-    ----------
-    values
-        (size, size) float32 in the unit of the scale, oriented as on the screen, 0 outside the
-        disc.
-    filled
-        Share of the disc that was drawn over, and filled from the neighbours.
-    disc, bar
-        Where they are on the screen, as in `recover_map`.
-    note
-        What the user should know of it, "" for nothing.
+    """A polar map read from the colours of a screen: `values` (64, 64) float32 in the unit of the
+    scale, oriented as on the screen, 0 outside the disc; `filled`, the share of the disc that was
+    drawn over; where disc and bar were found; and what the user should know, "" for nothing.
     """
 
     values: np.ndarray
@@ -107,358 +85,336 @@ class RecoveredMap(NamedTuple):
     note: str = ""
 
 
-def recover_map(
-    picture: np.ndarray,
-    *,
-    low: float,
-    high: float,
-    disc: Disc | None = None,
-    bar: Bar | None = None,
-    size: int = 64,
-) -> RecoveredMap:
-    """The numbers of the polar map on a screen.
+def read_picture(path: Path, map_type: str, reading: Reading) -> ExportedMap:
+    """The map on a screen shot (PNG or JPEG); ValueError: it is damaged, too large, or no map."""
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f"has more than {_MAX_BYTES // 2**20} MB, too large for a screen")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                width, height = image.size
+                if width * height > _MAX_PIXELS:
+                    raise ValueError(f"has {width} x {height} pixels, too large for a screen")
+                if getattr(image, "n_frames", 1) > 1:
+                    raise ValueError("is a film, not a screen")
+                picture = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
+        if str(error).startswith(("has ", "is ")):
+            raise
+        raise ValueError(f"is a damaged picture ({type(error).__name__})") from None
+    return recovered(picture, map_type, reading)
 
-    The colour table is read from the colour bar on the same screen. Lines and text on the map
-    are left out and filled from their neighbours.
+
+def recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedMap:
+    """The map on a screen (rows, columns, 3) uint8; nothing else of it is kept: it may name people.
+
+    ValueError: no scale is stated, or no map can be recovered.
+    """
+    screen = reading.screen
+    scale = dict(screen.scale) if screen else {}
+    if screen is None or map_type not in scale:
+        raise ValueError(
+            f"no scale is stated for {map_type} screens: state it in a profile, as "
+            f"scale: {{{map_type}: [0, 5]}}"
+        )
+    found = recover_map(picture, *scale[map_type], screen.disc or None, screen.bar or None)
+    covered = f"{100 * found.filled:.1f} % of it was covered and is filled"
+    way = f"{RECOVERED}, low end of the bar at its bottom or left"
+    note = "; ".join(filter(None, (way, covered, found.note)))
+    return ExportedMap(found.values.astype(float), map_type=map_type, note=note, source=RECOVERED)
+
+
+def recover_map(
+    picture: np.ndarray, low: float, high: float, disc: Disc | None = None, bar: Bar | None = None
+) -> RecoveredMap:
+    """The numbers of the polar map on a screen, by the colour bar on the same screen.
+
+    Lines and text on the map are left out and filled from their neighbours.
 
     Parameters
     ----------
     picture
         Screen shot, (rows, columns, 3) uint8 red, green, blue.
     low, high
-        Values at the ends of the bar (low at the bottom or the left), in the map's unit. Read
-        them off the screen: they are never guessed.
+        Values at the ends of the bar, low at the bottom or the left, in the map's unit.
     disc
         Row and column of the centre and radius of the ventricle, in pixels; found if None.
     bar
         Top, left, bottom, right of the colour bar without its frame, in pixels, the last two
         being the first beyond; found if None.
-    size
-        Rows (and columns) of the map returned.
-
-    Returns
-    -------
-    The map and what it was read from. Turn `values` if the screen is not anterior up.
 
     Raises
     ------
-    ValueError: no bar or no disc, several of them, a scale that is none, colours that stand for
-    two values, or more drawn over the map than `MOST_FILLED`.
+    ValueError: no bar or no disc, several of them, colours that stand for two values, or more drawn
+    over the map than `MOST_FILLED`.
     """
-    _check(picture, low, high, size)
-    disc = _checked_disc(disc, picture) if disc is not None else find_disc(picture)
-    # A stated box is taken as it is, like one with a frame.
-    found = (
-        FoundBar(_checked_bar(bar, picture), True, np.zeros(3))
-        if bar is not None
-        else find_bar(picture, disc)
-    )
-    top, left, bottom, right = found.box
-    strip = picture[top:bottom, left:right]
-    is_tall = bottom - top >= right - left
-    scale = read_scale(strip[::-1] if is_tall else strip.transpose(1, 0, 2))
-    _check_scale(scale, found)
-
-    window, centre, inside, rim, source = _window(picture, disc)
-    distance, nearest = KDTree(scale.colours).query(window.astype(float))
-    places, is_ambiguous = scale.places[nearest], scale.is_ambiguous[nearest] & inside
-    _check_share(float((distance[inside] > _OFF_TABLE).mean()))
-    step = 1.5 / scale.n_steps if scale.n_steps else 0.0
-    continued = places[source], distance[source], window[source]
-    for jump in _JUMPS:
-        # Flow falls steeply towards the basal edge: only what is coarse is drawn there.
-        jumps = np.where(rim, max(jump, _RIM_JUMP), max(jump, step))
-        overlays = _find_overlays(*continued, disc[2], jumps)
-        is_missing = overlays | is_ambiguous
-        share = float(is_missing[inside].mean())
-        if share <= MOST_FILLED:
-            break
+    disc = find_disc(picture) if disc is None else disc
+    bar = find_bar(picture, disc) if bar is None else bar
+    _check_places(picture.shape, disc, bar)
+    scale = _read_scale(picture, bar)
+    inside, shown = disc_mask(_SIDE), _around(picture, disc)
+    distance, nearest = KDTree(scale.colours).query(shown.astype(float))
+    values, is_ambiguous = scale.places[nearest], scale.is_ambiguous[nearest]
+    overlays = _overlays(values, distance > _OFF_TABLE, shown)
     doubtful = float((is_ambiguous & ~overlays)[inside].mean())
     if doubtful > _MOST_AMBIGUOUS:
         raise ValueError(
             f"{doubtful:.0%} of the disc has colours that the bar shows twice, so their values "
             "cannot be told: save the screen with another colour table"
         )
-    _check_share(share)
-    places = inpaint_biharmonic(places[source], is_missing[source])[source]
-    if (places[inside] <= scale.places[0]).mean() > _MOST_AT_LOW_END:
-        raise ValueError(
-            f"more than {_MOST_AT_LOW_END:.0%} of the disc is at the low end of the bar: "
-            "check disc, bar and scale"
-        )
-    values = low + (high - low) * _on_raster(places, centre, disc[2], size)
-    return RecoveredMap(
-        values=np.where(disc_mask(size), values, 0).astype(np.float32),
-        filled=share,
-        disc=disc,
-        bar=found.box,
-        note=_note(scale, found, places[inside], doubtful, high - low),
-    )
-
-
-def _check(picture: np.ndarray, low: float, high: float, size: int) -> None:
-    """Refuse what is no picture or no scale."""
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-        raise ValueError(
-            f"a screen is an array (rows, columns, 3) of uint8, not {picture.shape} of "
-            f"{picture.dtype}: convert the picture to RGB"
-        )
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise ValueError(
-            f"the scale from {low:g} to {high:g} is none: state the values at the low and the "
-            "high end of the colour bar, low first"
-        )
-    if size < 8:
-        raise ValueError(f"a map of {size} x {size} is too small: 17 segments need 8")
-
-
-def _checked_bar(bar: Bar, picture: np.ndarray) -> Bar:
-    top, left, bottom, right = (int(edge) for edge in bar)
-    n_rows, n_columns = picture.shape[:2]
-    if not (0 <= top < bottom <= n_rows and 0 <= left < right <= n_columns):
-        raise ValueError(
-            f"the bar {bar} does not lie on the screen of {n_rows} rows and {n_columns} columns: "
-            "give it as top, left, bottom, right"
-        )
-    if max(bottom - top, right - left) < 20:
-        raise ValueError(f"the bar {bar} is too small to read: it needs 20 pixels of length")
-    return top, left, bottom, right
-
-
-def _checked_disc(disc: Disc, picture: np.ndarray) -> Disc:
-    row, column, radius = (float(number) for number in disc)
-    n_rows, n_columns = picture.shape[:2]
-    reach = 0.98 * radius - 0.5
-    if not (
-        radius >= SMALLEST_DISC
-        and reach <= row <= n_rows - 1 - reach
-        and reach <= column <= n_columns - 1 - reach
-    ):
-        raise ValueError(
-            f"the disc {disc} does not lie on the screen of {n_rows} rows and {n_columns} columns, "
-            f"or its radius is below {SMALLEST_DISC:g}: give it as row, column, radius"
-        )
-    return row, column, radius
-
-
-def _check_share(share: float) -> None:
-    """Refuse a map of which too much is not seen."""
+    is_missing = overlays | is_ambiguous
+    share = float(is_missing[inside].mean())
     if share > MOST_FILLED:
         raise ValueError(
             f"{share:.0%} of the disc is drawn over or not in the colours of the bar, above "
             f"{MOST_FILLED:.0%}: save the screen without lines and text, or check disc and bar"
         )
-
-
-def _window(
-    picture: np.ndarray, disc: Disc
-) -> tuple[np.ndarray, tuple[float, float], np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The part of a screen around a disc.
-
-    Returns
-    -------
-    The picture, the centre of the disc in it, pixels inside the disc, those near its edge, and
-    where each pixel's value is taken from: the pixel itself, or one well inside if it lies outside.
-    """
-    row, column, radius = disc
-    reach = int(np.ceil(radius)) + 4
-    place = np.arange(-reach, reach + 1)
-    rows, columns = round(row) + place, round(column) + place
-    y, x = (rows - row)[:, None], (columns - column)[None, :]
-    centre = row - rows[0], column - columns[0]
-    away, edge = np.hypot(y, x), max(3, 0.02 * radius)
-    share = np.where(away <= radius, 1, (radius - edge) / np.maximum(away, 1))
-    source = (
-        np.rint(centre[0] + share * y).astype(int),
-        np.rint(centre[1] + share * x).astype(int),
+    values = _continued(values, is_missing)
+    at_low, at_high = (
+        float((np.abs(values[inside] - end) < 1e-9).mean()) for end in scale.places[[0, -1]]
     )
-    shown = picture[np.clip(rows, 0, picture.shape[0] - 1)]
-    shown = shown[:, np.clip(columns, 0, picture.shape[1] - 1)]
-    return shown, centre, away <= radius, away > radius - 2 * edge, source
-
-
-def _on_raster(
-    values: np.ndarray, centre: tuple[float, float], radius: float, size: int
-) -> np.ndarray:
-    """Values on the square raster (size, size) around the disc, each a mean of its pixels."""
-    pixels = 2 * radius / size
-    if pixels > 1:
-        values = gaussian_filter(values, 0.3 * pixels, mode="nearest")
-    share, angle = polar_coordinates(size)
-    rows = centre[0] - radius * share * np.sin(np.radians(angle))
-    columns = centre[1] + radius * share * np.cos(np.radians(angle))
-    return map_coordinates(values, [rows, columns], order=1, mode="nearest")
-
-
-def _note(
-    scale: "ColourScale", found: FoundBar, inside: np.ndarray, doubtful: float, span: float
-) -> str:
-    """What the user should know of a recovered map."""
-    notes = [
-        f"the {end} end of the bar fades into the background: compare the box of the bar"
-        for end in found.faded
-    ]
-    if scale.n_steps:
-        notes.append(
-            f"the bar has about {scale.n_steps} colours: steps of {span / scale.n_steps:.2g}"
+    if at_low > _MOST_AT_LOW_END:
+        raise ValueError(
+            f"more than {_MOST_AT_LOW_END:.0%} of the disc is at the low end of the bar: "
+            "check disc, bar and scale"
         )
-    if doubtful > _TELLING:
-        notes.append(f"{doubtful:.1%} of the disc had colours that the bar shows twice; filled")
-    at_ends = {
-        "high": (inside >= scale.places[-1] - 1e-9).mean(),
-        "low": (inside <= scale.places[0] + 1e-9).mean(),
-    }
-    notes += [
-        f"{share:.1%} of the disc is at the {end} end of the scale, perhaps beyond"
-        for end, share in at_ends.items()
-        if share > _TELLING and not scale.n_steps
+    notes = [
+        f"{at_end:.1%} of the disc is at the {end} end of the scale, perhaps beyond"
+        for end, at_end in (("high", at_high), ("low", at_low))
+        if at_end > _TELLING
     ]
-    return "; ".join(notes)
+    if scale.coarsest > _COARSE[0]:
+        notes.insert(0, f"the bar is in steps of up to {scale.coarsest * (high - low):.2g}")
+    means = values.reshape(RASTER, 4, RASTER, 4).mean(axis=(1, 3))
+    return RecoveredMap(
+        values=np.where(disc_mask(RASTER), low + (high - low) * means, 0).astype(np.float32),
+        filled=share,
+        disc=disc,
+        bar=bar,
+        note="; ".join(notes),
+    )
+
+
+def _check_places(shape: tuple[int, ...], disc: Disc, bar: Bar) -> None:
+    """Refuse a disc or a bar that does not lie on the screen, or is too small."""
+    n_rows, n_columns = shape[:2]
+    (row, column, radius), (top, left, bottom, right) = disc, bar
+    reach = 0.98 * radius - 0.5
+    is_inside = reach <= row <= n_rows - 1 - reach and reach <= column <= n_columns - 1 - reach
+    where = f"does not lie on the screen of {n_rows} rows and {n_columns} columns, or is below"
+    if not (is_inside and radius >= _SMALLEST[0]):
+        told = f"the disc {disc} {where} a radius of {_SMALLEST[0]:g}"
+        raise ValueError(f"{told}: give it as row, column, radius")
+    is_inside = 0 <= top < bottom <= n_rows and 0 <= left < right <= n_columns
+    if not (is_inside and max(bottom - top, right - left) >= _SMALLEST[1]):
+        told = f"the bar {bar} {where} a length of {_SMALLEST[1]}"
+        raise ValueError(f"{told}: give it as top, left, bottom, right")
+
+
+# === Where the map and its bar are ===
+
+
+def find_disc(picture: np.ndarray) -> Disc:
+    """The one disc on a screen (rows, columns, 3); ValueError: there is none, or more than one."""
+    things = ndimage.binary_closing(_background(picture)[1], np.ones((5, 5)))
+    # Frames, lines and letters are thinner than half of the smallest map.
+    away, reach = ndimage.distance_transform_edt, _SMALLEST[0] / 2
+    labels, _ = ndimage.label(away(away(things) <= reach) <= reach)
+    found = []
+    for k, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        radius = (height + width) / 4
+        area = ndimage.binary_fill_holes(labels[rows, columns] == k).sum() / (np.pi * radius**2)
+        is_round = abs(height - width) < 2 + 0.04 * radius and 0.95 < area < 1.05
+        if is_round and radius >= _SMALLEST[0]:
+            middle = (rows.start + rows.stop - 1) / 2, (columns.start + columns.stop - 1) / 2
+            found.append((*middle, radius))
+    if len(found) != 1:
+        told = f"{len(found)} discs were found" if found else "no disc was found"
+        raise ValueError(
+            f"{told} on the screen: cut out one map with its colour bar, or say where it is by "
+            "disc (row, column, radius) in a profile"
+        )
+    return found[0]
+
+
+def find_bar(picture: np.ndarray, disc: Disc) -> Bar:
+    """The one colour bar on a screen (rows, columns, 3), without its frame.
+
+    ValueError: there is none beside the disc, or more than one, or it has no frame.
+    """
+    bars = [*_tall_bars(picture)]
+    for top, left, bottom, right, has_frame in _tall_bars(picture.swapaxes(0, 1)):
+        bars.append((left, top, right, bottom, has_frame))
+    # Within the disc it is a piece of the map.
+    found = [
+        bar
+        for bar in bars
+        if not np.hypot((bar[0] + bar[2]) / 2 - disc[0], (bar[1] + bar[3]) / 2 - disc[1]) < disc[2]
+    ]
+    if len(found) == 1 and found[0][4]:
+        return found[0][:4]
+    told = "the colour bar has no frame, so its ends may be hidden in the background"
+    if len(found) != 1:
+        told = f"{len(found)} colour bars were found" if found else "no colour bar was found"
+    raise ValueError(f"{told}: say where it is by bar (top, left, bottom, right) in a profile")
+
+
+def _background(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour of the background (3), and where (rows, columns) something differs from it."""
+    edge = [part.reshape(-1, 3) for part in (picture[:2], picture[-2:], picture[:, [0, 1, -2, -1]])]
+    ground = np.median(np.concatenate(edge), axis=0)
+    return ground, (np.abs(picture - ground) > _GROUND).any(axis=2)
+
+
+def _tall_bars(picture: np.ndarray) -> Iterator[tuple[int, int, int, int, bool]]:
+    """Upright colour bars without frames and ticks, and whether they have a frame."""
+    ground, things = _background(picture)
+    brightness = (picture - ground) @ _BRIGHTNESS
+    labels, _ = ndimage.label(things)
+    for k, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        length, width = rows.stop - rows.start, columns.stop - columns.start
+        if width < 4 or length < max(_SMALLEST[1], 2.5 * width):
+            continue
+        thing = labels[rows, columns] == k
+        # Ticks and labels beside the bar touch few of its rows.
+        across, along = thing.sum(axis=0), thing.sum(axis=1)
+        wide = np.flatnonzero(across > 0.8 * across.max())
+        long = np.flatnonzero(along > 0.8 * np.median(along[along > 0]))
+        outer_left, outer_right = columns.start + wide[0], columns.start + wide[-1] + 1
+        top, bottom = rows.start + long[0], rows.start + long[-1] + 1
+        strip = picture[top:bottom, outer_left:outer_right].astype(float)
+        middle = np.median(strip[:, strip.shape[1] // 2 - 1 : strip.shape[1] // 2 + 2], axis=1)
+        off = np.abs(strip - middle[:, None]).max(axis=2)
+        plain = np.flatnonzero(np.median(off, axis=0) <= _GROUND)
+        if not len(plain) or np.linalg.norm(np.ptp(middle, axis=0)) < 100:
+            continue
+        is_mixed = (off[:, plain[0] : plain[-1] + 1] > _GROUND).mean() > 0.2
+        is_mixed |= thing[long[0] : long[-1] + 1, wide[0] : wide[-1] + 1].mean() < 0.9
+        left, right = outer_left + plain[0], outer_left + plain[-1] + 1
+        if is_mixed or right - left < 4 or bottom - top < 3 * (right - left):
+            continue
+        bar = middle @ _BRIGHTNESS
+        change = np.median(np.abs(bar - np.median(bar)))
+        sides = (brightness[:, outer_left:left], brightness[:, right:outer_right])
+        ends = [_frame(side, top, bottom, change) for side in sides]
+        if has_frame := all(ends):
+            top, bottom = max(end[0] for end in ends), min(end[1] for end in ends)
+        yield int(top), int(left), int(bottom), int(right), has_frame
+
+
+def _frame(brightness: np.ndarray, top: int, bottom: int, change: float) -> tuple[int, ...]:
+    """First row inside the frame along one side of a bar, and the first beyond; () for no frame.
+
+    `brightness` above the background's, of the columns beside the bar. A frame has one brightness
+    all along, which is not that of the background; a blurred edge changes with the bar.
+    """
+    along = brightness[top:bottom]
+    contrast = np.abs(np.median(along, axis=0))
+    is_even = np.median(np.abs(along - np.median(along, axis=0)), axis=0) < _FRAME * change
+    lines = np.flatnonzero(is_even & (contrast > 3 * _GROUND))
+    if not len(lines):
+        return ()
+    best = lines[contrast[lines].argmax()]
+    thickness = int((contrast[lines] > contrast[best] / 2).sum())
+    parts, _ = ndimage.label(np.abs(brightness[:, best]) > contrast[best] / 2)
+    run = np.flatnonzero(parts == parts[(top + bottom) // 2])
+    return int(run[0]) + thickness, int(run[-1]) + 1 - thickness
 
 
 # === The colours of the bar ===
 
 
-class ColourScale(NamedTuple):
-    """The colours of a bar from its low to its high end.
-
-    Attributes
-    ----------
-    colours
-        (n, 3) float, less than a level apart where the table is smooth; one row per step otherwise.
-    places
-        (n,) where each lies on the bar: 0 is its low end, 1 its high end.
-    n_steps
-        Colours of a table in steps; 0 where it is smooth.
-    is_ambiguous
-        (n,) bool: the colour is met again at another place of the bar.
+class _Scale(NamedTuple):
+    """The colours (n, 3) of a bar along its curve, from the low to the high end; the place of each
+    (0 is the low end of the bar, 1 its high end); whether the bar comes back to it; and the share
+    of the bar that its longest single colour takes.
     """
 
     colours: np.ndarray
     places: np.ndarray
-    n_steps: int
     is_ambiguous: np.ndarray
+    coarsest: float
 
 
-def read_scale(strip: np.ndarray) -> ColourScale:
-    """The colour table of a bar.
+def _read_scale(picture: np.ndarray, bar: Bar) -> _Scale:
+    """The colour table of a bar; row k of n stands for the place (k + 0.5) / n.
 
-    Parameters
-    ----------
-    strip
-        Pixels (length, width, 3) of the bar without its frame, low end first.
-
-    Returns
-    -------
-    The table; row k of the bar stands for the place (k + 0.5) / length.
-
-    >>> strip = np.linspace(0, 255, 52)[:, None, None] * np.ones((1, 8, 3))
-    >>> scale = read_scale(strip)
-    >>> nearest = np.abs(scale.colours - 125).sum(axis=1).argmin()
-    >>> float(scale.places[nearest].round(1)), scale.n_steps
-    (0.5, 0)
+    ValueError: it hardly changes its colour.
     """
-    rows = bar_colours(strip)
-    n_steps = _count_steps(rows)
+    top, left, bottom, right = map(int, bar)
+    strip = picture[top:bottom, left:right].astype(float)
+    strip = strip[::-1] if bottom - top >= right - left else strip.swapaxes(0, 1)
+    quarter = strip.shape[1] // 4
+    rows = np.median(strip[:, quarter : strip.shape[1] - quarter], axis=1)
+    # A running median removes noise, and marks drawn across the bar.
+    rows = ndimage.median_filter(rows, size=(5, 1), mode="nearest")
     starts = [0]
     for k in range(1, len(rows)):
-        if np.abs(rows[k] - rows[starts[-1] : k].mean(axis=0)).max() > _LIKE[n_steps > 0]:
+        if np.abs(rows[k] - rows[starts[-1] : k].mean(axis=0)).max() > _LIKE:
             starts.append(k)
     ends = [*starts[1:], len(rows)]
+    coarsest = max(b - a for a, b in zip(starts, ends, strict=True)) / len(rows)
     colours = np.array([rows[a:b].mean(axis=0) for a, b in zip(starts, ends, strict=True)])
-    places = (np.array(starts) + np.array(ends)) / 2 / len(rows)
-    is_ambiguous = _met_again(colours)
-    if not n_steps:  # the curve through the colours, at least 16 points from one to the next
-        number = np.arange(len(colours))
-        at = np.linspace(0, number[-1], 16 * len(colours))
-        colours = np.stack([np.interp(at, number, channel) for channel in colours.T], axis=1)
-        places, is_ambiguous = np.interp(at, number, places), is_ambiguous[at.round().astype(int)]
-    return ColourScale(colours, places, n_steps, is_ambiguous)
-
-
-def _count_steps(rows: np.ndarray) -> int:
-    """Colours of a table in steps, 0 for a smooth one: a table in steps changes in few rows."""
-    change = np.sort(np.abs(np.diff(rows, axis=0)).max(axis=1))[::-1].cumsum()
-    if (change < 0.8 * change[-1]).mean() > _STEPPED:
-        return 0
-    return int(label(np.abs(rows[2:] - rows[:-2]).max(axis=1) > _STEP)[1]) + 1
-
-
-def _met_again(colours: np.ndarray) -> np.ndarray:
-    """Whether the table leaves a colour and comes back to it."""
-    found = np.zeros(len(colours), bool)
+    if np.ptp(colours, axis=0).max() < 50 or coarsest > _COARSE[1]:
+        raise ValueError(
+            "the bar hardly changes its colour: say where it is by bar (top, left, bottom, right)"
+        )
+    is_ambiguous = np.zeros(len(colours), bool)
     for k, colour in enumerate(colours):
         distance = np.linalg.norm(colours - colour, axis=1)
         for way in (distance[k:], distance[k::-1]):
             has_left = np.maximum.accumulate(way) > 3 * _SAME_COLOUR
-            found[k] |= bool((has_left & (way < _SAME_COLOUR)).any())
-    return found
+            is_ambiguous[k] |= bool((has_left & (way < _SAME_COLOUR)).any())
+    # The curve through the colours, 16 points from one to the next.
+    number = np.arange(len(colours))
+    at = np.linspace(0, number[-1], 16 * len(colours))
+    return _Scale(
+        np.stack([np.interp(at, number, channel) for channel in colours.T], axis=1),
+        np.interp(at, number, (np.array(starts) + np.array(ends)) / 2 / len(rows)),
+        is_ambiguous[at.round().astype(int)],
+        coarsest,
+    )
 
 
-def _check_scale(scale: ColourScale, found: FoundBar) -> None:
-    """Refuse a bar that does not tell values."""
-    is_plain = np.ptp(scale.colours, axis=0).max() < 50
-    if is_plain or 0 < scale.n_steps < _FEWEST_COLOURS:
-        raise ValueError(
-            "the bar hardly changes its colour: say where it is by bar (top, left, bottom, right)"
-        )
-    if found.has_frame or not (scale.n_steps or found.faded):
-        return
-    is_black_or_white = min(found.ground.max(), 255 - found.ground.min()) < _BLACK
-    if scale.n_steps and is_black_or_white:
-        raise ValueError(
-            "the bar has steps and no frame, so its last step may be hidden in the background: "
-            "say where it is by bar (top, left, bottom, right)"
-        )
-    if found.faded and not is_black_or_white:
-        raise ValueError(
-            "the bar passes through the colour of the background, so its end is not seen: "
-            "say where it is by bar (top, left, bottom, right)"
-        )
+# === The colours of the map ===
 
 
-# === What is drawn on the map ===
+def _around(picture: np.ndarray, disc: Disc) -> np.ndarray:
+    """Colours (256, 256, 3) of a disc; its blurred edge, and all beyond, is as a little inside."""
+    row, column, radius = disc
+    share, angle = polar_coordinates(_SIDE)
+    away = np.minimum(share * radius, radius - max(3.0, _EDGE * radius))
+    rows = np.rint(row - away * np.sin(np.radians(angle))).astype(int)
+    columns = np.rint(column + away * np.cos(np.radians(angle))).astype(int)
+    return picture[rows.clip(0, len(picture) - 1), columns.clip(0, picture.shape[1] - 1)]
 
 
-def _find_overlays(
-    values: np.ndarray, distance: np.ndarray, colours: np.ndarray, radius: float, jump: np.ndarray
-) -> np.ndarray:
-    """Pixels (rows, columns) of a map that are drawn over.
+def _overlays(values: np.ndarray, is_off_table: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Pixels (256, 256) that are drawn over the map, whose `values` are shares of full scale.
 
     White and black lie on most colour tables, so an overlay is known by its shape: thin, and
-    different from the map on both sides; or a white or black patch, different from all around it.
-
-    Parameters
-    ----------
-    values
-        (rows, columns) of the map as a share of full scale, continued beyond the disc.
-    distance
-        (rows, columns) of each colour from the colour table, in levels.
-    colours
-        (rows, columns, 3).
-    radius
-        Of the disc, in pixels.
-    jump
-        (rows, columns), share of full scale by which an overlay differs.
+    different from what is around it; or a white or black patch, different from all around it.
     """
-    width = max(_THIN[0], round(radius * _THIN[1]))
-    off_table = distance > _OFF_TABLE
-    # Between two white lines the map looks like a black one: the order that takes less is right.
-    orders = []
-    for order in ((1, -1), (-1, 1)):
-        found = off_table
-        for sign in order:  # brighter, darker
-            known = sign * _continued(values, found)
-            found = found | (white_tophat(known, size=(width, width)) > jump)
-        orders.append(found)
-    found = min(orders, key=np.count_nonzero)
-    known = _continued(values, off_table)
-    for contrast in (255 - colours.astype(int), colours):
-        found |= _patches(known, found, np.asarray((contrast <= _PLAIN).all(axis=2)), width)
-    for _ in range(_STAIN):
-        beside = binary_dilation(found, np.ones((3, 3), bool)) & ~found
+    known = _continued(values, is_off_table)
+    around = ndimage.median_filter(known, _AROUND, mode="nearest")
+    found = is_off_table | (np.abs(known - around) > _JUMP)
+    for contrast in (255 - shown.astype(int), shown):
+        # Closed: a label's patch is full of holes, the letters on it.
+        is_plain = ndimage.binary_closing((contrast <= _PLAIN).all(axis=2), np.ones((7, 7)))
+        labels, _ = ndimage.label(ndimage.binary_opening(is_plain, np.ones((5, 5))))
+        for k in range(1, labels.max() + 1):
+            patch = labels == k
+            near = ndimage.binary_dilation(patch, iterations=2)
+            ring = ndimage.binary_dilation(near, iterations=3) & ~near & ~found
+            if ring.any():
+                apart = np.abs(known[ring] - np.median(known[patch])) > _ISLAND
+                found |= near if apart.mean() > 0.9 else False
+    for _ in range(2):
+        beside = ndimage.binary_dilation(found, np.ones((3, 3))) & ~found
         off = np.abs(_continued(known, found | beside) - known)
-        found |= beside & (off > _STAINED * jump)
+        found |= beside & (off > _STAIN)
     return found
 
 
@@ -466,24 +422,7 @@ def _continued(values: np.ndarray, is_missing: np.ndarray) -> np.ndarray:
     """Values with each missing one taken from the nearest other."""
     if not is_missing.any() or is_missing.all():
         return values
-    nearest = distance_transform_edt(is_missing, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        is_missing, return_distances=False, return_indices=True
+    )
     return values[tuple(nearest)]
-
-
-def _patches(values: np.ndarray, found: np.ndarray, is_plain: np.ndarray, width: int) -> np.ndarray:
-    """Patches of white or black, too wide for a line, that differ from nearly all around them."""
-    patches = np.zeros_like(found)
-    # Closed: a label's patch is full of holes, the letters on it.
-    labels, _ = label(binary_closing(is_plain & ~found, np.ones((width, width), bool)))
-    for region in regionprops(labels):
-        if region.area < width**2 / 2:
-            continue
-        around = tuple(slice(max(s.start - 6, 0), s.stop + 6) for s in region.slice)
-        patch = labels[around] == region.label
-        near = binary_dilation(patch, iterations=_STAIN)
-        ring = binary_dilation(near, iterations=3) & ~near & ~found[around]
-        if ring.any():
-            inner = np.median(values[around][patch & is_plain[around]])
-            if (np.abs(values[around][ring] - inner) > _ISLAND).mean() > 0.9:
-                patches[around] |= near
-    return patches

@@ -1,6 +1,5 @@
 """DICOM files: those with numbers come back, everything else is one clear line."""
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from pydicom.sr.coding import Code
 import polarnet as pn
 from polarnet import cli
 from polarnet.readers import import_exports
-from polarnet.readers.dicom import map_type_of, numbers_of_frame, origin, series_keys
+from polarnet.readers.dicom import map_type_of, numbers_of_frame, origin
 from polarnet.readers.geometry import segments_to_disc
 from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.profiles import Reading, load_profiles
@@ -66,16 +65,6 @@ def refusal(path, reading=SQUARE):
 # === Numbers that come back ===
 
 
-@pytest.mark.parametrize("syntax", sorted({*SYNTAXES} - {"deflated", "JPEG baseline"}))
-def test_a_pt_image_of_flow_comes_back_through_every_lossless_syntax(tmp_path, syntax):
-    """65,535 steps: half of one is 8e-6 of the range."""
-    path = write(pet_image(STRESS, described("Stress MBF")), tmp_path / "x", syntax)
-    (found,), problems = read_maps(path, SQUARE)
-    assert problems == []
-    assert (found.map_type, found.unit, found.unit_in_file) == ("stress", "mL/min/g", "ml/min/g")
-    assert difference(found.values, STRESS) < 1e-4
-
-
 def with_mapping_in_frames(dataset):
     (frame,), (shared,) = (
         dataset.PerFrameFunctionalGroupsSequence, dataset.SharedFunctionalGroupsSequence
@@ -85,46 +74,35 @@ def with_mapping_in_frames(dataset):
     return dataset
 
 
-OBJECTS = {
-    "PT, MLMING": pet_image,
-    "PT, MLMING, signed": lambda *args: pet_image(*args, is_signed=True),
-    "NM with a mapping": nm_image,
-    "NM with a mapping as of old": lambda *args: nm_image(*args, is_referenced=True),
-    "Parametric Map, uint16": lambda m, h: parametric_map({"rest": m}, h),
-    "Parametric Map, frames": lambda m, h: with_mapping_in_frames(parametric_map({"rest": m}, h)),
-    "Parametric Map, table": lambda m, h: parametric_map({"rest": m}, h, has_table=True),
-    "Parametric Map, float32": lambda m, h: parametric_map({"rest": m}, h, dtype="float32"),
-    "SC with rescale, unit stated": gray_capture,
+def one_frame(values, header, **how):
+    return parametric_map({"rest": values}, header, **how)
+
+
+ROUTES = {
+    "PT, signed": (lambda *args: pet_image(*args, is_signed=True), {}),
+    "NM with a mapping": (nm_image, {}),
+    "Parametric Map, uint16": (one_frame, {}),
+    "Parametric Map, frames": (lambda *args: with_mapping_in_frames(one_frame(*args)), {}),
+    "Parametric Map, float32": (lambda *args: one_frame(*args, dtype="float32"), {}),
+    "SC with rescale, unit stated": (gray_capture, {"unit": "cm³/min/g"}),
+    **{name: (pet_image, {"syntax": name}) for name in {*SYNTAXES} - {"deflated", "JPEG baseline"}},
+    # DICOM is known by its beginning, not by its name.
+    **{name: (pet_image, {"name": name}) for name in ("x.csv", "x.1.2.840", "x.xlsx")},
 }
-"""Ways to write rest flow."""
+"""Ways to write rest flow: what makes it, and how it is written and read."""
 
 
-@pytest.mark.parametrize("name", OBJECTS)
-def test_every_numeric_object_comes_back(tmp_path, name):
-    reading = STATED if "stated" in name else SQUARE
-    path = write(OBJECTS[name](REST, described("Rest MBF")), tmp_path / "x")
-    (found,), problems = read_maps(path, reading)
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_flow_comes_back_through_every_numeric_object_and_lossless_syntax(tmp_path, route):
+    """65,535 steps: half of one is 8e-6 of the range; 1 cm3 is 1 mL."""
+    make, how = ROUTES[route]
+    path = tmp_path / how.get("name", "x")
+    write(make(REST, described("Rest MBF")), path, how.get("syntax", "explicit"))
+    (found,), problems = read_maps(path, Reading(SQUARE.profiles, how.get("unit", "")))
     assert problems == []
     assert (found.map_type, found.unit) == ("rest", "mL/min/g")
-    assert difference(found.values, REST) < 1e-3
-
-
-@pytest.mark.realdata
-@pytest.mark.parametrize("study", ["study773", "study4494"])
-def test_real_flow_maps_come_back_by_every_numeric_route(ottawa, study, tmp_path):
-    """One table: route, largest error in mL/min/g, asked below 1e-3 of the largest value."""
-    reading = Reading(load_profiles(["flowquant-48"]), unit="mL/min/g")
-    for map_type in ("rest", "stress"):
-        values = np.loadtxt(ottawa / f"{study}_{map_type}.csv", delimiter=",")
-        (csv,), _ = read_maps(ottawa / f"{study}_{map_type}.csv", reading)
-        for route, made in OBJECTS.items():
-            path = write(made(values, described(map_type)), tmp_path / "x")
-            if "Parametric" in route and map_type == "stress":
-                path = write(parametric_map({"stress": values}, described("")), tmp_path / "x")
-            (found,), _ = read_maps(path, reading)
-            error = np.abs(found.values - csv.values).max()
-            sys.stdout.write(f"{study} {map_type:6} {route:28} {error:.1e} mL/min/g\n")
-            assert error < 1e-3 * values.max()
+    assert found.unit_in_file == how.get("unit", "ml/min/g")
+    assert difference(found.values, REST) < 1e-4
 
 
 def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
@@ -135,25 +113,6 @@ def test_a_parametric_map_of_three_frames_is_three_maps(tmp_path):
     assert [one.unit for one in found] == ["mL/min/g", "mL/min/g", ""]
     for one in found:
         assert difference(one.values, maps[one.map_type]) < 1e-3
-
-
-@pytest.mark.parametrize(
-    "unit", ["cm3/min/g", "cm³/min/g", "cc/min/g", "cm3.min-1.g-1", "L/min/kg"]
-)
-def test_flow_in_cubic_centimetres_is_flow_in_millilitres(tmp_path, unit):
-    """1 cm3 is 1 mL; 1 L/min/kg is 1 mL/min/g."""
-    path = write(gray_capture(STRESS, described("stress")), tmp_path / "x")
-    (found,), _ = read_maps(path, Reading(load_profiles(["square"]), unit=unit))
-    assert found.unit == "mL/min/g"
-    assert difference(found.values, STRESS) < 1e-4
-
-
-@pytest.mark.parametrize("name", ["x.dat", "x.txt", "x.csv", "x.1.2.840", "x", "x.xlsx"])
-def test_dicom_is_known_by_its_beginning_not_by_its_name(tmp_path, name):
-    path = write(pet_image(STRESS, described("Stress MBF")), tmp_path / name)
-    (found,), problems = read_maps(path, SQUARE)
-    assert problems == []
-    assert difference(found.values, STRESS) < 1e-4
 
 
 # === Numbers of stored pixels, worked by hand ===
@@ -179,9 +138,6 @@ def frames(*headers, **shared):
         (mapped(mapping(), RescaleSlope=5, RescaleIntercept=0, Units="BQML"), 0, [2, 3, 4, 5]),
         # Outside the range of a mapping, values stand for nothing.
         (mapped(mapping(first=20, last=30)), 0, [np.nan, 3, 4, np.nan]),
-        # A table begins at its first value: entries k / 8 for the stored values 10 to 40.
-        (mapped(mapping(first=10, last=40, RealWorldValueLUTData=[k / 8 for k in range(31)])), 0,
-         [0, 1.25, 2.5, 3.75]),
         # Of two mappings, that of flow counts.
         (mapped(mapping(7.0, unit=BQ), mapping()), 0, [2, 3, 4, 5]),
         # A frame has its own mapping before that of all.
@@ -196,21 +152,17 @@ def test_a_mapping_works_on_stored_values_and_wins_over_rescaling(header, frame,
 
 
 @pytest.mark.parametrize(
-    ("units", "unit"), [("MLMING", "ml/min/g"), ("MLMINML", "ml/min/ml"), ("NONE", "1")]
-)
-def test_units_of_a_pt_image_go_with_its_rescaling(units, unit):
+    ("units", "stated", "unit"),
+    [
+        ("MLMING", "", "ml/min/g"), ("MLMINML", "", "ml/min/ml"), ("NONE", "", "1"),
+        ("", "mL/min/g", ""), ("CNTS", "percent", ""),
+    ],
+)  # fmt: skip
+def test_units_of_a_pt_image_or_of_the_user_go_with_its_rescaling(units, stated, unit):
     """0.05 * 20 + 0.5 = 1.5."""
     header = item(Units=units, RescaleSlope="0.05", RescaleIntercept="0.5")
-    values, found, *_ = numbers_of_frame(header, STORED, 0, "")
+    values, found, *_ = numbers_of_frame(header, STORED, 0, stated)
     assert (values[0, 1], found) == (pytest.approx(1.5), unit)
-
-
-def test_without_a_unit_in_the_file_the_user_states_it():
-    header = item(RescaleSlope=0.05, RescaleIntercept=0)
-    with pytest.raises(ValueError, match="says no unit of flow"):
-        numbers_of_frame(header, STORED, 0, "")
-    values, unit, *_ = numbers_of_frame(header, STORED, 0, "mL/min/g")
-    assert (values[0, 1], unit) == (pytest.approx(1.0), "")
 
 
 @pytest.mark.parametrize(
@@ -224,21 +176,12 @@ def test_without_a_unit_in_the_file_the_user_states_it():
         (mapped(mapping(first=9, last=1)), "mapping of no values"),
         (mapped(mapping(LUTLabel="a"), mapping(LUTLabel="b")), "several real world value mappings"),
         (mapped(mapping(), mapping(0.05)), "several real world value mappings"),
-        (mapped(mapping(RealWorldValueLUTData=[1.0, 2.0])), "table of another length"),
+        (mapped(mapping(RealWorldValueLUTData=[1.0, 2.0])), "maps its values by a table"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(header, message):
     with pytest.raises(ValueError, match=message):
         numbers_of_frame(header, STORED, 0, "mL/min/g" if "Units" not in header else "")
-
-
-@pytest.mark.parametrize("text", ["abc", "4,5e-05", "nan", "1e400", ""])
-def test_a_slope_that_is_no_number_is_refused(text):
-    """pydicom hands these out as text, or as infinity, without a warning."""
-    header = item(Units="MLMING", RescaleIntercept=0)
-    header._dict[0x00281053] = type(header["Units"])(0x00281053, "LO", text)
-    with pytest.raises(ValueError, match=r"slope that is no number|has no rescale slope"):
-        numbers_of_frame(header, STORED, 0, "")
 
 
 # === Rest, stress or reserve; whose and from where ===
@@ -251,7 +194,6 @@ def coded(state, **others):
 @pytest.mark.parametrize(
     ("header", "words", "is_reserve", "unit", "expected"),
     [
-        (coded(codes.SCT.RestingState), "", False, "", "rest"),
         (coded(Code("F-01604", "SRT", "Resting State")), "", False, "", "rest"),
         (item(SeriesDescription="MBF Stress (ml/g/min)"), "", False, "", "stress"),
         (item(SeriesDescription="Restored"), "", False, "", ""),
@@ -278,18 +220,19 @@ def test_the_map_type_is_told_by_code_then_by_words_and_never_guessed(
             map_type_of(header, 0, words, is_reserve, WORDS, unit)
 
 
-def test_origin_holds_program_tracer_and_agent_and_no_person():
-    header = pet_image(REST, Header(agent=codes.SCT.AdenosineA2ReceptorAgonist))
-    header.SoftwareVersions = ["2.1", "b"]
-    assert origin(header) == {
-        "manufacturer": "ACME Flow", "model": "PolarStation", "software_version": "2.1 b",
-        "tracer": "Rb-82", "stress_agent": "A2A agonist",
-    }  # fmt: skip
-
-
-def test_a_series_is_called_by_uid_description_or_number():
-    header = item(SeriesInstanceUID="1.2.3", SeriesDescription="MBF  One", SeriesNumber=7)
-    assert series_keys(header) == ["1.2.3", "mbf one", "7"]
+@pytest.mark.parametrize(
+    ("said", "tracer"),
+    [
+        ({"RadiopharmaceuticalCodeSequence": [code(codes.SCT.AmmoniaN13)]}, "N-13 ammonia"),
+        ({"RadionuclideCodeSequence": [code(codes.SCT._82Rubidium)]}, "Rb-82"),
+        ({"Radiopharmaceutical": "82Rb rubidium chloride"}, "Rb-82"),
+        ({"Radiopharmaceutical": "Imaginary"}, "Imaginary"),
+        ({}, ""),
+    ],
+)
+def test_a_tracer_is_known_by_its_code_or_by_a_word(said, tracer):
+    header = item(RadiopharmaceuticalInformationSequence=[item(**said)])
+    assert origin(header).get("tracer", "") == tracer
 
 
 # === Refusals ===
@@ -318,11 +261,6 @@ def without_mapping(dataset):
         (pet_image(REST, described("Rest"), units="NONE"),
          "described as rest, but its numbers have no unit"),
         (pet_image(REST, described("MFR")), "described as reserve, but its numbers are ml/min/g"),
-        (pet_image(REST, described("stress", state="rest")),
-         "coded as rest and described as stress"),
-        (pet_image(REST, described("Rest/Stress")), "described as rest and stress at once"),
-        (pet_image(REST, described("Rest"), units="BQML"),
-         "has the unit BQML, which is no unit of flow"),
         # It may be anything, so it is not repeated.
         (pet_image(REST, described("Rest"), units="MUELLER HANS"),
          "has a unit, which is no unit of flow"),
@@ -345,30 +283,26 @@ def test_what_is_not_known_or_no_polar_map_is_refused_and_never_guessed(tmp_path
 
 
 READ = {
-    "mz preamble", "no preamble", "rows as SS", "rows as UN", "0 frames", "nested 3000 deep",
-    r"SeriesDescription b'Herzma\xdfe m\xfc'", "Units 'mlming'", "Units ''",
-    "RescaleIntercept '-0.5'", "SpecificCharacterSet 'ISO_IR 999'",
-    r"TransferSyntaxUID '1.2.840.10008.1.2\x00'",
+    "mz preamble", "RescaleIntercept '-0.5'", "Units 'mlming'", "Units ''", "NumberOfFrames '0'",
 }  # fmt: skip
 """Faults that leave no doubt about the numbers: where there is no unit, the user states it."""
 
 
 SAID = {
     "JPEG 2000 bomb": "has pixels of another size than its header says",
-    "JPEG-LS bomb": "has pixels of another size than its header says",
-    "JPEG-LS bomb, size admitted": "too large for a polar map",
+    "JPEG-LS of more rows": "has pixels of another size than its header says",
     "RLE bomb": "too large for a polar map",
-    "deflate bomb": "has a deflated transfer syntax; export it without compression",
+    "deflated": "has a deflated transfer syntax; export it without compression",
     "pixels cut": "is cut short: it has fewer pixels than it says",
-    "no rows": "has no number of rows",
-    "Basic Text SR Storage": "is DICOM, Basic Text SR: not one of the kinds",
+    "Rows None": "has no number of rows",
+    "text": "is DICOM, Basic Text SR: not one of the kinds",
     "unknown sop class": "is DICOM, of a private kind: not one of the kinds",
 }
 """What is said of some of the others."""
 
 
 def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
-    """Nothing of the header reaches the line; the table of what is read is above."""
+    """Nothing of the header reaches the line."""
     reading = Reading(load_profiles(["square"]), unit="mL/min/g", series={"7": "stress"})
     path = write(pet_image(STRESS), tmp_path / "x.dcm")
     (good,), _ = read_maps(path, reading)
@@ -395,7 +329,7 @@ def test_a_spoilt_file_is_read_rightly_or_refused_in_one_line(tmp_path):
     [
         ((255, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
         ((100, 255), 0, "is a picture of 8 bits that says no unit and ends at 255"),
-        ((97, 211), 1, "is a picture of 8 bits that says no unit: was it scaled"),
+        ((97, 211), 1, "is a picture of 8 bits that says no unit and ends at 211: was it scaled"),
         ((180, 180), 0, "rest and stress both end at 180"),
     ],
 )
@@ -425,15 +359,13 @@ def test_a_grey_screen_of_8_bits_is_flow_only_where_its_numbers_may_be(
         ("x.csv", b"PK\x03\x04", "is an archive or a workbook: unpack it"),
         ("x.dat", b"\x1f\x8b\x08", "is a gzip archive: unpack it"),
         ("x", b"%PDF-1.7", "is a PDF document"),
-        ("x.dcm", b"\x08\x00\x05\x00CS\n\x00ISO_IR 100", "dcmconv"),
         ("x.dcm", b"lorem" * 90, "has the ending of DICOM and is none"),
         ("x.zip", b"PK\x03\x04", ".zip is an archive: unpack it"),
     ],
 )
 def test_what_a_file_is_and_what_to_do_is_said(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content + bytes(200))
-    said = refusal(tmp_path / name, STATED)
-    assert said.startswith(told) or (told == "dcmconv" and told in said)
+    assert refusal(tmp_path / name, STATED).startswith(told)
 
 
 @pytest.mark.realdata
@@ -528,22 +460,20 @@ def test_a_row_without_id_ties_no_file(pair, tmp_path):
     assert list(cohort.patients.index) == ["U1"]
 
 
-def test_a_formula_in_a_header_reaches_no_table(pair):
-    cohort = pn.read_exports(pair(manufacturer="=cmd|' /C calc'!A0"), keep_ids=True)
+def test_without_a_table_files_name_the_patient_and_a_formula_reaches_no_table(pair):
+    folder = pair(manufacturer="=cmd|' /C calc'!A0", patient_id="HOSP-1")
+    cohort = pn.read_exports(folder, keep_ids=True)
+    assert sorted(cohort.patients) == ["HOSP-1"]
     assert "manufacturer" not in cohort.clinical
     assert cohort.clinical["model"].tolist() == ["PolarStation"]
 
 
-def test_without_a_table_files_name_study_and_patient(archive):
-    cohort = pn.read_exports(archive, keep_ids=True)
-    assert sorted(cohort.patients) == ["HOSP-1", "HOSP-2"]
-
-
 def test_a_table_of_series_tells_what_files_do_not(folder, tmp_path):
-    for number, values in ((3, REST), (4, STRESS)):
-        write(pet_image(values, described("MBF", series_number=number)), folder / f"I{number}")
+    """A series is called by its number, its description or its UID."""
+    for number, text, values in ((3, "One", REST), (4, "MBF  Two", STRESS)):
+        write(pet_image(values, described(text, series_number=number)), folder / f"I{number}")
     series = tmp_path / "series.csv"
-    series.write_text("series,map\n3,rest\n4,Stress\n")
+    series.write_text("series,map\n3,rest\nmbf two,Stress\n")
     cohort = pn.read_exports(folder, keep_ids=True, series=series)
     assert difference(cohort.maps["stress"][0], STRESS) < 1e-3
     path = write(pet_image(STRESS, described("MBF stress", series_number=5)), folder / "I5")

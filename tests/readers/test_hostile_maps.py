@@ -64,8 +64,8 @@ HOSTILE = {
     "F_rest.xlsx": (_bomb, "unpack"),
     "G_rest.csv": (_sparse, "2,048 MB, more than the 64 MB"),
     "H_rest.xlsx": (_formula, "formula"),
-    "I_rest.npy": (_huge_array, "too large for a map"),
-    "J_rest.csv": (lambda path: path.write_text("1,1\n" * 2_000_000), "fits no|more than"),
+    "I_rest.npy": (_huge_array, "not a readable"),
+    "J_rest.csv": (lambda path: path.write_text("1,1\n" * 2_000_000), "may be two columns"),
     "K_rest.mat": (lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file" + bytes(200)), "7.3"),
     "L_rest.npy": (lambda path: path.write_bytes(b"\x80\x04cos\nsystem\n."), "not a readable"),
 }

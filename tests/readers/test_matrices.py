@@ -11,6 +11,7 @@ from polarnet.anatomy import disc_mask
 from polarnet.readers.arrays import read_arrays
 from polarnet.readers.mapfiles import read_maps, read_numbers
 from polarnet.readers.profiles import Reading, load_profile
+from polarnet.readers.units import conversion
 
 READING = Reading((load_profile("square"), load_profile("aha17")), "mL/min/g")
 SIDE = 16
@@ -81,17 +82,6 @@ def test_cells_outside_the_disc_may_be_empty(path, empty):
     assert refusal(written(path, picture=cells)) == "has NaN or infinite values inside the disc"
 
 
-def test_empty_rows_outside_the_disc_are_put_back(path):
-    """A disc of 12 rows in a raster of 16: two empty rows above and two below."""
-    cells = np.full((SIDE, SIDE), "", dtype="U8")
-    inner = np.zeros((SIDE, SIDE), dtype=bool)
-    inner[2:14, 2:14] = disc_mask(12)
-    cells[inner] = PICTURE[inner].astype(str)
-    # Cells at the end of rows are dropped too, so that the raster has 14 columns.
-    values = only(written(path, picture=cells)).values
-    assert values[:, 2:14][~np.isnan(values[:, 2:14])].tolist() == PICTURE[inner].tolist()
-
-
 @pytest.mark.parametrize(
     ("indices", "note"),
     [
@@ -114,11 +104,35 @@ def test_a_gradient_of_whole_numbers_keeps_all_its_rows(path):
     assert only(written(path, picture=gradient)).values.shape == (SIDE, SIDE)
 
 
-def test_a_word_within_a_matrix_is_still_told_by_place(path):
+def test_a_word_within_a_matrix_is_told_by_place(path):
     cells = PICTURE.astype("U8")
     cells[3, 4] = "x"
     said = refusal(written(path, "Imaginary map", picture=cells))
     assert said == "row 5 column 5 is not a number"
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_read"),
+    [([6, 12, 12, 24], True), ([24, 12, 6], True), ([1, 9, 18, 32], True), ([6, 12, 12, 23], False),
+     ([6, 24, 12], False), ([5, 12, 12], False), ([1, 36, 36, 35], False),
+     ([12] * 9 + [24], False)],
+)  # fmt: skip
+def test_rings_that_lost_a_cell_are_refused(tmp_path, path, counts, is_read):
+    """From ring to ring sectors stay or are multiples of the fewest; ECAT 7 has its own numbers."""
+    (tmp_path / "rings.yaml").write_text("layout: rings\n")
+    reading = Reading((load_profile(tmp_path / "rings.yaml"),), "mL/min/g")
+    rings = [[f"{1 + n / 10 + k / 100:.2f}" for k in range(c)] for n, c in enumerate(counts)]
+    path.write_text("\n".join(map(",".join, rings)))
+    if is_read:
+        assert [len(ring) for ring in only(path, reading).values] == counts
+    else:
+        assert "as no rings have: a cell is lost or one too many" in refusal(path, reading)
+
+
+@pytest.mark.parametrize("unit", ["cm3/min/g", "cc/min/g", "cm3.min-1.g-1", "L/min/kg"])
+def test_flow_in_cubic_centimetres_is_flow_in_millilitres(unit):
+    """1 cm3 is 1 mL; 1 L/min/kg is 1 mL/min/g."""
+    assert conversion(unit) == ("mL/min/g", 1.0)
 
 
 def test_a_square_that_goes_on_into_its_corners_is_warned_of(path):
@@ -134,17 +148,12 @@ def test_a_square_that_goes_on_into_its_corners_is_warned_of(path):
 def test_maps_within_structures_are_found_by_name(tmp_path):
     stress = {"mbf": 2 * PICTURE, "sd": PICTURE / 10, "limits": [0, 4], "comment": "fine"}
     result = {"rest": {"mbf": PICTURE}, "stress": stress}
-    scipy.io.savemat(tmp_path / "S1.mat", {"result": result})
+    # Scalars and limits beside a map are left out.
+    scipy.io.savemat(tmp_path / "S1.mat", {"result": result, "size": 2.5, "window": [0.0, 4.0]})
     found = {n.map_type: n.values for n in read_numbers(tmp_path / "S1.mat", READING)}
     assert set(found) == {"rest", "stress"}
     assert np.array_equal(found["rest"], PICTURE)
     assert np.array_equal(found["stress"], 2 * PICTURE)
-
-
-def test_scalars_beside_a_map_are_left_out(tmp_path):
-    path = tmp_path / "S1_stress.mat"
-    scipy.io.savemat(path, {"map": PICTURE, "pixelsize": 2.5, "window": [0.0, 4.0]})
-    assert np.array_equal(only(path).values, PICTURE)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +198,8 @@ def test_an_array_with_bytes_put_in_or_taken_out_is_refused(tmp_path, n_bytes):
     np.save(path, PICTURE)
     data = path.read_bytes()
     path.write_bytes(data[:1000] + bytes(max(n_bytes, 0)) + data[1000 + max(-n_bytes, 0) :])
-    told = f"{abs(n_bytes)} bytes {'more' if n_bytes > 0 else 'fewer'}"
-    assert refusal(path) == f"has {told} than its array of 16 x 16 takes"
+    told = "has more bytes than its array takes" if n_bytes > 0 else "is not a readable .npy file"
+    assert refusal(path) == told
 
 
 def test_a_damaged_header_of_an_array_raises_nothing_but_value_errors(tmp_path):
@@ -209,31 +218,12 @@ def test_a_damaged_header_of_an_array_raises_nothing_but_value_errors(tmp_path):
 
 ANY_UNIT = Reading(READING.profiles)
 FLOWS = [f"{1 + k / 10:.1f}" for k in range(17)]
-BASE_TO_APEX = ("1 (basal)", "2", "3 (apical)")
-NO_ORDER = "does not number its slices from the basal one to the apical one"
 
 
 def segments(parameter="Rest MBF", unit="ml/min/g"):
     names = [f"{name[0].upper()}{name[1:]} [{unit}]" for name in pn.anatomy.SEGMENTS]
     rows = [["Parameter", "StartSlice", "EndSlice", *names], [parameter, "3", "9", *FLOWS]]
     return "\n".join(map("\t".join, rows))
-
-
-def sectors(parameter="Rest MBF [ml/min/g]", slices=BASE_TO_APEX):
-    """The value under sector s of slice k is k.s; sectors stand in descending order."""
-    order = range(6, 0, -1)
-    facts = [[parameter, "3", "5"], *[["", "", ""]] * (len(slices) - 1)]
-    head = ["Parameter", "StartSlice", "EndSlice", "Slice", *[f"Sector{s}" for s in order]]
-    rows = [
-        [*fact, name, *[f"{place}.{s}" for s in order]]
-        for place, (fact, name) in enumerate(zip(facts, slices, strict=True), start=1)
-    ]
-    return "\n".join(map("\t".join, [head, *rows]))
-
-
-def with_rings(tmp_path, first_ring):
-    (tmp_path / "rings.yaml").write_text(f"layout: rings\nfirst_ring: {first_ring}\n")
-    return Reading((*ANY_UNIT.profiles, load_profile(tmp_path / "rings.yaml")))
 
 
 @pytest.mark.parametrize("parameter", ["Rest MBF", "MBF"])
@@ -249,6 +239,10 @@ SMOOTHED = "\n".join(
     ["Wall thickness\tmm\t3\t9", "\t",
      *("\t".join(f"{1 + (9 * i + j) / 99:.4f}" for j in range(16)) for i in range(16))]
 )  # fmt: skip
+SECTORS = "\n".join(
+    ["Parameter\tStartSlice\tEndSlice\tSlice\t" + "\t".join(f"Sector{s}" for s in range(6, 0, -1)),
+     *(f"Rest MBF [ml/min/g]\t3\t5\t{k}\t" + "\t".join(["1.5"] * 6) for k in (1, 2, 3))]
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -257,10 +251,8 @@ SMOOTHED = "\n".join(
         ("MUELLER_rest.txt", segments("Wall thickness", "mm"), "each row must be called"),
         ("MUELLER_rest.txt", segments("Transmurality", "%"),
          "each row must be called flow"),
-        ("MUELLER_rest.txt", sectors("Wall thickness [mm]"), "unit 'mm' is not known"),
-        ("MUELLER_rest.txt", sectors("Transmurality [%]"), "not called flow"),
-        ("MUELLER.txt", sectors(), "export the 17 AHA segments"),
-        ("MUELLER_rest.txt", SMOOTHED, "is a smoothed picture"),
+        ("MUELLER_rest.txt", SECTORS, "where its first sector lies: export the 17 AHA segments"),
+        ("MUELLER_rest.txt", SMOOTHED, "is a table or a smoothed picture of slices and sectors"),
         ("MUELLER_rest.bin", "x" * 1024,
          ".bin files do not say their rows and columns: export a table instead"),
     ],
@@ -268,33 +260,3 @@ SMOOTHED = "\n".join(
 def test_what_is_no_flow_or_has_no_place_is_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     assert message in refusal(tmp_path / name, ANY_UNIT)
-
-
-@pytest.mark.parametrize(
-    ("slices", "first_ring", "message"),
-    [
-        (BASE_TO_APEX, "base", ""),
-        (BASE_TO_APEX, "apex", ""),
-        (("1", "2", "3"), "base", ""),
-        (("Slice 1", "Slice 2", "Slice 3"), "base", ""),
-        (("1", "2", "3"), "apex", "does not say which of its slices is basal"),
-        (("1", "3", "4"), "base", NO_ORDER),
-        (("2", "1", "3"), "base", NO_ORDER),
-        (("1 (apical)", "2", "3 (basal)"), "base", NO_ORDER),
-        (("1 (basal)", "3", "2 (apical)"), "base", NO_ORDER),
-    ],
-)
-def test_sectors_are_put_in_ascending_order_and_slices_in_that_of_the_profile(
-    tmp_path, slices, first_ring, message
-):
-    path, reading = tmp_path / "P1_rest.txt", with_rings(tmp_path, first_ring)
-    path.write_text(sectors(slices=slices))
-    if message:
-        said = refusal(path, reading)
-        assert message in said
-        assert "export the 17 AHA segments instead" in said
-        return
-    numbers = only(path, reading)
-    expected = [[float(f"{k}.{s}") for s in range(1, 7)] for k in (1, 2, 3)]
-    assert numbers.values.tolist() == (expected[::-1] if first_ring == "apex" else expected)
-    assert (numbers.map_type, numbers.unit) == ("rest", "ml/min/g")

@@ -153,17 +153,6 @@ def test_the_phantom_is_plausible(imported):
     assert "Plausible" not in said
 
 
-@pytest.mark.realdata
-def test_a_real_scar_is_plausible(ottawa, imported, tmp_path):
-    """Rest 0.54 and 0.82, stress 1.26 and 1.42 mL/min/g (mitre/BayesGrad)."""
-    (tmp_path / "exports").mkdir()
-    for path in ottawa.glob("study*.csv"):
-        (tmp_path / "exports" / path.name).write_bytes(path.read_bytes())
-    kept, said = imported(profiles=["flowquant-48"])
-    assert len(kept) == 2
-    assert "Plausible" not in said
-
-
 def table_of(path, rest, stress):
     """A table of 17 segments at `path`."""
     lines = [f"{k},{r:.3f},{s:.3f}" for k, (r, s) in enumerate(zip(rest, stress, strict=True), 1)]
