@@ -17,32 +17,17 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom import Dataset
+from pydicom import uid as uids
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import (
-    BasicTextSRStorage,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    NuclearMedicineImageStorage,
-    PositronEmissionTomographyImageStorage,
-    RLELossless,
-    SecondaryCaptureImageStorage,
-    generate_uid,
-)
 
 SYNTAXES = {
-    "explicit": ExplicitVRLittleEndian, "implicit": ImplicitVRLittleEndian,
-    "big endian": ExplicitVRBigEndian, "deflated": DeflatedExplicitVRLittleEndian,
-    "RLE": RLELossless, "JPEG-LS": JPEGLSLossless, "JPEG 2000": JPEG2000Lossless,
-    "JPEG lossless": JPEGLosslessSV1, "JPEG baseline": JPEGBaseline8Bit,
+    "explicit": uids.ExplicitVRLittleEndian, "implicit": uids.ImplicitVRLittleEndian,
+    "big endian": uids.ExplicitVRBigEndian, "deflated": uids.DeflatedExplicitVRLittleEndian,
+    "RLE": uids.RLELossless, "JPEG-LS": uids.JPEGLSLossless, "JPEG 2000": uids.JPEG2000Lossless,
+    "JPEG lossless": uids.JPEGLosslessSV1, "JPEG baseline": uids.JPEGBaseline8Bit,
 }  # fmt: skip
 """Transfer syntaxes that `encode` writes, by the name that tests call them."""
 
@@ -100,7 +85,7 @@ def code(value):
 
 def uid(*parts):
     """The same parts give the same UID, so that two files of one study agree."""
-    return generate_uid(entropy_srcs=["polarnet tests", *map(str, parts)])
+    return uids.generate_uid(entropy_srcs=["polarnet tests", *map(str, parts)])
 
 
 def mapping(slope=0.1, intercept=1.0, *, first=0, last=65535, unit=ML_MIN_G, **others):
@@ -139,7 +124,7 @@ def encode(dataset, syntax="explicit"):
     return file_of(changed, transfer)
 
 
-def file_of(dataset, syntax=ExplicitVRLittleEndian):
+def file_of(dataset, syntax=uids.ExplicitVRLittleEndian):
     """The bytes of a dataset with a meta group, its pixels as they are."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
@@ -227,7 +212,7 @@ def quantised(values, top=65535):
 def pet_image(values, header=None, *, units="MLMING", is_signed=False):
     """PT image, 16 bits, whose Rescale Slope gives `values`; units "NONE" for reserve."""
     stored, slope = quantised(values, 32767 if is_signed else 65535)
-    return _image(PositronEmissionTomographyImageStorage, "PT", stored, header, Units=units,
+    return _image(uids.PositronEmissionTomographyImageStorage, "PT", stored, header, Units=units,
                   SeriesType=["STATIC", "IMAGE"], NumberOfSlices=1, RescaleIntercept=0,
                   RescaleSlope=slope)  # fmt: skip
 
@@ -236,20 +221,20 @@ def nm_image(values, header=None):
     """NM image with a real-world mapping; it has no Rescale Slope."""
     stored, slope = quantised(values)
     mappings = [mapping(slope, 0.0, last=int(stored.max()))]
-    return _image(NuclearMedicineImageStorage, "NM", stored, header, NumberOfFrames=1,
+    return _image(uids.NuclearMedicineImageStorage, "NM", stored, header, NumberOfFrames=1,
                   RealWorldValueMappingSequence=mappings)  # fmt: skip
 
 
 def gray_capture(values, header=None, **attributes):
     """Secondary Capture, gray, 16 bits, with a Rescale Slope and nothing that names a unit."""
     stored, slope = quantised(values)
-    return _image(SecondaryCaptureImageStorage, "OT", stored, header, RescaleIntercept=0,
+    return _image(uids.SecondaryCaptureImageStorage, "OT", stored, header, RescaleIntercept=0,
                   RescaleSlope=slope, **attributes)  # fmt: skip
 
 
 def rgb_capture(rgb, header=None):
     """Secondary Capture of an RGB screen, uint8 (rows, columns, 3)."""
-    return _image(SecondaryCaptureImageStorage, "OT", rgb, header, SamplesPerPixel=3,
+    return _image(uids.SecondaryCaptureImageStorage, "OT", rgb, header, SamplesPerPixel=3,
                   PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8,
                   BitsStored=8, HighBit=7)  # fmt: skip
 
@@ -329,6 +314,7 @@ def spoilt_files(values):
     syntax = b"1.2.840.10008.1.2.1\0"
     of_more_rows = pydicom.dcmread(io.BytesIO(encode(pet_image(values), "JPEG-LS")))
     of_more_rows.Rows = 24
+    report = gray_capture(values, SOPClassUID=uids.BasicTextSRStorage)
     files = {
         "empty": b"",
         "preamble only": good[:132],
@@ -343,9 +329,9 @@ def spoilt_files(values):
         "big endian, it says": good.replace(syntax, b"1.2.840.10008.1.2.2\0"),
         "a private syntax": good.replace(syntax, b"1.2.840.99999.1.2.1\0"),
         "unknown sop class": good.replace(b"5.1.4.1.1.128\0", b"5.1.4.1.1.999\0"),
-        "text": item_file(gray_capture(values, SOPClassUID=BasicTextSRStorage), PixelData=None),
+        "text": item_file(report, PixelData=None),
         "deflated": encode(pet_image(values), "deflated"),
-        "JPEG-LS of more rows": file_of(of_more_rows, JPEGLSLossless),
+        "JPEG-LS of more rows": file_of(of_more_rows, uids.JPEGLSLossless),
         "RLE bomb": _rle_bomb(),
         "JPEG 2000 bomb": _jpeg2000_bomb(),
     }
@@ -385,13 +371,15 @@ def _jpeg2000_bomb(side=12000):
     size_at = stream.index(b"\xff\x51") + 6  # SIZ: after marker, length and capabilities
     for offset in (0, 4, 16, 20):  # the image's and the tile's width and height
         struct.pack_into(">I", stream, size_at + offset, side)
-    return _bomb(bytes(stream), JPEG2000Lossless)
+    return _bomb(bytes(stream), uids.JPEG2000Lossless)
 
 
 def _rle_bomb(side=6016):
     """Runs of 128 zeros, 64 to 1; the decoder goes by Rows and Columns, so these admit the size."""
     head = struct.pack("<16I", 1, 64, *[0] * 14)
-    return _bomb(head + b"\x81\x00" * (side * side // 128), RLELossless, Rows=side, Columns=side)
+    return _bomb(
+        head + b"\x81\x00" * (side * side // 128), uids.RLELossless, Rows=side, Columns=side
+    )
 
 
 def _bomb(stream, syntax, **size):

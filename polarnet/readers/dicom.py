@@ -1,9 +1,6 @@
 """The polar maps of a DICOM image: numbers, unit, map type, and where they come from.
 
-Runs in the process apart. Numbers come, in this order, from a Real World Value Mapping with a unit
-of flow, from Units of a PT image with its rescaling, or from rescaling with the unit that the user
-states; never from Image Type, for which there is no value that means polar map. What is kept of the
-header is never a name, a date or a place.
+Runs in the process apart. What is kept of the header is never a name, a date or a place.
 """
 
 import re
@@ -67,16 +64,13 @@ def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
     if is_screen(header) and reading.screen is None:
         raise ValueError(NO_SCALE)
     stored = read_frames(header)
-    known = {
-        "ids": {name: _text(header.get(keyword)) for name, keyword in _IDS.items()},
-        "origin": origin(header),
-    }
+    ids, source = {name: _text(header.get(word)) for name, word in _IDS.items()}, origin(header)
     listed = next((reading.series[k] for k in series_keys(header) if k in reading.series), "")
     if is_screen(header):
         if stored.ndim == 3 or stored.dtype != np.uint8:
             raise ValueError("is a screen with a palette, or of more than 8 bits: save it as PNG")
         map_type = _decided(map_type_of(header, 0, "", False, reading.words), listed, header)
-        return [replace(recovered(stored[0], map_type, reading), **known)]
+        return [replace(recovered(stored[0], map_type, reading), ids=ids, origin=source)]
     maps: list[ExportedMap] = []
     is_whole = stored.dtype.kind in "iu"
     n_bits = whole(header.get("BitsStored"), "number of stored bits") if is_whole else 64
@@ -92,10 +86,12 @@ def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
             np.asarray(numbers, float),
             map_type=map_type,
             unit="" if unit == "1" else unit,
+            ids=ids,
+            origin=source,
             source="DICOM",
             bits=0 if unit or n_bits > 8 else n_bits,
         )
-        maps.append(replace(found, **known))
+        maps.append(found)
     if len(maps) > 1 and len({one.map_type for one in maps} - {""}) < len(maps):
         raise ValueError(f"is a volume of {len(maps)} frames, or does not say which is rest")
     return maps
@@ -103,14 +99,14 @@ def read_dicom(path: Path, reading: Reading) -> list[ExportedMap]:
 
 def _decided(said: str, listed: str, header: Dataset) -> str:
     """Map type as the file says, else as the user's table of series; they never contradict."""
-    number = str(header.get("SeriesNumber") or "none").strip()
-    shown = number if number.isdigit() and len(number) <= 6 else "none"
     if said and listed and said != listed:
         raise ValueError(
-            f"says that it is {said}, and --series that its series is {listed} (series number "
-            f"{shown}): name the series by UID or description where numbers mean different things"
+            f"says that it is {said}, and --series that its series is {listed}: name the series by "
+            "UID or description where numbers mean different things"
         )
     if not said and not listed:
+        number = str(header.get("SeriesNumber") or "none").strip()
+        shown = number if number.isdigit() and len(number) <= 6 else "none"
         raise ValueError(
             f"does not say whether it is rest, stress or reserve (series number {shown}): list its "
             "series in a table, by --series"
@@ -124,18 +120,12 @@ def _decided(said: str, listed: str, header: Dataset) -> str:
 def numbers_of_frame(
     header: Dataset, stored: np.ndarray, frame: int, stated: str
 ) -> tuple[np.ndarray, str, bool, str]:
-    """Numbers of one frame: `stored` (rows, columns) is its pixels, `stated` the user's unit or "".
-
-    Returns
-    -------
-    (rows, columns) float64, NaN where a stored value stands for nothing; the unit as in the file,
-    "1" for numbers without unit and "" where the user must say; whether a code says that it is
-    flow reserve; and what the frame says of itself, to tell rest from stress.
-
-    Raises
-    ------
-    ValueError: there is no way to numbers with a unit, or there are several.
+    """Numbers of a frame of `stored` pixels (rows, columns), NaN where these stand for nothing;
+    their unit as in the file, "1" for none and "" where the user's was needed; whether a code says
+    that it is flow reserve; what the frame says of itself. ValueError: no way to a unit, or two.
     """
+    # In this order: a Real World Value Mapping with a unit of flow, Units of a PT image with its
+    # rescaling, rescaling with the unit that the user states; never Image Type.
     mappings = _of_frame(header, frame, "RealWorldValueMappingSequence")
     with_unit = [m for m in mappings if _unit_of(m) == "1" or is_unit(_unit_of(m))]
     if any(mapping != with_unit[0] for mapping in with_unit):
@@ -220,9 +210,8 @@ def map_type_of(
 ) -> str:
     """Rest, stress or reserve, "" where nothing says it; ValueError: two things say differently.
 
-    `words` is what the frame says of itself, `is_reserve` whether its numbers have the code of flow
-    reserve, `known` map type -> words for it. `unit` is "1" for none and "" where it is not known:
-    of "MFR adenosine", numbers without unit are the reserve.
+    `words` are those of the frame itself, `known` is map type -> words for it. `unit` is "1" for
+    none, "" where it is not known: of "MFR adenosine", numbers without unit are the reserve.
     """
     if is_reserve:
         return "reserve"

@@ -54,10 +54,9 @@ away, or give others."""
 
 
 def file_kind(path: Path) -> str:
-    """Kind of an export file: "array", "table", "picture" or "dicom".
+    """ "array", "table", "picture" or "dicom"; ValueError: none, what it is and what to do.
 
-    ValueError: it is none; says what it is and what to do. Endings that nobody knows may be part of
-    a person's name and are not repeated.
+    Endings that nobody knows may be part of a person's name and are not repeated.
     """
     ending = path.suffix.lower()
     kind = next((kind for kind, endings in _KINDS.items() if ending in endings), "")
@@ -103,11 +102,7 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
 
 
 def study_in_name(path: Path, profile: Profile) -> str:
-    """Study in the name of a file that holds several maps, whichever of them it is called after.
-
-    By the profile's own pattern, where it has one; else the name without words for map types, or
-    the folder's, where nothing else is left.
-    """
+    """Study in the name of a file that holds several maps, whichever of them it is called after."""
     if profile.files != Profile.files:
         match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)
         return match["study"].strip() if match else path.stem

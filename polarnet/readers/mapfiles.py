@@ -205,25 +205,17 @@ def _fitting(numbers: ExportedMap, profiles: Sequence[Profile]) -> Profile:
 
 
 def _fits(values: Numbers, profile: Profile) -> bool:
-    is_ragged = isinstance(values, list)
-    if profile.layout == "segments":
-        return not is_ragged and values.size == 17
-    if not is_ragged and values.ndim != 2:
-        return False
-    n_rows, n_columns = (len(values), 0) if is_ragged else values.shape
-    if profile.rings_are == "columns":
-        n_rows, n_columns = n_columns, n_rows
+    if isinstance(values, list):
+        is_ragged = profile.layout == "rings" and profile.rings_are == "rows"
+        return is_ragged and profile.rings in (0, len(values)) and not profile.sectors
+    if profile.layout == "segments" or values.ndim != 2:
+        return profile.layout == "segments" and values.size == 17
+    n_rows, n_columns = values.shape if profile.rings_are == "rows" else values.shape[::-1]
     if profile.layout == "square":
-        sides = profile.sides or range(SMALLEST, LARGEST + 1)
-        return n_rows == n_columns and n_rows in sides and SMALLEST <= n_rows <= LARGEST
-    if is_ragged:
-        return profile.rings_are == "rows" and profile.rings in (0, n_rows) and not profile.sectors
-    return (
-        profile.rings in (0, n_rows)
-        and profile.sectors in (0, n_columns)
-        and 2 <= n_rows <= LARGEST
-        and 1 <= n_columns <= LARGEST
-    )
+        is_side = not profile.sides or n_rows in profile.sides
+        return n_rows == n_columns and is_side and SMALLEST <= n_rows <= LARGEST
+    is_ring = profile.rings in (0, n_rows) and profile.sectors in (0, n_columns)
+    return is_ring and 2 <= n_rows <= LARGEST and 1 <= n_columns <= LARGEST
 
 
 def _shape(values: Numbers) -> str:

@@ -29,10 +29,8 @@ _SECTOR: Final = re.compile(r"sector\s?\d{1,3}", re.IGNORECASE)
 
 
 def read_plain_matrix(path: Path) -> np.ndarray | None:
-    """Matrix of a text file that holds numbers and nothing else, or None for any other file.
-
-    None too for letters, an encoding other than ASCII, rows of different length, and separators
-    that could also be decimal commas.
+    """Matrix of a text file that holds numbers and nothing else, or None for any other file, and
+    where rows differ in length or separators could also be decimal commas.
     """
     if path.stat().st_size > _LARGEST_PLAIN:
         return None
@@ -53,16 +51,11 @@ def read_plain_matrix(path: Path) -> np.ndarray | None:
 
 
 def read_matrix(sheet: Sheet, profile: Profile, is_ragged: bool = False) -> ExportedMap | None:
-    """The matrix of a sheet, or None where it holds something else than one.
+    """The matrix of a sheet, or None where it holds something else; `is_ragged`: rows may differ in
+    length, as rings do. Titles above it, and rows and columns that only count, are left out.
 
-    Titles above it are left out, and so are rows and columns that only count; empty cells and NaN
-    are NaN, which no map may have inside its disc. `is_ragged`: rows may differ in length, as rings
-    do.
-
-    Raises
-    ------
-    ValueError: a title says that the numbers are another quantity than flow, the decimal
-        separator is unclear, or a row is longer or shorter than the others.
+    ValueError: it is of another quantity than flow, the decimal separator is unclear, or a row is
+    longer or shorter than the others.
     """
     _check_no_sectors(sheet)
     start = _first_row(sheet)

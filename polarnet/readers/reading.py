@@ -166,8 +166,8 @@ def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
             n_before += found.values.size
     facts = [found.facts() for found in read.maps]
     note = json.dumps({"key": key, "maps": facts, "problems": read.problems})
-    with new_file(place) as partial, partial.open("wb") as file:
-        np.savez(file, pixels=np.concatenate(pixels), note=note)
+    with new_file(place) as partial, partial.open("wb") as new:
+        np.savez(new, pixels=np.concatenate(pixels), note=note)
     return read
 
 

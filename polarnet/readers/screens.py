@@ -128,26 +128,11 @@ def recovered(picture: np.ndarray, map_type: str, reading: Reading) -> ExportedM
 def recover_map(
     picture: np.ndarray, low: float, high: float, disc: Disc | None = None, bar: Bar | None = None
 ) -> RecoveredMap:
-    """The numbers of the polar map on a screen, by the colour bar on the same screen.
+    """The numbers of the polar map on a screen (rows, columns, 3) uint8, by its colour bar, whose
+    ends stand for `low` (bottom or left) and `high`; disc and bar are found where they are None.
 
-    Lines and text on the map are left out and filled from their neighbours.
-
-    Parameters
-    ----------
-    picture
-        Screen shot, (rows, columns, 3) uint8 red, green, blue.
-    low, high
-        Values at the ends of the bar, low at the bottom or the left, in the map's unit.
-    disc
-        Row and column of the centre and radius of the ventricle, in pixels; found if None.
-    bar
-        Top, left, bottom, right of the colour bar without its frame, in pixels, the last two
-        being the first beyond; found if None.
-
-    Raises
-    ------
-    ValueError: no bar or no disc, several of them, colours that stand for two values, or more drawn
-    over the map than `MOST_FILLED`.
+    Lines and text on the map are left out and filled from their neighbours. ValueError: no bar or
+    no disc, several of them, colours that stand for two values, or too much drawn over the map.
     """
     disc = find_disc(picture) if disc is None else disc
     bar = find_bar(picture, disc) if bar is None else bar
@@ -392,11 +377,9 @@ def _around(picture: np.ndarray, disc: Disc) -> np.ndarray:
 
 
 def _overlays(values: np.ndarray, is_off_table: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Pixels (256, 256) that are drawn over the map, whose `values` are shares of full scale.
-
-    White and black lie on most colour tables, so an overlay is known by its shape: thin, and
-    different from what is around it; or a white or black patch, different from all around it.
-    """
+    """Pixels (256, 256) that are drawn over the map, whose `values` are shares of full scale."""
+    # White and black lie on most colour tables, so an overlay is known by its shape: thin, and
+    # different from what is around it; or a white or black patch, different from all around it.
     known = _continued(values, is_off_table)
     around = ndimage.median_filter(known, _AROUND, mode="nearest")
     found = is_off_table | (np.abs(known - around) > _JUMP)
