@@ -52,11 +52,10 @@ def predict_in_parts(
     model, cohort, out = (Path(path).resolve() for path in (model, cohort, out))
     config = None if model.is_file() else load_run_config(model)
     studies = read_cohort(cohort)
-    stamps = (
-        _sha256(model if model.is_file() else model / "environment.json"),
-        _sha256(cohort / "cohort.json"),
-        _sha256(cohort / "cohort.csv"),  # whose patients the training has seen
-    )
+    # The table says which patients there are, whom the training may have seen.
+    of_model = model if model.is_file() else model / "environment.json"
+    described = (of_model, cohort / "cohort.json", cohort / "cohort.csv")
+    stamps = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in described)
     config = config or _opened(model, cohort, stamps)[0].config
     check_prediction(config, studies)
     parts = out.with_name(f"{out.name}.parts")
@@ -68,27 +67,21 @@ def predict_in_parts(
             f"{parts} holds scores of another model or cohort. Choose another --out, or delete it."
         )
     starts = range(0, len(studies), part)
-    missing = [start for start in starts if not _file(parts, start).is_file()]
+    files = {start: parts / f"{start:09d}.csv" for start in starts}
+    missing = [start for start, file in files.items() if not file.is_file()]
     shared = (model, cohort, stamps, part, parts)
     if problems := do_each(client, _score, missing, shared, "Scoring", "part"):
         raise ValueError(f"{len(problems)} parts failed, the others are kept: {problems[0]}")
     with new_file(out) as partial, partial.open("wb") as whole:
-        for k, start in enumerate(starts):
-            with _file(parts, start).open("rb") as file:
-                if k:
+        for start, path in files.items():
+            with path.open("rb") as file:
+                if start:
                     file.readline()
                 shutil.copyfileobj(file, whole)
     shutil.rmtree(parts)
-    return "; ".join(filter(None, (difference(config, studies), _scores_note(out))))
-
-
-def _scores_note(scores: Path) -> str:
-    """How many studies of a scores file are marked as out of distribution, and how many are of
-    patients of the training; nothing where there is none.
-    """
-    table = pd.read_csv(scores, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str)
-    notes, table = [], table.fillna("")
-    if "warning" in table and (n := int(table["warning"].str.contains(OUTSIDE, regex=False).sum())):
+    notes = [difference(config, studies)]
+    table = pd.read_csv(out, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str).fillna("")
+    if "warning" in table and (n := table["warning"].str.contains(OUTSIDE, regex=False).sum()):
         notes.append(f"maps of {n} of {len(table)} studies are out of distribution")
     if PART_COLUMN in table:
         notes.append(seen_note(table[PART_COLUMN]))
@@ -108,7 +101,7 @@ def _score(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said in the file, and by the caller
             scores = predict(loaded, studies.select(rows))
-        write_scores(scores, _file(parts, start))
+        write_scores(scores, parts / f"{start:09d}.csv")
     except (ValueError, OSError) as error:
         return str(error)
     return ""
@@ -121,12 +114,3 @@ def _opened(model: Path, cohort: Path, stamps: tuple[str, ...]) -> tuple[Any, Co
     from polarnet.network import load_run
 
     return (load_bundle if model.is_file() else load_run)(model), read_cohort(cohort)
-
-
-def _file(parts: Path, start: int) -> Path:
-    return parts / f"{start:09d}.csv"
-
-
-def _sha256(path: Path) -> str:
-    """Tells whether the file that describes a run or a cohort is still the same one."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,9 +8,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from platformdirs import user_cache_path
 
@@ -29,11 +28,8 @@ _SPARED_S: Final = 3600.0  # another process may be reading what was used this l
 _KEY: Final = re.compile("[0-9a-f]{24}")
 
 
-@dataclass(frozen=True)
-class Kept:
-    """One folder of features, or the state of one stopped training: its size in bytes, and when it
-    was last used, in seconds since 1970.
-    """
+class Kept(NamedTuple):
+    """Features, or the state of a stopped training; `used` in seconds since 1970."""
 
     folder: Path
     n_bytes: int
@@ -42,7 +38,7 @@ class Kept:
 
 def cache_folder(folder: str | Path = USER_CACHE) -> Path:
     """Where features are kept: the folder given, or the user's cache folder."""
-    if str(folder) == USER_CACHE and not isinstance(folder, Path):
+    if folder == USER_CACHE:
         return user_cache_path("polarnet", appauthor=False) / "features"
     return Path(folder)
 
@@ -92,9 +88,8 @@ def limit_bytes() -> float:
 
 
 def trim(cache: Path, limit: float, *, spared_s: float = _SPARED_S) -> list[Kept]:
-    """Remove what was not used for longest until the rest fits; returns what was removed.
-
-    What was used within the last hour (`spared_s`) stays, even if it does not fit.
+    """Remove what was not used for longest until the rest fits; returns what was removed. What was
+    used within the last `spared_s` seconds stays, even if it does not fit.
     """
     kept = kept_folders(cache)
     total, removed = sum(part.n_bytes for part in kept), []

@@ -1,7 +1,6 @@
 """Settings of one run: a flat record that is read from YAML and checks itself."""
 
 import difflib
-import itertools
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,16 +29,6 @@ Window = tuple[float, float] | tuple[tuple[float, float], ...]
 SMALL: Final = "small"
 """The trunk of mode "scratch"."""
 
-_CHOICES: Final = {
-    "map_type": (*MAP_TYPES, COMBINED),
-    "mode": ("frozen", "finetuned", "scratch"),
-    "trunk": ("block1", "block2", "block3", "block4", "block5", None),
-    "pooling": ("aha", "global"),
-    "scaling": ("absolute", "relative"),
-    "precision": ("auto", "float32", "mixed_bfloat16"),
-}
-
-
 MOST_TRAITS: Final = 200
 LONGEST_NAME: Final = 200
 LONGEST_TEXT: Final = 4096
@@ -50,6 +39,17 @@ SIZE_STEP: Final = 16
 
 LARGEST_SHARE: Final = 10
 """Weight of the trunk beside the bullseye, far above what is ever chosen (our choice)."""
+
+_CHOICES: Final = {
+    "map_type": (*MAP_TYPES, COMBINED),
+    "mode": ("frozen", "finetuned", "scratch"),
+    "trunk": ("block1", "block2", "block3", "block4", "block5", None),
+    "pooling": ("aha", "global"),
+    "scaling": ("absolute", "relative"),
+    "precision": ("auto", "float32", "mixed_bfloat16"),
+}
+
+_TEXTS: Final = ("palette", "tracer", "stress_agent", "software", "weights", "unit")
 
 _RANGES: Final = {
     "input_size": (int, 32, 1024),
@@ -67,6 +67,7 @@ _RANGES: Final = {
     "test": (float, 0.001, 0.999),
 }
 
+_MAY_BE_NONE: Final = ("weights", "unit", "map_size", "share", "window")
 
 _EARLIER: Final = ("hidden_units", "dropout", "l2", "l2_end", "patience")
 """Settings of earlier versions, whose heads had a hidden layer."""
@@ -162,28 +163,14 @@ class ExperimentConfig:
     software: str = ""
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(map(str, choices))}, "
-                    f"but {shown(getattr(self, name))} was given."
-                )
-        traits = _checked_traits(self.traits)
-        for name in ("palette", "tracer", "stress_agent", "software", "weights", "unit"):
-            _check_text(name, getattr(self, name), may_be_none=name in ("weights", "unit"))
-        if not isinstance(self.augment, bool):
-            raise ValueError(f"augment must be true or false, but {shown(self.augment)} was given.")
-        for name, (kind, low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is None and name in ("map_size", "share"):
-                continue
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if not is_number or not low <= value <= high or value != kind(value):
-                what = "a whole number" if kind is int else "a number"
-                raise ValueError(
-                    f"{name} must be {what} between {low} and {high}, but {shown(value)} was given."
-                )
-            object.__setattr__(self, name, kind(value))
+        weights = str(self.weights) if isinstance(self.weights, Path) else self.weights
+        if isinstance(weights, str) and weights.lower() == "none":
+            weights = None
+        object.__setattr__(self, "weights", weights)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None or field.name not in _MAY_BE_NONE:
+                object.__setattr__(self, field.name, self._checked(field.name, value))
         if self.input_size % SIZE_STEP:
             raise ValueError(
                 f"input_size must be a multiple of {SIZE_STEP}, so that VGG16 halves it without "
@@ -191,16 +178,36 @@ class ExperimentConfig:
             )
         if self.val + self.test >= 1:
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
-        weights = None if self.weights is None else str(self.weights)
-        is_none = weights is not None and weights.lower() == "none"
-        object.__setattr__(self, "weights", None if is_none else weights)
         if self.mode == "scratch" and (self.weights is not None or self.trunk is not None):
             raise ValueError("Mode scratch has no VGG16: leave trunk out, and weights at none.")
         if self.map_type == COMBINED and self.palette != "grey":
             raise ValueError("The three combined maps are channels of one image; palette is grey.")
-        if self.window is not None:
-            object.__setattr__(self, "window", _checked_window(self.window, self.map_type))
-        object.__setattr__(self, "traits", traits)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """A setting in its own type, or ValueError."""
+        if name == "traits":
+            return _checked_traits(value)
+        if name == "window":
+            return _checked_window(value, self.map_type)
+        if name in _CHOICES:
+            what, is_right = (
+                "one of " + ", ".join(map(str, _CHOICES[name])),
+                value in _CHOICES[name],
+            )
+        elif name in _RANGES:
+            kind, low, high = _RANGES[name]
+            what = f"{'a whole number' if kind is int else 'a number'} between {low} and {high}"
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            is_right = is_number and low <= value <= high and value == kind(value)
+            value = kind(value) if is_right else value
+        elif name in _TEXTS:  # a YAML file that says 4.10 would give 4.1
+            what = f"text in quotes, of at most {LONGEST_TEXT} characters"
+            is_right = isinstance(value, str) and len(value) <= LONGEST_TEXT
+        else:
+            what, is_right = "true or false", isinstance(value, bool)
+        if not is_right:
+            raise ValueError(f"{name} must be {what}, but {shown(value)} was given.")
+        return value
 
     @property
     def map_types(self) -> tuple[str, ...]:
@@ -209,12 +216,7 @@ class ExperimentConfig:
 
     @property
     def windows(self) -> tuple[tuple[float, float], ...]:
-        """Darkest and brightest value of each map read, of a resolved configuration.
-
-        Raises
-        ------
-        ValueError: the configuration is not resolved.
-        """
+        """Darkest and brightest value of each map read, of a resolved configuration."""
         if self.window is None:
             raise ValueError("The configuration is not resolved: it has no window.")
         pairs = np.reshape(self.window, (-1, 2)).tolist()
@@ -256,29 +258,28 @@ class ExperimentConfig:
 def _checked_traits(traits: Any) -> tuple[str, ...]:
     """Names that can head a column and a figure; a whole number may name a column too."""
     names = () if isinstance(traits, str | Mapping) or not isinstance(traits, Iterable) else traits
-    names = tuple(itertools.islice(names, MOST_TRAITS + 1))
+    names = tuple(names)
     if not names or any(isinstance(t, bool) or not isinstance(t, str | int) for t in names):
         raise ValueError(
             f"traits must be a list of names, but {shown(traits)} was given. Put quotes around "
             "yes, no and names that are numbers."
         )
     checked = tuple(map(str, names))
-    if len(set(checked)) < len(checked):
-        raise ValueError(f"traits must name at least one trait, each once: {shown(checked)}.")
-    if len(checked) > MOST_TRAITS:
-        raise ValueError(f"traits must name at most {MOST_TRAITS} traits.")
-    if odd := [
-        t for t in checked if t != t.strip() or not 0 < len(t) <= LONGEST_NAME or _breaks(t)
-    ]:
+    if len(set(checked)) < len(checked) or len(checked) > MOST_TRAITS:
         raise ValueError(
-            f"{shown(odd[0])} cannot name a trait: it is empty, has more than {LONGEST_NAME} "
-            "characters, begins or ends with a space, or holds a tab or line end. Rename it."
+            f"traits must name 1 to {MOST_TRAITS} traits, each once: {shown(checked)}."
         )
-    if odd := [t for t in checked if is_formula(t)]:
-        raise ValueError(
-            f"{shown(odd[0])} cannot name a trait: a spreadsheet would take it for a formula. "
-            "Rename the column."
-        )
+    for name in checked:
+        if name != name.strip() or not 0 < len(name) <= LONGEST_NAME or _breaks(name):
+            raise ValueError(
+                f"{shown(name)} cannot name a trait: it is empty, has more than {LONGEST_NAME} "
+                "characters, begins or ends with a space, or holds a tab or line end. Rename it."
+            )
+        if is_formula(name):
+            raise ValueError(
+                f"{shown(name)} cannot name a trait: a spreadsheet would take it for a formula. "
+                "Rename the column."
+            )
     return checked
 
 
@@ -287,25 +288,14 @@ def _breaks(text: str) -> bool:
     return any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text)
 
 
-def _check_text(name: str, value: Any, *, may_be_none: bool) -> None:
-    """Refuse what is no text: a YAML file that says 4.10 would give 4.1."""
-    is_path = name == "weights" and isinstance(value, Path)
-    if not (isinstance(value, str) or is_path or (value is None and may_be_none)):
-        raise ValueError(
-            f"{name} must be text, but {shown(value)} was given; put quotes around it."
-        )
-    if len(str(value)) > LONGEST_TEXT:
-        raise ValueError(f"{name} must be text of at most {LONGEST_TEXT} characters.")
-
-
 def _checked_window(window: Any, map_type: str) -> Window:
     """Two ascending numbers, or a pair of them for each combined map."""
+    expected = len(MAP_TYPES) if map_type == COMBINED else 1
     try:
         pairs = tuple(window) if map_type == COMBINED else (window,)
         checked = tuple((float(low), float(high)) for low, high in pairs)
     except (TypeError, ValueError, OverflowError):
         checked = ()
-    expected = len(MAP_TYPES) if map_type == COMBINED else 1
     is_rising = all(-math.inf < low < high < math.inf for low, high in checked)
     if len(checked) != expected or not is_rising:
         what = "three pairs of" if map_type == COMBINED else "two"
@@ -314,12 +304,8 @@ def _checked_window(window: Any, map_type: str) -> Window:
 
 
 def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
-    """Lines "name: value" of a YAML file; a misspelt name is refused with the nearest known one.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ValueError: it is not YAML, not a mapping, or has an unknown setting.
+    """Lines "name: value" of a YAML file. FileNotFoundError: no such file. ValueError: it is not
+    YAML, not a mapping, or has an unknown setting, for which the nearest known one is named.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No settings file {path}.")
@@ -358,12 +344,8 @@ def resolve_config(
     stress_agent: str = "",
     software: str = "",
 ) -> ExperimentConfig:
-    """The settings with everything filled in that the training cohort decides.
-
-    Raises
-    ------
-    ValueError: the settings were resolved for another unit, as those of a finished run are, or
-        their window is that of another map type.
+    """The settings with everything filled in that the training cohort decides. ValueError: they
+    were resolved for another unit or map type, as those of a finished run are.
     """
     if lacking := [m for m in config.map_types if (m, unit) not in WINDOWS]:
         raise ValueError(f"There is no {', '.join(lacking)} map in {unit}.")

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from polarnet.cachefolder import USER_CACHE
-from polarnet.cohort import Cohort, read_cohort, split_by_patient
+from polarnet.cohort import read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig
 from polarnet.display import trait_name
 from polarnet.explanation import explain_run
@@ -23,8 +23,6 @@ INPUT_SIZE: Final = 112
 EXPLAINED_RUN: Final = "stress_frozen"
 EXPLAINED_TRAITS: Final = ("sex", "impaired_mfr")
 RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
-
-_VESSELS: Final = ["lad", "rca", "lcx"]
 
 
 def run_demo(
@@ -54,7 +52,7 @@ def run_demo(
         make_phantom_cohort(N_PATIENTS, seed=SEED).save(out / "cohort")
     cohort = read_cohort(out / "cohort")
     train, val, test = split_by_patient(cohort, seed=SEED)
-    folders = []
+    folders, explained = [], []
     for map_type, mode in RUNS:
         folder = out / "runs" / f"{map_type}_{mode}"
         folders.append(folder)
@@ -62,55 +60,43 @@ def run_demo(
             map_type=map_type, mode=mode, weights=weights, input_size=INPUT_SIZE, seed=SEED
         )
         if (folder / "config.yaml").is_file():
-            _refuse_other_weights(folder, config)
+            found = ExperimentConfig.load(folder / "config.yaml")
+            if found.weights != config.weights:  # never two kinds of trunk in one report
+                raise ValueError(
+                    f"{folder} was made with weights {found.weights}, not {config.weights}. "
+                    "Choose another --out, or move it away."
+                )
             print(f"{folder} is finished and kept.")
             continue
         print(f"{mode} VGG16 on {map_type} maps ...")
         print(run_experiment(train, val, test, config, folder, cache=cache))
-    explained = [_explained(out, out / "runs" / EXPLAINED_RUN, test, t) for t in EXPLAINED_TRAITS]
-    healthy, diseased = _one_of_each(cohort)
+    for trait in EXPLAINED_TRAITS:
+        folder = out / "explanations" / trait
+        explained.append(folder)
+        if (folder / CHECKS_FILE).is_file():
+            print(f"{folder} is finished and kept.")
+            continue
+        print(f"Where the network looks for {trait_name(trait)} ...")
+        explain_run(out / "runs" / EXPLAINED_RUN, test, folder, trait=trait, seed=SEED)
+    depths = cohort.truth[["lad", "rca", "lcx"]]
+    deepest = depths.max(axis=1).to_numpy()
+    healthy, diseased = int(np.argmax(deepest == 0)), int(np.argmax(deepest > 0.4))
+    planted = depths.iloc[diseased]
+    where = ", ".join(
+        f"{vessel.upper()} {depth:.0%} of stress flow"
+        for vessel, depth in planted[planted > 0].items()
+    )
+    ids = cohort.patients.index
+    note = (
+        f"Of the two studies drawn below, {ids[healthy]} has no planted defect, {ids[diseased]} "
+        f"has one ({where})."
+    )
     report = write_report(
         folders,
         out / "report.html",
         cohort=cohort,
         examples=(healthy, diseased),
         explained=explained,
-        notes=[
-            f"Of the two studies drawn below, {cohort.patients.index[healthy]} has no planted "
-            f"defect, {cohort.patients.index[diseased]} has one ({_planted(cohort, diseased)})."
-        ],
+        notes=[note],
     )
     return [report, out / "cohort", *folders, *explained]
-
-
-def _explained(out: Path, run: Path, test: Cohort, trait: str) -> Path:
-    """Folder of the explanation of one trait on the hold-out studies."""
-    folder = out / "explanations" / trait
-    if (folder / CHECKS_FILE).is_file():
-        print(f"{folder} is finished and kept.")
-        return folder
-    print(f"Where the network looks for {trait_name(trait)} ...")
-    explain_run(run, test, folder, trait=trait, seed=SEED)
-    return folder
-
-
-def _refuse_other_weights(folder: Path, config: ExperimentConfig) -> None:
-    """Never show two kinds of trunk in one report."""
-    found = ExperimentConfig.load(folder / "config.yaml")
-    if found.weights != config.weights:
-        raise ValueError(
-            f"{folder} was made with weights {found.weights}, not {config.weights}. "
-            "Choose another --out, or move it away."
-        )
-
-
-def _one_of_each(cohort: Cohort) -> tuple[int, int]:
-    """Positions of the first study without and the first with a deep planted defect."""
-    depth = cohort.truth[_VESSELS].max(axis=1).to_numpy()
-    return int(np.argmax(depth == 0)), int(np.argmax(depth > 0.4))
-
-
-def _planted(cohort: Cohort, row: int) -> str:
-    """Where a study's defects are and how deep in their core."""
-    depths = cohort.truth[_VESSELS].iloc[row]
-    return ", ".join(f"{v.upper()} {d:.0%} of stress flow" for v, d in depths[depths > 0].items())

@@ -8,7 +8,7 @@ import itertools
 import re
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,14 +20,7 @@ from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.files import new_folder, read_json, shown, write_csv, write_json
 from polarnet.ids import listing
-from polarnet.rundata import (
-    data_facts,
-    is_of,
-    load_run_config,
-    note_test,
-    pixel_digests,
-    read_patients,
-)
+from polarnet.rundata import data_facts, load_run_config, note_test, pixel_digests, read_patients
 from polarnet.suitability import check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
@@ -39,9 +32,6 @@ if TYPE_CHECKING:
 
 _AXES: Final = {"map_types": "map_type", "modes": "mode", "seeds": "seed"}
 """Setting of the grid -> setting of a run."""
-
-DATA_FILE: Final = "data.json"
-"""Digests of the cohort, in a folder whose runs were all made from it."""
 
 _OWN: Final = ("cohort", *_AXES, "single_task", "folds")
 
@@ -107,7 +97,6 @@ def run_experiment(
         scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
         metrics = compare(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
-        (folder / "figures").mkdir()
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config, test)
         save_png(figure, folder / "figures" / "roc.png", 150)
@@ -116,16 +105,8 @@ def run_experiment(
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid.
-
-    Attributes
-    ----------
-    name
-        Of its run folder.
-    config
-        Its settings.
-    fold, folds
-        Which fold tests, from 0, of how many; None: the split of the configuration.
+    """One run of a grid: `name` of its run folder, settings, and which fold tests, from 0, of how
+    many; None: the split of the configuration.
     """
 
     name: str
@@ -139,10 +120,9 @@ class GridRun:
         cohort = cohort.with_traits(config.traits)
         if self.fold is None or self.folds is None:
             return split_by_patient(cohort, config.val, config.test, seed=config.seed)
-        pairs = cohort.folds(self.folds, seed=0)
-        rest, test = next(itertools.islice(pairs, self.fold, None))
-        val_folds = rest.folds(round(1 / _VAL_OF_REST), seed=config.seed)
-        return *next(val_folds), test
+        rest, test = next(itertools.islice(cohort.folds(self.folds, seed=0), self.fold, None))
+        train, val = next(rest.folds(round(1 / _VAL_OF_REST), seed=config.seed))
+        return train, val, test
 
 
 def read_grid(path: str | Path) -> tuple[Path, list[GridRun]]:
@@ -163,43 +143,42 @@ def read_grid(path: str | Path) -> tuple[Path, list[GridRun]]:
     path = Path(path)
     known = [f.name for f in fields(ExperimentConfig) if f.name not in _AXES.values()]
     settings = read_settings(path, [*_OWN, *known])
-    cohort = settings.pop("cohort", None)
+    cohort, is_single = settings.pop("cohort", None), settings.pop("single_task", False)
+    folds = settings.pop("folds", None)
     if not isinstance(cohort, str):
         raise ValueError(f"{path}: name the cohort folder, as 'cohort: my_cohort'.")
-    is_single = settings.pop("single_task", False)
     if not isinstance(is_single, bool):
         raise ValueError(f"{path}: single_task must be true or false, not {shown(is_single)}.")
-    folds = settings.pop("folds", None)
-    if not (folds is None or (type(folds) is int and 2 <= folds <= MOST_FOLDS)):
+    if folds is not None and not (type(folds) is int and 2 <= folds <= MOST_FOLDS):
         raise ValueError(
             f"{path}: folds must be 2 or more, but {shown(folds)} was given; at most {MOST_FOLDS}."
         )
-    axes = {name: settings.pop(name) for name in _AXES if name in settings}
-    for name, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"{path}: {name} must be a list, as '{name}: [{str(values)[:50]}]'.")
-    traits = ExperimentConfig(traits=settings.pop("traits", TRAITS)).traits
-    sets = [traits, *((trait,) for trait in traits if is_single and len(traits) > 1)]
+    axes = {}
+    for name, setting in _AXES.items():
+        if name in settings:
+            axes[setting] = values = settings.pop(name)
+            if not isinstance(values, list) or not values:
+                example = f"'{name}: [{str(values)[:50]}]'"
+                raise ValueError(f"{path}: {name} must be a list, as {example}.")
     runs = []
-    for values in itertools.product(*axes.values()):
-        chosen = dict(zip((_AXES[name] for name in axes), values, strict=True))
-        for some, fold in itertools.product(sets, range(folds) if folds else [None]):
-            try:
-                config = ExperimentConfig(**settings, **chosen, traits=some)
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"{path}: {error}") from None
-            name = _name(config, "" if some == traits else f"-only-{some[0]}", fold)
+    try:
+        traits = ExperimentConfig(traits=settings.pop("traits", TRAITS)).traits
+        alone = [(trait,) for trait in traits if is_single and len(traits) > 1]
+        for *values, some, fold in itertools.product(
+            *axes.values(), [traits, *alone], range(folds) if folds else [None]
+        ):
+            chosen = dict(zip(axes, values, strict=True))
+            config = ExperimentConfig(**settings, **chosen, traits=some)
+            # A name that every system can write.
+            only = "" if some == traits else re.sub(r"[^\w.-]", "_", f"-only-{some[0]}")
+            end = "" if fold is None else f"-fold{fold}"
+            name = f"{config.map_type}-{config.mode}{only}-seed{config.seed}{end}"
             runs.append(GridRun(name, config, fold, folds))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
     if len({run.name.lower() for run in runs}) < len(runs):
         raise ValueError(f"{path}: two runs would have the same folder; name every value once.")
     return path.parent / cohort, runs
-
-
-def _name(config: ExperimentConfig, traits: str, fold: int | None) -> str:
-    """A folder name that every system can write."""
-    plain = re.sub(r"[^\w.-]", "_", traits)
-    end = "" if fold is None else f"-fold{fold}"
-    return f"{config.map_type}-{config.mode}{plain}-seed{config.seed}{end}"
 
 
 def run_grid(
@@ -233,136 +212,103 @@ def run_grid(
     ValueError: the cohort does not fit a run; OUT holds runs of other settings, labels or maps; or
         some runs failed: the others are finished and kept.
     """
+    from polarnet.evaluation.comparison import read_metrics
+
     folder, out = Path(cohort).resolve(), Path(out).resolve()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # labels may be edited: runs keep a digest
+        warnings.simplefilter("ignore", UserWarning)  # labels may be edited: OUT keeps a digest
         studies = read_cohort(folder, verify=True)
     for _, same in itertools.groupby(sorted(runs, key=_split_kind), key=_split_kind):
         group = list(same)
         train, val, test = group[0].parts(studies)
         for run in group:
             check_training(train, val, run.config, test)
-    out.mkdir(parents=True, exist_ok=True)
-    traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
-    map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
-    pixels = pixel_digests(studies, map_types)
-    _keep_data(out, data_facts(studies, pixels, traits, clinical=True))
-    missing = [run for run in runs if not _has_finished(run, studies, pixels, out)]
-    with kept_in(cache) as kept:
-        problems = _do(missing, (folder, out, kept.resolve()), client)
+    _check_data(out, studies, runs)
+    missing = [run for run in runs if not _has_finished(run, studies, out)]
+    # Features first, each kind once: two workers would compute them twice.
+    kinds = {(c.map_type, c.mode, c.last_block): c for c in (run.config for run in missing)}
+    with kept_in(cache) as temporary:
+        kept = temporary.resolve()
+        problems = [
+            *do_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
+            *do_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
+        ]
     for run in runs:
-        for dots in (".", ".."):  # what killed processes left of the run and of its training
-            for stale in out.glob(f"{dots}{run.name}.*.partial"):
-                shutil.rmtree(stale, ignore_errors=True)
+        for stale in out.glob(f".*{run.name}.*.partial"):  # what killed processes left
+            shutil.rmtree(stale, ignore_errors=True)
     if problems:
         raise ValueError(f"{len(problems)} failed, the others are kept: {'; '.join(problems[:5])}")
-    table = _together(runs, out)
-    write_csv(table, out / "grid.csv", float_format="%.6g")
-    return table
+    tables = []
+    for run in runs:
+        table = read_metrics(out / run.name)
+        table.insert(0, "run", run.name)
+        table.insert(1, "mode", run.config.mode)
+        table.insert(2, "seed", run.config.seed)
+        table.insert(3, "fold", run.fold)
+        tables.append(table)
+    whole = pd.concat(tables, ignore_index=True)
+    write_csv(whole, out / "grid.csv", float_format="%.6g")
+    return whole
 
 
-def _keep_data(out: Path, here: Mapping[str, str]) -> None:
-    """Note what the runs of a folder are made of, or see that it still is the same.
+def _check_data(out: Path, studies: Cohort, runs: Sequence[GridRun]) -> None:
+    """Note in data.json what the runs of a folder are made of, or see that it still is the same.
 
     A grid may grow by traits and map types: what two calls have in common is compared.
     """
-    path = out / DATA_FILE
+    traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
+    map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
+    here = data_facts(studies, pixel_digests(studies, map_types), traits, clinical=True)
+    path = out / "data.json"
     kept = read_json(path) if path.is_file() else {}
     if odd := [name for name in kept if name in here and kept[name] != here[name]]:
         raise ValueError(
             f"{out} was made from other data: different {listing(odd)}. Choose another --out; what "
             "is there keeps the results of the old data."
         )
-    if here.keys() - kept.keys():
-        write_json(path, kept | dict(here))
+    write_json(path, kept | here)
 
 
-def _do(
-    missing: Sequence[GridRun], where: tuple[Path, Path, Path], client: "Client | None"
-) -> list[str]:
-    """Train what is missing; returns what went wrong."""
-    folder, out, kept = where
-    # Features first, each kind once: two workers would compute them twice.
-    kinds = {_feature_kind(run.config): run.config for run in missing}
-    return [
-        *do_each(client, _keep, kinds.values(), (folder, kept), "Features", "kind"),
-        *do_each(client, _finish, missing, (folder, out, kept), "Runs", "run"),
-    ]
+def _split_kind(run: GridRun) -> tuple[float, ...]:
+    """Runs with the same answer have the same splits."""
+    config = run.config
+    return -1 if run.fold is None else run.fold, config.seed, config.val, config.test
+
+
+def _has_finished(run: GridRun, studies: Cohort, out: Path) -> bool:
+    """Whether the run folder is there. ValueError: it is of other settings."""
+    from polarnet.network.training import resolved_config
+
+    if not (out / run.name).is_dir():
+        return False
+    if load_run_config(out / run.name) != resolved_config(run.config, studies):
+        raise ValueError(f"{out / run.name} is a run of other settings; choose another --out.")
+    return True
+
+
+def _keep(config: ExperimentConfig, cohort: Path, cache: Path) -> str:
+    """Features of all studies for all runs of these settings; returns what went wrong."""
+    from polarnet.network.features import kept_end
+    from polarnet.network.training import kept_features
+
+    try:
+        if kept_end(config) is not None:
+            kept_features(config, read_cohort(cohort), cache)
+    except (ValueError, OSError) as error:
+        return f"{config.map_type}, {config.mode}: {error}"
+    return ""
 
 
 def _finish(run: GridRun, cohort: Path, out: Path, cache: Path) -> str:
     """One run, in whatever process; returns what went wrong, or nothing."""
     import keras
 
-    studies = read_cohort(cohort)
     try:
         if not (out / run.name).is_dir():  # another process may have finished it since
-            parts = run.parts(studies)
+            parts = run.parts(read_cohort(cohort))
             run_experiment(*parts, run.config, out / run.name, cache=cache, show_progress=False)
     except (ValueError, OSError) as error:
         return f"{run.name}: {error}"
     finally:
         keras.utils.clear_session()  # else each training leaves some memory behind
     return ""
-
-
-def _keep(config: ExperimentConfig, cohort: Path, cache: Path) -> str:
-    """Features of all studies for all runs of these settings."""
-    from polarnet.network.features import kept_end
-    from polarnet.network.training import kept_features
-
-    if kept_end(config) is None:
-        return ""
-    try:
-        kept_features(config, read_cohort(cohort), cache)
-    except (ValueError, OSError) as error:
-        return f"{config.map_type}, {config.mode}: {error}"
-    return ""
-
-
-def _split_kind(run: GridRun) -> tuple[float, ...]:
-    """Runs with the same answer have the same splits."""
-    config = run.config
-    fold = -1 if run.fold is None else run.fold
-    return fold, config.seed, config.val, config.test
-
-
-def _feature_kind(config: ExperimentConfig) -> tuple[object, ...]:
-    """Runs with the same answer read the same features."""
-    return config.map_type, config.mode, config.last_block
-
-
-def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path) -> bool:
-    """True where the run folder is there, of these settings and data.
-
-    Raises
-    ------
-    ValueError: it is of others.
-    """
-    from polarnet.network.training import resolved_config
-
-    folder = out / run.name
-    if not folder.is_dir():
-        return False
-    train, val, test = run.parts(studies)
-    if load_run_config(folder) != resolved_config(run.config, train):
-        raise ValueError(f"{folder} is a run of other settings; choose another --out.")
-    if not is_of(folder, train, val, run.config, pixels, test):
-        raise ValueError(
-            f"{folder} is a run of other studies, labels or maps; choose another --out."
-        )
-    return True
-
-
-def _together(runs: Sequence[GridRun], out: Path) -> pd.DataFrame:
-    from polarnet.evaluation.comparison import read_metrics
-
-    tables = []
-    for run in runs:
-        table = read_metrics(out / run.name)
-        facts = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed,
-                 "fold": run.fold}  # fmt: skip
-        for place, (name, value) in enumerate(facts.items()):
-            table.insert(place, name, value)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)

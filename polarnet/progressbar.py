@@ -1,7 +1,7 @@
 """Progress with time left, for a terminal, a notebook or a log file."""
 
-import importlib.util
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
@@ -33,33 +33,19 @@ class _Lines:
 def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
     """A tqdm bar, with tqdm's options; where a bar cannot move, a line now and then.
 
-    A terminal and a notebook redraw the bar in place; a notebook with ipywidgets shows theirs,
-    without them the text. A log file, where stderr is no terminal, gets a line every 30 seconds of
-    work that takes longer than 5. Without `items`, call `update`.
+    A log file, where stderr is no terminal, gets a line every 30 seconds of work that takes longer
+    than 5. Without `items`, call `update`.
     """
     if sys.stderr is None:  # a Windows program without console
         return tqdm(items, **options | {"disable": True})
-    if _is_notebook():
-        if importlib.util.find_spec("ipywidgets"):
-            from tqdm.notebook import tqdm as notebook_bar
+    if "ipykernel" in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without ipywidgets, it shows its bar as text
+            from tqdm.auto import tqdm as notebook_bar
 
-            return notebook_bar(items, **options)
-        return tqdm(items, **options)
+        return notebook_bar(items, **options)
     if sys.stderr.isatty():
         return tqdm(items, **options)
-    in_log: dict[str, Any] = {
-        "file": _Lines(sys.stderr),
-        "mininterval": LOG_EVERY_S,
-        "maxinterval": LOG_EVERY_S,
-        "delay": LOG_AFTER_S,
-        "ascii": True,
-        "ncols": 100,
-    }
+    every = {"mininterval": LOG_EVERY_S, "maxinterval": LOG_EVERY_S, "delay": LOG_AFTER_S}
+    in_log = {"file": _Lines(sys.stderr), "ascii": True, "ncols": 100} | every
     return tqdm(items, **in_log | options)
-
-
-def _is_notebook() -> bool:
-    """Whether a Jupyter kernel runs this process."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and "IPKernelApp" in shell.config

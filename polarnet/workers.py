@@ -16,11 +16,9 @@ def client_for(workers: int, scheduler: str | None = None) -> Iterator["Client |
     """A client of Dask workers; None where this process does the work, which is 1 worker.
 
     Several `workers` are processes on this machine and share its cores. `scheduler`, which wins, is
-    the address of one that runs already, such as tcp://node1:8786. ValueError: fewer than one
-    worker, Dask is not installed, or there is no scheduler.
+    the address of one that runs already, such as tcp://node1:8786. ValueError: Dask is not
+    installed, or there is no scheduler.
     """
-    if workers < 1:
-        raise ValueError(f"--workers must be 1 or more, but {workers} was given.")
     if workers == 1 and not scheduler:
         yield None
         return
@@ -40,21 +38,18 @@ def client_for(workers: int, scheduler: str | None = None) -> Iterator["Client |
         return
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     # Read by TensorFlow when a worker imports it, which is in its first task: never before a fork.
-    environment = {
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    with (
-        distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-            silence_logs="CRITICAL", env=environment,
-            # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
-            # alone, so that a second cluster does not meet the first.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):  # fmt: skip
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    cluster = distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address=None,
+        silence_logs="CRITICAL",
+        env=dict.fromkeys(names, threads) | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
+        # alone, so that a second cluster does not meet the first.
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    )
+    with cluster, distributed.Client(cluster) as client:
         yield client
 
 
@@ -66,8 +61,7 @@ def do_each(
     title: str,
     unit: str,
 ) -> list[str]:
-    """Do a task for every item, with a progress bar: in this process, or by the workers of a
-    client.
+    """Do a task for every item, with a progress bar: in this process, or by a client's workers.
 
     A task gets an item and what is `shared`. It writes its result to the disk, because a worker
     that dies takes with it what it holds in memory, and returns what went wrong, or nothing: these

@@ -26,7 +26,6 @@ GROUPS = pd.Series(np.where(np.arange(N) < 30, "women", "men"), IDS)
 AGE = pd.DataFrame({"age": RNG.normal(60, 9, N)}, IDS)
 SHARES = pd.DataFrame(RNG.dirichlet(np.ones(17), N), IDS, range(1, 18))
 SEEDS = pd.DataFrame([P, Q])
-CURVE = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.2, 0.8], "low": 0.1, "high": 0.9})
 
 
 def drawn(ax):
@@ -66,9 +65,7 @@ FUNCTIONS = {
         lambda s, y, who: pn.explain.compare_groups(s, y, patients=who, permutations=999),
         SHARES, Y, PATIENTS),
     "plot_roc": (lambda *a: drawn(pn.plot_roc(*a, new_ax())), Y, P),
-    "plot_calibration": (
-        lambda y, p: drawn(
-            pn.plotting.plot_calibration(CURVE, new_ax(), probabilities=p, labels=y)), Y, P),
+    "plot_calibration": (lambda *a: drawn(pn.plotting.plot_calibration(*a, new_ax())), Y, P),
     "roc_band": (lambda *a: roc_band(*a, seed=1), Y, P),
 }  # fmt: skip
 BY_INDEX_ALONE = ("evaluate", "evaluate_subgroups", "unpaired_delong_test")

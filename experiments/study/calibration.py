@@ -15,7 +15,6 @@ from holdout import (
     ends,
     joined,
     network_cells,
-    recalibration_of,
     score_hold_out,
 )
 from networks import frozen_models
@@ -84,13 +83,8 @@ def draw(project: Project, cells: list[Cell], name: str, *, is_recalibrated: boo
         return
     figure, axes = panels(len(pairs), height=2.9)
     for ax, (cell, values) in zip(axes, pairs, strict=True):
-        curve = pn.evaluation.smooth_calibration(cell.labels, values, seed=0)
         title = f"{pn.report.trait_name(cell.trait)}, {cell.map_type} map"
-        line = recalibration_of(cell.labels, values)  # of these very patients, for the picture
-        pn.plotting.plot_calibration(
-            curve, ax, probabilities=values, labels=cell.labels, name=title,
-            line=line and (line.intercept, line.slope),
-        )  # fmt: skip
+        pn.plotting.plot_calibration(cell.labels, values, ax, name=title)
         ax.get_legend().remove()  # one for all panels, where it hides nothing
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=7, frameon=False,

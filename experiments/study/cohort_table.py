@@ -6,7 +6,6 @@ since the labels of test patients are counted here.
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
 import polarnet as pn
@@ -132,10 +131,8 @@ def draw_flow(project: Project, parts, n_studies: dict[str, int]) -> None:
         labels.append(pn.plotting.Box(("with / without / not recorded", *of_trait)))
     repeats = (f"{later} later studies of the same patients:", "in the same split, never tested")
     top = pn.plotting.Box((f"{sum(n_studies.values())} studies",), repeats if later else ())
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     levels = [[top], [pn.plotting.Box((f"{n_patients} patients",))], splits, labels]
-    pn.plotting.plot_participants(levels, figure.subplots())
-    project.save(figure, "flow")
+    project.save(pn.plotting.plot_participants(levels).figure, "flow")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from .maps import plot_studies as plot_studies
 from .overlays import plot_contributions as plot_contributions
 from .overlays import plot_difference_map as plot_difference_map
 from .overlays import plot_group_bullseyes as plot_group_bullseyes
-from .overlays import plot_methods as plot_methods
 from .overlays import plot_overlays as plot_overlays
 from .participants import Box as Box
 from .participants import plot_participants as plot_participants

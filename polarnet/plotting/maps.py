@@ -22,8 +22,7 @@ from polarnet.anatomy import (
     segment_means,
 )
 from polarnet.cohort import Cohort
-from polarnet.files import new_file
-from polarnet.plotting.style import TINY, TWO_COLUMNS, new_panels, save_png
+from polarnet.plotting.style import SMALL, TINY, TWO_COLUMNS, new_panels, save_png
 
 FLOW: Final = "inferno"
 """Colour map of flow: perceptually even and legible in grey (our choice)."""
@@ -39,8 +38,6 @@ LIMITS: Final = {"rest": (0.0, 4.0), "stress": (0.0, 4.0), "reserve": (0.0, 5.0)
 
 PERCENT: Final = (0.0, 100.0)
 
-NAMES: Final = {"rest": "rest MBF", "stress": "stress MBF", "reserve": "flow reserve"}
-
 WHOLE: Final = (-1, 1, -1, 1)
 """Left, right, bottom and top of a map on its axes; the disc has radius 1."""
 
@@ -48,13 +45,18 @@ BORDER: Final = "#00b7c7"
 """Of lines that must be seen on the darkest and on the brightest flow (our choice)."""
 
 _BRIGHTNESS: Final = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue (ITU-R BT.601); on colours darker than `_DARK` numbers are white
-(our choice)."""
+"""Weights of red, green and blue (ITU-R BT.601)."""
 
 _DARK: Final = 0.47
+"""On darker colours, numbers are white (our choice)."""
 
-_WALLS: Final = {"anterior": (0, 1.04), "inferior": (0, -1.04), "septum": (-1.04, 0),
-                 "lateral": (1.04, 0)}  # fmt: skip
+_WALLS: Final = (
+    ("anterior", 0, 1.04, "center", "bottom", 0),
+    ("inferior", 0, -1.04, "center", "top", 0),
+    ("septum", -1.04, 0, "right", "center", 90),
+    ("lateral", 1.04, 0, "left", "center", 90),
+)
+"""Name, x, y, alignment and turn of the text beside the disc."""
 
 _VESSELS_AT: Final = {"LAD": 130.0, "RCA": 230.0, "LCx": 320.0}
 """Degrees from the lateral wall at which the name of a vessel stands beside the disc."""
@@ -109,38 +111,35 @@ def plot_polar_map(
     The axes; the disc has radius 1 on them.
     """
     ax = ax or plt.gca()
-    low, high = PERCENT if unit == "percent" else LIMITS[map_type]
+    low, high = scale_of(map_type, unit)
     low, high = low if vmin is None else vmin, high if vmax is None else vmax
     is_signed = low < 0
-    borders = PatchCollection(
-        [Wedge((0, 0), outer, start, stop, width=outer - inner)
-         for inner, outer, start, stop in _segment_shapes()],
-        linewidths=0.7,
-    )  # fmt: skip
-    colours: dict[str, Any] = {"cmap": cmap or (SIGNED if is_signed else FLOW)}
+    wedges = [
+        Wedge((0, 0), outer, start, stop, width=outer - inner)
+        for inner, outer, start, stop in _segment_shapes()
+    ]
+    borders = PatchCollection(wedges, linewidths=0.7)
     drawn: Any = borders
+    cmap = cmap or (SIGNED if is_signed else FLOW)
     if values.ndim == 2:
         inside = np.where(disc_mask(len(values)), values, np.nan)
-        drawn = ax.imshow(inside, vmin=low, vmax=high, extent=WHOLE, **colours)
+        drawn = ax.imshow(inside, vmin=low, vmax=high, cmap=cmap, extent=WHOLE)
         # Pixels at the edge reach beyond the disc.
         drawn.set_clip_path(Circle((0, 0), 1, transform=ax.transData))
         borders.set_facecolor("none")
     else:
-        borders.set(array=values, clim=(low, high), **colours)
+        borders.set(array=values, clim=(low, high), cmap=cmap)
     ax.add_collection(borders)
     borders.set_edgecolor(edgecolor or ("0.4" if is_signed else "w"))
     if show_means:
         means = segment_means(values) if values.ndim == 2 else values
         text = f"{'+' if is_signed else ''}z.{0 if unit == 'percent' else digits}f"
+        look: dict[str, Any] = {"fontsize": TINY, "ha": "center", "va": "center"}
         for (x, y), mean in zip(segment_middles(), means, strict=True):
-            brightness = np.dot(drawn.to_rgba(mean)[:3], _BRIGHTNESS)
-            is_dark = np.isfinite(mean) and brightness < _DARK
-            ax.text(x, y, f"{mean:{text}}", fontsize=TINY, ha="center", va="center",
-                    color="w" if is_dark else "k")  # fmt: skip
-    for wall, (x, y) in _WALLS.items():
-        ax.text(x, y, wall, fontsize=TINY, color="0.35", rotation=90 if x else 0,
-                ha=("right", "center", "left")[int(np.sign(x)) + 1],
-                va=("top", "center", "bottom")[int(np.sign(y)) + 1])  # fmt: skip
+            is_dark = np.isfinite(mean) and np.dot(drawn.to_rgba(mean)[:3], _BRIGHTNESS) < _DARK
+            ax.text(x, y, f"{mean:{text}}", color="w" if is_dark else "k", **look)
+    for wall, x, y, ha, va, turn in _WALLS:
+        ax.text(x, y, wall, fontsize=TINY, color="0.35", rotation=turn, ha=ha, va=va)
     ax.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
     ax.axis("off")
     if colorbar:
@@ -183,8 +182,13 @@ def add_colorbar(
         room = {"ax": axes, "location": location, "aspect": 30, "shrink": 0.7, "pad": 0.02}
     drawn = [*axes[0].images, *axes[0].collections][0]
     bar = axes[0].figure.colorbar(drawn, extend=extend, **room)
-    bar.set_label(label, fontsize=7)
+    bar.set_label(label, fontsize=SMALL)
     bar.ax.tick_params(labelsize=TINY)
+
+
+def scale_of(map_type: str, unit: str) -> tuple[float, float]:
+    """Darkest and brightest value of a map type."""
+    return PERCENT if unit == "percent" else LIMITS[map_type]
 
 
 def map_label(map_type: str, unit: str) -> str:
@@ -195,7 +199,7 @@ def map_label(map_type: str, unit: str) -> str:
     """
     if unit == "percent":
         return f"{map_type} counts (percent)"
-    return NAMES[map_type] if map_type == "reserve" else f"{NAMES[map_type]} ({unit})"
+    return "flow reserve" if map_type == "reserve" else f"{map_type} MBF ({unit})"
 
 
 def segment_middles() -> np.ndarray:
@@ -214,22 +218,23 @@ def mark_level(ax: Axes, values: np.ndarray, level: float, color: str, linestyle
     """Draw a line where a map of shape (size, size) crosses a level within the disc."""
     inside = np.where(disc_mask(len(values)), values, np.nan)
     if np.nanmin(inside) < level < np.nanmax(inside):
-        ax.contour(inside, [level], colors=color, linestyles=linestyle, linewidths=1.2,
-                   origin="upper", extent=WHOLE)  # fmt: skip
+        look: dict[str, Any] = {"colors": color, "linestyles": linestyle, "linewidths": 1.2}
+        ax.contour(inside, [level], origin="upper", extent=WHOLE, **look)
 
 
 def mark_territories(ax: Axes) -> None:
     """Draw the numbers of the segments, and the borders and names of the three vessels."""
+    look: dict[str, Any] = {"ha": "center", "va": "center"}
+    behind = {"fc": "0.25", "ec": "none", "pad": 0.6}
+    above: dict[str, Any] = {"xytext": (0, 6.5), "textcoords": "offset points"}
     for number, place in enumerate(segment_middles(), start=1):
-        ax.annotate(str(number), place, (0, 6.5), textcoords="offset points", fontsize=4.5,
-                    ha="center", va="center", color="w",
-                    bbox={"fc": "0.25", "ec": "none", "pad": 0.6})  # fmt: skip
+        ax.annotate(str(number), place, **above, fontsize=4.5, color="w", bbox=behind, **look)
     fine = segment_map(400)  # a fine raster has smooth borders
     for vessel, angle in _VESSELS_AT.items():
         is_there = np.isin(fine, list(TERRITORIES[vessel])).astype(float)
         ax.contour(is_there, [0.5], colors=BORDER, linewidths=1.6, origin="upper", extent=WHOLE)
         x, y = 1.17 * np.cos(np.radians(angle)), 1.17 * np.sin(np.radians(angle))
-        ax.text(x, y, vessel, fontsize=7, weight="bold", ha="center", va="center")
+        ax.text(x, y, vessel, fontsize=SMALL, weight="bold", **look)
     ax.set(xlim=(-1, 1), ylim=(-1, 1))
 
 
@@ -259,84 +264,54 @@ def plot_studies(
             f"Each map needs a caption, but {len(maps)} maps and {len(captions)} captions came."
         )
     bar = 0.6  # inches
-    width = (TWO_COLUMNS - bar) / columns
+    side = (TWO_COLUMNS - bar) / columns
     columns = min(columns, len(maps))
-    figure, axes = new_panels(
-        len(maps), columns, width=bar + columns * width, height=width + 0.32
-    )  # fmt: skip
+    figure, axes = new_panels(len(maps), columns, width=bar + columns * side, height=side + 0.32)
     for ax, values, caption in zip(axes, maps, captions, strict=True):
         plot_polar_map(values, ax, map_type=map_type, unit=unit, show_means=False, colorbar=False)
-        lines = [fill(line, int(width * _LETTERS)) for line in caption.splitlines()]
-        ax.set_title("\n".join(lines), fontsize=TINY, pad=9 + 1.5 * width)
+        lines = [fill(line, int(side * _LETTERS)) for line in caption.splitlines()]
+        ax.set_title("\n".join(lines), fontsize=TINY, pad=9 + 1.5 * side)
     add_colorbar(axes, map_label(map_type, unit))
     return figure
 
 
-def write_preview(
-    path: str | Path, values: np.ndarray, *, map_type: str, unit: str, caption: str
-) -> Path:
-    """Draw one map with wall names, so that its orientation can be checked before an import.
-
-    Parameters
-    ----------
-    path
-        PNG to write; an older one is replaced.
-    values
-        Polar map of shape (size, size), anterior up, septum left.
-    map_type, unit
-        As for `plot_polar_map`; "" for a reserve.
-    caption
-        Text below the picture.
-    """
-    figure = Figure(figsize=(5, 4.6))
-    plot_polar_map(values, figure.subplots(), map_type=map_type, unit=unit or "mL/min/g")
-    figure.text(0.5, 0.02, caption, ha="center", fontsize=7, wrap=True)
-    with new_file(path) as partial:
-        save_png(figure, partial, 130)
-    return Path(path)
-
-
 def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:
-    """Draw the maps of some studies, small, one column per study, on one absolute scale.
-
-    Parameters
-    ----------
-    some
-        The studies to draw.
-    n_studies
-        Studies of the whole cohort.
-    path
-        PNG to write.
-    """
-    map_types = list(some.maps)
-    step, label = some.size + 4, some.size // 4
-    block_rows = len(map_types) * step + label
+    """Draw some of `n_studies` studies as a PNG file, one column each, on one absolute scale."""
+    disc, label = disc_mask(some.size), some.size // 4
+    rows = []
+    for map_type, maps in some.maps.items():
+        low, high = scale_of(map_type, some.unit)
+        shares = np.clip((np.asarray(maps[:], float) - low) / (high - low), 0, 1)
+        rows.append(_framed(np.where(disc, shares, np.nan), (0, 4), (2, 2)))
     # One picture of all maps: hundreds of axes take matplotlib many seconds.
-    mosaic = np.full((-(-len(some) // _SHEET_COLUMNS) * block_rows, _SHEET_COLUMNS * step), np.nan)
-    height = 0.35 + _SHEET_COLUMNS * len(mosaic) / mosaic.shape[1]
-    figure = Figure(figsize=(_SHEET_COLUMNS, height))
-    ax = figure.add_axes((0, 0, 1, 1 - 0.35 / height))
-    disc = disc_mask(some.size)
-    for study, study_id in enumerate(some.patients.index):
-        block, column = divmod(study, _SHEET_COLUMNS)
-        for row, map_type in enumerate(map_types):
-            low, high = PERCENT if some.unit == "percent" else LIMITS[map_type]
-            scaled = np.clip((np.asarray(some.maps[map_type][study]) - low) / (high - low), 0, 1)
-            top, left = block * block_rows + label + row * step, column * step + 2
-            mosaic[top : top + some.size, left : left + some.size] = np.where(disc, scaled, np.nan)
-        ax.text((column + 0.5) * step, block * block_rows + label / 2, str(study_id),
-                fontsize=TINY, ha="center", va="center")  # fmt: skip
+    studies = _framed(np.concatenate(rows, axis=1), (label, 0), (0, 0))
+    empty = np.full((-len(some) % _SHEET_COLUMNS, *studies.shape[1:]), np.nan)
+    _, height, width = studies.shape
+    blocks = np.concatenate([studies, empty]).reshape(-1, _SHEET_COLUMNS, height, width)
+    mosaic = blocks.swapaxes(1, 2).reshape(-1, _SHEET_COLUMNS * width)
+    inches = 0.35 + _SHEET_COLUMNS * len(mosaic) / mosaic.shape[1]
+    figure = Figure(figsize=(_SHEET_COLUMNS, inches))
+    ax = figure.add_axes((0, 0, 1, 1 - 0.35 / inches))
+    for k, study_id in enumerate(some.patients.index):
+        row, column = divmod(k, _SHEET_COLUMNS)
+        place = (column + 0.5) * width, row * height + label / 2
+        ax.text(*place, str(study_id), fontsize=TINY, ha="center", va="center")
     ax.imshow(mosaic, cmap=FLOW, vmin=0, vmax=1, interpolation="nearest")
     ax.axis("off")
     phantom = "Phantom, not patients. " if some.is_phantom else ""
     scale = "0-100 percent" if some.unit == "percent" else "0-4 mL/min/g, reserve 0-5"
-    figure.suptitle(
-        f"{phantom}{len(some)} of {n_studies} studies; rows: {', '.join(map_types)}; "
-        f"scale {scale}; anterior up, septum left",
-        fontsize=7, y=1 - 0.1 / height,
-    )  # fmt: skip
+    text = (
+        f"{phantom}{len(some)} of {n_studies} studies; rows: {', '.join(some.maps)}; "
+        f"scale {scale}; anterior up, septum left"
+    )
+    figure.suptitle(text, fontsize=SMALL, y=1 - 0.1 / inches)
     # Thrice as fast as the usual compression, for a file that is a tenth larger.
     save_png(figure, path, 110, compress_level=1)
+
+
+def _framed(maps: np.ndarray, above: tuple[int, int], beside: tuple[int, int]) -> np.ndarray:
+    """Maps with empty pixels around each."""
+    return np.pad(maps, ((0, 0), above, beside), constant_values=np.nan)
 
 
 def _segment_shapes() -> list[tuple[float, float, float, float]]:

@@ -9,21 +9,20 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
-from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.metrics import roc_curve
 
 from polarnet.display import NOT_REPORTED, trait_name
 from polarnet.evaluation import auroc
-from polarnet.evaluation.roc import checked_scores
+from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
+from polarnet.evaluation.roc import checked_pairs, checked_scores, clipped_logit
 from polarnet.evaluation.table import SUPPRESSED_BELOW, short_note
-from polarnet.labels import aligned, read_labels, read_numbers
 from polarnet.plotting.style import (
     COLOURS,
     GREY,
     MARKERS,
-    ONE_COLUMN,
     SMALL,
     TINY,
     TWO_COLUMNS,
@@ -53,6 +52,11 @@ _BAND: Final = (0.03, 0.17)
 
 _LINE: Final = 0.085
 """Inches from one series to the next, the unit of the vertical axis of a forest plot."""
+
+_BEHIND: Final = {"fc": "w", "ec": "none", "pad": 0.5}
+_MARK: Final[dict[str, Any]] = {"ms": 3.5, "mew": 0}
+_HOLLOW: Final[dict[str, Any]] = {"ms": 3.5, "mfc": "w", "mec": "0.3", "mew": 0.7}
+"""Text on lines, a value, and a value of others."""
 
 
 def plot_roc(
@@ -99,23 +103,11 @@ def plot_roc(
 
 
 def roc_band(labels: ArrayLike, scores: ArrayLike, *, seed: int) -> pd.DataFrame:
-    """The ROC curve with pointwise 95 % limits of its sensitivity.
+    """The ROC curve with pointwise 95 % limits of its sensitivity: false_rate (0 to 1 in steps of
+    0.01), true_rate, low, high.
 
-    Parameters
-    ----------
-    labels, scores
-        0/1 and finite numbers, shape (n,), one entry per patient.
-    seed
-        Of the bootstrap: patients of each class are drawn with replacement, 500 times, and the
-        2.5 and 97.5 % percentiles taken.
-
-    Returns
-    -------
-    false_rate (0 to 1 in steps of 0.01), true_rate, low, high.
-
-    References
-    ----------
-    Fawcett, Pattern Recognit Lett 2006;27:861-874 (vertical averaging).
+    Patients of each class are drawn with replacement, 500 times; the limits are the 2.5 and 97.5 %
+    percentiles (vertical averaging: Fawcett, Pattern Recognit Lett 2006;27:861-874).
     """
     is_positive, (values,) = checked_scores(labels, scores)
     rng = np.random.default_rng(seed)
@@ -125,8 +117,8 @@ def roc_band(labels: ArrayLike, scores: ArrayLike, *, seed: int) -> pd.DataFrame
         rows = np.concatenate([rng.choice(some, len(some)) for some in classes])
         drawn.append(_sensitivity(is_positive[rows], values[rows]))
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    return pd.DataFrame({"false_rate": _RATES, "true_rate": _sensitivity(is_positive, values),
-                         "low": low, "high": high})  # fmt: skip
+    whole = _sensitivity(is_positive, values)
+    return pd.DataFrame({"false_rate": _RATES, "true_rate": whole, "low": low, "high": high})
 
 
 def _sensitivity(is_positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -177,83 +169,69 @@ def plot_roc_bands(
 
 
 def plot_calibration(
-    curve: pd.DataFrame,
-    ax: Axes | None = None,
-    *,
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    name: str = "",
-    line: tuple[float, float] | None = None,
+    labels: ArrayLike, probabilities: ArrayLike, ax: Axes | None = None, *, name: str = ""
 ) -> Axes:
-    """Draw the observed share over the predicted probability.
+    """Draw the observed share over the predicted probability, smoothed, with a 95 % band, and the
+    line of a logistic recalibration of these patients.
+
+    Where fewer than 100 have the trait, the line is the main curve and the smooth one is grey.
 
     Parameters
     ----------
-    curve
-        Smooth curve with its 95 % band: predicted, observed, low, high, all in 0-1. Grey where
-        there are fewer than 100 positives.
+    labels, probabilities
+        0/1 and numbers in 0-1, shape (n,), one entry per patient; Series are aligned. Histograms of
+        the probabilities stand at the bottom (without the trait) and hang from the top (with it),
+        as shares of their class on one scale.
     ax
         Axes to draw on. Default: new ones of one column's width.
-    probabilities, labels
-        Shape (n,), in 0-1, and 0/1; their histograms stand at the bottom (without the trait) and
-        hang from the top (with it), as shares of their class on one scale. Series are aligned.
     name
         What was predicted.
-    line
-        Intercept and slope of the logistic regression of the label on logit(probability), fitted
-        together. Dashed, or the main curve where there are fewer than 100 positives.
 
     Raises
     ------
-    ValueError: a column of `curve` is missing, the lengths differ, a label is not 0 or 1, or a
-        probability is outside 0-1.
+    ValueError: a class is absent, a label is not 0 or 1, or a probability is outside 0-1.
     """
-    check_columns(curve, "predicted", "observed", "low", "high")
-    labels, probabilities = aligned(labels, probabilities)
-    probabilities, labels = read_numbers(probabilities, "Probabilities"), read_labels(labels)
-    if probabilities.shape != labels.shape or probabilities.ndim != 1 or not len(labels):
-        raise ValueError(f"{labels.shape} labels do not fit {probabilities.shape} probabilities.")
-    if np.isnan(labels).any():
-        raise ValueError("Labels must be 0 or 1; drop patients whose label was not recorded.")
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError("Probabilities must lie between 0 and 1.")
-    ax = ax or new_axes(ONE_COLUMN, 3.9)
-    is_small = labels.sum() < SMOOTH_FROM
+    is_positive, values = checked_pairs(labels, probabilities)
+    curve = smooth_calibration(is_positive, values, seed=0)
+    ax = ax or new_axes(3.9)
+    is_small = is_positive.sum() < SMOOTH_FROM
     ax.plot([0, 1], [0, 1], color=GREY, lw=0.6, ls=":", zorder=0, gid="ideal")
     ax.fill_between(curve["predicted"], curve["low"], curve["high"], color=GREY, alpha=0.3, lw=0)
-    ax.plot(curve["predicted"], curve["observed"], color=GREY if is_small else COLOURS[0],
-            lw=1 if is_small else 1.6, label="smooth, 95 % band", gid="smooth")  # fmt: skip
+    look: dict[str, Any] = {"color": GREY, "lw": 1} if is_small else {"color": "k", "lw": 1.6}
+    look |= {"label": "smooth, 95 % band", "gid": "smooth"}
+    ax.plot(curve["predicted"], curve["observed"], **look)
+    try:
+        line = fit_recalibration(is_positive, values)
+    except ValueError:
+        line = None  # equal probabilities, or classes apart
     if line is not None:
         # Only over what was predicted: nothing is extrapolated.
-        x = np.linspace(probabilities.min(), probabilities.max(), 200).clip(1e-6, 1 - 1e-6)
-        ax.plot(x, expit(line[0] + line[1] * logit(x)), color=COLOURS[1], gid="line",
-                lw=1.6 if is_small else 1, ls="-" if is_small else "--",
-                label="logistic recalibration")  # fmt: skip
-    _draw_histograms(ax, probabilities, labels == 1)
+        x = np.linspace(values.min(), values.max(), 200)
+        y = expit(line.intercept + line.slope * clipped_logit(x))
+        look = {"lw": 1.6, "ls": "-"} if is_small else {"lw": 1, "ls": "--"}
+        ax.plot(x, y, color=COLOURS[1], gid="line", label="logistic recalibration", **look)
+    _draw_histograms(ax, values, is_positive)
     ticks = np.linspace(0, 1, 6)
     ax.set(xlim=(-0.02, 1.02), ylim=(-_BAND[1] - 0.02, 1 + _BAND[1] + 0.02))
     ax.set(xticks=ticks, yticks=ticks, aspect="equal")
-    ax.set_xlabel("predicted probability")
-    ax.set_ylabel("observed share")
     ax.set_title(name, loc="left", fontsize=SMALL)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.02, 0), bbox_transform=ax.transData,
-              fontsize=TINY, frameon=False, handlelength=1.2, borderpad=0.2)  # fmt: skip
-    return tidy(ax)
+    place: dict[str, Any] = {"bbox_to_anchor": (1.02, 0), "bbox_transform": ax.transData}
+    legend = {"loc": "lower right", "handlelength": 1.2, "borderpad": 0.2} | place
+    return tidy(ax, "predicted probability", "observed share", **legend)
 
 
 def _draw_histograms(ax: Axes, probabilities: np.ndarray, is_positive: np.ndarray) -> None:
     """One class at the bottom, the other at the top, outside 0-1, with their counts."""
     counts = [np.histogram(probabilities[c], _BINS)[0] for c in (~is_positive, is_positive)]
-    shares = [count / max(count.sum(), 1) for count in counts]
+    shares = [count / count.sum() for count in counts]
     height = (_BAND[1] - _BAND[0]) / max(share.max() for share in shares)
-    place = blended_transform_factory(ax.transAxes, ax.transData)
-    for share, count, foot, sign, word in zip(
-        shares, counts, (-_BAND[1], 1 + _BAND[1]), (1, -1), ("without", "with"), strict=True
-    ):
-        ax.bar(_BINS[:-1], sign * share * height, np.diff(_BINS), bottom=foot, align="edge",
-               color="0.45", lw=0, gid=word)  # fmt: skip
-        ax.text(1.02, foot + sign * 0.07, f"{word}\nn = {count.sum()}", transform=place,
-                fontsize=TINY, va="center", color="0.35", linespacing=1)  # fmt: skip
+    look: dict[str, Any] = {"fontsize": TINY, "va": "center", "color": "0.35", "linespacing": 1}
+    sides = (("without", -_BAND[1], 1), ("with", 1 + _BAND[1], -1))
+    for share, count, (word, foot, sign) in zip(shares, counts, sides, strict=True):
+        bars: dict[str, Any] = {"bottom": foot, "align": "edge", "color": "0.45", "lw": 0}
+        ax.bar(_BINS[:-1], sign * share * height, np.diff(_BINS), gid=word, **bars)
+        text = f"{word}\nn = {count.sum()}"
+        ax.text(1.02, foot + sign * 0.07, text, transform=ax.get_yaxis_transform(), **look)
 
 
 def plot_net_benefit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -276,7 +254,7 @@ def plot_net_benefit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Vickers & Elkin, Med Decis Making 2006;26:565-574.
     """
     check_columns(table, "threshold", "model", "low", "high", "treat_all", "treat_none")
-    ax = ax or new_axes(ONE_COLUMN, 2.6)
+    ax = ax or new_axes(2.6)
     x = table["threshold"]
     ax.fill_between(x, table["low"], table["high"], color=GREY, alpha=0.3, lw=0)
     ax.plot(x, table["treat_none"], color=GREY, lw=0.8, label="treat none")
@@ -285,10 +263,7 @@ def plot_net_benefit(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     top = float(np.nanmax(table[["model", "high", "treat_all", "treat_none"]].to_numpy(float)))
     # Treating all falls without end where thresholds are high; the model would be flattened.
     ax.set(xlim=(x.min(), x.max()), ylim=(-0.25 * max(top, 0.02), 1.08 * max(top, 0.02)))
-    ax.set_xlabel("threshold probability")
-    ax.set_ylabel("net benefit")
-    ax.legend(loc="upper right", fontsize=TINY, frameon=False, reverse=True)
-    return tidy(ax)
+    return tidy(ax, "threshold probability", "net benefit", loc="upper right", reverse=True)
 
 
 def plot_learning_curve(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -307,28 +282,25 @@ def plot_learning_curve(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     check_columns(table, "n_train", "model", "auroc", "low", "high")
     _check_few(table["model"].nunique(), "models")
-    ax = ax or new_axes(ONE_COLUMN, 2.6)
+    ax = ax or new_axes(2.6)
     groups = list(table.groupby("model", sort=False))
     for k, (model, group) in enumerate(groups):
         rows = group.sort_values("n_train")
         # Moved by points on paper, so that intervals stand side by side and the data stay true.
-        aside = ScaledTranslation(
-            (k - (len(groups) - 1) / 2) * 3 / 72, 0, ax.figure.dpi_scale_trans
-        )
+        points = (k - (len(groups) - 1) / 2) * 3
+        place = ax.transData + ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+        look: dict[str, Any] = {"color": COLOURS[k], "marker": MARKERS[k], "ms": 3.5, "mew": 0}
+        look |= {"lw": 1, "elinewidth": 0.6, "label": model, "transform": place}
         lengths = [rows["auroc"] - rows["low"], rows["high"] - rows["auroc"]]
-        ax.errorbar(rows["n_train"], rows["auroc"], lengths, transform=ax.transData + aside,
-                    color=COLOURS[k], marker=MARKERS[k], ms=3.5, mew=0, lw=1, elinewidth=0.6,
-                    label=model)  # fmt: skip
+        ax.errorbar(rows["n_train"], rows["auroc"], lengths, **look)
     sizes = np.unique(table["n_train"])
     margin = 0.06 * (sizes[-1] - sizes[0]) or 1
     ends = table[["auroc", "low", "high"]].to_numpy(float)
     ax.axhline(0.5, color=GREY, lw=0.6, zorder=0, gid="chance")
     ax.set(xlim=(sizes[0] - margin, sizes[-1] + margin), xticks=sizes)
     ax.set_ylim(min(0.48, np.nanmin(ends) - 0.02), min(1.02, np.nanmax(ends) + 0.02))
-    ax.set_xlabel("patients trained on")
-    ax.set_ylabel("AUROC [95 % interval]")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=TINY, frameon=False)
-    return tidy(ax)
+    above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3}
+    return tidy(ax, "patients trained on", "AUROC [95 % interval]", **above)
 
 
 def plot_forest(
@@ -359,89 +331,27 @@ def plot_forest(
     ValueError: a column is missing, there is no row, a map type, trait and series is there twice,
         or there are more than five series.
     """
-    check_columns(table, "map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos",
-                  "n_neg", "is_circular", "note")  # fmt: skip
-    if (again := table.duplicated(["map_type", "trait", "series"])).any():
-        first = table.loc[again, ["map_type", "trait", "series"]].iloc[0]
+    key, ends = ["map_type", "trait", "series"], ["auroc", "ci_low", "ci_high"]
+    check_columns(table, *key, *ends, "n_pos", "n_neg", "is_circular", "note")
+    if (again := table.duplicated(key)).any():
+        first = table.loc[again, key].iloc[0]
         raise ValueError(f"{', '.join(map(str, first))} is there twice; give each series a name.")
     published = published or {}
     names = list(dict.fromkeys(table["series"]))
     _check_few(len(names), "series")
-    height = max(len(names) + bool(published) + 0.8, 2.0)
-    cells = {key: some for key, some in table.groupby(["map_type", "trait"], sort=False)}
-    groups = list(dict.fromkeys(map_type for map_type, _ in cells))
+    cells = {cell: some for cell, some in table.groupby(key[:2], sort=False)}
+    groups = dict.fromkeys(map_type for map_type, _ in cells)
     rows = [(m, t) for m in groups for t in (None, *(t for g, t in cells if g == m))]
+    height = max(len(names) + bool(published) + 0.8, 2.0)
     heights = np.array([height if trait else 2.0 for _, trait in rows])
     middles = heights.cumsum() - heights / 2
-    ax = ax or new_axes(ONE_COLUMN, 0.9 + _LINE * heights.sum())
+    ax = ax or new_axes(0.9 + _LINE * heights.sum())
     ax.axvline(0.5, color=GREY, lw=0.6, zorder=0, gid="chance")
     ax.set_ylim(heights.sum(), 0)
-    for y, key in zip(middles, rows, strict=True):
-        if key in cells:
-            _draw_cell(ax, cells[key], names, y - (len(names) - 1) / 2)
-            if key in published:
-                _draw_mark(ax, published[key], y + (len(names) + 1) / 2, "published")
-    _label_rows(ax, rows, middles, cells)
-    for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
-        ax.plot([], [], marker, color=colour, ms=3.5, mew=0, label=name)
-    if published:
-        ax.plot([], [], "D", ms=3.5, mfc="w", mec="0.3", mew=0.7, label="published")
-    low = min(0.4, np.floor(np.nanmin(np.concatenate([x.get_xdata() for x in ax.lines])) * 10) / 10)
-    ax.set_xlim(low, 1.02)
-    ax.xaxis.set_major_locator(MultipleLocator(0.1 if low > 0.25 else 0.2))
-    sign = f"\n{CIRCULAR_SIGN} label derived from the flow shown"
-    ax.set_xlabel("AUROC [95 % interval]" + (sign if table["is_circular"].any() else ""))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=TINY, frameon=False,
-              handletextpad=0.2, columnspacing=1)  # fmt: skip
-    return ax
-
-
-def _check_few(n: int, what: str) -> None:
-    if n > len(MARKERS):
-        raise ValueError(f"At most {len(MARKERS)} {what} can be told apart, not {n}.")
-
-
-def _draw_cell(ax: Axes, cell: pd.DataFrame, names: list[str], top: float) -> None:
-    """Mark and interval of every series; the note where there is no number."""
-    written: set[str] = set()
-    for row in cell.itertuples():
-        k = names.index(row.series)
-        if not np.isnan(row.auroc):
-            ends = row.auroc, row.ci_low, row.ci_high
-            _draw_mark(ax, ends, top + k, "value", MARKERS[k],
-                       GREY if row.is_circular else COLOURS[k])  # fmt: skip
-        elif (note := short_note(row.note) or NOT_REPORTED) not in written:
-            place = blended_transform_factory(ax.transAxes, ax.transData)
-            is_whole = cell["auroc"].isna().all() and cell["note"].nunique() == 1
-            ax.text(0.02, top + ((len(names) - 1) / 2 if is_whole else k), note, transform=place,
-                    fontsize=TINY - 0.5, color="0.45", style="italic", va="center",
-                    bbox={"fc": "w", "ec": "none", "pad": 0.5})  # fmt: skip
-            written.add(note)
-
-
-def _draw_mark(
-    ax: Axes, ends: tuple[float, float, float], y: float, gid: str, marker: str = "D",
-    color: str | None = None,
-) -> None:  # fmt: skip
-    """A value with its interval; hollow and thin without a colour."""
-    looks: dict[str, Any] = (
-        {"color": color, "mew": 0} if color else {"mfc": "w", "mec": "0.3", "mew": 0.7}
-    )
-    ax.plot(ends[1:], [y, y], color=color or "0.3", lw=1 if color else 0.5,
-            gid="interval" if color else gid)  # fmt: skip
-    ax.plot(ends[0], y, marker, ms=3.5, gid=gid, **looks)
-
-
-def _label_rows(
-    ax: Axes,
-    rows: list[tuple[str, str | None]],
-    middles: np.ndarray,
-    cells: Mapping[tuple[str, str | None], pd.DataFrame],
-) -> None:
-    """Names of map types and traits on the left, counts on the right."""
+    beside: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "fontsize": TINY}
+    beside |= {"va": "center", "linespacing": 1}
+    ax.text(1.03, middles[0], "n with /\nwithout", color="0.35", **beside)
     labels = []
-    place = blended_transform_factory(ax.transAxes, ax.transData)
-    look: dict[str, Any] = {"transform": place, "fontsize": TINY, "va": "center", "linespacing": 1}
     for y, (map_type, trait) in zip(middles, rows, strict=True):
         if trait is None:
             labels.append(f"{map_type} maps")
@@ -450,10 +360,44 @@ def _label_rows(
         sign = CIRCULAR_SIGN if cell["is_circular"].any() else ""
         labels.append(trait_name(trait) + sign)
         counts = dict.fromkeys(zip(cell["n_pos"], cell["n_neg"], strict=True))
-        ax.text(1.03, y, "\n".join(f"{n_pos:.0f} / {n_neg:.0f}" for n_pos, n_neg in counts), **look)
-    ax.text(1.03, middles[0], "n with /\nwithout", color="0.35", **look)
+        told = "\n".join(f"{n_pos:.0f} / {n_neg:.0f}" for n_pos, n_neg in counts)
+        ax.text(1.03, y, told, **beside)
+        first = y - (len(names) - 1) / 2
+        lacking: dict[str, list[int]] = {}
+        for _, row in cell.iterrows():
+            k = names.index(row["series"])
+            if np.isnan(row["auroc"]):
+                lacking.setdefault(short_note(row["note"]) or NOT_REPORTED, []).append(k)
+            else:
+                colour = GREY if row["is_circular"] else COLOURS[k]
+                ax.plot(row[ends[1:]], [first + k] * 2, color=colour, lw=1, gid="interval")
+                ax.plot(row["auroc"], first + k, MARKERS[k], color=colour, gid="value", **_MARK)
+        for note, lines in lacking.items():
+            look = {"color": "0.45", "style": "italic", "bbox": _BEHIND, **beside}
+            ax.text(0.02, first + np.mean(lines), note, **look)
+        if (map_type, trait) in published:
+            value, *interval = published[map_type, trait]
+            ax.plot(interval, [first + len(names)] * 2, color="0.3", lw=0.5, gid="published")
+            ax.plot(value, first + len(names), "D", gid="published", **_HOLLOW)
+    for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
+        ax.plot([], [], marker, color=colour, label=name, **_MARK)
+    if published:
+        ax.plot([], [], "D", label="published", **_HOLLOW)
+    low = min(0.4, np.floor(np.nanmin(np.concatenate([x.get_xdata() for x in ax.lines])) * 10) / 10)
+    ax.set_xlim(low, 1.02)
+    ax.xaxis.set_major_locator(MultipleLocator(0.1 if low > 0.25 else 0.2))
+    sign = f"\n{CIRCULAR_SIGN} label derived from the flow shown"
+    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2}
+    above |= {"handletextpad": 0.2, "columnspacing": 1}
+    tidy(ax, "AUROC [95 % interval]" + (sign if table["is_circular"].any() else ""), **above)
+    ax.spines["left"].set_visible(False)
     ax.set_yticks(middles, labels)
-    tidy(ax).spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0, labelsize=SMALL)
     for label, (_, trait) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if trait is None else "normal")
+    return ax
+
+
+def _check_few(n: int, what: str) -> None:
+    if n > len(MARKERS):
+        raise ValueError(f"At most {len(MARKERS)} {what} can be told apart, not {n}.")

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from textwrap import fill
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from polarnet.display import interval_text
 from polarnet.explain.checks import Check, Level
 from polarnet.plotting.style import (
     COLOURS,
     GREY,
-    ONE_COLUMN,
     SMALL,
     TINY,
     TWO_COLUMNS,
@@ -40,12 +38,7 @@ def failed_first(checks: Sequence[Check]) -> list[Check]:
 
 
 def reason(check: Check) -> str:
-    """The verdict without its first words, which say the outcome.
-
-    >>> nan = float("nan")
-    >>> reason(Check("edge", None, nan, nan, nan, 2.0, 3, "cannot be judged: 3 patients"))
-    '3 patients'
-    """
+    """The verdict without its first words, which say the outcome."""
     return check.verdict.partition(": ")[2] or check.verdict
 
 
@@ -74,14 +67,32 @@ def plot_checks(checks: Sequence[Check], *, method: str) -> Figure:
     figure.suptitle(f"{method}: {n_failed} of {len(ordered)} checks failed", fontsize=SMALL + 1)
     figure.supxlabel("line: 95 % interval; dashed: what it is held against", fontsize=TINY)
     for (name, strip, text), check in zip(axes, ordered, strict=True):
-        _draw_strip(strip, check)
         for ax in (name, text):
             ax.axis("off")
         name.text(1, 0.5, fill(check.name, 28), fontsize=SMALL, ha="right", va="center")
-        text.text(0, 1, OUTCOMES[check.is_passed], fontsize=SMALL, va="top",
-                  weight="bold" if check.is_passed is False else "normal")  # fmt: skip
+        weight = "bold" if check.is_passed is False else "normal"
+        text.text(0, 1, OUTCOMES[check.is_passed], fontsize=SMALL, va="top", weight=weight)
         text.text(0, 0.66, fill(reason(check), 56), fontsize=TINY, color="0.3", va="top")
+        _draw_strip(strip, check)
     return figure
+
+
+def _draw_strip(ax: Axes, check: Check) -> None:
+    """Value, interval and reference of one check on a scale of their own."""
+    if not np.isfinite(check.value):
+        ax.axis("off")
+        ax.text(0.5, 0.5, "no value", fontsize=TINY, color="0.45", ha="center", va="center")
+        return
+    known = [x for x in (check.value, check.low, check.high, check.reference) if np.isfinite(x)]
+    low, high = min(0.0, *known), max(0.0, *known)
+    room = 0.08 * (high - low) or 0.1
+    marker, colour = _MARKS[check.is_passed]
+    ax.plot([check.reference] * 2, [-1, 1], color="0.3", lw=1, ls="--", gid="reference")
+    ax.plot([check.low, check.high], [0, 0], color="k", lw=1.2, gid="interval")
+    ax.plot(check.value, 0, marker, ms=6, mfc=colour, mec="k", mew=0.6, gid="value")
+    ax.set(xlim=(low - room, high + room), ylim=(-1.2, 1.2), yticks=[])
+    ax.locator_params(axis="x", nbins=4, steps=(1, 2, 5, 10))
+    tidy(ax).spines["left"].set_visible(False)
 
 
 def plot_cascade(
@@ -110,21 +121,19 @@ def plot_cascade(
     Arun et al., Radiol Artif Intell 2021;3:e200267 (level of random pairs).
     """
     check_columns(table, "layer", "value", "low", "high")
-    ax = ax or new_axes(ONE_COLUMN, 2.8)
+    ax = ax or new_axes(2.8)
     steps = np.arange(len(table))
     if level is not None:
         ax.axhspan(level.low, level.high, color=GREY, alpha=0.3, lw=0, gid="level")
         ax.axhline(level.median, color=GREY, lw=0.8, ls="--", label="maps of two patients")
     ax.fill_between(steps, table["low"], table["high"], color=COLOURS[1], alpha=0.25, lw=0)
-    ax.plot(steps, table["value"], "o-", color=COLOURS[1], lw=1.2, ms=3.5, mew=0, gid="value",
-            label="trained and randomised network")  # fmt: skip
+    look: dict[str, Any] = {"color": COLOURS[1], "lw": 1.2, "ms": 3.5, "mew": 0, "gid": "value"}
+    ax.plot(steps, table["value"], "o-", label="trained and randomised network", **look)
     ax.set_xticks(steps, table["layer"], rotation=40, ha="right", rotation_mode="anchor")
-    ends = table[["value", "low", "high"]].to_numpy(float)
-    ax.set_ylim(min(-0.05, np.nanmin(ends) - 0.05), 1.02)
-    ax.set_xlabel("randomised from the top down to this layer")
-    ax.set_ylabel("rank correlation [95 % interval]")
+    ax.set_ylim(min(-0.05, np.nanmin(table[["value", "low"]].to_numpy(float)) - 0.05), 1.02)
+    tidy(ax, "randomised from the top down to this layer", "rank correlation [95 % interval]")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=TINY, frameon=False)
-    return tidy(ax)
+    return ax
 
 
 def plot_naming(table: pd.DataFrame, *, reference: str = "the reference") -> Figure:
@@ -143,54 +152,29 @@ def plot_naming(table: pd.DataFrame, *, reference: str = "the reference") -> Fig
     ------
     ValueError: a column is missing, or there is no row.
     """
-    check_columns(table, "method", "macro_f1", "ci_low", "ci_high", "is_comparator", "difference",
-                  "diff_low", "diff_high")  # fmt: skip
-    rows = table.sort_values("macro_f1", ascending=False)
-    figure = Figure(figsize=(TWO_COLUMNS, 0.7 + 0.24 * len(rows)), layout="constrained")
+    score = ["macro_f1", "ci_low", "ci_high"]
+    difference = ["difference", "diff_low", "diff_high"]
+    check_columns(table, "method", *score, "is_comparator", *difference)
+    table = table.sort_values("macro_f1", ascending=False)
+    figure = Figure(figsize=(TWO_COLUMNS, 0.7 + 0.24 * len(table)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
     right.axvline(0, color=GREY, lw=0.6, zorder=0, gid="zero")
     right.axvline(MARGIN, color=GREY, lw=0.8, ls="--", zorder=0, gid="margin")
-    for y, row in enumerate(rows.itertuples()):
-        fill_colour = "w" if row.is_comparator else COLOURS[1]
-        for ax, value, low, high in (
-            (left, row.macro_f1, row.ci_low, row.ci_high),
-            (right, row.difference, row.diff_low, row.diff_high),
-        ):
-            ax.plot([low, high], [y, y], color=COLOURS[1], lw=1, zorder=1, gid="interval")
-            ax.plot(value, y, "o", ms=4.5, mfc=fill_colour, mec=COLOURS[1], mew=0.8, gid="value")
-        left.text(1.02, y, interval_text(row.macro_f1, row.ci_low, row.ci_high), fontsize=TINY,
-                  va="center", transform=left.get_yaxis_transform())  # fmt: skip
-        if not row.is_comparator and not np.isnan(row.diff_low):
-            is_localising = row.diff_low >= MARGIN
-            right.text(1.02, y, "localises" if is_localising else "not shown to localise",
-                       fontsize=TINY, va="center", transform=right.get_yaxis_transform(),
-                       weight="normal" if is_localising else "bold")  # fmt: skip
-    left.set_ylim(len(rows) - 0.5, -0.5)
-    left.set_yticks(range(len(rows)), rows["method"])
-    left.set_xlabel("macro F1 of naming the vessel [95 % interval]\nhollow: no explanation")
-    right.set_xlabel(f"minus {reference}\n[95 % interval, paired]; dashed: margin of {MARGIN:g}")
+    line: dict[str, Any] = {"color": COLOURS[1], "lw": 1, "zorder": 1, "gid": "interval"}
+    mark: dict[str, Any] = {"ms": 4.5, "mec": COLOURS[1], "mew": 0.8, "gid": "value"}
+    for y, (_, row) in enumerate(table.iterrows()):
+        told = [interval_text(*row[score]), ""]
+        if not row["is_comparator"] and pd.notna(row["diff_low"]):
+            told[1] = "localises" if row["diff_low"] >= MARGIN else "not shown to localise"
+        for ax, names, text in zip((left, right), (score, difference), told, strict=True):
+            ax.plot(row[names[1:]], [y, y], **line)
+            ax.plot(row[names[0]], y, "o", mfc="w" if row["is_comparator"] else COLOURS[1], **mark)
+            ax.text(1.02, y, text, fontsize=TINY, va="center", transform=ax.get_yaxis_transform())
+    left.set_ylim(len(table) - 0.5, -0.5)
+    left.set_yticks(range(len(table)), table["method"])
+    tidy(left, "macro F1 of naming the vessel [95 % interval]\nhollow: no explanation")
+    tidy(right, f"minus {reference}\n[95 % interval, paired]; dashed: margin of {MARGIN:g}")
     for ax in (left, right):
-        tidy(ax).tick_params(axis="y", length=0, labelsize=SMALL)
-        ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
-    right.tick_params(labelleft=False)
+        ax.tick_params(axis="y", length=0, labelsize=SMALL, labelleft=ax is left)
+        ax.locator_params(axis="x", nbins=4, steps=(1, 2, 5, 10))
     return figure
-
-
-def _draw_strip(ax: Axes, check: Check) -> None:
-    """Value, interval and reference of one check on a scale of their own."""
-    tidy(ax).set_yticks([])
-    ax.spines["left"].set_visible(False)
-    if not np.isfinite(check.value):
-        ax.axis("off")
-        ax.text(0.5, 0.5, "no value", fontsize=TINY, color="0.45", ha="center", va="center",
-                transform=ax.transAxes)  # fmt: skip
-        return
-    known = [x for x in (check.value, check.low, check.high, check.reference) if np.isfinite(x)]
-    low, high = min(0.0, *known), max(0.0, *known)
-    room = 0.08 * (high - low) or 0.1
-    marker, colour = _MARKS[check.is_passed]
-    ax.plot([check.reference] * 2, [-1, 1], color="0.3", lw=1, ls="--", gid="reference")
-    ax.plot([check.low, check.high], [0, 0], color="k", lw=1.2, gid="interval")
-    ax.plot(check.value, 0, marker, ms=6, mfc=colour, mec="k", mew=0.6, gid="value")
-    ax.set(xlim=(low - room, high + room), ylim=(-1.2, 1.2))
-    ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))

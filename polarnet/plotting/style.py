@@ -1,7 +1,8 @@
 """The look of figures in a journal, and how they are saved."""
 
+import io
 from pathlib import Path
-from typing import IO, Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import pandas as pd
@@ -28,13 +29,10 @@ SMALL: Final = 7
 TINY: Final = 6
 """Points: labels, and what is read second."""
 
-DOTS_PER_INCH: Final = 200
-"""Of a PNG file for print."""
 
-
-def new_axes(width: float, height: float) -> Axes:
-    """Axes of a new figure, in inches; a notebook shows `ax.figure`."""
-    return Figure(figsize=(width, height), layout="constrained").subplots()
+def new_axes(height: float) -> Axes:
+    """Axes of a new figure, one column wide; a notebook shows `ax.figure`."""
+    return Figure(figsize=(ONE_COLUMN, height), layout="constrained").subplots()
 
 
 def new_panels(
@@ -42,10 +40,7 @@ def new_panels(
 ) -> tuple[Figure, list[Axes]]:
     """A figure of n panels, filled row by row; places left over stay empty.
 
-    Parameters
-    ----------
-    width, height, title
-        Inches: of the whole figure, of one row, and above the first row.
+    `width` is that of the figure in inches, `height` that of a row; `title` stands above all rows.
     """
     rows = -(-n // columns)
     figure = Figure(figsize=(width, title + height * rows), layout="constrained")
@@ -55,14 +50,16 @@ def new_panels(
     return figure, axes[:n]
 
 
-def tidy(ax: Axes) -> Axes:
-    """Small labels, thin lines, no frame at the top and on the right."""
+def tidy(ax: Axes, xlabel: str = "", ylabel: str = "", **legend: Any) -> Axes:
+    """Small labels, thin lines, no frame at the top and on the right; `legend` says where it is."""
     ax.spines[["top", "right"]].set_visible(False)
     for spine in ax.spines.values():
         spine.set_linewidth(0.6)
     ax.tick_params(labelsize=TINY, width=0.6, length=2.5)
-    ax.xaxis.label.set_fontsize(SMALL)
-    ax.yaxis.label.set_fontsize(SMALL)
+    ax.set_xlabel(xlabel or ax.get_xlabel(), fontsize=SMALL)
+    ax.set_ylabel(ylabel or ax.get_ylabel(), fontsize=SMALL)
+    if legend:
+        ax.legend(**{"fontsize": TINY, "frameon": False} | legend)
     return ax
 
 
@@ -87,27 +84,33 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
     Paths of `stem`.svg (text stays text, and the same figure gives the same file: it has no date)
     and `stem`.png (200 dots per inch).
     """
-    paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
-    _take_text_as_it_stands(figure)
+    svg = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "polarnet", "svg.fonttype": "none"}):
-        # A stream of bytes: matplotlib would write a path with the line ends of the system.
-        with new_file(paths[0]) as partial, partial.open("wb") as stream:
-            figure.savefig(stream, format="svg", metadata={"Date": None})
-        with new_file(paths[1]) as partial:
-            save_png(figure, partial, DOTS_PER_INCH)
-    return paths
+        _without_formulas(figure).savefig(svg, format="svg", metadata={"Date": None})
+    with new_file(f"{stem}.svg") as partial:
+        partial.write_bytes(svg.getvalue())
+    return [Path(f"{stem}.svg"), save_png(figure, f"{stem}.png")]
 
 
 def save_png(
-    figure: Figure, target: Path | IO[bytes], dots_per_inch: int, compress_level: int = 6
-) -> None:
-    """Write a figure as a PNG picture into a file or a stream."""
-    _take_text_as_it_stands(figure)
+    figure: Figure, path: str | Path, dots_per_inch: int = 200, compress_level: int = 6
+) -> Path:
+    """Write a figure as a PNG file; an older one is replaced."""
+    with new_file(path) as partial:
+        partial.write_bytes(png_bytes(figure, dots_per_inch, compress_level))
+    return Path(path)
+
+
+def png_bytes(figure: Figure, dots_per_inch: int, compress_level: int = 6) -> bytes:
+    """A figure as a PNG picture."""
+    stream = io.BytesIO()
     options = {"compress_level": compress_level}
-    figure.savefig(target, format="png", dpi=dots_per_inch, pil_kwargs=options)
+    _without_formulas(figure).savefig(stream, format="png", dpi=dots_per_inch, pil_kwargs=options)
+    return stream.getvalue()
 
 
-def _take_text_as_it_stands(figure: Figure) -> None:
-    """No dollar sign begins a formula: users type names with dollar signs."""
+def _without_formulas(figure: Figure) -> Figure:
+    """The figure, where no dollar sign begins a formula: users type names with dollar signs."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+    return figure

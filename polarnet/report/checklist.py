@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
@@ -12,8 +12,12 @@ from urllib.parse import quote
 from polarnet.files import parse_yaml
 from polarnet.report.pages import write_page
 
-GUIDELINES: Final = ("tripod_ai_2024", "claim_2024")
-"""Files in checklists/, in the order of the page."""
+GUIDELINES: Final = ("checklists/tripod_ai_2024.yaml", "checklists/claim_2024.yaml")
+"""In the order of the page. Each has name, citation, compared_with, and items, each with id (the
+guideline's own number, such as "12a"), section, topic (what is asked, in our own words), and as
+needed: where (glob within the study folder -> what is found there), authors (what they must write),
+about_patients (a phantom never answers it), checked (False: what the topic says beyond the
+guideline's heading is from memory)."""
 
 SETTINGS: Final = "study.yaml"
 """The file by which a study folder is known."""
@@ -33,20 +37,9 @@ _MAX_LINKS: Final = 5
 """Files linked one by one: the formats of a result, or as many arms (our choice)."""
 
 
-def load_guideline(name: str) -> dict[str, Any]:
-    """A guideline of the package, by its name in GUIDELINES.
-
-    Returns
-    -------
-    name, citation, compared_with, and items, each with id (the guideline's own number, such as
-    "12a"), section, topic (what is asked, in our own words), and as needed: where (glob within the
-    study folder -> what is found there), authors (what they must write), about_patients (a phantom
-    never answers it), checked (False: what the topic says beyond the guideline's heading is from
-    memory).
-    """
-    file = resources.files("polarnet.report").joinpath("checklists", f"{name}.yaml")
-    found: dict[str, Any] = parse_yaml(file.read_text(encoding="utf-8"), name)
-    return found
+def load_data(name: str) -> Any:
+    """A YAML file of this room."""
+    return parse_yaml(resources.files("polarnet.report").joinpath(name).read_text("utf-8"), name)
 
 
 def check_study_folder(folder: Path) -> None:
@@ -82,36 +75,23 @@ def write_checklist(study: str | Path, out: str | Path, *, is_phantom: bool) -> 
     """
     study, out = Path(study), Path(out)
     check_study_folder(study)
-    return write_page(
-        out, "checklist", study=study.resolve().name, is_phantom=is_phantom,
-        truth=_links(TRUTH, study, out.parent), statuses=shown_statuses(is_phantom),
-        guidelines=answered(study, out.parent, is_phantom),
-    )  # fmt: skip
+    facts = answers(study, out.parent, is_phantom) | {"truth": _links(TRUTH, study, out.parent)}
+    return write_page(out, "checklist", study=study.resolve().name, is_phantom=is_phantom, **facts)
 
 
-def shown_statuses(is_phantom: bool) -> list[str]:
-    """The statuses that items of a study can have."""
-    return [status for status in STATUSES if is_phantom or status != SIMULATED]
-
-
-def answered(study: Path, start: Path, is_phantom: bool) -> list[dict[str, Any]]:
-    """Guidelines with their items by section, each item answered, and counts by status.
-
-    Parameters
-    ----------
-    start
-        Folder from which links lead.
+def answers(study: Path, start: Path, is_phantom: bool) -> dict[str, Any]:
+    """`statuses` that items can have, and `guidelines`: their items by section, each answered with
+    links from the folder `start`, and counts by status.
     """
-    found = []
-    for guideline in map(load_guideline, GUIDELINES):
+    guidelines = []
+    for guideline in map(load_data, GUIDELINES):
         items = [_answer(item, study, start, is_phantom) for item in guideline["items"]]
-        sections = groupby(items, key=lambda item: item["section"])
-        found.append(guideline | {
-            "items": items,
-            "counts": Counter(item["status"] for item in items),
-            "sections": [(section, list(some)) for section, some in sections],
-        })  # fmt: skip
-    return found
+        by_section = groupby(items, key=lambda item: item["section"])
+        sections = [(section, list(some)) for section, some in by_section]
+        counts = Counter(item["status"] for item in items)
+        guidelines.append(guideline | {"items": items, "counts": counts, "sections": sections})
+    statuses = [status for status in STATUSES if is_phantom or status != SIMULATED]
+    return {"statuses": statuses, "guidelines": guidelines}
 
 
 def _answer(item: Mapping[str, Any], study: Path, start: Path, is_phantom: bool) -> dict[str, Any]:
@@ -139,17 +119,14 @@ def _answer(item: Mapping[str, Any], study: Path, start: Path, is_phantom: bool)
     return {**item, "sources": sources, "status": status}
 
 
-def _links(glob: str, study: Path, start: Path) -> Sequence[dict[str, str]]:
+def _links(glob: str, study: Path, start: Path) -> list[dict[str, str]]:
     """The files of a glob: address from the page's folder, and format, arm or name as label."""
-    files = sorted(path for path in study.glob(glob) if path.is_file())
-    is_result = glob.endswith(".*")
-    if is_result:  # .json holds no more than title and notes of a table
-        files = [path for path in files if path.suffix != ".json"]
-    return [
-        {
-            "address": quote(Path(os.path.relpath(path, start)).as_posix()),
-            "label": path.suffix[1:] if is_result
-            else path.parent.name if "/*/" in glob else path.name,
-        }
-        for path in files
-    ]  # fmt: skip
+    links = []
+    for path in sorted(filter(Path.is_file, study.glob(glob))):
+        label = path.parent.name if "/*/" in glob else path.name
+        if glob.endswith(".*"):  # .json holds no more than title and notes of a table
+            label = path.suffix[1:]
+        if label != "json":
+            address = quote(Path(os.path.relpath(path, start)).as_posix())
+            links.append({"address": address, "label": label})
+    return links

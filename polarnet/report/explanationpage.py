@@ -20,10 +20,6 @@ from polarnet.report.resulttables import page_table
 CHECKS_FILE: Final = "checks.csv"
 FACTS_FILE: Final = "explanation.json"
 PAGE_FILE: Final = "explanation.html"
-FIGURES: Final = "figures"
-
-COMMAND: Final = "command"
-"""The fact that says how the page is made again."""
 
 BY_GROUP: Final = "Mean attribution with and without"
 ADDED: Final = "What each segment adds to the score"
@@ -37,22 +33,9 @@ _MARKS: Final = {True: "passed", False: "failed", None: "open"}
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """The explanation of one trait by one method, as pages show it.
-
-    Attributes
-    ----------
-    folder
-        Holds its page, explanation.html.
-    facts
-        Trait, method, maps, networks.
-    checks
-        In words and numbers, failed ones first.
-    pictures
-        What each shows, and the picture.
-    failed, unjudged
-        Names of checks.
-    command
-        The line by which it was made; empty where unknown.
+    """One trait explained by one method, as pages show it: its folder, facts in words (trait,
+    method, maps), checks in words (failed ones first), captions with pictures, and the command that
+    made it, empty where unknown.
     """
 
     folder: Path
@@ -63,7 +46,6 @@ class Explained:
 
     @property
     def name(self) -> str:
-        """Method and trait."""
         return f"{self.facts.get('method', 'method unknown')}: {self.facts.get('trait', 'trait')}"
 
     @property
@@ -127,26 +109,22 @@ def write_explanation(
     folder = Path(folder)
     if not figures:
         raise ValueError(f"{folder}: the page explains figures, but none were given.")
-    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     captions = {f"{k}.png": text for k, text in enumerate(figures, start=1)}
     for name, figure in zip(captions, figures.values(), strict=True):
-        save_png(figure, folder / FIGURES / name, _DOTS_PER_INCH)
-    write_csv(pd.DataFrame(checks, columns=list(Check.__annotations__)), folder / CHECKS_FILE,
-              float_format="%.6g")  # fmt: skip
+        save_png(figure, folder / "figures" / name, _DOTS_PER_INCH)
+    table = pd.DataFrame(checks, columns=list(Check.__annotations__))
+    write_csv(table, folder / CHECKS_FILE, float_format="%.6g")
     write_json(folder / FACTS_FILE, {"facts": dict(facts), "figures": captions})
-    return write_page(
-        folder / PAGE_FILE, "explanation", one=_read(folder), is_phantom=is_phantom,
-        tables=[page_table(table, title) for title, table in tables.items()],
-    )  # fmt: skip
+    shown = [page_table(table, title) for title, table in tables.items()]
+    page = {"one": _read(folder), "is_phantom": is_phantom, "tables": shown}
+    return write_page(folder / PAGE_FILE, "explanation", **page)
 
 
 def read_explained(folders: Iterable[str | Path]) -> list[Explained]:
     """Explanations, those with the most failed checks first.
 
-    Raises
-    ------
-    FileNotFoundError: a folder has no checks.csv or no explanation.json.
-    ValueError: one of them is not as `polarnet explain` writes it.
+    FileNotFoundError: a folder lacks a file. ValueError: a file is not as `polarnet explain` writes
+    it.
     """
     return sorted(map(_read, map(Path, folders)), key=lambda one: -len(one.failed))
 
@@ -160,17 +138,21 @@ def _read(folder: Path) -> Explained:
     table, kept = read_csv(folder / CHECKS_FILE), read_json(folder / FACTS_FILE)
     outcomes = {"True": True, "False": False}
     try:
-        checks = [Check(**row | {"is_passed": outcomes.get(str(row["is_passed"]))})
-                  for row in table.to_dict("records")]  # fmt: skip
+        checks = [
+            Check(**row | {"is_passed": outcomes.get(str(row["is_passed"]))})
+            for row in table.to_dict("records")
+        ]
         facts = {str(name): str(text) for name, text in kept["facts"].items()}
-        pictures = [(str(text), picture_in(folder / FIGURES / Path(name).name, _DOTS_PER_INCH))
-                    for name, text in kept["figures"].items()]  # fmt: skip
+        pictures = [
+            (str(text), picture_in(folder / "figures" / Path(name).name, _DOTS_PER_INCH))
+            for name, text in kept["figures"].items()
+        ]
     except (TypeError, KeyError, AttributeError):
         raise ValueError(
             f"{folder}: {CHECKS_FILE} or {FACTS_FILE} lacks a part. Run `polarnet explain` again."
         ) from None
-    command = facts.pop(COMMAND, "")
     shown = [_in_words(check) for check in failed_first(checks)]
+    command = facts.pop("command", "")
     return Explained(folder=folder, facts=facts, checks=shown, pictures=pictures, command=command)
 
 

@@ -1,7 +1,6 @@
 """Every page is made here: templates of one look, and pictures within the page."""
 
 import base64
-import io
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 
 from polarnet import __version__
 from polarnet.files import new_file
-from polarnet.plotting.style import save_png
+from polarnet.plotting.style import png_bytes
 
 PIXELS_PER_INCH: Final = 100
 """Of the page: a figure of one column, 3.5 inches, then fits a phone (our choice)."""
@@ -33,12 +32,7 @@ class Picture:
 def render(template: str, **facts: Any) -> str:
     """A page that needs nothing beside it; every text is escaped.
 
-    Parameters
-    ----------
-    template
-        Name of a file in templates/, without ending.
-    facts
-        What the template speaks of.
+    `template` is the name of a file in templates/, without ending; `facts` are what it speaks of.
     """
     return _templates().get_template(f"{template}.html").render(version=__version__, **facts)
 
@@ -51,21 +45,14 @@ def write_page(out: str | Path, template: str, **facts: Any) -> Path:
     return Path(out)
 
 
-def picture_of(figure: Figure, dots_per_inch: int = 150) -> Picture:
+def picture_of(figure: Figure) -> Picture:
     """A figure at the size it has."""
-    stream = io.BytesIO()
-    save_png(figure, stream, dots_per_inch)
-    return _picture(stream.getvalue(), dots_per_inch)
+    return _picture(png_bytes(figure, 150), 150)
 
 
-def picture_in(path: str | Path, dots_per_inch: int = 200) -> Picture:
-    """A PNG file at the size that its dots give.
-
-    Raises
-    ------
-    ValueError: it is no PNG file.
-    """
-    content = Path(path).read_bytes()
+def picture_in(path: Path, dots_per_inch: int = 200) -> Picture:
+    """A PNG file at the size that its dots give. ValueError: it is no PNG file."""
+    content = path.read_bytes()
     if len(content) < 24 or not content.startswith(_PNG):
         raise ValueError(f"{path} is not a PNG picture. Make it again, or remove it.")
     return _picture(content, dots_per_inch)

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,15 +19,15 @@ from polarnet.ood import ood_note
 from polarnet.plotting.maps import (
     BORDER,
     LIMITS,
-    PERCENT,
     mark_level,
     mark_territories,
     plot_bullseye,
     plot_polar_map,
+    scale_of,
 )
 from polarnet.plotting.overlays import plot_overlays
 from polarnet.plotting.style import new_panels
-from polarnet.report.pages import Picture, picture_of, write_page
+from polarnet.report.pages import picture_of, write_page
 from polarnet.report.runreport import is_untrained, network_words
 from polarnet.rundata import PART_COLUMN
 from polarnet.suitability import check_prediction
@@ -47,9 +46,6 @@ MATCHED_SEGMENTS: Final = 2
 
 _FLOWS: Final = ("rest", "stress")
 
-_SIDES: Final = (3.3, 2.9)
-"""Inches of a picture: three side by side on a screen, one below the other on a phone."""
-
 _OUTSIDE: Final = (
     "{}. Look why before its scores are read; {:.0%} of maps like those of the {} validation "
     "studies are marked, too."
@@ -65,69 +61,6 @@ _OF_TRAINING: Final = {
 """What to say of a study by its part."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One score of a model on one study, beside how well the model reads that trait at all.
-
-    Attributes
-    ----------
-    trait
-        Name as printed.
-    score
-        Probability, 0 to 1.
-    spread
-        Standard deviation over the members of an ensemble; NaN for one member.
-    auroc
-        "0.77 [0.66, 0.85]" on hold-out patients; empty where it was not reported.
-    n
-        "36 with / 97 without" of these patients.
-    note
-        Why there is no AUROC, or that its label is nearly the map itself.
-    """
-
-    trait: str
-    score: float
-    spread: float = np.nan
-    auroc: str = ""
-    n: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opinion:
-    """What a model says of one study.
-
-    Attributes
-    ----------
-    map_type
-        What the network reads; attribution is drawn beside that map, or beside stress where it
-        reads all three.
-    impaired
-        The score of impaired flow reserve, where the model has one.
-    others
-        Scores of further traits, for research; empty where they were not asked for.
-    n_members
-        Networks whose mean the scores are.
-    facts
-        Lines "what, value" about the model.
-    warnings
-        What should make a reader careful, such as an out-of-distribution map.
-    overlay
-        Trait and attribution of shape (size, size).
-    is_phantom
-        The model was trained on simulated studies.
-    """
-
-    map_type: str
-    impaired: Reading | None
-    others: Sequence[Reading] = ()
-    n_members: int = 1
-    facts: Sequence[tuple[str, str]] = ()
-    warnings: Sequence[str] = ()
-    overlay: tuple[str, np.ndarray] | None = None
-    is_phantom: bool = False
-
-
 def write_patient_page(
     model: "Run | Bundle | str | Path",
     cohort: Cohort,
@@ -135,7 +68,6 @@ def write_patient_page(
     out: str | Path,
     *,
     research_traits: bool = False,
-    limits: tuple[float, float] = LIMITS["stress"],
 ) -> Path:
     """Write the page of one study: its flow, then what a model says of it.
 
@@ -152,65 +84,63 @@ def write_patient_page(
     research_traits
         Also give the scores of traits other than impaired flow reserve, each beside the AUROC of
         this model. Never for care.
-    limits
-        Darkest and brightest rest and stress flow, mL/min/g.
 
     Raises
     ------
     KeyError: no such study.
-    ValueError: the cohort does not fit the model, or `limits` do not ascend.
+    ValueError: the cohort does not fit the model.
     """
     rows = np.flatnonzero(cohort.patients.index == study_id)
     if not len(rows):
         raise KeyError(f"No study '{study_id}' in this cohort; cohort.patients lists them.")
     one = cohort.select(rows)
-    opinion = _opinion(model, one, research_traits)
-    return write_page(out, "patient", **page_facts(one[0], opinion, limits),
-                      is_phantom=one.is_phantom, is_recovered=one.is_recovered)  # fmt: skip
+    kinds = {"is_phantom": one.is_phantom, "is_recovered": one.is_recovered}
+    facts = page_facts(one[0], _opinion(model, one, research_traits))
+    return write_page(out, "patient", **facts, **kinds)
 
 
-def page_facts(
-    study: Study, opinion: Opinion, limits: tuple[float, float] = LIMITS["stress"]
-) -> dict[str, Any]:
-    """What the page shows of a study, its pictures among it.
+# === What was measured ===
 
-    Raises
-    ------
-    ValueError: `limits` do not ascend.
-    """
-    if not limits[0] < limits[1]:
-        raise ValueError(f"limits must be two ascending numbers, not {limits}.")
-    flow = PERCENT if study.unit == "percent" else limits
-    scales = {m: LIMITS["reserve"] if m == "reserve" else flow for m in study.maps}
-    pictures = [
-        (f"Map of {name}", f"Polar map of {name}, with the mean of each AHA segment.",
-         picture_of(_draw_map(study, name, scale)))
-        for name, scale in scales.items()
-    ] + [
-        (f"Segments of {name}",
-         f"Bullseye of AHA segments and vessel borders of {name}, with the mean of each segment.",
-         picture_of(_draw_segments(study, name, scale)))
-        for name, scale in scales.items()
-    ]  # fmt: skip
-    above = {name: float((values[disc_mask(len(values))] > scales[name][1]).mean())
-             for name, values in study.maps.items()}  # fmt: skip
+
+def page_facts(study: Study, opinion: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a study, its pictures among it, and an opinion as `_opinion` gives."""
+    scales = {name: scale_of(name, study.unit) for name in study.maps}
+    figures = []
+    for kind, text, draw in (
+        ("Map", "Polar map of {}, with the mean of each AHA segment.", _draw_map),
+        (
+            "Segments",
+            "Bullseye of AHA segments and vessel borders of {}, with the mean of each segment.",
+            _draw_segments,
+        ),
+    ):
+        figures.append(
+            [(f"{kind} of {m}", text.format(m), picture_of(draw(study, m))) for m in scales]
+        )
+    clipped = []
+    for name, values in study.maps.items():
+        if share := float((values[disc_mask(len(values))] > scales[name][1]).mean()):
+            clipped.append(f"{name}: {share:.1%} of the map above {scales[name][1]:g}")
+    overlay = None
+    if opinion["heat"] is not None:
+        below = opinion["map_type"] if opinion["map_type"] in study.maps else "stress"
+        maps, heat = study.maps[below][None], opinion["heat"][None]
+        look: Any = {"map_type": below, "unit": "" if below == "reserve" else study.unit}
+        overlay = picture_of(plot_overlays(maps, heat, rows=[0], titles=["this study"], **look))
     flows = flow_table(study)
     return {
         "study": study,
         "opinion": opinion,
-        "scales": scales,
-        "limits": limits,
-        "reserve_scale": LIMITS["reserve"],
-        "clipped": [f"{name}: {share:.1%} of the map above {scales[name][1]:g}"
-                    for name, share in above.items() if share],
-        "figures": pictures,
+        "limits": LIMITS,
+        "clipped": clipped,
+        "figures": figures,
         "flows": flows,
         "has_mfr": "MFR" in flows,
         "has_both": set(_FLOWS) <= set(study.maps),
         "cutoff": MFR_THRESHOLD,
         "matched": (MATCHED_SEGMENTS, MATCHED),
-        "overlay": _overlay_picture(study, opinion),
-    }  # fmt: skip
+        "overlay": overlay,
+    }
 
 
 def flow_table(study: Study) -> pd.DataFrame:
@@ -225,11 +155,10 @@ def flow_table(study: Study) -> pd.DataFrame:
     """
     size = len(next(iter(study.maps.values())))
     places = {name: np.isin(segment_map(size), list(of)) for name, of in TERRITORIES.items()}
-    means = pd.DataFrame(
-        {map_type: [float(disc_mean(values)), *(values[at].mean() for at in places.values())]
-         for map_type, values in study.maps.items()},
-        index=["global", *places], dtype=float,
-    )  # fmt: skip
+    means = pd.DataFrame(index=["global", *places])
+    for map_type, values in study.maps.items():
+        of_vessels = [values[place].mean() for place in places.values()]
+        means[map_type] = np.array([disc_mean(values), *of_vessels], float)
     table = means[[name for name in _FLOWS if name in means]].copy()
     if set(_FLOWS) <= set(table) and study.unit == "mL/min/g":
         table["MFR"] = table["stress"] / table["rest"].replace(0.0, np.nan)
@@ -250,67 +179,68 @@ def matched_segments(study: Study) -> set[int]:
     return {int(k) + 1 for k in np.flatnonzero(is_low.all(axis=0))}
 
 
-def _draw_map(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
+def _draw_map(study: Study, map_type: str) -> Figure:
     """A map on its absolute scale, with a line around what is clipped."""
-    figure, (ax,) = new_panels(1, 1, width=_SIDES[0], height=_SIDES[1])
+    figure, (ax,) = new_panels(1, 1, width=3.3, height=2.9)
     values = study.maps[map_type]
-    plot_polar_map(values, ax, map_type=map_type, unit=study.unit, vmin=scale[0], vmax=scale[1])
-    mark_level(ax, values, scale[1], BORDER, "-")
+    plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
+    mark_level(ax, values, scale_of(map_type, study.unit)[1], BORDER, "-")
     if map_type == "reserve":
         mark_level(ax, values, MFR_THRESHOLD, "w", "--")
     return figure
 
 
-def _draw_segments(study: Study, map_type: str, scale: tuple[float, float]) -> Figure:
+def _draw_segments(study: Study, map_type: str) -> Figure:
     """Segment means under the number of each segment, and the borders of the territories."""
-    figure, (ax,) = new_panels(1, 1, width=_SIDES[0], height=_SIDES[1])
-    plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit,
-                  vmin=scale[0], vmax=scale[1])  # fmt: skip
+    figure, (ax,) = new_panels(1, 1, width=3.3, height=2.9)
+    plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit)
     mark_territories(ax)
     return figure
 
 
-def _overlay_picture(study: Study, opinion: Opinion) -> tuple[str, Picture] | None:
-    """Trait, and where the network looked for it."""
-    if opinion.overlay is None:
-        return None
-    trait, heat = opinion.overlay
-    below = opinion.map_type if opinion.map_type in study.maps else "stress"
-    return trait, picture_of(plot_overlays(
-        study.maps[below][None], heat[None], rows=[0], titles=["this study"], map_type=below,
-        unit="" if below == "reserve" else study.unit,
-    ))  # fmt: skip
+# === What a model says ===
 
 
-def _opinion(model: "Run | Bundle | str | Path", one: Cohort, research_traits: bool) -> Opinion:
-    """What the model says of a cohort of one study."""
+def _opinion(
+    model: "Run | Bundle | str | Path", one: Cohort, research_traits: bool
+) -> dict[str, Any]:
+    """What the model says of a cohort of one study: `readings` (impaired flow reserve first, others
+    only for research), lines about the model, warnings, and `heat`, the attribution of `trait`.
+    """
+    # TensorFlow is needed only here, and takes its time.
+    from polarnet.explain.attribution import attribution
+
     name, members, metrics, scores = _scored(model, one)
     config: ExperimentConfig = members[0].config
     spread = scores.attrs.get("spread", scores * np.nan)
-    readings = {
-        trait: _reading(trait, float(scores[trait].iloc[0]), float(spread[trait].iloc[0]), metrics)
-        for trait in config.traits
+    first = [trait for trait in config.traits if trait == IMPAIRED_MFR]
+    others = [trait for trait in config.traits if trait != IMPAIRED_MFR]
+    shown = first + others if research_traits else first
+    explained = (first or others)[0]
+    heat = None
+    if shown and all(member.segments is not None for member in members):
+        heat = np.mean([attribution(m, one, explained, "occlusion")[0] for m in members], axis=0)
+    return {
+        "map_type": config.map_type,
+        "has_impaired": bool(first),
+        "readings": [
+            {"trait": trait_name(t), "score": scores[t].iloc[0], "spread": spread[t].iloc[0]}
+            | _performance(t, metrics)
+            for t in shown
+        ],
+        "n_members": len(members),
+        "facts": _facts(name, config, len(members)),
+        "warnings": _warnings(scores, one, members[0]),
+        "trait": trait_name(explained),
+        "heat": heat,
+        "is_phantom": config.software == PHANTOM,
     }
-    impaired = readings.pop(IMPAIRED_MFR, None)
-    is_shown = impaired is not None or research_traits
-    explained = IMPAIRED_MFR if impaired else config.traits[0]
-    return Opinion(
-        map_type=config.map_type,
-        impaired=impaired,
-        others=list(readings.values()) if research_traits else [],
-        n_members=len(members),
-        facts=_facts(name, config, len(members)),
-        warnings=_warnings(scores, one, members[0]),
-        overlay=_overlay(members, one, explained) if is_shown else None,
-        is_phantom=config.software == PHANTOM,
-    )
 
 
 def _scored(
     model: "Run | Bundle | str | Path", cohort: Cohort
 ) -> tuple[str, Sequence["Run"], pd.DataFrame, pd.DataFrame]:
     """Name, networks, how well they did on hold-out patients (index trait), scores of the study."""
-    # TensorFlow is needed only here and for the overlay, and takes its time.
     from polarnet.bundle import Bundle, load_bundle
     from polarnet.network import predict
     from polarnet.network.run import as_run
@@ -332,21 +262,24 @@ def _scored(
         return run.folder.name, [run], metrics, predict(run, cohort)
 
 
-def _reading(trait: str, score: float, spread: float, metrics: pd.DataFrame) -> Reading:
-    name = trait_name(trait)
+def _performance(trait: str, metrics: pd.DataFrame) -> dict[str, str]:
+    """How well the model reads a trait at all, on hold-out patients."""
     if trait not in metrics.index:
-        return Reading(name, score, spread, note="this model was never tested")
+        return {"auroc": "", "n": "", "note": "this model was never tested"}
     row = metrics.loc[trait]
     is_known = pd.notna(row["auroc"])
-    area = interval_text(row["auroc"], row["ci_low"], row["ci_high"]) if is_known else ""
     notes = [] if is_known else [short_note(row.get("note", ""))]
     if row.get("is_circular", False):
         notes.append("circular: the label is nearly the mean of this map")
-    n = f"{row['n_pos']:.0f} with / {row['n_neg']:.0f} without"
-    return Reading(name, score, spread, area, n, "; ".join(notes))
+    return {
+        "auroc": interval_text(row["auroc"], row["ci_low"], row["ci_high"]) if is_known else "",
+        "n": f"{row['n_pos']:.0f} with / {row['n_neg']:.0f} without",
+        "note": "; ".join(notes),
+    }
 
 
 def _warnings(scores: pd.DataFrame, cohort: Cohort, run: "Run") -> list[str]:
+    """What should make a reader careful."""
     found = []
     shares, distribution = scores.attrs.get("ood"), run.distribution
     if shares is None or distribution is None:
@@ -361,17 +294,8 @@ def _warnings(scores: pd.DataFrame, cohort: Cohort, run: "Run") -> list[str]:
     return found
 
 
-def _overlay(members: Sequence["Run"], cohort: Cohort, trait: str) -> tuple[str, np.ndarray] | None:
-    """Mean over the members of what occlusion takes from the score of a trait, (size, size)."""
-    from polarnet.explain.attribution import attribution
-
-    if any(member.segments is None for member in members):
-        return None
-    heats = [attribution(member, cohort, trait, "occlusion")[0] for member in members]
-    return trait_name(trait), np.mean(heats, axis=0)
-
-
 def _facts(name: str, config: ExperimentConfig, n_members: int) -> list[tuple[str, str]]:
+    """Lines "what, value" about the model."""
     stated = filter(None, [config.tracer, config.stress_agent, config.software])
     networks = f"{n_members} network{'s' if n_members > 1 else ''}"
     facts = [

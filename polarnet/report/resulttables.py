@@ -27,9 +27,14 @@ FIRST: Final = ("map_type", "trait", "series")
 """Columns that say what a row is about."""
 
 VALUES: Final = {
-    "ci": "auroc", "two_way": "seed_mean", "odds": "odds_ratio", "covariates": "covariates_auroc",
-    "seed": "seed_mean", "diff": "difference", "": "prevalence",
-}  # fmt: skip
+    "ci": "auroc",
+    "two_way": "seed_mean",
+    "odds": "odds_ratio",
+    "covariates": "covariates_auroc",
+    "seed": "seed_mean",
+    "diff": "difference",
+    "": "prevalence",
+}
 """Columns ..._low and ..._high -> the value they belong to, where it has another name."""
 
 _NUMBER: Final = re.compile(
@@ -67,25 +72,21 @@ def write_table(
     if table.columns.has_duplicates:
         raise ValueError(f"Columns must have different names, not {', '.join(table.columns)}.")
     paths = [Path(f"{stem}.{ending}") for ending in ("csv", "json", "html", "tex")]
+    csv, json, html, tex = paths
     texts = {
-        "csv": csv_text(table, float_format="%.6g"),
-        "html": render("table", table=page_table(table, title, notes)),
-        "tex": _latex(table, title, notes),
+        csv: csv_text(table, float_format="%.6g"),
+        html: render("table", table=page_table(table, title, notes)),
+        tex: _latex(table, title, notes),
     }
-    write_json(paths[1], {"title": title, "notes": list(notes)})
-    for ending, text in texts.items():
-        with new_file(f"{stem}.{ending}") as partial:
+    write_json(json, {"title": title, "notes": list(notes)})
+    for path, text in texts.items():
+        with new_file(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return paths
 
 
 def read_table(stem: Path) -> tuple[pd.DataFrame, str, list[str]]:
-    """A table that `write_table` wrote, its title and its notes.
-
-    Raises
-    ------
-    ValueError: the CSV file cannot be read.
-    """
+    """A table that `write_table` wrote, its title and its notes. ValueError: it cannot be read."""
     path, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
     try:
         # Only the empty cell is a gap: a trait may be called "NA" or "null".
@@ -97,9 +98,7 @@ def read_table(stem: Path) -> tuple[pd.DataFrame, str, list[str]]:
     return without_apostrophes(table), title, [str(note) for note in found.get("notes", [])]
 
 
-def page_table(
-    table: pd.DataFrame, title: str, notes: Sequence[str] = (), **more: Any
-) -> dict[str, Any]:
+def page_table(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> dict[str, Any]:
     """A table as the templates show it: its cells as text, each with the look of its column."""
     printed, is_right = print_cells(table)
     printed = printed.astype(str)  # without rows, pandas takes a column for one of numbers
@@ -113,50 +112,48 @@ def page_table(
         "rows": [list(zip(row, looks, strict=True)) for row in printed.to_numpy()],
         "is_phantom": PHANTOM_NOTE in notes,
         "notes": [note for note in notes if note != PHANTOM_NOTE],
-    } | more
+    }
 
 
 def print_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
-    """A table as readers see it.
-
-    Parameters
-    ----------
-    table
-        As for `write_table`.
-
-    Returns
-    -------
-    The cells as text, and for each column whether all of it are numbers, to be set right.
-    """
+    """The cells of a table as readers see them, and for each column whether it holds numbers."""
     printed = pd.DataFrame({name: _printed(table[name]) for name in table})
-    is_right = [
+    return printed, [
         any(printed[name]) and all(map(_NUMBER.fullmatch, printed[name])) for name in printed
     ]
-    return printed, is_right
+
+
+def _printed(column: pd.Series) -> list[str]:
+    """Cells of one column as readers see them; the decimals are those of the whole column."""
+    name = str(column.name)
+    if pd.api.types.is_bool_dtype(column):
+        return ["yes" if value else "no" for value in column]
+    if not pd.api.types.is_numeric_dtype(column):
+        return ["" if pd.isna(value) else str(value) for value in column]
+    if name == "p" or name.startswith("p_") or name.endswith("_p"):
+        return [p_text(p) for p in column]
+    # A count with a gap in its column is a float, and still has no decimals.
+    known = column.dropna().to_numpy(float)
+    decimals = 0 if np.array_equal(known, np.round(known)) else DECIMALS
+    texts = ["" if pd.isna(value) else f"{value:.{decimals}f}" for value in column]
+    # A number that would come out as zero keeps its first digit.
+    return [
+        f"{value:.1g}" if text and value and float(text) == 0 else text
+        for value, text in zip(column, texts, strict=True)
+    ]
 
 
 def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """A table with value and interval in one cell, and counts in one.
-
-    Parameters
-    ----------
-    table
-        As `write_table` got it: value columns beside ..._low and ..._high; n_pos and n_neg;
-        is_circular; method; note.
-
-    Returns
-    -------
-    The table as text to print, and what is the same for all its rows, as notes.
+    """A table as text to print, value and interval in one cell and both counts in one; and what is
+    the same for all its rows, as notes.
     """
     table, notes = table.copy(), []
     for low in [str(name) for name in table if str(name).endswith("low")]:
-        start = low.removesuffix("low")
-        stem, high = start.removesuffix("_"), f"{start}high"
-        value = next(
-            (name for name in (stem, VALUES.get(stem), f"auroc_{stem}") if name in table), ""
-        )
-        if not value or high not in table:
+        high, stem = low.removesuffix("low") + "high", low.removesuffix("low").removesuffix("_")
+        known = [name for name in (stem, VALUES.get(stem), f"auroc_{stem}") if name in table]
+        if not known or high not in table:
             continue
+        value = known[0]
         ends = table[[value, low, high]].apply(pd.to_numeric, errors="coerce")
         is_signed = "difference" in value
         cells = [interval_text(*row, is_signed=is_signed) for row in ends.to_numpy(float)]
@@ -195,37 +192,14 @@ def _heading(name: object) -> str:
     >>> _heading("comparator_auroc")
     'comparator AUROC'
     """
-    words = str(name).replace("_", " ").split(" ")
-    return " ".join({"auroc": "AUROC", "smd": "SMD"}.get(word, word) for word in words)
-
-
-def _printed(column: pd.Series) -> list[str]:
-    """Cells of one column as readers see them; the decimals are those of the whole column."""
-    name = str(column.name)
-    if pd.api.types.is_bool_dtype(column):
-        return ["yes" if value else "no" for value in column]
-    if not pd.api.types.is_numeric_dtype(column):
-        return ["" if pd.isna(value) else str(value) for value in column]
-    if name == "p" or name.startswith("p_") or name.endswith("_p"):
-        return [p_text(p) for p in column]
-    # A count with a gap in its column is a float, and still has no decimals.
-    known = column.dropna().to_numpy(float)
-    decimals = 0 if np.array_equal(known, np.round(known)) else DECIMALS
-    return ["" if pd.isna(value) else _decimal(float(value), decimals) for value in column]
-
-
-def _decimal(value: float, decimals: int) -> str:
-    """A number with fixed decimals; one that would come out as zero keeps its first digit."""
-    text = f"{value:.{decimals}f}"
-    return f"{value:.1g}" if value and float(text) == 0 else text
+    return re.sub(r"\b(auroc|smd)\b", lambda m: m[0].upper(), str(name).replace("_", " "))
 
 
 def _latex(table: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
     """A booktabs tabular, its title as a comment, its notes as small text below."""
     printed, is_right = print_cells(table)
-    tabular = printed.to_latex(
-        index=False, escape=True, column_format="".join("r" if r else "l" for r in is_right)
-    )
+    look = "".join("r" if is_number else "l" for is_number in is_right)
+    tabular = printed.to_latex(index=False, escape=True, column_format=look)
     below = "".join(f"\n{{\\footnotesize {_escaped(note)}\\par}}\n" for note in notes)
     # LaTeX's first font encoding prints < and > as other signs, and pandas lets them pass.
     body = (tabular + below).replace("<", r"\textless{}").replace(">", r"\textgreater{}")

@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
-from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
 from polarnet.evaluation.comparison import NETWORK, PUBLISHED, read_metrics
 from polarnet.evaluation.table import read_scores, short_note
 from polarnet.ids import listing
 from polarnet.plotting.maps import plot_polar_map
 from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
-from polarnet.plotting.style import MARKERS, TWO_COLUMNS, new_panels
+from polarnet.plotting.style import MARKERS, SMALL, TWO_COLUMNS, new_panels
 from polarnet.report.explanationpage import PAGE_FILE, read_explained
 from polarnet.report.pages import picture_of, write_page
 from polarnet.rundata import read_finetuning, read_heads, trust_words
@@ -61,33 +60,39 @@ def write_report(
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [ExperimentConfig.load(folder / "config.yaml") for folder in folders]
     metrics = [read_metrics(folder) for folder in folders]
+    traits = dict.fromkeys(trait for config in configs for trait in config.traits)
     figures = []
     if cohort is not None:
         if examples:
             name = "Two studies" if len(examples) == 2 else "Studies"
             figures.append((name, _draw_studies([cohort[k] for k in examples])))
         figures.append(("ROC curves, test studies", _draw_roc(folders, configs, cohort)))
-        figures += _draw_calibration(folders, configs, cohort)
-    figures += _draw_forest(configs, metrics)
+        for folder, config in zip(folders, configs, strict=True):
+            if shown := _reported(folder, cohort):
+                text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
+                figures.append((text, _draw_calibration(shown)))
+    if (forest := _draw_forest(configs, metrics)) is not None:
+        text = "Forest plot: AUROC with 95 % interval of every trait, test studies"
+        figures.append((text, forest))
     explanations = [
         (Path(os.path.relpath(one.folder / PAGE_FILE, Path(out).parent)).as_posix(), one)
         for one in read_explained(explained)
     ]
-    return write_page(
-        out, "runs",
-        is_phantom=any(config.software == PHANTOM for config in configs),
-        is_recovered=any(RECOVERED in config.software for config in configs),
-        is_untrained=any(map(is_untrained, configs)),
-        notes=list(notes),
-        runs=[_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
-        columns=[(config.map_type, config.mode) for config in configs],
-        rows=[
+    page = {
+        "is_phantom": any(config.software == PHANTOM for config in configs),
+        "is_recovered": any(RECOVERED in config.software for config in configs),
+        "is_untrained": any(map(is_untrained, configs)),
+        "notes": list(notes),
+        "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
+        "columns": [(config.map_type, config.mode) for config in configs],
+        "rows": [
             (trait, [_cell(*pair, trait) for pair in zip(configs, metrics, strict=True)])
-            for trait in dict.fromkeys(t for config in configs for t in config.traits)
+            for trait in traits
         ],
-        figures=[(title, picture_of(figure)) for title, figure in figures],
-        explanations=explanations,
-    )  # fmt: skip
+        "figures": [(title, picture_of(figure)) for title, figure in figures],
+        "explanations": explanations,
+    }
+    return write_page(out, "runs", **page)
 
 
 def is_untrained(config: ExperimentConfig) -> bool:
@@ -135,22 +140,21 @@ def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str
     if rows.empty:
         return None
     network, others = rows.loc[NETWORK], rows.drop(index=NETWORK)
-    areas = {name: interval_text(row["auroc"], row["ci_low"], row["ci_high"])
-             for name, row in rows.iterrows()}  # fmt: skip
+    ends = ["auroc", "ci_low", "ci_high"]
     published = PUBLISHED.get((config.map_type, trait))
     cell = {
-        "network": areas.pop(NETWORK),
+        "network": interval_text(*network[ends]),
         "p_value": p_text(network["p_value"]),
         "n": f"{network['n_pos']} / {network['n_neg']}",
-        "baselines": list(areas.items()),
+        "baselines": [(name, interval_text(*row[ends])) for name, row in others.iterrows()],
         "paper": interval_text(*published) if published else "",
         "note": short_note(network["note"]),
         "is_circular": bool(network["is_circular"]),
     }
     for name, row in others[others["is_comparator"]].head(1).iterrows():
-        ends = row[["difference", "difference_low", "difference_high"]]
-        if pd.notna(ends.iloc[0]):  # else the cell says that it is not reported
-            cell |= {"comparator": name, "difference": interval_text(*ends, is_signed=True)}
+        gain = row[["difference", "difference_low", "difference_high"]]
+        if pd.notna(gain.iloc[0]):  # else the cell says that it is not reported
+            cell |= {"comparator": name, "difference": interval_text(*gain, is_signed=True)}
     return cell
 
 
@@ -176,39 +180,20 @@ def _draw_roc(
     return figure
 
 
-def _draw_calibration(
-    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
-) -> list[tuple[str, Figure]]:
-    """One figure per run that has a reported trait, with what it shows; one panel per trait."""
-    figures = []
-    for folder, config in zip(folders, configs, strict=True):
-        if not (shown := _reported(folder, cohort)):
-            continue
-        figure, axes = new_panels(len(shown), _COLUMNS, width=TWO_COLUMNS, height=2.9, title=0.3)
-        for ax, (trait, labels, scores) in zip(axes, shown, strict=True):
-            try:
-                # The logistic line of these very patients, for the picture alone.
-                fitted = fit_recalibration(labels, scores)
-                line = fitted.intercept, fitted.slope
-            except ValueError:
-                line = None  # equal probabilities, or classes apart
-            plot_calibration(
-                smooth_calibration(labels, scores, seed=0), ax, probabilities=scores,
-                labels=labels, name=trait_name(trait), line=line,
-            )  # fmt: skip
-            if (legend := ax.get_legend()) is not None:  # one for all panels hides nothing
-                legend.remove()
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2,
-                      fontsize=7, frameon=False)  # fmt: skip
-        text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
-        figures.append((text, figure))
-    return figures
+def _draw_calibration(shown: Sequence[tuple[str, pd.Series, pd.Series]]) -> Figure:
+    """One panel per trait."""
+    figure, axes = new_panels(len(shown), _COLUMNS, width=TWO_COLUMNS, height=2.9, title=0.3)
+    for ax, (trait, labels, scores) in zip(axes, shown, strict=True):
+        plot_calibration(labels, scores, ax, name=trait_name(trait)).get_legend().remove()
+    handles = axes[0].get_legend_handles_labels()  # one legend for all panels hides nothing
+    figure.legend(*handles, loc="outside upper center", ncols=2, fontsize=SMALL, frameon=False)
+    return figure
 
 
 def _draw_forest(
     configs: Sequence[ExperimentConfig], metrics: Sequence[pd.DataFrame]
-) -> list[tuple[str, Figure]]:
-    """The forest plot of all runs, with what it shows; none where they cannot be told apart."""
+) -> Figure | None:
+    """The forest plot of all runs; None where they cannot be told apart."""
     tables = [
         table[table["model"] == NETWORK].assign(map_type=config.map_type, series=config.mode)
         for config, table in zip(configs, metrics, strict=True)
@@ -216,10 +201,8 @@ def _draw_forest(
     whole = pd.concat(tables, ignore_index=True)
     is_twice = whole.duplicated(["map_type", "trait", "series"]).any()
     if whole.empty or is_twice or whole["series"].nunique() > len(MARKERS):
-        return []
-    figure = plot_forest(whole).figure
-    assert isinstance(figure, Figure)
-    return [("Forest plot: AUROC with 95 % interval of every trait, test studies", figure)]
+        return None
+    return plot_forest(whole).get_figure(root=True)
 
 
 def _reported(folder: Path, cohort: Cohort) -> list[tuple[str, pd.Series, pd.Series]]:

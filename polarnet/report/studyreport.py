@@ -1,18 +1,20 @@
 """The report of a whole study: one HTML page, made from the tables and figures of its folder."""
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from polarnet.cohort import PHANTOM, RECOVERED
 from polarnet.config import ExperimentConfig
-from polarnet.files import parse_yaml, read_csv, read_json, read_yaml
-from polarnet.report.checklist import SETTINGS, answered, check_study_folder, shown_statuses
+from polarnet.files import read_csv, read_json, read_yaml
+from polarnet.report.checklist import SETTINGS, answers, check_study_folder, load_data
 from polarnet.report.explanationpage import read_explained
 from polarnet.report.pages import Picture, picture_in, write_page
 from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
 from polarnet.report.runreport import is_untrained
+
+SECTIONS: Final = "sections.yaml"
+"""The sections of the page, in order: which tables and figures stand where, and what makes them."""
 
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
@@ -21,9 +23,9 @@ _OPEN: Final = frozenset({"main_results"})
 """Never folded up."""
 
 _PRIMARY: Final = (
-    "map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg", "p_adjusted",
-    "comparator", "difference", "difference_low", "difference_high", "is_circular", "note",
-)  # fmt: skip
+    *("map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg", "p_adjusted"),
+    *("comparator", "difference", "difference_low", "difference_high", "is_circular", "note"),
+)
 
 
 def write_study_report(
@@ -49,46 +51,39 @@ def write_study_report(
     """
     folder = Path(study)
     check_study_folder(folder)
-    facts = _facts(folder)
-    sections = [s for s in load_sections() if facts["is_phantom"] or not s.get("phantom_only")]
-    return write_page(
-        out, "study", facts=facts, is_phantom=facts["is_phantom"],
-        primaries=_primaries(folder / "results", facts["plan"]),
-        chapters=[_chapter(folder / "results", section) for section in sections],
-        explanations=read_explained(explained),
-        statuses=shown_statuses(facts["is_phantom"]),
-        guidelines=answered(folder, folder, facts["is_phantom"]),
-    )  # fmt: skip
-
-
-def load_sections() -> list[dict[str, Any]]:
-    """The sections of the page as sections.yaml lists them."""
-    text = resources.files("polarnet.report").joinpath("sections.yaml").read_text("utf-8")
-    found: list[dict[str, Any]] = parse_yaml(text, "sections.yaml")
-    return found
+    facts, results = _facts(folder), folder / "results"
+    is_phantom = facts["is_phantom"]
+    sections = [s for s in load_data(SECTIONS) if is_phantom or not s.get("phantom_only")]
+    page = {
+        "facts": facts,
+        "is_phantom": is_phantom,
+        "primaries": _primaries(results, facts["plan"]),
+        "chapters": [_chapter(results, section) for section in sections],
+        "explanations": read_explained(explained),
+    }
+    return write_page(out, "study", **page, **answers(folder, folder, is_phantom))
 
 
 def _facts(folder: Path) -> dict[str, Any]:
     """What the folder says of the study as a whole."""
-    configs = [
-        ExperimentConfig.load(path) for path in sorted((folder / "runs").glob("*/config.yaml"))
-    ]
+    paths = sorted((folder / "runs").glob("*/config.yaml"))
+    configs = [ExperimentConfig.load(path) for path in paths]
+    stated = {
+        name: sorted({getattr(config, name) for config in configs if getattr(config, name)})
+        for name in ("software", "tracer", "stress_agent", "unit")
+    }
+    notes = [read_table(p.with_suffix(""))[2] for p in (folder / "results").glob("*.csv")]
     frozen, reads = folder / "freeze.json", folder / "test_reads.csv"
-    software = {config.software for config in configs}
-    tables = (folder / "results").glob("*.csv")
-    return {
+    return stated | {
         "name": folder.resolve().name,
         "plan": read_yaml(folder / SETTINGS) or {},
-        "is_phantom": PHANTOM in software
-        or any(PHANTOM_NOTE in read_table(path.with_suffix(""))[2] for path in tables),
-        "is_recovered": any(RECOVERED in name for name in software),
+        "is_phantom": PHANTOM in stated["software"] or any(PHANTOM_NOTE in some for some in notes),
+        "is_recovered": any(RECOVERED in name for name in stated["software"]),
         "is_untrained": any(map(is_untrained, configs)),
         "n_runs": len(configs),
-        **{name: sorted({getattr(config, name) for config in configs if getattr(config, name)})
-           for name in ("software", "tracer", "stress_agent", "unit")},
         "frozen": read_json(frozen) if frozen.is_file() else {},
         "n_reads": len(read_csv(reads)) if reads.is_file() else 0,
-    }  # fmt: skip
+    }
 
 
 def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -108,15 +103,14 @@ def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _chapter(results: Path, section: Mapping[str, Any]) -> dict[str, Any]:
-    """A section with what is there of it."""
+    """A section with what is there of its tables and figures."""
     names = [name for name in section.get("tables", ()) if (results / f"{name}.csv").is_file()]
-    return {
-        **section,
+    figures = section.get("figures", {}).items()
+    return section | {
         "shown": [_result(results / name) for name in names],
-        "pictures": [picture for name, text in section.get("figures", {}).items()
-                     for picture in _pictures(results, name, text)],
+        "pictures": [one for name, text in figures for one in _pictures(results, name, text)],
         "files": [f"results/{name}.csv" for name in names],
-    }  # fmt: skip
+    }
 
 
 def _pictures(results: Path, name: str, text: str) -> list[tuple[str, Picture]]:
@@ -136,4 +130,4 @@ def _result(stem: Path) -> dict[str, Any]:
         table = table[is_shown | table["sees"].ne("map")]
     printed, shared = condensed(table)
     is_folded = len(table) > LONG and stem.name not in _OPEN
-    return page_table(printed, title, [*notes, *shared], is_folded=is_folded)
+    return page_table(printed, title, [*notes, *shared]) | {"is_folded": is_folded}

@@ -50,11 +50,6 @@ def test_a_panel_shows_each_trait_that_has_ten_of_both_with_its_band():
     assert plot_roc_bands({"rare": labels["rare"]}, scores, title="") is None
 
 
-def test_perfect_scores_have_a_band_without_width():
-    band = roc_band([0] * 20 + [1] * 20, np.arange(40), seed=0)
-    assert (band[["true_rate", "low", "high"]] == 1).all(axis=None)
-
-
 def test_the_band_holds_the_true_curve_as_often_as_it_says(monkeypatch):
     """Normal scores one SD apart: sensitivity at 20 % false alarms is 0.563 (scipy, sf(isf(.2)-1)).
 
@@ -70,41 +65,44 @@ def test_the_band_holds_the_true_curve_as_often_as_it_says(monkeypatch):
         row = band.iloc[20]
         held += row["low"] <= 0.5633 <= row["high"]
     assert held >= 34
+    perfect = roc_band([0] * 20 + [1] * 20, np.arange(40), seed=0)
+    assert (perfect[["true_rate", "low", "high"]] == 1).all(axis=None)
 
 
 # === Calibration ===
 
-CURVE = pd.DataFrame({"predicted": [0.1, 0.4, 0.8], "observed": [0.15, 0.35, 0.7],
-                      "low": [0.05, 0.25, 0.5], "high": [0.3, 0.5, 0.9]})  # fmt: skip
-FEW = {"probabilities": [0.1, 0.1, 0.3, 0.9], "labels": [0, 0, 1, 1]}
-MANY = {name: np.tile(values, 50) for name, values in FEW.items()}
+FEW = ([0, 0, 1, 0, 1, 1], [0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
 
 
-def test_a_calibration_curve_and_its_line_are_those_of_the_table(ax):
-    """By hand: odds 1/9 at 0.1; intercept 0, slope 2 square them: 1/81, that is 1/82 = 0.0122.
-    At 0.9 the same mirrored: the line is drawn only over what was predicted."""
-    plot_calibration(CURVE, ax, **FEW, line=(0, 2))
-    (smooth,), (ideal,), (line,) = (marked(ax, gid) for gid in ("smooth", "ideal", "line"))
-    np.testing.assert_array_equal(smooth.get_xydata(), CURVE[["predicted", "observed"]])
+def test_calibration_draws_the_smooth_curve_and_the_line_of_these_patients(ax):
+    """By hand: 1 of 3 at 0.1 and 2 of 3 at 0.9; a logistic line through both meets them."""
+    probabilities = np.random.default_rng(0).uniform(0.1, 0.9, 90)
+    labels = (np.arange(90) % 2).tolist()
+    plot_calibration(labels, probabilities, ax)
+    curve = pn.evaluation.smooth_calibration(labels, probabilities, seed=0)
+    (smooth,), (ideal,) = (marked(ax, gid) for gid in ("smooth", "ideal"))
+    np.testing.assert_array_equal(smooth.get_xydata(), curve[["predicted", "observed"]])
     np.testing.assert_array_equal(ideal.get_xydata(), [[0, 0], [1, 1]])
-    np.testing.assert_allclose(line.get_xydata()[[0, -1]], [[0.1, 1 / 82], [0.9, 81 / 82]])
-    expected = {(0.1, 0.05), (0.4, 0.25), (0.8, 0.5), (0.1, 0.3), (0.4, 0.5), (0.8, 0.9)}
-    assert corners(ax.collections[0]) == expected
+    first = curve.iloc[0].round(9)
+    assert corners(ax.collections[0]) >= {(first["predicted"], first["low"])}
+    (line,) = marked(plot_calibration(*FEW), "line")
+    np.testing.assert_allclose(line.get_xydata()[[0, -1]], [[0.1, 1 / 3], [0.9, 2 / 3]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("given", "colour", "is_line_main"),
-                         [(FEW, "#999999", True), (MANY, "#000000", False)])  # fmt: skip
-def test_fewer_than_100_positives_make_the_line_the_main_curve(given, colour, is_line_main):
-    """FEW has 2 positives, MANY has 100."""
-    ax = plot_calibration(CURVE, **given, line=(0, 1))
+@pytest.mark.parametrize(("times", "colour", "is_line_main"),
+                         [(33, "#999999", True), (34, "#000000", False)])  # fmt: skip
+def test_fewer_than_100_positives_make_the_line_the_main_curve(times, colour, is_line_main):
+    """Three of each six have the trait: 99 are too few, 102 are not."""
+    ax = plot_calibration(*(times * values for values in FEW))
     smooth, line = marked(ax, "smooth")[0], marked(ax, "line")[0]
     assert to_hex(smooth.get_color()) == colour
     assert (line.get_linewidth() > smooth.get_linewidth()) == is_line_main
 
 
 def test_probabilities_by_class_stand_outside_the_curve_on_one_scale(ax):
-    """Without: both in the bin of 0.1 (share 1). With: half in 0.3's, half in 0.9's."""
-    plot_calibration(CURVE, ax, **FEW)
+    """Without: both in the bin of 0.1 (share 1). With: half in 0.3's, half in 0.9's. Classes that
+    a threshold tells apart have no logistic line."""
+    plot_calibration([0, 0, 1, 1], [0.1, 0.1, 0.3, 0.9], ax)
     (whole,), (low, high) = (
         [bar for bar in ax.patches if bar.get_gid() == gid and bar.get_height()]
         for gid in ("without", "with")
@@ -115,22 +113,23 @@ def test_probabilities_by_class_stand_outside_the_curve_on_one_scale(ax):
         assert bar.get_x() <= value < bar.get_x() + bar.get_width()
     assert min(bar.get_y() + bar.get_height() for bar in (low, high)) > 1
     assert texts(ax) == ["without\nn = 2", "with\nn = 2"]
+    assert not marked(ax, "line")
+
+
+def test_equal_probabilities_have_neither_curve_nor_line(ax):
+    plot_calibration([0, 1, 0, 1], [0.5] * 4, ax)
+    assert not marked(ax, "line")
+    assert not len(marked(ax, "smooth")[0].get_xdata())
 
 
 @pytest.mark.parametrize(
-    ("curve", "probabilities", "labels", "match"),
-    [
-        (CURVE, [0.1, 0.2], [0, NAN], "Labels must be 0 or 1"),
-        (CURVE, [0.1, 1.2], [0, 1], "between 0 and 1"),
-        (CURVE, [0.1], [0, 1], "do not fit"),
-        (CURVE[["predicted", "observed"]], [0.1, 0.2], [0, 1], "columns low, high too"),
-    ],
-)
-def test_calibration_refuses_what_is_no_probability_or_label(
-    ax, curve, probabilities, labels, match
-):
+    ("labels", "probabilities", "match"),
+    [([0, 1, NAN], [0.1, 0.2, 0.3], "Labels must be 0 or 1"), ([0, 1], [0.1, 1.2], "outside"),
+     ([0, 1], [0.1], "do not fit")],
+)  # fmt: skip
+def test_calibration_refuses_what_is_no_probability_or_label(ax, labels, probabilities, match):
     with pytest.raises(ValueError, match=match):
-        plot_calibration(curve, ax, probabilities=probabilities, labels=labels)
+        plot_calibration(labels, probabilities, ax)
     assert not ax.lines
 
 

@@ -65,7 +65,7 @@ def test_methods_are_sorted_comparators_hollow_and_the_margin_decides():
     fills = [to_hex(line.get_markerfacecolor()) == "#ffffff" for line in values]
     assert fills == [True, True, False, False]
     said = {text.get_position()[1]: text.get_text() for text in right.texts}
-    assert said == {2: "localises", 3: "not shown to localise"}
+    assert said == {0: "", 1: "", 2: "localises", 3: "not shown to localise"}
     assert marked(right, "margin")[0].get_xdata()[0] == -0.03
     assert "minus lowest stress" in right.get_xlabel()
     ends = [tuple(line.get_xdata()) for line in marked(right, "interval")]

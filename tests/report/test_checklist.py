@@ -5,12 +5,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from polarnet.report.checklist import GUIDELINES, TRUTH, load_guideline, write_checklist
-from polarnet.report.studyreport import load_sections
+from polarnet.report.checklist import GUIDELINES, TRUTH, load_data, write_checklist
+from polarnet.report.studyreport import SECTIONS
 
 RUN_FILES = ("config.yaml", "environment.json", "history.csv", "model.keras", "scores_val.csv")
 RESULTS = {"roc"} | {
-    name for section in load_sections() if not section.get("phantom_only")
+    name for section in load_data(SECTIONS) if not section.get("phantom_only")
     for part in ("tables", "figures") for name in section.get(part, ())
 }  # fmt: skip
 STUDY_FILES = {"study.yaml", "split.csv", "freeze.json", "test_reads.csv"}
@@ -28,7 +28,7 @@ LETTERS = {3: "abc", 5: "ab", 6: "abc", 8: "abc", 9: "abc", 12: "abcdefg", 18: "
            20: "abc", 23: "ab", 27: "abc"}  # fmt: skip
 """Items of TRIPOD+AI that have sub-items; BMJ 2024;385:e078378, table 2."""
 
-TRIPOD, CLAIM = ({item["id"]: item for item in load_guideline(name)["items"]}
+TRIPOD, CLAIM = ({item["id"]: item for item in load_data(name)["items"]}
                  for name in GUIDELINES)  # fmt: skip
 ITEMS = [*TRIPOD.values(), *CLAIM.values()]
 
@@ -105,6 +105,7 @@ def test_a_file_that_is_not_there_is_never_linked_nor_counted(study):
         path.unlink()
     page = write(study)
     after = counts(page, "TRIPOD+AI 2024")
+    assert after["items"] == sum(after.values()) / 2 == 52
     for number, status in (("21", "not made yet"), ("20a", "partly")):
         assert "labels_table not made yet: run make study" in row(page, "TRIPOD+AI", number)
         assert row(page, "TRIPOD+AI", number).endswith(status)
@@ -123,14 +124,6 @@ def test_an_empty_study_claims_nothing_and_another_folder_is_refused(tmp_path):
     for guideline in ("TRIPOD+AI 2024", "CLAIM 2024"):
         assert counts(page, guideline)["answered by files"] == 0
     assert set(re.findall(r'href="([^"]+)"', page)) == {"study.yaml"}
-
-
-@pytest.mark.parametrize("is_phantom", [False, True])
-def test_the_counts_at_the_top_sum_to_the_items(study, is_phantom):
-    page = write(study, is_phantom=is_phantom)
-    for guideline, n_items in (("TRIPOD+AI 2024", 52), ("CLAIM 2024", 44)):
-        numbers = counts(page, guideline)
-        assert numbers.pop("items") == sum(numbers.values()) == n_items
 
 
 def test_the_page_says_who_answers_and_what_it_is(study):

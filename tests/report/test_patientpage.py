@@ -8,13 +8,17 @@ import polarnet as pn
 from polarnet.cli import main
 from polarnet.cohort import Study
 from polarnet.report.pages import Picture, render
-from polarnet.report.patientpage import Opinion, Reading, flow_table, matched_segments, page_facts
+from polarnet.report.patientpage import flow_table, matched_segments, page_facts
 
 HOSTILE = "<script>alert(1)</script>"
 RCA = (3, 4, 9, 10, 15)
 """Its segments: Cerqueira et al. 2002."""
 
-IMPAIRED = Reading("Impaired MFR", 0.8, 0.05, "0.77 [0.66, 0.85]", "36 with / 97 without")
+IMPAIRED = {"trait": "impaired MFR", "score": 0.8, "spread": 0.05, "auroc": "0.77 [0.66, 0.85]",
+            "n": "36 with / 97 without", "note": ""}  # fmt: skip
+OPINION = {"map_type": "stress", "has_impaired": True, "readings": [IMPAIRED], "n_members": 3,
+           "facts": [], "warnings": [], "trait": "impaired MFR", "heat": None,
+           "is_phantom": False}  # fmt: skip
 
 
 @pytest.fixture
@@ -42,8 +46,7 @@ def words_alone(monkeypatch):
 
 
 def rendered(study, *, of_phantom=False, **changes):
-    opinion = Opinion(**{"map_type": "stress", "impaired": IMPAIRED, "n_members": 3} | changes)
-    facts = page_facts(study, opinion)
+    facts = page_facts(study, OPINION | changes)
     return render("patient", **facts, is_phantom=of_phantom, is_recovered=False)
 
 
@@ -80,15 +83,13 @@ def test_measured_flow_stands_before_any_score(study):
 def test_what_lies_above_the_scale_is_told(study):
     assert "Nothing is clipped" in rendered(study(stress=3.9))
     assert "stress: 100.0% of the map above 4" in rendered(study(stress=4.5))
-    with pytest.raises(ValueError, match="two ascending numbers"):
-        page_facts(study(), Opinion(map_type="stress", impaired=None), limits=(4, 0))
 
 
 @pytest.mark.usefixtures("words_alone")
 def test_traits_of_a_person_are_there_only_when_asked_for(study):
-    trait = Reading("Sex", 0.3, note="fewer than 10 patients")
+    trait = IMPAIRED | {"trait": "Sex", "auroc": "", "note": "fewer than 10 patients"}
     assert "never for care</th>" not in rendered(study())
-    page = rendered(study(), others=[trait])
+    page = rendered(study(), readings=[IMPAIRED, trait])
     assert "Sex, never for care" in page
     assert "not reported" in page
 
@@ -97,7 +98,8 @@ def test_traits_of_a_person_are_there_only_when_asked_for(study):
 def test_a_hostile_name_is_text(study):
     page = rendered(
         study(study_id=HOSTILE), warnings=["</style><img src=x onerror=alert(1)>"],
-        others=[Reading("=cmd()", 0.5, 0.1, HOSTILE, HOSTILE, "</style>")],
+        readings=[IMPAIRED, IMPAIRED | dict.fromkeys(("trait", "auroc", "n"), HOSTILE)
+                  | {"note": "</style>"}],
         facts=[("map", "stress"), (HOSTILE, HOSTILE)],
     )  # fmt: skip
     assert "<script" not in page
@@ -128,7 +130,7 @@ def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
 def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
     path = tmp_path / "Seite äöü.html"
     heat = np.where(pn.anatomy.disc_mask(64), 1.0, 0.0)
-    page = rendered(study(study_id=HOSTILE, stress=4.5), overlay=("Impaired MFR", heat))
+    page = rendered(study(study_id=HOSTILE, stress=4.5), heat=heat)
     path.write_text(page, encoding="utf-8")
     seen = look_at(path, width)
     assert (seen["errors"], seen["requests"], seen["sizeless"]) == ([], [], [])
