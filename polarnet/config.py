@@ -69,9 +69,6 @@ _RANGES: Final = {
 
 _MAY_BE_NONE: Final = ("weights", "unit", "map_size", "share", "window")
 
-_EARLIER: Final = ("hidden_units", "dropout", "l2", "l2_end", "patience")
-"""Settings of earlier versions, whose heads had a hidden layer."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentConfig:
@@ -312,18 +309,15 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
     settings = read_yaml(path) or {}
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must hold lines like 'seed: 7', with names of settings.")
-    if gone := [name for name in _EARLIER if name in settings]:
+    if "hidden_units" in settings:
         raise ValueError(
-            f"{path} is of an earlier version, whose networks had a hidden layer "
-            f"({', '.join(gone)}). Leave that out of settings; train a run or bundle again."
+            f"{path} is of an earlier version, whose networks had a hidden layer. Leave what "
+            "belongs to it out of settings; train a run or bundle again."
         )
-    for name in settings:
-        if name not in known:
-            near = difflib.get_close_matches(str(name)[:100], known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(
-                f"{path}: unknown setting {shown(name)}{hint} Known: {', '.join(known)}."
-            )
+    for name in (name for name in settings if name not in known):
+        near = difflib.get_close_matches(str(name)[:100], known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else "."
+        raise ValueError(f"{path}: unknown setting {shown(name)}{hint} Known: {', '.join(known)}.")
     return settings
 
 

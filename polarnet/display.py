@@ -15,16 +15,8 @@ TRAIT_NAMES: Final = {"impaired_mfr": "impaired MFR"}
 def interval_text(
     value: float, low: float, high: float, digits: int = 2, *, is_signed: bool = False
 ) -> str:
-    """A value and its interval as one cell.
-
-    Parameters
-    ----------
-    value, low, high
-        In one unit; NaN where there is no number.
-    digits
-        Decimals.
-    is_signed
-        Positive numbers get their sign too, as differences need.
+    """A value and its interval as one cell; NaN where there is no number. With `is_signed`,
+    positive numbers get their sign too, as differences need.
 
     >>> interval_text(0.812, 0.731, 0.884)
     '0.81 [0.73, 0.88]'
@@ -60,18 +52,11 @@ def trait_name(trait: str) -> str:
 
 
 class Result:
-    """A result that shows itself: in one line as text, as a small table in a notebook.
-
-    Attributes
-    ----------
-    summary
-        What there is to be read: a Series of numbers and texts under their names; its own name is
-        the heading.
-    """
+    """A result that shows itself: in one line as text, as a small table in a notebook."""
 
     @property
     def summary(self) -> pd.Series:
-        """Each kind of result says what it holds."""
+        """What there is to be read, numbers and texts under their names; the name is a heading."""
         raise NotImplementedError
 
     def __repr__(self) -> str:

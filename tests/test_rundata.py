@@ -175,10 +175,7 @@ def test_a_run_of_an_earlier_version_says_what_to_do(copied, phantom, tmp_path, 
     exchange_files(copied)
     with (copied / "config.yaml").open("a", encoding="utf-8") as file:
         file.write(EARLIER)
-    told = (
-        r"config\.yaml is of an earlier version, whose networks had a hidden layer \(hidden_units, "
-        r"dropout, l2, l2_end, patience\)\. .* train a run or bundle again\.$"
-    )
+    told = r"config\.yaml is of an earlier version, .* train a run or bundle again\.$"
     for ask in (pn.load_run, pn.load_model, lambda run: pn.predict(run, phantom)):
         with pytest.raises(ValueError, match=told):
             ask(copied)

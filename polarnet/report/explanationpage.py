@@ -1,9 +1,8 @@
 """The page about an explanation, and the folder of one read back for a larger page."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from polarnet.explain.checks import Check
 from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.plotting.sanitychecks import OUTCOMES, failed_first, reason
 from polarnet.plotting.style import save_png
-from polarnet.report.pages import Picture, picture_in, write_page
+from polarnet.report.pages import picture_in, write_page
 from polarnet.report.resulttables import page_table
 
 CHECKS_FILE: Final = "checks.csv"
@@ -29,44 +28,6 @@ _DOTS_PER_INCH: Final = 150
 """Of the pictures in figures/."""
 
 _MARKS: Final = {True: "passed", False: "failed", None: "open"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explained:
-    """One trait explained by one method, as pages show it: its folder, facts in words (trait,
-    method, maps), checks in words (failed ones first), captions with pictures, and the command that
-    made it, empty where unknown.
-    """
-
-    folder: Path
-    facts: Mapping[str, str]
-    checks: Sequence[Mapping[str, str]]
-    pictures: Sequence[tuple[str, Picture]]
-    command: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.facts.get('method', 'method unknown')}: {self.facts.get('trait', 'trait')}"
-
-    @property
-    def failed(self) -> list[str]:
-        return [check["name"] for check in self.checks if check["mark"] == _MARKS[False]]
-
-    @property
-    def unjudged(self) -> list[str]:
-        return [check["name"] for check in self.checks if check["mark"] == _MARKS[None]]
-
-    @property
-    def warning(self) -> str:
-        """What must stand beside each picture."""
-        if self.failed:
-            return f"Checks failed: {'; '.join(self.failed)}."
-        return "" if self.checks else "Not checked."
-
-    @property
-    def main_pictures(self) -> list[tuple[str, Picture]]:
-        """Those by group, and what each segment adds."""
-        return [pair for pair in self.pictures if pair[0].startswith((BY_GROUP, ADDED))]
 
 
 def write_explanation(
@@ -120,16 +81,17 @@ def write_explanation(
     return write_page(folder / PAGE_FILE, "explanation", **page)
 
 
-def read_explained(folders: Iterable[str | Path]) -> list[Explained]:
-    """Explanations, those with the most failed checks first.
+def read_explained(folders: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Explanations as pages show them, those with the most failed checks first.
 
     FileNotFoundError: a folder lacks a file. ValueError: a file is not as `polarnet explain` writes
     it.
     """
-    return sorted(map(_read, map(Path, folders)), key=lambda one: -len(one.failed))
+    return sorted(map(_read, map(Path, folders)), key=lambda one: -len(one["failed"]))
 
 
-def _read(folder: Path) -> Explained:
+def _read(folder: Path) -> dict[str, Any]:
+    """The explanation of one trait by one method."""
     for name in (CHECKS_FILE, FACTS_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(
@@ -151,9 +113,23 @@ def _read(folder: Path) -> Explained:
         raise ValueError(
             f"{folder}: {CHECKS_FILE} or {FACTS_FILE} lacks a part. Run `polarnet explain` again."
         ) from None
-    shown = [_in_words(check) for check in failed_first(checks)]
-    command = facts.pop("command", "")
-    return Explained(folder=folder, facts=facts, checks=shown, pictures=pictures, command=command)
+    failed = [check.name for check in checks if check.is_passed is False]
+    warning = "" if checks else "Not checked."
+    if failed:
+        warning = f"Checks failed: {'; '.join(failed)}."
+    return {
+        "folder": folder,
+        "name": f"{facts.get('method', 'method unknown')}: {facts.get('trait', 'trait')}",
+        "command": facts.pop("command", ""),
+        "facts": facts,
+        "checks": [_in_words(check) for check in failed_first(checks)],
+        "failed": failed,
+        "unjudged": [check.name for check in checks if check.is_passed is None],
+        # What must stand beside each picture.
+        "warning": warning,
+        "pictures": pictures,
+        "main_pictures": [pair for pair in pictures if pair[0].startswith((BY_GROUP, ADDED))],
+    }
 
 
 def _in_words(check: Check) -> dict[str, str]:

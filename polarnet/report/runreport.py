@@ -75,7 +75,7 @@ def write_report(
         text = "Forest plot: AUROC with 95 % interval of every trait, test studies"
         figures.append((text, forest))
     explanations = [
-        (Path(os.path.relpath(one.folder / PAGE_FILE, Path(out).parent)).as_posix(), one)
+        (Path(os.path.relpath(one["folder"] / PAGE_FILE, Path(out).parent)).as_posix(), one)
         for one in read_explained(explained)
     ]
     page = {

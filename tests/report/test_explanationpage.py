@@ -77,12 +77,12 @@ def test_the_page_stands_alone_and_escapes_what_it_is_given(tmp_path):
 def test_what_was_written_is_read_back_as_data(tmp_path):
     page_of(tmp_path)
     (one,) = read_explained([tmp_path])
-    assert [check["name"] for check in one.checks] == [FAILED.name, OPEN.name, PASSED.name]
-    assert one.checks[0]["value"] == "2.60 [2.20, 3.10]"
-    assert (one.failed, one.unjudged) == ([FAILED.name], [OPEN.name])
-    assert dict(one.facts) == {"trait": "impaired MFR"}
-    assert one.command == "polarnet explain --seed 7"
-    assert [(text, p.width, p.height) for text, p in one.pictures] == [
+    assert [check["name"] for check in one["checks"]] == [FAILED.name, OPEN.name, PASSED.name]
+    assert one["checks"][0]["value"] == "2.60 [2.20, 3.10]"
+    assert (one["failed"], one["unjudged"]) == ([FAILED.name], [OPEN.name])
+    assert one["facts"] == {"trait": "impaired MFR"}
+    assert one["command"] == "polarnet explain --seed 7"
+    assert [(text, p.width, p.height) for text, p in one["pictures"]] == [
         ("Mean by segment", 200, 100), ("By pixel", 200, 100),
     ]  # fmt: skip
 

@@ -14,8 +14,6 @@ import polarnet as pn
 from polarnet.plotting import save_figure
 from polarnet.report.pages import picture_in, picture_of
 
-widths = pytest.mark.parametrize("width", [390, 1280])
-
 
 def test_a_picture_has_the_size_of_its_paper(tmp_path):
     """7.2 by 4 inches, at 100 pixels of the page per inch."""
@@ -26,26 +24,15 @@ def test_a_picture_has_the_size_of_its_paper(tmp_path):
         assert picture.address.startswith("data:image/png;base64,iVBOR")
 
 
-def check(found):
-    assert found["errors"] == []
-    assert found["requests"] == []
-    assert found["n_images"] > 0
-    assert found["sizeless"] == []
-    assert found["without_alt"] == 0
-    assert found["scroll_width"] <= found["width"]
-    assert found["n_scripts"] == 0
-
-
 @needs_chromium
-@widths
-def test_the_look_finds_what_is_wrong(tmp_path, width):
-    """A page with every fault that the other tests look for."""
+def test_the_look_finds_what_is_wrong(tmp_path):
+    """A page with every fault that the other test looks for."""
     (tmp_path / "bad.html").write_text(
         "<title>bad</title><div style='width:3000px'>wide</div><img src='https://example.org/a'>"
         "<img alt='none' src='data:image/png;base64,AAAA'><script>console.error('oh')</script>",
         encoding="utf-8",
     )
-    found = look_at(tmp_path / "bad.html", width)
+    found = look_at(tmp_path / "bad.html", 390)
     assert found["scroll_width"] >= 3000 > found["width"] >= 390
     assert found["requests"] == ["https://example.org/a"]
     assert "none" in found["sizeless"]
@@ -53,38 +40,43 @@ def test_the_look_finds_what_is_wrong(tmp_path, width):
     assert any("oh" in text for text in found["errors"])
 
 
-@needs_chromium
-@widths
-def test_the_page_of_an_explanation(tmp_path, width):
+def write_explanation(folder, _):
     figure = Figure(figsize=(7.2, 3))
     figure.subplots().plot([1, 2])
     table = pd.DataFrame({f"a_long_heading_{k}": np.arange(3) for k in range(30)})
-    page = pn.report.write_explanation(
-        tmp_path, figures={"A line": figure}, tables={"A wide table": table}, checks=[],
+    return pn.report.write_explanation(
+        folder, figures={"A line": figure}, tables={SCRIPT: table}, checks=[],
         facts={"trait": "sex", "method": "none"}, is_phantom=True,
     )  # fmt: skip
-    check(look_at(page, width))
+
+
+def write_study(folder, _):
+    explained = [make_explained(folder / "explained")]
+    return pn.report.write_study_report(make_study(folder / "study"), folder / "r.html",
+                                        explained=explained)  # fmt: skip
+
+
+def write_runs(folder, run):
+    cohort = pn.make_phantom_cohort(120, seed=3, size=32)
+    return pn.write_report(run.folder, folder / "r.html", cohort=cohort, examples=(0, 1),
+                           notes=[SCRIPT, STYLE])  # fmt: skip
+
+
+def write_patient(folder, run):
+    cohort = pn.make_phantom_cohort(4, seed=3, size=32)
+    cohort.patients.index = [SCRIPT, *cohort.patients.index[1:]]
+    return pn.report.write_patient_page(run, cohort, SCRIPT, folder / "Seite ä.html",
+                                        research_traits=True)  # fmt: skip
 
 
 @needs_chromium
-@widths
-def test_the_report_of_a_study_with_hostile_names(tmp_path, width):
-    study = make_study(tmp_path / "study")
-    explained = [make_explained(tmp_path / "explained")]
-    page = pn.report.write_study_report(study, tmp_path / "r.html", explained=explained)
-    found = look_at(page, width)
-    check(found)
-    assert found["title"] == "Study study: phantom, not patients"
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("write", [write_explanation, write_study, write_runs, write_patient])
+def test_a_page_opens_quietly_on_a_phone_and_a_screen(finished_run, tmp_path, write, width):
+    found = look_at(write(tmp_path, finished_run[0]), width)
+    assert (found["errors"], found["requests"], found["sizeless"]) == ([], [], [])
+    assert (found["without_alt"], found["n_scripts"]) == (0, 0)
+    assert found["n_images"] > 0
+    assert found["scroll_width"] <= found["width"]
+    assert "hantom" in found["title"] + found["text"]
     assert SCRIPT in found["text"]  # it is shown as text
-
-
-@needs_chromium
-@widths
-def test_the_report_of_a_run(finished_run, phantom, tmp_path, width):
-    run, _ = finished_run
-    page = pn.write_report(
-        run.folder, tmp_path / "r.html", cohort=phantom, examples=(0, 1), notes=[SCRIPT, STYLE]
-    )
-    found = look_at(page, width)
-    check(found)
-    assert STYLE in found["text"]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from browser import look_at, needs_chromium
 
 import polarnet as pn
 from polarnet.cli import main
@@ -72,24 +71,16 @@ def test_flow_is_that_of_the_pixels_and_matched_low_flow_a_possible_scar(
 
 
 @pytest.mark.usefixtures("words_alone")
-def test_measured_flow_stands_before_any_score(study):
-    page = rendered(study())
+def test_measured_flow_stands_before_any_score_and_traits_only_when_asked_for(study):
+    page = rendered(study(stress=3.9))
     assert page.index("Measured") < page.index("What the network says") < page.index("0.80")
-    for words in ("Redundant here", "0.77 [0.66, 0.85]", "not a confidence", "36 with / 97"):
+    for words in ("Redundant here", "0.77 [0.66, 0.85]", "not a confidence", "36 with / 97",
+                  "Nothing is clipped"):  # fmt: skip
         assert words in page
-
-
-@pytest.mark.usefixtures("words_alone")
-def test_what_lies_above_the_scale_is_told(study):
-    assert "Nothing is clipped" in rendered(study(stress=3.9))
-    assert "stress: 100.0% of the map above 4" in rendered(study(stress=4.5))
-
-
-@pytest.mark.usefixtures("words_alone")
-def test_traits_of_a_person_are_there_only_when_asked_for(study):
+    assert "never for care</th>" not in page
     trait = IMPAIRED | {"trait": "Sex", "auroc": "", "note": "fewer than 10 patients"}
-    assert "never for care</th>" not in rendered(study())
-    page = rendered(study(), readings=[IMPAIRED, trait])
+    page = rendered(study(stress=4.5), readings=[IMPAIRED, trait])
+    assert "stress: 100.0% of the map above 4" in page
     assert "Sex, never for care" in page
     assert "not reported" in page
 
@@ -123,20 +114,6 @@ def test_what_cannot_be_known_from_a_reserve_map_alone_is_not_said(study):
     assert "mean of the reserve map" in page
     assert "Redundant" not in page
     assert "Matched low flow" not in page
-
-
-@needs_chromium
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_opens_quietly_on_a_phone_and_a_screen(study, tmp_path, width):
-    path = tmp_path / "Seite äöü.html"
-    heat = np.where(pn.anatomy.disc_mask(64), 1.0, 0.0)
-    page = rendered(study(study_id=HOSTILE, stress=4.5), heat=heat)
-    path.write_text(page, encoding="utf-8")
-    seen = look_at(path, width)
-    assert (seen["errors"], seen["requests"], seen["sizeless"]) == ([], [], [])
-    assert (seen["without_alt"], seen["n_images"]) == (0, 7)
-    assert seen["scroll_width"] <= seen["width"]
-    assert HOSTILE in seen["text"]
 
 
 def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys):

@@ -28,17 +28,15 @@ def test_no_curve_is_said_where_every_trait_is_suppressed(finished_run, tmp_path
     assert not ax.lines
 
 
-def test_the_report_stands_alone_says_phantom_and_escapes_what_a_user_types(finished_run, tmp_path):
+def test_the_report_stands_alone_with_the_numbers_of_the_run_and_of_the_paper(
+    finished_run, tmp_path
+):
     run, (_, _, test) = finished_run
     page = write(run, tmp_path, cohort=test, examples=(0, 1), notes=[SCRIPT])
     assert "Phantom, not patients" in page
     assert "Untrained trunk" in page
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
     assert "<script" not in page
-
-
-def test_the_report_shows_the_numbers_of_the_run_and_of_the_paper(finished_run, tmp_path):
-    run, _ = finished_run
     page = write(run, tmp_path)
     metrics = pd.read_csv(run.folder / "metrics.csv")
     row = metrics[(metrics["model"] == "network") & (metrics["trait"] == "sex")].iloc[0]
