@@ -15,5 +15,4 @@ from .performance import plot_roc as plot_roc
 from .performance import plot_roc_bands as plot_roc_bands
 from .sanitychecks import plot_cascade as plot_cascade
 from .sanitychecks import plot_checks as plot_checks
-from .sanitychecks import plot_naming as plot_naming
 from .style import save_figure as save_figure

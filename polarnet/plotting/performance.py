@@ -18,7 +18,7 @@ from polarnet.display import NOT_REPORTED, trait_name
 from polarnet.evaluation import auroc
 from polarnet.evaluation.calibration import fit_recalibration, smooth_calibration
 from polarnet.evaluation.roc import checked_pairs, checked_scores, clipped_logit
-from polarnet.evaluation.table import SUPPRESSED_BELOW, short_note
+from polarnet.evaluation.table import is_reportable, short_note
 from polarnet.plotting.style import (
     COLOURS,
     GREY,
@@ -147,17 +147,12 @@ def plot_roc_bands(
     -------
     None where no trait has ten patients in its smaller class.
     """
-    shown = {
-        trait: recorded
-        for trait, recorded in labels.items()
-        if trait in scores and recorded.eq(1).sum() >= SUPPRESSED_BELOW <= recorded.eq(0).sum()
-    }
+    shown = {t: known for t, known in labels.items() if t in scores and is_reportable(known)}
     if not shown:
         return None
     columns = 4 if len(shown) % 4 == 0 else 3  # no place is left empty by a fourth
-    figure, axes = new_panels(
-        len(shown), columns, width=TWO_COLUMNS, height=7.8 / columns, title=0.4
-    )
+    height = 7.8 / columns
+    figure, axes = new_panels(len(shown), columns, width=TWO_COLUMNS, height=height, title=0.4)
     figure.suptitle(title, fontsize=SMALL + 1)
     for ax, (trait, recorded) in zip(axes, shown.items(), strict=True):
         plot_roc(recorded, scores.loc[recorded.index, trait], ax, color=COLOURS[1], band_seed=seed)

@@ -1,4 +1,4 @@
-"""How far an explanation can be believed: its checks, randomised layers, vessels named."""
+"""How far an explanation can be believed: its checks, and randomised layers."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polarnet.display import interval_text
 from polarnet.explain.checks import Check, Level
 from polarnet.plotting.style import (
     COLOURS,
@@ -21,9 +20,6 @@ from polarnet.plotting.style import (
     new_axes,
     tidy,
 )
-
-MARGIN: Final = -0.03
-"""A method localises if its paired interval against the reference is not below it (our choice)."""
 
 OUTCOMES: Final = {True: "passed", False: "FAILED", None: "not judged"}
 """How the result of a check is written."""
@@ -134,47 +130,3 @@ def plot_cascade(
     tidy(ax, "randomised from the top down to this layer", "rank correlation [95 % interval]")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=TINY, frameon=False)
     return ax
-
-
-def plot_naming(table: pd.DataFrame, *, reference: str = "the reference") -> Figure:
-    """Draw how well each method names the diseased vessel, and its difference from a reference.
-
-    Parameters
-    ----------
-    table
-        One row per method: method, macro_f1 with ci_low and ci_high (0 to 1), is_comparator (no
-        explanation, drawn hollow), and the paired difference from the reference: difference,
-        diff_low, diff_high, NaN where there is none.
-    reference
-        The comparator that differences are taken from, as the axis calls it.
-
-    Raises
-    ------
-    ValueError: a column is missing, or there is no row.
-    """
-    score = ["macro_f1", "ci_low", "ci_high"]
-    difference = ["difference", "diff_low", "diff_high"]
-    check_columns(table, "method", *score, "is_comparator", *difference)
-    table = table.sort_values("macro_f1", ascending=False)
-    figure = Figure(figsize=(TWO_COLUMNS, 0.7 + 0.24 * len(table)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
-    right.axvline(0, color=GREY, lw=0.6, zorder=0, gid="zero")
-    right.axvline(MARGIN, color=GREY, lw=0.8, ls="--", zorder=0, gid="margin")
-    line: dict[str, Any] = {"color": COLOURS[1], "lw": 1, "zorder": 1, "gid": "interval"}
-    mark: dict[str, Any] = {"ms": 4.5, "mec": COLOURS[1], "mew": 0.8, "gid": "value"}
-    for y, (_, row) in enumerate(table.iterrows()):
-        told = [interval_text(*row[score]), ""]
-        if not row["is_comparator"] and pd.notna(row["diff_low"]):
-            told[1] = "localises" if row["diff_low"] >= MARGIN else "not shown to localise"
-        for ax, names, text in zip((left, right), (score, difference), told, strict=True):
-            ax.plot(row[names[1:]], [y, y], **line)
-            ax.plot(row[names[0]], y, "o", mfc="w" if row["is_comparator"] else COLOURS[1], **mark)
-            ax.text(1.02, y, text, fontsize=TINY, va="center", transform=ax.get_yaxis_transform())
-    left.set_ylim(len(table) - 0.5, -0.5)
-    left.set_yticks(range(len(table)), table["method"])
-    tidy(left, "macro F1 of naming the vessel [95 % interval]\nhollow: no explanation")
-    tidy(right, f"minus {reference}\n[95 % interval, paired]; dashed: margin of {MARGIN:g}")
-    for ax in (left, right):
-        ax.tick_params(axis="y", length=0, labelsize=SMALL, labelleft=ax is left)
-        ax.locator_params(axis="x", nbins=4, steps=(1, 2, 5, 10))
-    return figure
