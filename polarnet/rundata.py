@@ -204,28 +204,6 @@ def data_facts(
     return facts
 
 
-def is_of(
-    folder: Path,
-    train: Cohort,
-    val: Cohort,
-    config: ExperimentConfig,
-    pixels: pd.DataFrame,
-    test: Cohort | None = None,
-) -> bool:
-    """Whether a run folder was made from these studies, labels and maps.
-
-    `pixels` are the `pixel_digests` of these studies and map types, or of more; a test cohort is
-    compared where the run was tested.
-    """
-    kept = _noted(folder, "data")
-    parts = {"train": train, "val": val} | ({"test": test} if test and "test" in kept else {})
-    of_run = pixels[list(config.map_types)]
-    return not any(
-        _differing(kept.get(part, {}), data_facts(cohort, of_run, config.traits))
-        for part, cohort in parts.items()
-    )
-
-
 def studies_digest(cohort: Cohort) -> str:
     """sha256 over the ids and labels of a cohort, in order: tells whether it is the same one."""
     return _sha256(cohort.traits.to_csv(lineterminator="\n"))

@@ -96,66 +96,43 @@ def test_the_notebook_is_kept_without_outputs_and_imports_public_names_alone():
 MARK = "<script>alert(1)</script>"
 
 
-def _results(make_cohort):
-    """One of each result, with a hostile name wherever a name of the user is shown."""
+def test_a_hostile_name_is_only_text_in_a_notebook(make_cohort):
     index = pd.Index([MARK, *(f"S{k}" for k in range(1, 6))], name="study_id")
-    cohort = make_cohort()
-    hostile = pn.Cohort(
-        maps={m: cohort.maps[m] for m in ("rest", "stress")},
+    cohort = make_cohort(
         traits=pd.DataFrame({MARK: [0.0, 1.0, np.nan] * 2}, index=index),
         patients=pd.Series([f"P{k}" for k in range(6)], index=index),
-        clinical=pd.DataFrame(index=index),
-        truth=pd.DataFrame(index=index),
-        unit="mL/min/g",
-        software=MARK,
-    )
+        clinical=pd.DataFrame(index=index), truth=pd.DataFrame(index=index), software=MARK,
+    )  # fmt: skip
     config = pn.ExperimentConfig(traits=(MARK,), weights=MARK)
-    return {
-        "cohort": hostile,
-        "study": hostile[0],
-        "run": pn.network.Run(Path(MARK), config, None, pd.DataFrame({"share": {MARK: 0.3}})),
-        "interval": pn.evaluation.Interval(0.81, 0.73, 0.88, MARK),
-    }
+    heads = pd.DataFrame({"share": {MARK: 0.3}})
+    for result in (cohort, cohort[0], pn.network.Run(Path(MARK), config, None, heads),
+                   pn.evaluation.Interval(0.81, 0.73, 0.88, MARK)):  # fmt: skip
+        drawn = result._repr_html_()
+        assert MARK not in drawn
+        assert "&lt;script&gt;" in drawn
 
 
-@pytest.mark.parametrize("kind", ["cohort", "study", "run", "interval"])
-def test_a_hostile_name_is_only_text_in_a_notebook(kind, make_cohort):
-    drawn = _results(make_cohort)[kind]._repr_html_()
-    assert MARK not in drawn
-    assert "&lt;script&gt;" in drawn
-
-
-def test_a_study_shows_means_with_unit_and_labels(make_cohort):
-    """Flat maps of 1 and 2 mL/min/g have these means; their reserve, 2, has no unit."""
-    drawn = make_cohort(6)[0]._repr_html_()
-    for name, value in (("rest, mean", "1.00 mL/min/g"), ("stress, mean", "2.00 mL/min/g"),
-                        ("reserve, mean", "2.00"), ("sex", "0")):  # fmt: skip
-        assert f"<tr><th>{name}</th><td>{value}</td></tr>" in drawn
-
-
-def test_a_difference_shows_its_interval_and_never_a_p_of_0():
+def test_results_draw_themselves(make_cohort):
+    """Flat maps of 1 and 2 mL/min/g have these means; their reserve, 2, has no unit. A p-value is
+    never printed as 0, and what cannot be estimated is never nan."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 200)
     good, bad = labels + rng.normal(0, 0.5, 400), rng.normal(0, 1, 400)
-    result = pn.delong_test(labels, good, bad)
-    drawn = result._repr_html_()
-    assert "<td>&lt;0.001</td>" in drawn
-    assert f"{result.low:+.3f} to {result.high:+.3f}" in drawn
-    perfect = pn.evaluation.unpaired_delong_test(
-        [0, 0, 1, 1], [1, 2, 3, 4], [0, 0, 1, 1], [1, 2, 3, 4]
-    )
-    assert "not estimable" in perfect._repr_html_()
-    assert "nan" not in perfect._repr_html_()
-
-
-def test_other_results_draw_themselves():
-    rng = np.random.default_rng(0)
-    labels = pd.Series(np.repeat([0, 1], 50))
-    scores = pd.Series(np.clip(0.4 + 0.2 * labels + rng.normal(0, 0.1, 100), 0.01, 0.99))
-    table = pd.DataFrame({"age": rng.normal(60, 9, 100)})
-    for result, word in (
-        (pn.evaluation.measure_calibration(labels, scores), "slope (1 is right)"),
-        (pn.evaluation.classify(labels, scores, 0.5), "sensitivity"),
-        (pn.evaluation.adjusted_association(labels, scores, table), "odds ratio per SD"),
-    ):
-        assert f"<th>{word}</th>" in result._repr_html_()
+    likely = np.clip(0.4 + 0.2 * labels + rng.normal(0, 0.1, 400), 0.01, 0.99)
+    ages = pd.DataFrame({"age": rng.normal(60, 9, 400)})
+    difference = pn.delong_test(labels, good, bad)
+    halves = [0, 0, 1, 1], [1, 2, 3, 4]
+    for result, words in (
+        (make_cohort(6)[0], ("<th>rest, mean</th><td>1.00 mL/min/g</td>",
+                             "<th>stress, mean</th><td>2.00 mL/min/g</td>",
+                             "<th>reserve, mean</th><td>2.00</td>", "<th>sex</th><td>0</td>")),
+        (difference, ("<td>&lt;0.001</td>", f"{difference.low:+.3f} to {difference.high:+.3f}")),
+        (pn.evaluation.unpaired_delong_test(*halves, *halves), ("not estimable",)),
+        (pn.evaluation.measure_calibration(labels, likely), ("<th>slope (1 is right)</th>",)),
+        (pn.evaluation.classify(labels, likely, 0.5), ("<th>sensitivity</th>",)),
+        (pn.evaluation.adjusted_association(labels, likely, ages),
+         ("<th>odds ratio per SD</th>",)),
+    ):  # fmt: skip
+        drawn = result._repr_html_()
+        assert all(some in drawn for some in words), drawn
+        assert "nan" not in drawn
