@@ -30,12 +30,16 @@ def test_a_saved_configuration_reads_back_the_same(tmp_path, settings):
         config.seed = 4
 
 
-def test_changes_win_over_the_file(tmp_path):
+def test_changes_win_over_the_file_and_the_last_block_follows_the_mode(tmp_path):
     (tmp_path / "c.yaml").write_text("map_type: rest\nseed: 4\n")
     config = pn.ExperimentConfig.load(tmp_path / "c.yaml", seed=9)
     assert (config.map_type, config.seed) == ("rest", 9)
     assert pn.ExperimentConfig(weights="none").weights is None
     assert pn.ExperimentConfig(traits=(7,)).traits == ("7",)
+    for settings, block in (({}, "block2"), ({"mode": "finetuned"}, "block2"),
+                            ({"mode": "scratch", "weights": None}, "small"),
+                            ({"trunk": "block3", "mode": "finetuned"}, "block3")):  # fmt: skip
+        assert pn.ExperimentConfig(**settings).last_block == block
 
 
 @pytest.mark.parametrize(
@@ -136,13 +140,3 @@ def test_settings_of_a_finished_run_do_not_bring_their_window_along():
     other = dataclasses.replace(done, map_type="rest")
     with pytest.raises(ValueError, match="is not that of rest maps"):
         resolve_config(other, unit="mL/min/g", map_size=64)
-
-
-@pytest.mark.parametrize(
-    ("settings", "block"),
-    [({}, "block2"), ({"mode": "finetuned"}, "block2"),
-     ({"mode": "scratch", "weights": None}, "small"),
-     ({"trunk": "block3", "mode": "finetuned"}, "block3")],
-)  # fmt: skip
-def test_the_last_block_follows_the_mode(settings, block):
-    assert pn.ExperimentConfig(**settings).last_block == block

@@ -38,7 +38,7 @@ def place(tmp_path, monkeypatch, cache):
     monkeypatch.setattr("polarnet.cachefolder.user_cache_path", lambda *_, **__: cache)
     for name in ("XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "settings"))
-    small = {"input_size": 32, "epochs": 2, "patience": 2, "trunk": "block1"}
+    small = {"input_size": 32, "epochs": 2, "trunk": "block1"}
     for name, value in small.items():
         monkeypatch.setitem(pn.ExperimentConfig.__init__.__kwdefaults__, name, value)
     monkeypatch.setattr("polarnet.evaluation.baselines.STRENGTHS", np.array([0.01, 1.0]))
@@ -91,7 +91,9 @@ def own_columns():
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_every_command_of_a_guide_is_understood(guide):
+def test_every_command_of_a_guide_is_understood_and_every_link_leads_to_a_file(guide):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", guide.read_text(encoding="utf-8")):
+        assert (guide.parent / target).is_file(), target
     for _, text in blocks(guide, "sh"):
         for words in commands(text):
             # --version says it and ends.
@@ -104,13 +106,6 @@ def test_every_command_of_a_guide_is_understood(guide):
                 assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
             if words[:1] == ["python"] and words[1].endswith(".py"):
                 assert (ROOT / words[1]).is_file()
-
-
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_every_link_of_a_guide_leads_to_a_file(guide):
-    text = guide.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (guide.parent / target).is_file(), target
 
 
 def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):

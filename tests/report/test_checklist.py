@@ -75,14 +75,12 @@ def test_tripod_ai_has_its_52_sub_items_and_claim_its_44_items():
 
 
 def test_somebody_answers_every_item_and_every_result_answers_some_item():
+    """Funding, ethics, registration, involvement of patients, dates, setting and eligibility are
+    left to the authors."""
     assert all(item.get("where") or item.get("authors") for item in ITEMS)
     named = {glob for item in ITEMS for glob in item.get("where", {})}
     assert named <= STUDY_FILES
     assert {glob for glob in STUDY_FILES if glob.startswith("results/")} - PARTS <= named
-
-
-def test_what_no_data_can_answer_is_left_to_the_authors():
-    """Funding, ethics, registration, involvement of patients, dates, setting, eligibility."""
     left = [TRIPOD[k] for k in ("5b", "6a", "6b", "17", "18a", "18b", "18d", "19")]
     left += [CLAIM[k] for k in ("5", "8", "11", "16", "18", "34", "44")]
     assert all(item["authors"] and "where" not in item for item in left)
