@@ -116,20 +116,17 @@ def test_probabilities_by_class_stand_outside_the_curve_on_one_scale(ax):
     assert not marked(ax, "line")
 
 
-def test_equal_probabilities_have_neither_curve_nor_line(ax):
-    plot_calibration([0, 1, 0, 1], [0.5] * 4, ax)
-    assert not marked(ax, "line")
-    assert not len(marked(ax, "smooth")[0].get_xdata())
-
-
-@pytest.mark.parametrize(
-    ("labels", "probabilities", "match"),
-    [([0, 1, NAN], [0.1, 0.2, 0.3], "Labels must be 0 or 1"), ([0, 1], [0.1, 1.2], "outside"),
-     ([0, 1], [0.1], "do not fit")],
-)  # fmt: skip
-def test_calibration_refuses_what_is_no_probability_or_label(ax, labels, probabilities, match):
-    with pytest.raises(ValueError, match=match):
-        plot_calibration(labels, probabilities, ax)
+def test_equal_probabilities_have_no_curve_and_what_is_no_probability_is_refused(ax):
+    equal = plot_calibration([0, 1, 0, 1], [0.5] * 4)
+    assert not marked(equal, "line")
+    assert not len(marked(equal, "smooth")[0].get_xdata())
+    for labels, probabilities, match in (
+        ([0, 1, NAN], [0.1, 0.2, 0.3], "Labels must be 0 or 1"),
+        ([0, 1], [0.1, 1.2], "outside"),
+        ([0, 1], [0.1], "do not fit"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            plot_calibration(labels, probabilities, ax)
     assert not ax.lines
 
 
@@ -220,10 +217,7 @@ def test_a_forest_draws_the_table_grouped_by_map_type_from_the_top(areas):
     # A suppressed cell has its note, once, and no mark.
     assert texts(ax).count(SUPPRESSED) == 1
     assert not [y for y in places.values() if abs(y - heights["smoking"]) < 1.5]
-
-
-def test_circular_cells_are_grey_and_signed(areas):
-    ax = plot_forest(areas)
+    # Circular cells are grey and signed.
     colours = {line.get_xdata()[0]: to_hex(line.get_color()) for line in marked(ax, "value")}
     assert colours[0.97] == colours[1.0] == "#999999" != colours[0.52]
     assert "label derived from the flow shown" in ax.get_xlabel()
@@ -242,16 +236,12 @@ def test_published_values_are_hollow_and_stand_below_the_series_in_one_column(ar
     assert_texts_stand_apart(ax.figure)
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (lambda t: t.drop(columns=["ci_low", "note"]), "columns ci_low, note too"),
-        (lambda t: t.iloc[[0, 0]], "stress, sex, frozen is there twice"),
-        (lambda t: t.head(0), "table is empty"),
-        (lambda t: pd.concat([t.head(1).assign(series=f"s{k}") for k in range(6)]),
-         "At most 5 series"),
-    ],
-)  # fmt: skip
-def test_a_forest_refuses_what_it_cannot_draw(areas, change, match):
-    with pytest.raises(ValueError, match=match):
-        plot_forest(change(areas))
+def test_a_forest_refuses_what_it_cannot_draw(areas):
+    for table, match in (
+        (areas.drop(columns=["ci_low", "note"]), "columns ci_low, note too"),
+        (areas.iloc[[0, 0]], "stress, sex, frozen is there twice"),
+        (areas.head(0), "table is empty"),
+        (pd.concat([areas.head(1).assign(series=f"s{k}") for k in range(6)]), "At most 5 series"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            plot_forest(table)
