@@ -330,16 +330,11 @@ def settings_of(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def resolve_config(
-    config: ExperimentConfig,
-    *,
-    unit: str,
-    map_size: int,
-    tracer: str = "",
-    stress_agent: str = "",
-    software: str = "",
+    config: ExperimentConfig, *, unit: str, map_size: int, **stated: str
 ) -> ExperimentConfig:
-    """The settings with everything filled in that the training cohort decides. ValueError: they
-    were resolved for another unit or map type, as those of a finished run are.
+    """The settings with everything filled in that the training cohort decides; `stated` are tracer,
+    stress agent and software. ValueError: they were resolved for another unit or map type, as those
+    of a finished run are.
     """
     if lacking := [m for m in config.map_types if (m, unit) not in WINDOWS]:
         raise ValueError(f"There is no {', '.join(lacking)} map in {unit}.")
@@ -361,7 +356,5 @@ def resolve_config(
         unit=unit,
         map_size=map_size,
         window=config.window or default,
-        tracer=tracer,
-        stress_agent=stress_agent,
-        software=software,
+        **stated,
     )

@@ -138,15 +138,11 @@ def test_the_readme_import_becomes_a_table(place, capsys):
     assert Path("scores.csv").is_file()
 
 
-def test_the_grid_file_of_its_guide_is_read(place, capsys):
+def test_the_grid_file_of_its_guide_is_read(tmp_path):
     """3 maps x 2 modes x 3 seeds x 5 folds, of both traits and of each alone: 270 runs."""
-    Path("columns.yaml").write_text(own_columns(), encoding="utf-8")
-    run(["import", "maps", "--clinical", "clinic.csv", "--columns", "columns.yaml",
-         "--unit", "mL/min/g", "--out", "cohort"], capsys)  # fmt: skip
     text = blocks(ROOT / "docs" / "grid.md", "yaml")[0][1]
-    Path("study.yaml").write_text(text, encoding="utf-8")
-    _, runs = read_grid("study.yaml")
-    assert len(runs) == 270
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    assert len(read_grid(tmp_path / "study.yaml")[1]) == 270
 
 
 @pytest.mark.realdata
