@@ -164,19 +164,15 @@ def flow_table(study: Study) -> pd.DataFrame:
         table["MFR"] = table["stress"] / table["rest"].replace(0.0, np.nan)
     elif "reserve" in means:
         table["MFR"] = means["reserve"]
-    matched = matched_segments(study)
-    low = np.array([len(matched & set(TERRITORIES.get(place, ()))) for place in table.index])
-    table["note"] = np.where(low >= MATCHED_SEGMENTS, "matched low flow, possible scar", "")
+    table["note"] = ""
+    if set(_FLOWS) <= set(study.maps):
+        of_segments = np.array([segment_means(study.maps[map_type]) for map_type in _FLOWS])
+        well_perfused = np.percentile(of_segments, 90, axis=1, keepdims=True)
+        is_low = (of_segments < MATCHED * well_perfused).all(axis=0)
+        for name, segments in TERRITORIES.items():
+            if is_low[np.array(list(segments)) - 1].sum() >= MATCHED_SEGMENTS:
+                table.loc[name, "note"] = "matched low flow, possible scar"
     return table
-
-
-def matched_segments(study: Study) -> set[int]:
-    """AHA segments that are low at rest and at stress alike; none where a map is missing."""
-    if not set(_FLOWS) <= set(study.maps):
-        return set()
-    means = np.array([segment_means(study.maps[map_type]) for map_type in _FLOWS])
-    is_low = means < MATCHED * np.percentile(means, 90, axis=1, keepdims=True)
-    return {int(k) + 1 for k in np.flatnonzero(is_low.all(axis=0))}
 
 
 def _draw_map(study: Study, map_type: str) -> Figure:
