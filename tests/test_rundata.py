@@ -43,8 +43,8 @@ def test_the_folder_of_a_grid_may_grow_by_traits_and_maps_but_not_change(make_co
     other = dataclasses.replace(cohort, maps={"rest": rest, "stress": cohort.maps["stress"]})
 
     def keep(of, map_types):
-        pixels = rundata.pixel_digests(of, map_types)
-        grid._keep_data(tmp_path, rundata.data_facts(of, pixels, ["sex"]))
+        configs = [pn.ExperimentConfig(map_type=m, traits=("sex",)) for m in map_types]
+        grid._check_data(tmp_path, of, [grid.GridRun("a", config) for config in configs])
 
     keep(cohort, ["stress"])
     keep(cohort, ["stress", "rest"])
