@@ -330,7 +330,7 @@ def settings_of(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def resolve_config(
-    config: ExperimentConfig, *, unit: str, map_size: int, **stated: str
+    config: ExperimentConfig, *, unit: str, map_size: int, **stated: Any
 ) -> ExperimentConfig:
     """The settings with everything filled in that the training cohort decides; `stated` are tracer,
     stress agent and software. ValueError: they were resolved for another unit or map type, as those

@@ -46,6 +46,6 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
         return notebook_bar(items, **options)
     if sys.stderr.isatty():
         return tqdm(items, **options)
-    every = {"mininterval": LOG_EVERY_S, "maxinterval": LOG_EVERY_S, "delay": LOG_AFTER_S}
-    in_log = {"file": _Lines(sys.stderr), "ascii": True, "ncols": 100} | every
+    in_log: dict[str, Any] = {"file": _Lines(sys.stderr), "ascii": True, "ncols": 100}
+    in_log |= {"mininterval": LOG_EVERY_S, "maxinterval": LOG_EVERY_S, "delay": LOG_AFTER_S}
     return tqdm(items, **in_log | options)
