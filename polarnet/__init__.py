@@ -42,7 +42,7 @@ _ROOMS: Final = {
         check_repeatable random_pair_level
     """,
     "polarnet.explain.occlusion": "removal_curve",
-    "polarnet.explain.randomisation": "cascade",
+    "polarnet.explain.attribution": "cascade",
     "polarnet.explanation": "explain_run",
     "polarnet.grid": "run_experiment",
     "polarnet.onnx": "write_onnx",

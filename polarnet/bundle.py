@@ -1,9 +1,7 @@
-"""A model to hand on: trained runs with their model card, in one file that is checked when opened.
+"""A model to hand on: trained runs with their model card, in one zip that is checked when opened.
 
-The file is a plain zip: manifest.json with what is known of the model and the sha256 of every other
-part, card.md, results.csv, and the files of each run in a folder of its own. Names, sizes and
-digests are checked before a part is used. Digests find accidents, not forgers: so no name of the
-file's choice is ever written, and nothing that a file describes is built or run.
+Digests find accidents, not forgers: no name of the file's choice is written, and nothing that it
+describes is built or run.
 """
 
 import hashlib
@@ -34,9 +32,7 @@ from polarnet.network import Run, load_run
 from polarnet.ood import FILE as DISTRIBUTION_FILE
 from polarnet.suitability import STATED, check_trait_names
 
-FORMAT: Final = 3
-"""To be raised when a file can no longer be read by the code before."""
-
+FORMAT: Final = 3  # to be raised when a file can no longer be read by the code before
 MOST_MEMBERS: Final = 50
 
 NEEDED: Final = ("config.yaml", "model.keras", rundata.HEADS_FILE)
@@ -44,18 +40,13 @@ FILES: Final = (*NEEDED, rundata.SEGMENTS_FILE, DISTRIBUTION_FILE, rundata.PATIE
 """Files of a run that go along; a run may lack the last three."""
 
 LARGEST: Final = {".keras": 2**30, ".npz": 2**24}
-"""Bytes of a part by its ending; VGG16 without its top has 59 MB (our choice)."""
-
 LARGEST_TEXT: Final = 2**22
-"""Bytes of any other part (our choice)."""
+"""Bytes of a part by its ending, and of any other; VGG16 without its top has 59 MB (our choice)."""
 
 METRICS: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "method", "note", "is_circular")
 POINTS: Final = ("youden", "sensitive")
 LINE: Final = ("intercept", "slope")
 """Columns of results.csv: of the test studies; thresholds and recalibration of the validation."""
-
-SHARES: Final = ("auroc", "ci_low", "ci_high", *POINTS)
-"""Of these, numbers from 0 to 1, or nothing."""
 
 _MANIFEST: Final = "manifest.json"
 _CARD: Final = "card.md"
@@ -78,12 +69,9 @@ class Bundle:
     metrics
         Index trait; n_pos, n_neg, auroc, ci_low, ci_high, method of the mean score on hold-out
         patients of the cohort of the training. NaN where there were too few.
-    recalibration
-        Trait -> recalibration of the mean score, fitted on validation patients; lacks traits where
-        none could be fitted.
-    thresholds
-        Trait -> "youden" and "sensitive", see `choose_thresholds`; of the mean score before
-        recalibration. Lacks traits with too few validation patients.
+    recalibration, thresholds
+        Trait -> recalibration of the mean score, and "youden" and "sensitive" of the score before
+        it (see `choose_thresholds`), fitted on validation patients; lack traits with too few.
     card
         Model card, markdown.
     facts
@@ -128,6 +116,8 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         studies, or a scored study is not in the cohort.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    if not 1 <= len(folders) <= MOST_MEMBERS:
+        raise ValueError(f"Give 1 to {MOST_MEMBERS} runs, not {len(folders)}.")
     configs = [rundata.load_run_config(folder) for folder in folders]
     for folder in folders:
         rundata.check_files(folder)
@@ -135,9 +125,8 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
     _check_same(folders, configs, trainings)
     config = configs[0]
     cohort = cohort.with_traits(config.traits)
-    _check_labels(folders[0], cohort, trainings[0])
-    of_val = _mean_scores(folders, "scores_val.csv")
-    of_test = _mean_scores(folders, "scores_test.csv")
+    of_val, of_test = (_mean_scores(folders, f"scores_{part}.csv") for part in ("val", "test"))
+    _check_labels(of_val, cohort, trainings[0])
     results = evaluate(of_test, cohort.traits, cohort.patients).set_index("trait")
     results["is_circular"] = [is_circular(cohort, config.map_type, t) for t in results.index]
     results = results[list(METRICS)].join(_fitted(of_val, cohort))
@@ -168,10 +157,11 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
         _RESULTS: results.to_csv(lineterminator="\n").encode("utf-8"),
     }
     for k, (folder, one) in enumerate(zip(folders, configs, strict=True)):
-        for file in FILES:
-            if (folder / file).is_file():
-                parts[_name(k, file)] = (folder / file).read_bytes()
-        parts[_name(k, "config.yaml")] = _config_text(one)
+        there = [file for file in FILES if (folder / file).is_file()]
+        parts |= {_name(k, file): (folder / file).read_bytes() for file in there}
+        # The path of a weights file may name a person.
+        told = replace(one, weights=None if one.weights is None else _file_name(one.weights))
+        parts[_name(k, "config.yaml")] = yaml_text(settings_of(told)).encode("utf-8")
     facts["sha256"] = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
     manifest = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with new_file(out) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
@@ -185,11 +175,8 @@ def write_bundle(runs: str | Path | Sequence[str | Path], cohort: Cohort, out: s
 def load_bundle(path: str | Path) -> Bundle:
     """Open a file made by `write_bundle`.
 
-    Parameters
-    ----------
-    path
-        The file. The names, sizes and digests of its parts are checked first. Models are made from
-        their settings; nothing that a file describes is built or run.
+    The names, sizes and digests of its parts are checked first. Models are made from their
+    settings; nothing that a file describes is built or run.
 
     Raises
     ------
@@ -202,43 +189,29 @@ def load_bundle(path: str | Path) -> Bundle:
         raise FileNotFoundError(f"No model bundle {path}.")
     try:
         facts, parts = _read(path)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
-        raise ValueError(
-            f"{path} is no model bundle, changed or cut short. Get the file again."
-        ) from None
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not a whole model bundle: {error}. Get the file again."
-        ) from None
-    try:
         members = tuple(_member(parts, k) for k in range(facts["n_members"]))
         config = members[0].config
         if odd := _differing([member.config for member in members]):
             raise ValueError(f"its members differ in {odd}")
         check_trait_names(config.traits)
-        if facts.get("traits") != list(config.traits):
-            raise ValueError("its manifest names other traits than its members")
-        if not isinstance(facts.get("is_phantom"), bool):
-            raise ValueError("its manifest does not say whether it is of a phantom")
+        if facts.get("traits") != list(config.traits) or type(facts.get("is_phantom")) is not bool:
+            raise ValueError("its manifest tells of another model than its members")
         results = _results(parts[_RESULTS], config.traits)
         card = parts[_CARD].decode("utf-8")
     except (
-        ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError,
-        RecursionError, MemoryError,
+        ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError, EOFError,
+        RuntimeError, MemoryError, zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        reason = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ValueError(
-            f"{path} is refused: {reason[:300]}. Ask for a bundle written by polarnet."
+            f"{path} is no whole model bundle: {reason}. Get the file again."
         ) from None
     lines, points = (results[list(names)].dropna() for names in (LINE, POINTS))
     return Bundle(
         members,
         config,
         results[list(METRICS)],
-        {
-            str(trait): Recalibration(*line)
-            for trait, line in zip(lines.index, lines.to_numpy().tolist(), strict=True)
-        },
+        {str(trait): Recalibration(*map(float, row)) for trait, row in lines.iterrows()},
         {str(trait): dict(row) for trait, row in points.iterrows()},
         card,
         facts,
@@ -269,13 +242,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise ValueError(f"its manifest says that it has {shown(n)} members")
         there = {entry.filename for entry in entries} - {_MANIFEST}
         needed = {_CARD, _RESULTS} | {_name(k, file) for k in range(n) for file in NEEDED}
-        known = {_CARD, _RESULTS} | {_name(k, file) for k in range(n) for file in FILES}
+        known = needed | {_name(k, file) for k in range(n) for file in FILES}
         if odd := sorted((there - known) | (needed - there) | (there ^ set(digests))):
             raise ValueError(f"parts are missing or too many ({', '.join(odd)[:200]})")
         parts = {name: archive.read(name) for name in sorted(there)}
-    for name, content in parts.items():
-        if hashlib.sha256(content).hexdigest() != digests[name]:
-            raise ValueError(f"{name} is not what the manifest says")
+    if odd := [k for k, part in parts.items() if hashlib.sha256(part).hexdigest() != digests[k]]:
+        raise ValueError(f"{odd[0]} is not what the manifest says")
     return facts, parts
 
 
@@ -312,24 +284,16 @@ def _member(parts: Mapping[str, bytes], k: int) -> Run:
 
 def _results(content: bytes, traits: Sequence[str]) -> pd.DataFrame:
     """The table of results, one row per trait, NaN where there is no number."""
+    numbers = ("auroc", "ci_low", "ci_high", *POINTS, *LINE)
     table = pd.read_csv(
-        io.BytesIO(content), index_col="trait", dtype={"trait": str, "method": str, "note": str},
-        keep_default_na=False, na_values=dict.fromkeys((*SHARES, *LINE), ""),
+        io.BytesIO(content), index_col="trait", keep_default_na=False,
+        dtype={"trait": str, "n_pos": int, "n_neg": int, "method": str, "note": str,
+               "is_circular": bool, **dict.fromkeys(numbers, float)},
+        na_values=dict.fromkeys(numbers, ""),
     )  # fmt: skip
     if list(table.index) != list(traits) or list(table) != [*METRICS, *POINTS, *LINE]:
         raise ValueError(f"{_RESULTS} has other rows or columns than ours")
-    shares, lines = table[list(SHARES)].astype(float), table[list(LINE)].astype(float)
-    counts = table[["n_pos", "n_neg"]]
-    is_ours = (
-        table["is_circular"].dtype == bool
-        and all(kind.kind == "i" for kind in counts.dtypes)
-        and (counts >= 0).all(axis=None)
-        and (shares.isna() | ((shares >= 0) & (shares <= 1))).all(axis=None)
-        and (lines.isna() | lines.abs().lt(math.inf)).all(axis=None)
-    )
-    if not is_ours:
-        raise ValueError(f"{_RESULTS} has numbers out of range, or what are none")
-    return table.astype(dict.fromkeys((*SHARES, *LINE), float))
+    return table
 
 
 # === Writing ====================================================================================
@@ -345,8 +309,6 @@ def _check_same(
     folders: Sequence[Path], configs: Sequence[ExperimentConfig], trainings: Sequence[Mapping]
 ) -> None:
     """Refuse runs that are no ensemble."""
-    if not folders or len(folders) > MOST_MEMBERS:
-        raise ValueError(f"Give 1 to {MOST_MEMBERS} runs, not {len(folders)}.")
     if odd := _differing(configs):
         raise ValueError(f"The runs differ in {odd}; members of a bundle differ in seed alone.")
     seeds = [config.seed for config in configs]
@@ -360,34 +322,28 @@ def _check_same(
             )
 
 
-def _check_labels(folder: Path, cohort: Cohort, facts: Mapping[str, Any]) -> None:
+def _check_labels(of_val: pd.DataFrame, cohort: Cohort, facts: Mapping[str, Any]) -> None:
     """Refuse a cohort that only happens to have the same study ids."""
-    ids = _scores(folder, "scores_val.csv").index
-    if lacking := [study for study in ids if study not in cohort.patients.index]:
+    rows = cohort.patients.index.get_indexer(of_val.index)
+    is_same = (rows >= 0).all() and (
+        rundata.studies_digest(cohort.select(rows)) == facts.get("val_studies_sha256")
+    )
+    if not is_same:
         raise ValueError(
-            f"{len(lacking)} validation studies of {folder} are not in the cohort. Give the cohort "
-            "that the run was trained on."
+            "The validation studies of the runs are not in this cohort, or have other labels. Give "
+            "the cohort that the runs were trained on, or train again."
         )
-    validation = cohort.select(cohort.patients.index.get_indexer(ids))
-    if rundata.studies_digest(validation) != facts.get("val_studies_sha256"):
-        raise ValueError(
-            f"The validation studies of {folder} have other labels in this cohort than in its "
-            "training. Give the cohort that the run was trained on, or train again."
-        )
-
-
-def _scores(folder: Path, name: str) -> pd.DataFrame:
-    if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"{folder} has no {name}; make the run with `polarnet train`, or with run_experiment "
-            "in Python."
-        )
-    return read_scores(folder / name)
 
 
 def _mean_scores(folders: Sequence[Path], name: str) -> pd.DataFrame:
     """Mean over the members of one file of scores."""
-    tables = [_scores(folder, name) for folder in folders]
+    for folder in folders:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} has no {name}; make the run with `polarnet train`, or with "
+                "run_experiment in Python."
+            )
+    tables = [read_scores(folder / name) for folder in folders]
     for folder, table in zip(folders, tables, strict=True):
         if not table.index.equals(tables[0].index):
             raise ValueError(f"{name} of {folder} and of {folders[0]} are of different studies.")
@@ -416,20 +372,13 @@ def _fitted(scores: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     return found
 
 
-def _config_text(config: ExperimentConfig) -> bytes:
-    """The settings, without the path of a weights file, which may name a person."""
-    if config.weights is not None:
-        config = replace(config, weights=_file_name(config.weights))
-    return yaml_text(settings_of(config)).encode("utf-8")
-
-
 def _file_name(path: str) -> str:
     """Last part of a path of any system."""
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _card(config: ExperimentConfig, facts: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The model card: what a bundle is for, made of, worth, and not for. Markdown."""
+    """The model card, in Markdown."""
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )  # Markdown: text that anybody typed goes through `cell`

@@ -12,22 +12,15 @@ from matplotlib.figure import Figure
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
 from polarnet.display import trait_name
-from polarnet.explain import checks
-from polarnet.explain.attribution import STRONGEST, attribution, check_method
-from polarnet.explain.groups import (
-    average_seeds,
-    compare_groups,
-    drawn_patients,
-    segment_attribution,
-    territory_shares,
+from polarnet.explain import checks, groups, occlusion
+from polarnet.explain.attribution import (
+    BETWEEN,
+    STRONGEST,
+    attribution,
+    cascade,
+    check_method,
+    randomised_runs,
 )
-from polarnet.explain.occlusion import (
-    fitting_run,
-    removal_curve,
-    usual_segments,
-    wide_contribution,
-)
-from polarnet.explain.randomisation import BETWEEN, cascade, randomised_runs
 from polarnet.files import check_vacant, new_folder, write_csv
 from polarnet.network import Run, predict
 from polarnet.network.pipeline import input_maps
@@ -45,24 +38,19 @@ from polarnet.traits import COMBINED
 PATIENTS: Final = 200
 """Patients whose first study is explained, unless more are asked for (our choice)."""
 
-CHECKED: Final = 100
-"""Patients on whom the checks are made (our choice)."""
-
+CHECKED: Final = 100  # patients on whom the checks are made (our choice)
 RANDOM_ORDERS: Final = 3
 """Orders of the segments that stand for chance in `check_faithful` (our choice)."""
 
 RANDOM_HEADS: Final = 5
-"""Random heads that a trait without trunk is compared with: the map of a single one, of 20 weights,
-may be like the trained one by chance (our choice)."""
+"""Random heads that a trait without trunk is compared with (our choice): the map of a single one
+may be like the trained one by chance."""
 
 REPLACED: Final = (0, 1, 2, 4, 6, 9, 13, 17)
 """Numbers of replaced segments at which `check_faithful` compares scores (our choice)."""
 
-DIGITS: Final = "%.6g"
-"""Of numbers in tables."""
-
-SHOWN: Final = 2
-"""Studies drawn with the highest scores, and with the lowest."""
+DIGITS: Final = "%.6g"  # of numbers in tables
+SHOWN: Final = 2  # studies drawn with the highest scores, and with the lowest
 
 
 def explain_run(
@@ -83,16 +71,12 @@ def explain_run(
 
     Parameters
     ----------
-    run
-        A finished training, or its folder.
-    cohort
-        Studies to be explained; best those that the run was not trained on.
+    run, cohort, trait, method
+        As for `attribution`; best studies that the run was not trained on.
     out
         Folder to be made: attribution.npy (n, size, size), segments.csv (one row per study),
         wide.csv (the same for `wide_contribution`), groups.csv (where the trait is recorded),
         cascade.csv, and what `write_explanation` writes.
-    trait, method
-        As for `attribution`.
     patients
         Explain the first study of at most this many patients, drawn by the seed. None: all studies.
     other_seeds
@@ -118,31 +102,35 @@ def explain_run(
     if patients is not None and patients < 1:
         raise ValueError(f"At least one patient must be explained, but {patients} were asked for.")
     given = [run, *other_seeds] + ([] if permuted is None else [permuted])
-    networks = [fitting_run(one, cohort, trait) for one in given]
+    networks = [occlusion.fitting_run(one, cohort, trait) for one in given]
     for network in networks:  # what would otherwise be refused after minutes of work
         check_method(network, trait, method)
         if method == "occlusion":
-            usual_segments(network, trait)
+            occlusion.usual_segments(network, trait)
     shuffled = None if permuted is None else networks.pop()
-    first = networks[0]
+    first, config = networks[0], networks[0].config
     cohort = whole = cohort.with_traits([trait])
+    n_patients = whole.patients.nunique()
+    maps = f"{config.map_type}, all {len(whole)} studies of {n_patients} patients"
     if patients is not None:
-        cohort = whole.select(drawn_patients(whole.patients, patients, seed=seed))
+        cohort = whole.select(groups.drawn_patients(whole.patients, patients, seed=seed))
+        maps = f"{config.map_type}, the first study of {len(cohort)} of {n_patients} patients"
+        maps += "" if len(cohort) == n_patients else f", drawn at random (seed {seed})"
     explain = partial(attribution, trait=trait, method=method, seed=seed)
     with new_folder(out) as folder:
         heats = [explain(one, cohort, show_progress=show_progress) for one in networks]
-        few = drawn_patients(cohort.patients, CHECKED, seed=seed)
+        few = groups.drawn_patients(cohort.patients, CHECKED, seed=seed)
         checked, heat = cohort.select(few), heats[0][few]
         steps, forgot = cascade(
             first, checked, trait, method, heat, seed=seed, show_progress=show_progress
         )
+        shares = [network.heads.loc[trait, "share"] for network in networks]
         random = [forgot]
-        if not first.heads.loc[trait, "share"]:
-            for k in range(1, RANDOM_HEADS):
-                _, drawn = next(randomised_runs(first, trait, seed=seed + k))
-                random.append(explain(drawn, checked))
+        for k in range(1, 1 if shares[0] else RANDOM_HEADS):
+            _, forgetful = next(randomised_runs(first, trait, seed=seed + k))
+            random.append(explain(forgetful, checked))
         level = checks.random_pair_level(heat, seed=seed)
-        maps = input_maps(checked, first.config)[:]
+        flow = input_maps(checked, config)[:]
         found = [
             checks.check_randomised(heat, np.stack(random), level, seed=seed),
             checks.not_judged(checks.SHUFFLED, "no network trained on shuffled labels was given")
@@ -151,13 +139,13 @@ def explain_run(
             checks.check_repeatable([one[few] for one in heats], seed=seed)
             if other_seeds
             else checks.not_judged(checks.OTHER_SEEDS, "no networks of other seeds were given"),
-            *(checks.check_not_input(heat, maps[..., k], seed=seed) for k in range(maps.shape[-1])),
+            *(checks.check_not_input(heat, flow[..., k], seed=seed) for k in range(flow.shape[-1])),
             checks.check_not_edge(heat, seed=seed),
             _check_faithful(first, checked, trait, heat, seed),
         ]
-        mean = average_seeds(heats) if other_seeds else heats[0]
-        segments = segment_attribution(mean)
-        groups, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
+        mean = groups.average_seeds(heats) if other_seeds else heats[0]
+        segments = groups.segment_attribution(mean)
+        compared, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
         wide, contributions = _contributions(first, cohort, trait, heats[0], method)
         cascading = plot_cascade(steps, level=level).get_figure(root=True)
         assert isinstance(cascading, Figure)
@@ -171,8 +159,8 @@ def explain_run(
         np.save(folder / "attribution.npy", mean.astype(np.float32))
         tables = {
             "cascade": steps,
-            "groups": groups,
-            "segments": _by_study(segments, cohort, territory_shares(segments)),
+            "groups": compared,
+            "segments": _by_study(segments, cohort).join(groups.territory_shares(segments)),
             "wide": None if wide is None else _by_study(wide, cohort),
         }
         for name, table in tables.items():
@@ -181,46 +169,29 @@ def explain_run(
         facts = {
             "trait": trait_name(trait),
             "method": method,
-            **_facts_of_networks(networks, trait, method),
-            "maps": f"{first.config.map_type}, {_drawn(cohort, whole, patients, seed)}",
+            "networks": f"{len(networks)} ({config.mode})",
+            "share of the trunk": ", ".join(
+                f"{share:g}" + ("" if share else " (bullseye alone)") for share in shares
+            ),
+            "channels": f"the {STRONGEST} whose activations vary most in the map",
+            "maps": maps,
             "checks": f"of the first network, on {len(few)} patients; layers between the heads "
             f"and the first convolution on {min(BETWEEN, len(few))}",
             "patients": seen_note(parts_of(first.seen, cohort)) or "none of them of the training",
-            **({"groups": lacking} if lacking else {}),
+            "groups": lacking,
             "command": command,
         }
+        no_matter = {"channels": method != "scorecam", "groups": not lacking,
+                     "share of the trunk": config.mode == "scratch"}  # fmt: skip
         write_explanation(
             folder,
             figures=figures,
-            tables={} if groups is None else {"Share of attribution by segment": groups},
+            tables={} if compared is None else {"Share of attribution by segment": compared},
             checks=found,
-            facts=facts,
+            facts={name: fact for name, fact in facts.items() if not no_matter.get(name)},
             is_phantom=cohort.is_phantom,
         )
     return found
-
-
-def _drawn(cohort: Cohort, whole: Cohort, patients: int | None, seed: int) -> str:
-    """How many studies of how many are explained, and how they were drawn."""
-    n_patients = whole.patients.nunique()
-    if patients is None:
-        return f"all {len(whole)} studies of {n_patients} patients"
-    drawn = "" if len(cohort) == n_patients else f", drawn at random (seed {seed})"
-    return f"the first study of {len(cohort)} of {n_patients} patients{drawn}"
-
-
-def _facts_of_networks(networks: Sequence[Run], trait: str, method: str) -> dict[str, str]:
-    """How many there are, and how much each trusts its trunk."""
-    mode = networks[0].config.mode
-    facts = {"networks": f"{len(networks)} ({mode})"}
-    if mode != "scratch":
-        shares = [network.heads.loc[trait, "share"] for network in networks]
-        facts["share of the trunk"] = ", ".join(
-            f"{share:g}" + ("" if share else " (bullseye alone)") for share in shares
-        )
-    if method == "scorecam":
-        facts["channels"] = f"the {STRONGEST} whose activations vary most in the map"
-    return facts
 
 
 def _check_faithful(
@@ -231,11 +202,11 @@ def _check_faithful(
         reason = "the run does not say what its training studies looked like"
         return checks.not_judged(checks.FAITHFUL, reason)
     rng = np.random.default_rng(seed)
-    order = np.argsort(-segment_attribution(heat), axis=1, kind="stable") + 1
-    curve = removal_curve(run, cohort, trait, order, steps=REPLACED)
+    order = np.argsort(-groups.segment_attribution(heat), axis=1, kind="stable") + 1
+    curve = occlusion.removal_curve(run, cohort, trait, order, steps=REPLACED)
     by_chance = np.repeat(curve[None], RANDOM_ORDERS, axis=0)  # all orders share both ends
     for other in by_chance:
-        other[:, 1:-1] = removal_curve(
+        other[:, 1:-1] = occlusion.removal_curve(
             run, cohort, trait, rng.permuted(order, axis=1), steps=REPLACED[1:-1]
         )
     return checks.check_faithful(curve, by_chance.mean(axis=0), steps=REPLACED, seed=seed)
@@ -246,14 +217,12 @@ def _groups(
     seed: int,
 ) -> tuple[pd.DataFrame | None, dict[str, Figure], str]:  # fmt: skip
     """Those with the trait against those without; or why they cannot be compared."""
-    labels = cohort.traits.get(trait)
-    if labels is None:
-        return None, {}, "not compared: this cohort has no such trait"
+    labels = cohort.traits.reindex(columns=[trait])[trait]
     counts = np.isfinite(segments).all(axis=1) & labels.notna().to_numpy()
     is_first = counts & ~cohort.patients.where(counts).duplicated().to_numpy()
-    name, random = trait_name(trait), pd.DataFrame(segment_attribution(forgot)).dropna()
+    name, random = trait_name(trait), pd.DataFrame(groups.segment_attribution(forgot)).dropna()
     try:
-        table = compare_groups(segments[is_first], labels[is_first], seed=seed)
+        table = groups.compare_groups(segments[is_first], labels[is_first], seed=seed)
         figures = {
             f"{BY_GROUP}: {name}": plot_group_bullseyes(
                 table, label=name, randomised=random.mean() if len(random) else None
@@ -273,7 +242,7 @@ def _contributions(
     """What the bullseye adds to each score, and its means over groups beside those of occlusion."""
     if run.config.mode == "scratch" or run.segments is None:
         return None, {}
-    added = wide_contribution(run, cohort, trait)
+    added = occlusion.wide_contribution(run, cohort, trait)
     ways = {"bullseye, exact": added}
     if method == "occlusion":
         ways["network, occlusion"] = segment_means(heat)
@@ -302,8 +271,8 @@ def _singles(run: Run, cohort: Cohort, trait: str, heat: np.ndarray, forgot: np.
     )  # fmt: skip
 
 
-def _by_study(values: np.ndarray, cohort: Cohort, *others: pd.DataFrame) -> pd.DataFrame:
-    """One row per study: values of the 17 segments, and columns of other tables beside them."""
-    table = pd.DataFrame(values, columns=[f"segment_{k}" for k in range(1, 18)]).join(list(others))
+def _by_study(values: np.ndarray, cohort: Cohort) -> pd.DataFrame:
+    """One row per study with the values of its 17 segments."""
+    table = pd.DataFrame(values, columns=[f"segment_{k}" for k in range(1, 18)])
     table.insert(0, "study_id", cohort.patients.index)
     return table

@@ -54,7 +54,12 @@ def write_onnx(run: Run | str | Path, out: str | Path) -> Path:
             found.model.export(made, format="onnx", verbose=False)
         content = onnx.load(made)
     content.producer_name, content.producer_version = "polarnet", __version__
-    content.doc_string = _note(config)
+    content.doc_string = (
+        f"{'Phantom, not patients. ' if config.software == PHANTOM else ''}Probabilities of "
+        f"{', '.join(config.traits)} from {', '.join(config.map_types)} polar maps, "
+        f"{config.map_size} x {config.map_size}, {config.unit}, 0 outside the disc; apex at the "
+        "centre, anterior wall up, septum left. The encoding is part of the graph. Research only."
+    )
     onnx.helper.set_model_props(content, _facts(config))
     onnx.checker.check_model(content, full_check=True)
     with new_file(out) as partial:
@@ -69,18 +74,6 @@ def _facts(config: ExperimentConfig) -> dict[str, str]:
     facts = {name: getattr(config, name) for name in names}
     facts |= {"size": config.map_size, "window": config.windows}
     facts |= {"polarnet_version": __version__, "use": "Research only, not a medical device"}
-    if config.software == PHANTOM:
-        facts["data"] = "Phantom, not patients"
+    facts |= {"data": "Phantom, not patients"} if config.software == PHANTOM else {}
     return {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
             for k, v in facts.items()}  # fmt: skip
-
-
-def _note(config: ExperimentConfig) -> str:
-    """What the file is, in words."""
-    where = "Phantom, not patients. " if config.software == PHANTOM else ""
-    return (
-        f"{where}Probabilities of {', '.join(config.traits)} from {', '.join(config.map_types)} "
-        f"polar maps, {config.map_size} x {config.map_size}, {config.unit}, 0 outside the disc; "
-        "apex at the centre, anterior wall up, septum left. The encoding is part of the graph. "
-        "Research only."
-    )

@@ -1,8 +1,5 @@
 """Out-of-distribution maps: how far a polar map is from those that a network was trained on.
 
-A network gives a probability for whatever it is shown: a map turned round, one in another unit, a
-photograph. What training maps look like is kept in the run folder, so that others can be marked.
-
 Three things are looked at in each map: its *pattern* (mean of 32 sectors, as shares of the mean of
 the disc), its *texture* (level, and how much neighbours at three distances differ) and its
 *orientation* (whether the pattern is likelier if it is turned by quarters or mirrored, or likelier
@@ -27,12 +24,8 @@ from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.traits import MAP_TYPES
 
-FILE: Final = "familiarity.npz"
-"""The file of a run folder."""
-
-OUTSIDE: Final = "out-of-distribution map"
-"""How the note on a study begins."""
-
+FILE: Final = "familiarity.npz"  # the file of a run folder
+OUTSIDE: Final = "out-of-distribution map"  # how the note on a study begins
 RATE: Final = 0.035
 """Share of maps like those of validation that is to be marked all the same (our choice)."""
 
@@ -41,9 +34,7 @@ FEWEST: Final = 10
 
 RINGS, SECTORS = 4, 8  # more cells tell turned maps no better (tried to 8 x 24)
 STEPS: Final = (64, 24, 8)  # neighbours are this share of the map's side apart
-
-N_READINGS: Final = 10
-"""Distances of a map: pattern, texture, 7 ways of turning and mirroring, flat."""
+N_READINGS: Final = 10  # pattern, texture, 7 ways of turning and mirroring, flat
 
 _CELLS, _TEXTURES = RINGS * SECTORS, 1 + len(STEPS)
 _SHAPES: Final = {
@@ -73,55 +64,12 @@ _LEAST_GAP: Final = 4.0
 """Twice the logarithm of how much likelier a turned pattern must be to count as 1, at least (our
 choice: e squared)."""
 
-_LARGEST: Final = 2**24
-"""Bytes of the file, unpacked; ours have 60 kB (our choice)."""
+_LARGEST: Final = 2**24  # bytes of the file, unpacked; ours have 60 kB (our choice)
 
 
-@dataclass(frozen=True, eq=False)
-class StudentT:
-    """A multivariate t distribution of features: its centre and precision."""
-
-    centre: np.ndarray
-    precision: np.ndarray
-
-    def squares(self, features: np.ndarray) -> np.ndarray:
-        """Squared Mahalanobis distance of each row, (n,)."""
-        away = features - self.centre
-        return np.einsum("ij,jk,ik->i", away, self.precision, away, optimize=True)
-
-    def surprise(self, features: np.ndarray) -> np.ndarray:
-        """Minus twice the log-likelihood of each row, but for a constant."""
-        freedom = _FREEDOM + len(self.centre)
-        return freedom * np.log1p(self.squares(features) / _FREEDOM)
-
-
-@dataclass(frozen=True, eq=False)
-class TypeDistribution:
-    """Training maps of one type: their pattern and texture, and which readings count as 1."""
-
-    pattern: StudentT
-    texture: StudentT
-    scales: np.ndarray
-
-    def readings(self, pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
-        """Distances (n, 10) before scaling: pattern, texture, in favour of each other reading."""
-        surprise = self.pattern.surprise
-        usual = surprise(pattern)
-        squares = [
-            self.pattern.squares(pattern),
-            self.texture.squares(texture),
-            *(usual - surprise(pattern[:, cells]) for cells in _turned()),
-            # As far from a flat map as the pattern is: noise has the spread of patterns, but no
-            # centre.
-            usual - surprise(pattern - 1 + self.pattern.centre),
-        ]
-        return np.sqrt(np.maximum(np.stack(squares, axis=1), 0))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Its numbers as the file has them."""
-        pattern, texture = self.pattern, self.texture
-        found = pattern.centre, pattern.precision, texture.centre, texture.precision, self.scales
-        return dict(zip(_SHAPES, found, strict=True))
+Numbers = Mapping[str, np.ndarray]
+"""Two t distributions, of the pattern and texture of training maps of one type, and which readings
+count as 1: the arrays of `_SHAPES`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,14 +93,15 @@ class MapDistribution:
     """
 
     size: int
-    of_type: Mapping[str, TypeDistribution]
+    of_type: Mapping[str, Numbers]
     threshold: float
     n_train: int
     n_val: int
     rate: float
 
     def distances(self, maps: Mapping[str, Any]) -> np.ndarray:
-        """Distance of each study from the training maps.
+        """Distance of each study from the training maps, (n,): the largest over map types, pattern,
+        texture and orientation; infinite where a map has pixels that are no numbers.
 
         Parameters
         ----------
@@ -160,41 +109,28 @@ class MapDistribution:
             Map type -> (n, size, size), in the unit of the training; such as `cohort.maps`. Map
             types that are not known here are not looked at.
 
-        Returns
-        -------
-        Array of shape (n,): the largest over map types, pattern, texture and orientation;
-        infinite where a map has pixels that are no numbers.
-
         Raises
         ------
         ValueError: no map type is known here, or the maps have another size.
         """
         known = [map_type for map_type in self.of_type if map_type in maps]
-        if not known:
+        if not known or any(maps[m].shape[1:] != (self.size, self.size) for m in known):
+            given = ", ".join(f"{name} {stack.shape}" for name, stack in maps.items())
             raise ValueError(
-                f"This distribution is of {', '.join(self.of_type)} maps, but "
-                f"{', '.join(maps) or 'nothing'} was given."
+                f"This distribution is of {', '.join(self.of_type)} maps of {self.size} x "
+                f"{self.size} pixels, but {given or 'nothing'} was given."
             )
         found = []
         for map_type in known:
-            stack, here = maps[map_type], self.of_type[map_type]
-            if stack.shape[1:] != (self.size, self.size):
-                raise ValueError(
-                    f"This distribution is of maps of {self.size} x {self.size} pixels, but the "
-                    f"{map_type} maps have shape {stack.shape}."
-                )
-            parts = [here.readings(*map_features(batch)) for batch in _in_batches(stack)]
-            largest = (np.concatenate(parts) / here.scales).max(axis=1)
+            of = self.of_type[map_type]
+            parts = [_readings(of, *map_features(some)) for some in _in_batches(maps[map_type])]
+            largest = (np.concatenate(parts) / of["scales"]).max(axis=1)
             found.append(np.where(np.isfinite(largest), largest, np.inf))
         return np.max(found, axis=0)
 
 
 class Shares(pd.Series):
-    """study_id -> distance as a share of the threshold: a Series that may lie in `attrs`.
-
-    pandas compares the attrs of tables that are put together, and wants one answer: two of these
-    are equal as a whole.
-    """
+    """A Series for `attrs`, which pandas compares where it joins tables: equal as a whole."""
 
     @property
     def _constructor(self) -> type["Shares"]:
@@ -211,8 +147,6 @@ def ood_note(share: float) -> str:
 
     >>> ood_note(1.83)
     'out-of-distribution map (1.8 times the distance that validation maps keep)'
-    >>> ood_note(0.9)
-    ''
     """
     if share <= 1:
         return ""
@@ -248,7 +182,12 @@ def fit_distribution(
     # Rest and stress of a study come from one export: what is turned in one is in the other, where
     # it may show better; and a turned reserve map hardly shows it, its parts do.
     wanted = {"rest", "stress", *config.map_types}
-    train, val = _sample(train), _sample(val)
+    train, val = (
+        cohort.select(np.linspace(0, len(cohort) - 1, _MOST).round().astype(int))
+        if len(cohort) > _MOST
+        else cohort
+        for cohort in (train, val)
+    )
     of_type = {}
     for map_type in (m for m in train.maps if m in wanted and m in val.maps):
         found = [map_features(maps) for maps in _in_batches(train.maps[map_type])]
@@ -260,6 +199,9 @@ def fit_distribution(
     return replace(fitted, threshold=float(distances[rank - 1]))
 
 
+# === Its file ===
+
+
 def write_distribution(distribution: MapDistribution, folder: Path) -> None:
     """Write the file into a run folder."""
     arrays = {
@@ -267,18 +209,13 @@ def write_distribution(distribution: MapDistribution, folder: Path) -> None:
         "numbers": np.array([distribution.size, distribution.n_train, distribution.n_val]),
         "threshold": np.array([distribution.threshold, distribution.rate]),
     }
-    for map_type, found in distribution.of_type.items():
-        arrays |= {f"{map_type}_{name}": array for name, array in found.arrays().items()}
+    for map_type, numbers in distribution.of_type.items():
+        arrays |= {f"{map_type}_{name}": numbers[name] for name in _SHAPES}
     np.savez(folder / FILE, **arrays)  # type: ignore[arg-type]
 
 
 def read_distribution(folder: Path) -> MapDistribution | None:
-    """The file of a run folder, or None where the run has none.
-
-    Raises
-    ------
-    ValueError: the file is damaged, or is something else.
-    """
+    """The file of a run folder, or None where the run has none; ValueError where it is damaged."""
     path = folder / FILE
     if not path.is_file():
         return None
@@ -288,34 +225,31 @@ def read_distribution(folder: Path) -> MapDistribution | None:
                 raise ValueError("larger than polarnet writes it")
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return _checked(arrays)
+        size, n_train, n_val = (int(number) for number in arrays["numbers"])
+        threshold, rate = (float(number) for number in arrays["threshold"])
+        map_types, of_type = list(map(str, arrays["map_types"])), {}
+        is_possible = 0 < threshold < np.inf and 0 <= rate <= 1 and bool(map_types)
+        for map_type in map_types:
+            of_type[map_type] = {name: arrays[f"{map_type}_{name}"] for name in _SHAPES}
+            is_possible &= map_type in MAP_TYPES and all(
+                part.shape == _SHAPES[name] and bool(np.isfinite(part).all())
+                for name, part in of_type[map_type].items()
+            )
+            is_possible &= bool((of_type[map_type]["scales"] > 0).all())
+        if not is_possible or size < 1:
+            raise ValueError("its numbers are not those that polarnet writes")
     except (ValueError, LookupError, OSError, EOFError, TypeError, AttributeError, OverflowError,
             MemoryError, NotImplementedError, RuntimeError, zlib.error,
             zipfile.BadZipFile) as error:  # fmt: skip
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"{path} cannot be read: {reason}. Copy the run again, or delete the file: scores then "
             "carry no warning on out-of-distribution maps."
         ) from None
-
-
-def _checked(arrays: Mapping[str, np.ndarray]) -> MapDistribution:
-    """The distribution of a file's arrays."""
-    size, n_train, n_val = (int(number) for number in arrays["numbers"])
-    threshold, rate = (float(number) for number in arrays["threshold"])
-    if size < 1 or min(n_train, n_val) < 0 or not 0 <= rate <= 1 or not 0 < threshold < np.inf:
-        raise ValueError("impossible numbers, or no threshold")
-    of_type = {}
-    for map_type in map(str, arrays["map_types"]):
-        parts = [arrays[f"{map_type}_{name}"] for name in _SHAPES]
-        if [part.shape for part in parts] != [*_SHAPES.values()] or map_type not in MAP_TYPES:
-            raise ValueError("features of another version")
-        if not all(np.isfinite(part).all() for part in parts) or not (parts[-1] > 0).all():
-            raise ValueError("numbers that are not finite, or scales of 0")
-        of_type[map_type] = TypeDistribution(StudentT(*parts[:2]), StudentT(*parts[2:4]), parts[4])
-    if not of_type:
-        raise ValueError("no map types")
     return MapDistribution(size, of_type, threshold, n_train, n_val, rate)
+
+
+# === What is looked at, and its spread ===
 
 
 def map_features(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -347,11 +281,7 @@ def _roughness(shares: np.ndarray, step: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _cells(size: int) -> np.ndarray:
-    """Weights (pixels, rings * sectors) that average the disc's pixels over each cell.
-
-    Sectors are centred on 0, 45, ... degrees, so that no pixel lies on their edges, and a map that
-    is turned by 90 degrees or mirrored has the same values in other cells.
-    """
+    """Weights (pixels, cells) that average over cells; sectors are centred on 0, 45, ..."""
     radius, angle = (grid[disc_mask(size)] for grid in polar_coordinates(size))
     ring = np.minimum((radius * RINGS).astype(int), RINGS - 1)
     width = 360 / SECTORS
@@ -373,41 +303,60 @@ def _turned() -> list[np.ndarray]:
     ][1:]
 
 
-def _fit(features: np.ndarray) -> StudentT:
+def _squares(features: np.ndarray, centre: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Squared Mahalanobis distance of each row, (n,)."""
+    away = features - centre
+    return np.einsum("ij,jk,ik->i", away, precision, away, optimize=True)
+
+
+def _surprise(features: np.ndarray, centre: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Minus twice the log-likelihood of each row under a t distribution, but for a constant."""
+    squares = _squares(features, centre, precision)
+    return (_FREEDOM + len(centre)) * np.log1p(squares / _FREEDOM)
+
+
+def _readings(of: Numbers, pattern: np.ndarray, texture: np.ndarray) -> np.ndarray:
+    """Distances (n, 10) before scaling: pattern, texture, in favour of each other reading."""
+    usual = of["patterns_centre"], of["patterns_precision"]
+    surprise = _surprise(pattern, *usual)
+    squares = [
+        _squares(pattern, *usual),
+        _squares(texture, of["textures_centre"], of["textures_precision"]),
+        *(surprise - _surprise(pattern[:, cells], *usual) for cells in _turned()),
+        # As far from a flat map as the pattern is: noise has the spread of patterns, but no centre.
+        surprise - _surprise(pattern - 1 + usual[0], *usual),
+    ]
+    return np.sqrt(np.maximum(np.stack(squares, axis=1), 0))
+
+
+def _fit(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A t distribution of given freedom, its scatter shrunk as by Ledoit and Wolf."""
     n_features = features.shape[1]
     centre, weights = features.mean(axis=0), np.ones(len(features))
     for _ in range(_ROUNDS):
         away = (features - centre) * np.sqrt(weights)[:, None]
         scatter = LedoitWolf(assume_centered=True, store_precision=False).fit(away).covariance_
-        fitted = StudentT(centre, np.linalg.inv(scatter + _LEAST_SD**2 * np.eye(n_features)))
-        weights = (_FREEDOM + n_features) / (_FREEDOM + fitted.squares(features))
+        fitted = centre, np.linalg.inv(scatter + _LEAST_SD**2 * np.eye(n_features))
+        weights = (_FREEDOM + n_features) / (_FREEDOM + _squares(features, *fitted))
         centre = weights @ features / weights.sum()
     return fitted
 
 
-def _fit_type(pattern: np.ndarray, texture: np.ndarray) -> TypeDistribution:
-    """Distribution of the features of training maps; what counts as 1 are high quantiles of the
-    distances of training maps from the other training maps.
-    """
+def _fit_type(pattern: np.ndarray, texture: np.ndarray) -> Numbers:
+    """Distribution of training maps; high quantiles of distances from the others count as 1."""
+
+    def fitted(rows: np.ndarray | slice, scales: np.ndarray) -> Numbers:
+        numbers = *_fit(pattern[rows]), *_fit(texture[rows]), scales
+        return dict(zip(_SHAPES, numbers, strict=True))
+
     fold = np.arange(len(pattern)) % _FOLDS
-    parts = []
-    for k in range(_FOLDS):
-        others, these = fold != k, fold == k
-        fitted = TypeDistribution(_fit(pattern[others]), _fit(texture[others]), np.ones(N_READINGS))
-        parts.append(fitted.readings(pattern[these], texture[these]))
-    distances = np.concatenate(parts)
+    distances = np.concatenate(
+        [_readings(fitted(fold != k, np.ones(N_READINGS)), pattern[fold == k], texture[fold == k])
+         for k in range(_FOLDS)]
+    )  # fmt: skip
     far = np.maximum(np.quantile(distances[:, :2], _FAR, axis=0), 1)
     turned = np.quantile(distances[:, 2:], _TURNED_FAR, axis=0)
-    scales = np.concatenate([far, np.maximum(turned, np.sqrt(_LEAST_GAP))])
-    return TypeDistribution(_fit(pattern), _fit(texture), scales)
-
-
-def _sample(cohort: Cohort) -> Cohort:
-    """All studies, or as many as are looked at, evenly spaced."""
-    if len(cohort) <= _MOST:
-        return cohort
-    return cohort.select(np.linspace(0, len(cohort) - 1, _MOST).round().astype(int))
+    return fitted(slice(None), np.r_[far, np.maximum(turned, np.sqrt(_LEAST_GAP))])
 
 
 def _in_batches(stack: Any) -> Iterator[np.ndarray]:

@@ -5,6 +5,7 @@
 """
 
 import ctypes
+import dataclasses
 import gc
 import importlib.util
 import io
@@ -148,6 +149,44 @@ def resolved():
         return resolve_config(pn.ExperimentConfig(**settings), unit="mL/min/g", map_size=32)
 
     return resolve
+
+
+@pytest.fixture
+def few(phantom):
+    """Four studies of a cohort that states nothing, as the settings of `resolved`."""
+    return dataclasses.replace(phantom.select(np.arange(4)), tracer="", software="")
+
+
+@pytest.fixture
+def drawn(few, resolved):
+    """Makes a run of some settings, its heads drawn and its features standardised by a cohort; its
+    model is exact. By default of one block, and of four studies."""
+    from polarnet.network import Run, build_model
+    from polarnet.network.model import DEEP, WIDE, below, head_name, standards_of_features
+    from polarnet.network.pipeline import input_maps
+    from polarnet.rundata import training_segments
+
+    def make(cohort=few, share=1.0, **settings):
+        trunk = {} if settings.get("mode") == "scratch" else {"trunk": "block1"}
+        config = resolved(**trunk | settings)
+        exact = dataclasses.replace(config, precision="float32")
+        base, maps = build_model(exact), input_maps(cohort, config)[:]
+        groups = [DEEP] if config.mode == "scratch" else [WIDE, DEEP]
+        features = {name: below(base, name)(maps).numpy() for name in groups}
+        shares = dict.fromkeys(config.traits, share)
+        model = build_model(exact, standards_of_features(features, shares))
+        model.set_weights(base.get_weights())
+        rng = np.random.default_rng(0)
+        for trait in config.traits:
+            kernel, bias = model.get_layer(head_name(trait)).get_weights()
+            head = [rng.normal(size=kernel.shape), bias + 0.1]
+            model.get_layer(head_name(trait)).set_weights(head)
+        known = set(config.traits) <= set(cohort.traits)
+        segments = training_segments(cohort, config) if known else None
+        heads = pd.DataFrame({"share": pd.Series(shares)})
+        return Run(Path("nowhere"), config, model, heads, segments)
+
+    return make
 
 
 @pytest.fixture(scope="session")

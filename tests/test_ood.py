@@ -46,10 +46,7 @@ def test_turned_scaled_and_foreign_maps_are_outside_and_fresh_ones_are_not(
     usual, fresh, change, low, high
 ):
     assert low <= outside(usual, change(fresh)) <= high
-
-
-def test_a_map_with_nan_is_infinitely_far(usual, fresh):
-    assert np.isinf(usual.distances({"stress": np.where(DISC, np.nan, fresh)})).all()
+    assert np.isinf(usual.distances({"stress": np.where(DISC, np.nan, fresh[:2])})).all()
 
 
 def test_what_is_turned_shows_in_the_map_that_the_network_does_not_read(splits, usual):
@@ -68,12 +65,9 @@ def test_the_threshold_is_the_conformal_quantile_of_validation_maps(splits, usua
     n_beyond = int((distances > usual.threshold).sum())
     assert (n_beyond + 1) / (len(val) + 1) <= 0.035 < (n_beyond + 2) / (len(val) + 1)
     assert usual.rate == pytest.approx((n_beyond + 1) / (len(val) + 1))
-
-
-def test_few_validation_maps_say_that_they_allow_no_small_rate(splits):
-    few = splits[1].select(np.arange(9))
+    few = val.select(np.arange(9))  # too few for a small rate: the largest of 9 is 1 of 10
     usual = pn.ood.fit_distribution(splits[0], few, pn.ExperimentConfig(map_type="stress"))
-    assert usual.rate == pytest.approx(0.1)  # the largest of 9: 1 of 10
+    assert usual.rate == pytest.approx(0.1)
     assert usual.threshold == usual.distances(few.maps).max()
 
 
@@ -84,16 +78,15 @@ def test_a_reserve_map_is_judged_with_the_flows_it_comes_from(splits):
     assert (usual.distances(turned) > usual.threshold).mean() > 0.85
 
 
-def test_many_studies_are_looked_at_in_part(splits, monkeypatch):
-    monkeypatch.setattr(ood, "_MOST", 50)
-    usual = pn.ood.fit_distribution(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
-    assert (usual.n_train, usual.n_val) == (50, 50)
-
-
-def test_batches_change_nothing(usual, fresh, monkeypatch):
+def test_many_studies_are_looked_at_in_part_and_batches_change_nothing(
+    splits, usual, fresh, monkeypatch
+):
     whole = usual.distances({"stress": fresh})
     monkeypatch.setattr(ood, "_BATCH", 7)
     np.testing.assert_allclose(usual.distances({"stress": fresh}), whole, rtol=1e-9)
+    monkeypatch.setattr(ood, "_MOST", 50)
+    part = pn.ood.fit_distribution(splits[0], splits[1], pn.ExperimentConfig(map_type="stress"))
+    assert (part.n_train, part.n_val) == (50, 50)
 
 
 def test_the_file_keeps_everything(usual, fresh, tmp_path):
@@ -128,10 +121,9 @@ def test_a_changed_file_is_one_clear_line_and_nothing_is_unpickled(usual, tmp_pa
 
 
 def test_other_maps_than_those_of_the_training_are_refused(usual, fresh):
-    with pytest.raises(ValueError, match="is of rest, stress maps, but reserve was given"):
-        usual.distances({"reserve": fresh})
-    with pytest.raises(ValueError, match="of 32 x 32 pixels, but the stress maps have shape"):
-        usual.distances({"stress": fresh[:, :16, :16]})
+    for given in ({"reserve": fresh}, {"stress": fresh[:, :16, :16]}):
+        with pytest.raises(ValueError, match=r"rest, stress maps of 32 x 32 pixels, but \w+ \(216"):
+            usual.distances(given)
 
 
 def test_flat_maps_of_a_handful_of_studies_do_no_harm(make_cohort):
@@ -175,13 +167,3 @@ def test_scores_of_two_cohorts_can_be_put_together(finished_run):
     first, second = scores.iloc[:5], scores.iloc[5:].copy()
     second.attrs["ood"] = scores.attrs["ood"] * 2
     assert len(pd.concat([first, second])) == len(scores)
-
-
-@pytest.mark.realdata
-def test_real_percent_maps_are_refused_by_a_model_of_flow(finished_run, make_cohort, physionet):
-    """100 real SPECT maps (PhysioNet, doi 10.13026/ce2z-dw74), in percent of their maximum."""
-    stack = np.load(physionet)["maps"].astype(np.float32)
-    disc = pn.anatomy.disc_mask(48)
-    cohort = make_cohort(n=100, maps={"stress": np.where(disc, stack, 0)}, unit="percent")
-    with pytest.raises(ValueError, match="trained on maps in mL/min/g, this cohort is in percent"):
-        pn.predict(finished_run[0], cohort)

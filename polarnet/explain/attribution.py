@@ -1,15 +1,16 @@
-"""Where on the map a network looks for one trait; tf-keras-vis does the work.
-
-Explained is the logit of the trait, in float32 and in the frame of the map.
-"""
+"""Where on the map a network looks for one trait: what its logit owes to each place."""
 
 import contextlib
+import hashlib
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
@@ -18,6 +19,8 @@ from tf_keras_vis.scorecam import Scorecam
 
 from polarnet.anatomy import disc_mask, segment_map
 from polarnet.cohort import Cohort
+from polarnet.explain.checks import median_level, rank_correlation
+from polarnet.explain.groups import drawn_patients
 from polarnet.explain.occlusion import (
     Filling,
     fast_run,
@@ -25,9 +28,9 @@ from polarnet.explain.occlusion import (
     logit_model,
     segment_occlusion,
 )
-from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS, head_name
 from polarnet.network.pipeline import input_maps
-from polarnet.network.run import Run
+from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
 
 METHODS: Final = ("gradient", "smoothgrad", "gradcam", "gradcam++", "scorecam", "occlusion")
@@ -37,11 +40,12 @@ CLASS_ACTIVATION: Final = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "sc
 STRONGEST: Final = 32
 """Channels that Score-CAM looks at: those whose activations vary most (our choice)."""
 
-SAMPLES: Final = 25
-"""Noisy copies of a map (SmoothGrad); our choice."""
-
+SAMPLES: Final = 25  # noisy copies of a map (SmoothGrad); our choice
 NOISE: Final = 0.2
 """SD of SmoothGrad's noise as a share of the range of the image (Smilkov et al.: 0.1 to 0.2)."""
+
+BETWEEN: Final = 10
+"""Patients for whom the layers between the heads and the first are followed (our choice)."""
 
 _PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px
 
@@ -65,17 +69,14 @@ def attribution(
 
     Parameters
     ----------
-    run
-        A Run, a run folder, or a Bundle, whose mean over members is given.
-    cohort
-        As for `predict`.
+    run, cohort
+        As for `predict`; of a Bundle, the mean over members is given.
     method
         "gradient": absolute change of the logit with the value of the pixel. "smoothgrad": the
         same, averaged over noisy copies of the map. "gradcam", "gradcam++", "scorecam": class
         activation maps of the last convolution, Score-CAM by its 32 strongest channels; in block 5
         they are too coarse for single segments. "occlusion": loss of the logit when the AHA segment
-        is brought to its usual level; the reference, as it changes the map in units that a reader
-        of maps has.
+        is brought to its usual level, in units that a reader of maps has.
     samples, noise
         Of "smoothgrad"; noise as a share of the map's range.
     filling
@@ -86,9 +87,9 @@ def attribution(
 
     Returns
     -------
-    Array of shape (n, size, size), float32, in the frame of the maps, 0 outside the disc. Not
-    normalised, never negative but for "occlusion": there positive means that the segment spoke
-    for the trait. Gradients of combined maps are summed over the three.
+    Array of shape (n, size, size), float32, 0 outside the disc. Not normalised, never negative but
+    for "occlusion": there positive means that the segment spoke for the trait. Gradients of
+    combined maps are summed over the three.
 
     Raises
     ------
@@ -100,8 +101,7 @@ def attribution(
     ----------
     Simonyan et al., arXiv 1312.6034 (gradient); Smilkov et al., arXiv 1706.03825 (SmoothGrad);
     Selvaraju et al., arXiv 1610.02391 (Grad-CAM); Chattopadhay et al., arXiv 1710.11063
-    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). Occlusion is computed here, the others
-    by tf-keras-vis.
+    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). tf-keras-vis computes these.
     """
     if members := getattr(run, "members", None):
         heats = [
@@ -133,9 +133,7 @@ def attribution(
 
 
 def check_method(run: Run, trait: str, method: str) -> None:
-    """Raise ValueError where there is no such method, or it shows something else than what the
-    score depends on: a trunk without share, or the gradient of colours.
-    """
+    """Raise ValueError where a method would show something else than what the score depends on."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but '{method}' was given.")
     share = run.heads.loc[trait, "share"]
@@ -152,11 +150,7 @@ def check_method(run: Run, trait: str, method: str) -> None:
 
 
 def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
-    """Absolute change of the logit with the value of a pixel, summed over combined maps.
-
-    With samples, the mean over noisy copies (SmoothGrad), in the precision of the training, whose
-    rounding the noise covers: its SD is a share of each map's range, drawn from NumPy's own state.
-    """
+    """Size of the change of the logit with each pixel; of noisy copies, the mean."""
     saliency = Saliency(logit_model(fast_run(run) if samples else run, trait), clone=False)
 
     def explain(maps: np.ndarray) -> np.ndarray:
@@ -212,11 +206,7 @@ def _last_output(output: tf.Tensor) -> tf.Tensor:
 
 
 def _last_output_as_zero(output: tf.Tensor) -> tf.Tensor:
-    """The same gradient, with a value of 0.
-
-    Grad-CAM++ multiplies each map by the exponential of the score, which overflows for a logit of
-    89; it changes the scale of the whole map and nothing within it.
-    """
+    """The same gradient without the value, whose exponential in Grad-CAM++ overflows at 89."""
     return output[:, -1] - tf.stop_gradient(output[:, -1])
 
 
@@ -229,3 +219,66 @@ def _numpy_state(*seed: int) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+# === A network that forgets, layer by layer ===
+
+
+def layers_down(run: Run, trait: str) -> list[str]:
+    """What a trait's score depends on: "heads", then convolutions, if the trunk has a share."""
+    if not run.heads.loc[trait, "share"]:
+        return ["heads"]
+    trunk = [layer.name for layer in run.model.layers if isinstance(layer, keras.layers.Conv2D)]
+    return ["heads", *reversed(trunk)]
+
+
+def randomised_runs(run: Run, trait: str, *, seed: int) -> Iterator[tuple[str, Run]]:
+    """The last layer that got random weights, from the heads down, and one copy of the run."""
+    twin = keras.models.clone_model(run.model)
+    twin.set_weights(run.model.get_weights())
+    heads = [twin.get_layer(head_name(trait)) for trait in run.config.traits]
+    for name in layers_down(run, trait):
+        for layer in heads if name == "heads" else [twin.get_layer(name)]:
+            kernel, bias = layer.get_weights()
+            # Layers of equal shape must not get equal kernels.
+            digest = hashlib.sha256(f"{seed} {layer.name}".encode()).digest()
+            drawn = keras.initializers.GlorotUniform(int.from_bytes(digest[:4]) // 2)
+            layer.set_weights([np.asarray(drawn(kernel.shape)), np.zeros_like(bias)])
+        yield name, replace(run, model=twin)
+
+
+def cascade(
+    run: Run | str | Path,
+    cohort: Cohort,
+    trait: str,
+    method: str,
+    heat: np.ndarray,
+    *,
+    seed: int = 0,
+    between: int | None = BETWEEN,
+    show_progress: bool = False,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Agreement of the trained network's maps (`heat`, its `attribution`) with those of ever more
+    randomised ones (Adebayo et al., NeurIPS 2018, arXiv 1810.03292).
+
+    Returns one row per step, in order: layer, n patients, value (median rank correlation over their
+    first studies), low, high; and the maps of the network that is random throughout, for all
+    studies. The steps before the last are followed for `between` patients (None: all).
+    """
+    run = as_run(run)
+    layers = layers_down(run, trait)
+    few = drawn_patients(cohort.patients, between, seed=seed)
+    rows = []
+    steps = progress_bar(
+        randomised_runs(run, trait, seed=seed), total=len(layers), desc="Randomising",
+        unit="layer", disable=not show_progress,
+    )  # fmt: skip
+    for layer, random in steps:
+        positions = np.arange(len(cohort)) if layer == layers[-1] else few
+        forgot = attribution(random, cohort.select(positions), trait, method, seed=seed)
+        agreement = pd.Series(rank_correlation(heat[positions], forgot))
+        by_patient = agreement.groupby(cohort.patients.to_numpy()[positions], sort=False)
+        level = median_level(by_patient.first(), seed=seed)  # the first that is known
+        rows.append({"layer": layer, "n": level.n, "value": level.median, "low": level.low,
+                     "high": level.high})  # fmt: skip
+    return pd.DataFrame(rows), forgot

@@ -16,18 +16,12 @@ from scipy.stats import bootstrap, rankdata
 from polarnet.anatomy import disc_mask, polar_coordinates
 from polarnet.explain.groups import AT_ONCE, RESAMPLES, disc_values
 
-PAIRS: Final = 50
-"""Pairs of patients whose maps are compared (Arun et al.)."""
-
-FEWEST_PATIENTS: Final = 10
-"""Nothing is judged from fewer patients (our choice)."""
-
+PAIRS: Final = 50  # pairs of patients whose maps are compared (Arun et al.)
+FEWEST_PATIENTS: Final = 10  # nothing is judged from fewer patients (our choice)
 INPUT_LIMIT: Final = 0.9
 """A map that correlates with the flow map more than this shows the flow map (our choice)."""
 
-EDGE_FROM: Final = 0.9
-"""The edge is the ring from this share of the disc radius on (our choice)."""
-
+EDGE_FROM: Final = 0.9  # the edge is the ring from this share of the disc radius on (our choice)
 EDGE_LIMIT: Final = 2.0
 """The edge may hold this many times the attribution that its area would (our choice)."""
 
@@ -41,7 +35,7 @@ _SAME_LOGIT: Final = 1e-3  # two curves of a study start and end alike, but for 
 
 @dataclass(frozen=True)
 class Level:
-    """A median with its 95 % interval, NaN where it cannot be estimated, and of how many values."""
+    """A median of `n` values with its 95 % interval; NaN where it cannot be estimated."""
 
     median: float
     low: float
@@ -51,22 +45,8 @@ class Level:
 
 @dataclass(frozen=True)
 class Check:
-    """Result of one check of an attribution method.
-
-    Parameters
-    ----------
-    name
-        What was varied or compared, in a few words.
-    is_passed
-        None where it cannot be judged; the verdict says why.
-    value, low, high
-        Median over studies, with its 95 % interval; NaN where it cannot be judged.
-    reference
-        What the interval is held against.
-    n
-        Patients behind `value`, one study each.
-    verdict
-        One sentence, beginning with "passes", "fails" or "cannot be judged".
+    """One check of an attribution method: a median over `n` patients with its 95 % interval, what
+    that is held against, and a verdict in words (`is_passed` is None where it cannot be judged).
     """
 
     name: str
@@ -80,14 +60,7 @@ class Check:
 
 
 def rank_correlation(heat_a: np.ndarray, heat_b: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two maps of each study, over the pixels of the disc: shape (n,).
-
-    Both arrays are (n, size, size), of the same studies in the same order. Values are ranked with
-    their sign, and tied pixels share their mean rank. NaN where one of the two maps is constant.
-
-    >>> rank_correlation(np.eye(8)[None], np.eye(8)[None]).tolist()
-    [1.0]
-    """
+    """Spearman's correlation of two maps of each study, in the disc: (n,), NaN if one is flat."""
     if heat_a.shape != heat_b.shape:
         raise ValueError(
             f"Maps of shapes {heat_a.shape} and {heat_b.shape} cannot be compared: give two maps "
@@ -101,10 +74,7 @@ def rank_correlation(heat_a: np.ndarray, heat_b: np.ndarray) -> np.ndarray:
 
 
 def median_level(values: ArrayLike, *, seed: int) -> Level:
-    """Median with a 95 % percentile bootstrap interval; NaN values are left out.
-
-    All NaN where fewer than two values are left.
-    """
+    """Median with a 95 % percentile bootstrap interval of the values that are no NaN."""
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     if len(known) < 2:
@@ -120,8 +90,7 @@ def random_pair_level(heat: np.ndarray, *, seed: int = 0) -> Level:
     """Rank correlation between the maps (n, size, size) of different patients, one study each: two
     networks say the same of a study only as far as their maps agree better than this.
 
-    The median over 50 random pairs, as many as in Arun et al. (Radiol Artif Intell 2021;3:e200267),
-    with its interval. Pairs without an agreement (a constant map) are left out.
+    The median over 50 random pairs, as in Arun et al. (Radiol Artif Intell 2021;3:e200267).
     """
     if len(heat) < 2:
         raise ValueError(f"The random-pair level needs two patients, but {len(heat)} was given.")
@@ -135,27 +104,20 @@ def check_randomised(
 ) -> Check:
     """Does the map change when the trained weights are replaced by random ones?
 
-    Both arrays hold maps (n, size, size) of the same studies, `randomised` those of the fully
-    randomised network; or those of several, (n_networks, n, size, size), over which the size of the
-    correlation is averaged: the negative of a random network is as likely as the network itself.
-
-    The check passes if the interval of the median rank correlation ends at or below the upper end
-    of the random-pair level of `heat`, or at or below 0 where that is lower: what two patients
-    share any two maps may share, and whatever exceeds it comes from the input and the architecture,
-    not from training.
-
-    References
-    ----------
-    Adebayo et al., NeurIPS 2018 (arXiv 1810.03292). Arun et al., Radiol Artif Intell
-    2021;3:e200267.
+    `heat` and `randomised` are (n, size, size) of the same studies; or `randomised` those of
+    several random networks, (n_networks, n, size, size), over which the size of the correlation is
+    averaged: the negative of such a network is as likely as the network itself. The check passes if
+    the interval of the median rank correlation ends at or below the upper end of the random-pair
+    level, or 0 where that is lower: more comes from the input and the architecture, not from
+    training (Adebayo et al., NeurIPS 2018, arXiv 1810.03292; Arun et al., Radiol Artif Intell
+    2021;3:e200267).
     """
     if randomised.ndim == 3:
         agreement = rank_correlation(heat, randomised)
     else:
         agreement = np.mean([np.abs(rank_correlation(heat, maps)) for maps in randomised], axis=0)
-    return _check_changed(
-        "random weights", "the trained weights are replaced by random ones", agreement, level, seed
-    )
+    change = "the trained weights are replaced by random ones"
+    return _check_changed("random weights", change, agreement, level, seed)
 
 
 def check_permuted(heat: np.ndarray, permuted: np.ndarray, level: Level, *, seed: int = 0) -> Check:
@@ -170,11 +132,10 @@ def check_permuted(heat: np.ndarray, permuted: np.ndarray, level: Level, *, seed
 
 
 def check_repeatable(heats: Sequence[np.ndarray], *, seed: int = 0) -> Check:
-    """Do networks trained alike with several seeds give the same map?
+    """Do networks trained alike with several seeds give the same map (n, size, size, of each)?
 
-    One array per seed, at least two, each (n, size, size), of the same studies. The check passes if
-    the interval of the median over studies of the mean rank correlation over all pairs of seeds
-    lies above that of the random-pair level of the first seed's maps.
+    The check passes if the interval of the median over studies of the mean rank correlation over
+    all pairs of seeds lies above that of the random-pair level of the first seed's maps.
     """
     if len(heats) < 2:
         raise ValueError(f"Repeatability needs the maps of two seeds, but {len(heats)} was given.")
@@ -206,9 +167,8 @@ def check_not_input(heat: np.ndarray, maps: np.ndarray, *, seed: int = 0) -> Che
 def check_not_edge(heat: np.ndarray, *, seed: int = 0) -> Check:
     """Does the map (n, size, size) show more than the edge of the disc?
 
-    The ratio of the share of absolute attribution in the outermost tenth of the radius to that
-    ring's share of the area is 1 for an even map. The check passes if the interval of its median
-    lies at or below 2.
+    The share of absolute attribution in the outermost tenth of the radius is divided by that ring's
+    share of the area. The check passes if the interval of the median lies at or below 2.
     """
     values = np.abs(disc_values(heat)).astype(float)
     size = heat.shape[-1]
@@ -232,56 +192,36 @@ def check_faithful(
 ) -> Check:
     """Does the score follow the segments that the map marks?
 
-    Parameters
-    ----------
-    curve
-        Logits (n, number of steps), after the most attributed segments of each study were replaced
-        by their training means: as many as `steps` says, rising from 0 to 17.
-    random_curve
-        The same with segments replaced in random order; best a mean over several orders.
-
-    Returns
-    -------
-    Check of the median over studies of the area between the two curves (trapezia), divided by 17:
-    the mean number of logits by which the marked order runs ahead of the random one. Both curves of
-    a study lead from its own logit to that of the mean map; ahead means nearer that end, which
-    is below for a study with a high score and above for one with a low score. It passes if the
-    interval lies above 0.
-
-    Raises
-    ------
-    ValueError: a curve is of another shape or not finite, the steps do not rise from 0 to 17, or
-        the two curves do not start and end alike.
-
-    References
-    ----------
-    Samek et al., IEEE Trans Neural Netw Learn Syst 2017;28:2660-2673 (area under the curve of
-    replaced regions, against random order).
+    `curve` holds logits (n, number of steps), after the most attributed segments of each study were
+    replaced by their training means, as many as `steps` says; `random_curve` the same in random
+    order, best a mean over several. Checked is the area between them (trapezia), divided by 17: the
+    mean number of logits by which the marked order runs ahead, towards the logit of the mean map.
+    It passes if the interval of the median over studies lies above 0 (Samek et al., IEEE Trans
+    Neural Netw Learn Syst 2017;28:2660-2673).
     """
     curve, random_curve = np.asarray(curve, float), np.asarray(random_curve, float)
-    if curve.shape != random_curve.shape or curve.ndim != 2 or curve.shape[1] != len(steps):
+    is_rising = (steps[0], steps[-1]) == (0, 17) and (np.diff(steps) > 0).all()
+    is_shaped = curve.shape == random_curve.shape == (len(curve), len(steps))
+    if not is_rising or not is_shaped:
         raise ValueError(
-            f"Curves of shapes {curve.shape} and {random_curve.shape}: give two of "
-            f"(n, {len(steps)}), from no segment replaced to all 17."
+            f"Curves of shapes {curve.shape} and {random_curve.shape} at steps {[*steps]}: give "
+            f"two of (n, {len(steps)}), at steps that rise from no segment replaced to all 17."
         )
-    if (steps[0], steps[-1]) != (0, 17) or (np.diff(steps) <= 0).any():
-        raise ValueError(f"The steps must rise from 0 to 17 segments replaced, not {[*steps]}.")
     apart = curve - random_curve
     if not np.isfinite(apart).all() or not np.allclose(
         curve[:, [0, -1]], random_curve[:, [0, -1]], rtol=_SAME_LOGIT, atol=_SAME_LOGIT
     ):
         raise ValueError(
-            "The two curves of a study must be finite, and start and end with the same logit: "
-            "replace the segments of the same studies by the same means."
+            "The two curves of a study must be finite, and start and end with the same logit."
         )
     direction = np.sign(curve[:, -1] - curve[:, 0])
     median = median_level(direction * np.trapezoid(apart, steps, axis=1) / 17, seed=seed)
-    found = (
-        "replacing the segments that the map marks moves the score {} than replacing segments at "
-        "random"
+    good, bad = (
+        f"replacing the segments that the map marks moves the score {when} than replacing segments "
+        "at random"
+        for when in ("sooner", "no sooner")
     )
-    words = found.format("sooner"), found.format("no sooner")
-    return _judged(FAITHFUL, median, 0.0, median.low > 0, *words)
+    return _judged(FAITHFUL, median, 0.0, median.low > 0, good, bad)
 
 
 def not_judged(name: str, reason: str) -> Check:
@@ -293,11 +233,11 @@ def _check_changed(name: str, change: str, agreement: np.ndarray, level: Level, 
     """Check that two maps of a study agree no more than those of two patients."""
     median = median_level(agreement, seed=seed)
     reference = max(level.high, 0.0)  # maps without anything in common agree by 0
-    told = (
-        f"the map {{}} when {change} (rank correlation {median.median:.2f}; two patients share "
+    good, bad = (
+        f"the map {verb} when {change} (rank correlation {median.median:.2f}; two patients share "
         f"{level.median:.2f})"
+        for verb in ("changes", "hardly changes")
     )
-    good, bad = told.format("changes"), told.format("hardly changes")
     return _judged(name, median, reference, median.high <= reference, good, bad)
 
 

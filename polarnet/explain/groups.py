@@ -12,15 +12,9 @@ from statsmodels.stats.multitest import multipletests
 from polarnet.anatomy import SEGMENTS, TERRITORIES, disc_mask, in_segment_order, segment_means
 from polarnet.labels import aligned, read_labels, read_patients
 
-RESAMPLES: Final = 2000
-"""Resamples behind an interval, of an effect or of a median (our choice)."""
-
-AT_ONCE: Final = 1_000_000
-"""Numbers in a batch of resamples: 8 MB."""
-
-FEWEST_PERMUTATIONS: Final = 999
-"""Fewer cannot give a p-value of 0.001 (our choice)."""
-
+RESAMPLES: Final = 2000  # resamples behind an interval, of an effect or of a median (our choice)
+AT_ONCE: Final = 1_000_000  # numbers in a batch of resamples: 8 MB
+FEWEST_PERMUTATIONS: Final = 999  # fewer cannot give a p-value of 0.001 (our choice)
 _ROUNDING: Final = 1e-9  # smaller differences, of shares or of correlations, are rounding
 
 
@@ -30,15 +24,13 @@ def segment_attribution(heat: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     heat
-        Attribution maps of shape (n, size, size), zero outside the disc, no unit. Of signed maps
-        the absolute value counts.
+        Attribution maps of shape (n, size, size), no unit.
 
     Returns
     -------
     Array of shape (n, 17), float64: the mean absolute attribution of each segment, divided by
     the sum of the 17 means. Each segment counts alike, however large: an even map gives 1/17
-    everywhere. A study whose map is zero everywhere has no shares; its row is NaN, and the
-    caller drops it.
+    everywhere. The row of a study whose map is zero everywhere is NaN.
 
     Raises
     ------
@@ -64,7 +56,7 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     Columns LAD, RCA, LCx, one row per study: the mean over the territory's segments, divided by
-    the sum of the three means; 1/3 each where the attribution is even. Rows of NaN stay NaN.
+    the sum of the three means; 1/3 each where the attribution is even, NaN where there is none.
 
     Raises
     ------
@@ -90,7 +82,7 @@ def territory_shares(segments: np.ndarray) -> pd.DataFrame:
 
 
 def read_segments(segments: np.ndarray | pd.DataFrame) -> np.ndarray:
-    """Shares of the 17 segments in their order, (n, 17); ValueError where they are not 17."""
+    """Shares of the 17 segments in their order, (n, 17)."""
     values = in_segment_order(segments)
     if values.ndim != 2 or values.shape[1] != len(SEGMENTS):
         raise ValueError(
@@ -100,10 +92,7 @@ def read_segments(segments: np.ndarray | pd.DataFrame) -> np.ndarray:
 
 
 def disc_values(heat: np.ndarray) -> np.ndarray:
-    """Attribution within the disc, (n, pixels), in the order of `heat[:, disc_mask(size)]`.
-
-    ValueError where `heat` is not of shape (n, size, size), or not finite within the disc.
-    """
+    """Attribution within the disc, (n, pixels); ValueError where it is no stack, or not finite."""
     heat = np.asarray(heat)
     if heat.ndim != 3 or heat.shape[1] != heat.shape[2]:
         raise ValueError(
@@ -113,7 +102,7 @@ def disc_values(heat: np.ndarray) -> np.ndarray:
     if odd := np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
         raise ValueError(
             f"{len(odd)} of {len(heat)} maps hold NaN or infinity within the disc, the first in "
-            f"row {odd[0]}. Explain these studies again in float32, or leave them out."
+            f"row {odd[0]}. Leave them out."
         )
     return values
 
@@ -129,8 +118,7 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     Array of shape (n, size, size), float32, zero outside the disc. Before the mean each map is
-    divided by the sum of its absolute values over the disc: the gradients of one network may be
-    many times those of another. A map that is zero everywhere stays so.
+    divided by the sum of its absolute values: gradients of one network may be many times larger.
 
     Raises
     ------
@@ -151,13 +139,7 @@ def average_seeds(heats: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def drawn_patients(patients: ArrayLike, n: int | None, *, seed: int) -> np.ndarray:
-    """Positions of the first study of at most `n` patients, drawn at random (None: of all).
-
-    `patients` says whom each study is of; the positions rise.
-
-    >>> drawn_patients(["A", "A", "B", "C"], None, seed=0).tolist()
-    [0, 2, 3]
-    """
+    """Positions of the first study of at most `n` patients, drawn at random (None: all), rising."""
     first = np.flatnonzero(~pd.Series(np.asarray(patients)).duplicated().to_numpy())
     return np.sort(np.random.default_rng(seed).permutation(first)[:n])
 
@@ -175,14 +157,11 @@ def compare_groups(
     Parameters
     ----------
     segments
-        Shape (n, 17), shares as from `segment_attribution`; average over seeds first. A row of
-        NaN is left out.
+        Shape (n, 17), shares as from `segment_attribution`; a row of NaN is left out.
     labels
-        Shape (n,): 1, 0, or NaN where not recorded, which is left out. Series and tables are
-        aligned by their index.
+        Shape (n,): 1, 0, or NaN, which is left out. Series and tables are aligned by their index.
     patients
-        Shape (n,), who each study is of; the first study left of each counts. None: all
-        different.
+        Shape (n,), who each study is of; the first left of each counts. None: all different.
     permutations
         Of patients, at least 999; the 17 segments of a patient stay together.
 
@@ -190,11 +169,10 @@ def compare_groups(
     -------
     One row per segment: segment (1 to 17), name, n_pos, n_neg, mean_pos, mean_neg (shares),
     effect (mean_pos - mean_neg in pooled standard deviations, Hedges' g), ci_low, ci_high
-    (95 % percentile bootstrap over patients within each class, unadjusted for 17 segments), p_raw
-    (two-sided permutation of the pooled t), p_max_t (step-down max-T of Westfall and Young: the
-    chance of one false finding or more among 17), p_bh (Benjamini-Hochberg: the share of false
-    findings). Where a segment varies within neither class, effect, interval and p-values are NaN,
-    and the others are adjusted without it.
+    (95 % percentile bootstrap over patients within each class, unadjusted), p_raw (two-sided
+    permutation of the pooled t), p_max_t (step-down max-T of Westfall and Young: the chance of one
+    false finding or more among 17), p_bh (Benjamini-Hochberg: the share of false findings). All
+    NaN where a segment varies within neither class; the others are adjusted without it.
 
     Raises
     ------
@@ -234,13 +212,7 @@ def compare_groups(
 
 
 def hedges_g(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """Difference of two means in pooled standard deviations, corrected for small samples.
-
-    NaN where neither group varies.
-
-    >>> float(hedges_g(np.array([1.0, 3.0]), np.array([1.0, 3.0])))
-    0.0
-    """
+    """Difference of two means in pooled SD, corrected for small samples; NaN without spread."""
     m, n = positive.shape[-1], negative.shape[-1]
     freedom = m + n - 2
     pooled = ((m - 1) * positive.var(-1, ddof=1) + (n - 1) * negative.var(-1, ddof=1)) / freedom

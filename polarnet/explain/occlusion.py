@@ -1,7 +1,4 @@
-"""What a score owes to each segment, beside the level that is usual there.
-
-The score is looked at by its logit: of one trait, by a small model of its own.
-"""
+"""What the logit of one trait owes to each segment, beside the level that is usual there."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -52,11 +49,7 @@ def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
 
 
 def logit_model(run: Run, trait: str) -> keras.Model:
-    """The part of a model that gives 0 and the logit of one trait, (n, 2), in float32.
-
-    Their softmax is the probability. (Score-CAM weighs by a softmax over the outputs; over a single
-    one that would always be 1.) All layers below the head are shared with the model of the run.
-    """
+    """The part of a model that gives 0 and the logit of one trait, (n, 2), as Score-CAM wants."""
     head = run.model.get_layer(head_name(trait))
     features, (kernel, bias) = head.input, head.get_weights()
     if not run.heads.loc[trait, "share"]:
@@ -81,9 +74,8 @@ def usual_segments(run: Run, trait: str) -> dict[str, np.ndarray]:
     """The filling of a run: mean of each segment over training studies without the trait."""
     if run.segments is None:
         raise ValueError(
-            "The run does not say what its training studies looked like (training_segments.csv "
-            "in the run folder). Pass filling={map type: the 17 means of the training cohort}, or "
-            "train again."
+            "The run does not say what its training studies looked like (training_segments.csv). "
+            "Pass filling={map type: the 17 means of the training cohort}, or train again."
         )
     group = group_without(trait)
     return {m: run.segments.loc[(m, group)].to_numpy(float) for m in run.config.map_types}
@@ -125,8 +117,8 @@ def removal_curve(
     steps: Sequence[int] = range(18),
     filling: Filling | None = None,
 ) -> np.ndarray:
-    """Logits (n, number of steps) while segments are brought to their usual level one by one, and
-    stay so: in `order` (n, 17), segments 1 to 17 of each study; at `steps`, 0 to 17 replaced.
+    """Logits (n, number of steps) while segments are brought to their usual level and stay so: in
+    `order` (n, 17), segments 1 to 17 of each study; at `steps`, 0 to 17 replaced.
     """
     run = fitting_run(run, cohort, trait)
     variants = [order[:, :k] for k in steps]
@@ -151,8 +143,7 @@ def wide_contribution(
     head times the difference of its mean from the usual level; 1/17 of what the mean over segments
     adds for each unit of that difference; and, where it is the lowest (highest) of its study, all
     that the lowest (highest) value adds beside the lowest (highest) of the usual levels. Nothing is
-    estimated: the logit of a study is the sum of its row, plus what the trunk adds to that study,
-    plus one constant, which is what the bullseye adds where all levels are usual, with the bias.
+    estimated: the logit is the sum of the row, plus what the trunk adds, plus one constant.
 
     Raises
     ------
@@ -182,12 +173,11 @@ def wide_contribution(
 def replaced(
     maps: np.ndarray, segments: np.ndarray | list[int], filling: Filling, config: ExperimentConfig
 ) -> np.ndarray:
-    """Maps (k, size, size, channels) with some segments brought to the level of the filling.
+    """Maps (k, size, size, channels) with some segments, (j,) or each map's own (k, j), brought to
+    the level of the filling.
 
     Every pixel is multiplied, by the ratio of filling and own mean within a segment, fading to 1
-    over its neighbours. The noise of the map stays, and no edge is drawn: a network takes flat
-    patches and edges for findings of their own. `segments` are the same for all maps, shape (j,),
-    or each map's own, (k, j).
+    over its neighbours: a network takes flat patches and edges for findings of their own.
     """
     chosen = np.broadcast_to(np.asarray(segments, int), (len(maps), np.shape(segments)[-1]))
     is_chosen = np.zeros((len(maps), 17))
@@ -214,11 +204,7 @@ def _logits(
     run: Run, cohort: Cohort, trait: str, variants: Sequence[np.ndarray],
     filling: Filling | None, show_progress: bool = False,
 ) -> np.ndarray:  # fmt: skip
-    """Logits (n, variants) with other segments (n, j) of the studies replaced in each variant.
-
-    All variants of a few maps go through in one pass, in the precision of the training, which may
-    be several times as fast as float32.
-    """
+    """Logits (n, variants), other segments (n, j) replaced in each, in the training's precision."""
     filling = filling or usual_segments(run, trait)
     has_trunk = run.heads.loc[trait, "share"] > 0
     logit = logit_model(fast_run(run) if has_trunk else run, trait)

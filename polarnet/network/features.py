@@ -1,10 +1,7 @@
 """The output of the lower layers for every map, computed once and kept on disk.
 
-A frozen trunk gives the same features in every epoch, fold and seed. They are kept under a key
-made of all that changes them (encoding, layer, the weights below it, precision, versions), and
-inside it under the fingerprint of each map's pixels: another cohort with the same map, or a
-subset of this one, finds them again. Each file is named by the digest of its content, so that
-features that were cut, exchanged or changed are computed again.
+A folder holds the features of one model and encoding, whatever cohort a map came with. Files are
+named by the digest of their content: what was changed is computed again.
 """
 
 import errno
@@ -50,11 +47,6 @@ class Features:
     def __len__(self) -> int:
         return len(self.place)
 
-    @property
-    def n_bytes(self) -> int:
-        """Of all rows together."""
-        return len(self) * self.shards[0][0].nbytes
-
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         place = self.place[rows]
         values = np.empty((len(place), *self.shards[0].shape[1:]), np.float32)
@@ -65,21 +57,14 @@ class Features:
 
 
 def compiled(model: keras.Model) -> Callable[..., tf.Tensor]:
-    """A model as a function that TensorFlow traces once.
-
-    TensorFlow counts tracings by code, and would take several models in one lambda for one function
-    that is traced again and again, and warn of it.
-    """
+    """A model as a function that TensorFlow traces once (lambdas would pass for one)."""
     return tf.function(partial(model, training=False))
 
 
 def in_batches(
     forward: Callable[..., tf.Tensor], *inputs: Rows, bar: tqdm | None = None
 ) -> np.ndarray:
-    """Run a function over the rows of one or more inputs, `BATCH` at a time; float32 result.
-
-    All inputs have one row per study; a single one is given to the function as it is.
-    """
+    """Run a function over the rows of its inputs, `BATCH` at a time; float32 result."""
     results = []
     for start in range(0, len(inputs[0]), BATCH):
         batch = [tf.convert_to_tensor(rows[start : start + BATCH]) for rows in inputs]
@@ -101,9 +86,7 @@ def kept_end(config: ExperimentConfig) -> str | None:
     """The last layer below which nothing is ever trained: what a cache may hold."""
     if config.mode == "frozen":
         return DEEP
-    if config.mode == "scratch":
-        return None
-    block = int(config.last_block.removeprefix("block"))
+    block = int(config.last_block.removeprefix("block")) if config.mode == "finetuned" else 1
     return f"block{block - 1}_pool" if block > 1 else None
 
 
@@ -118,29 +101,30 @@ def trunk_features(
 ) -> Features:
     """Output of one layer for every map, from the cache where it is there.
 
-    Nothing below the layer may be trained. The cache is one folder for all cohorts and models, made
-    as needed; an OSError names it where it cannot be written.
+    Nothing below the layer may be trained. One folder serves all cohorts and models; an OSError
+    names it where it cannot be written.
     """
     lower = below(model, layer)
     folder = cache / _key(lower, layer, config)
     mark_used(folder)
-    digests = map_digests(maps)
+    digests = [
+        map_digest(values)
+        for start in range(0, len(maps), _SHARD)
+        for values in maps[start : start + _SHARD]
+    ]
     shards, place = _sound_shards(folder, set(digests))
     missing = list({d: row for row, d in enumerate(digests) if d not in place}.values())
     if missing:
         limit = limit_bytes()  # a misspelt limit is told before the work
-        _keep(folder, lower, maps, missing, digests, show_progress)
+        forward, bar = compiled(lower), partial(progress_bar, desc="Features", unit="map")
+        with bar(total=len(missing), disable=not show_progress) as steps:
+            for start in range(0, len(missing), _SHARD):
+                rows = np.array(missing[start : start + _SHARD])
+                values = in_batches(forward, maps[rows], bar=steps)
+                _write_shard(folder, values, [digests[row] for row in rows])
         trim(cache, limit)
         shards, place = _sound_shards(folder, set(digests))
     return Features(shards, np.array([place[digest] for digest in digests]))
-
-
-def map_digests(maps: Rows) -> list[bytes]:
-    """Fingerprint of what the network reads of every study."""
-    found = []
-    for start in range(0, len(maps), _SHARD):
-        found += [map_digest(values) for values in maps[start : start + _SHARD]]
-    return found
 
 
 def weights_digest(model: keras.Model) -> str:
@@ -173,25 +157,6 @@ def _key(lower: keras.Model, layer: str, config: ExperimentConfig) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _keep(
-    folder: Path,
-    lower: keras.Model,
-    maps: Rows,
-    rows: Sequence[int],
-    digests: Sequence[bytes],
-    show_progress: bool,
-) -> None:
-    """Send maps through a model, and keep what comes out."""
-    forward = compiled(lower)
-    with progress_bar(
-        total=len(rows), desc="Features", unit="map", disable=not show_progress
-    ) as bar:
-        for start in range(0, len(rows), _SHARD):
-            shard = np.array(rows[start : start + _SHARD])
-            values = in_batches(forward, maps[shard], bar=bar)
-            _write_shard(folder, values, [digests[row] for row in shard])
-
-
 def _write_shard(folder: Path, values: np.ndarray, digests: Sequence[bytes]) -> None:
     """Keep some rows: whole, or not at all."""
     one = f"V{len(digests[0])}"
@@ -214,10 +179,7 @@ def _write_shard(folder: Path, values: np.ndarray, digests: Sequence[bytes]) -> 
 def _sound_shards(
     folder: Path, wanted: Collection[bytes]
 ) -> tuple[list[np.ndarray], dict[bytes, tuple[int, int]]]:
-    """Memory-map the files that are sound, and where each wanted map's features are: shard, row.
-
-    A file that is not what was written for this model is removed.
-    """
+    """Memory-map the files that are sound; shard and row of each wanted map. Others are removed."""
     shards: list[np.ndarray] = []
     place: dict[bytes, tuple[int, int]] = {}
     n_damaged = 0
@@ -238,8 +200,8 @@ def _sound_shards(
         shards.append(features)
     if n_damaged:
         warnings.warn(
-            f"{n_damaged} file{'s' if n_damaged > 1 else ''} of kept features had been changed or "
-            "cut; the features are computed again.",
+            f"{n_damaged} file(s) of kept features had been changed or cut; the features are "
+            "computed again.",
             stacklevel=2,
         )
     return shards, place

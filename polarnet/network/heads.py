@@ -1,9 +1,4 @@
-"""How much a head trusts the trunk, and how strongly it is held back: chosen within training.
-
-For each trait, logistic regressions on both groups of features are compared by cross-validation
-over the training patients. They are those that the heads of the model are, so that the choice is
-made for the very model that is trained afterwards.
-"""
+"""How much a head trusts the trunk, and how strongly it is held back: chosen within training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -47,26 +42,16 @@ def choose_heads(
     share: float | None = None,
     show_progress: bool = False,
 ) -> pd.DataFrame:
-    """Share of the trunk and penalty of each trait, by cross-validation over patients.
+    """Share of the trunk and penalty of each trait, by cross-validation over training patients.
 
-    Parameters
-    ----------
-    groups
-        `WIDE` and `DEEP` -> features of the training studies, (n, n_features), any unit.
-    traits
-        Their labels: 1, 0 or NaN, one column per trait.
-    patients
-        Shape (n,): all studies of a patient fall into one of five folds, drawn by the seed.
-    share
-        Where given, only the penalty is chosen.
+    `groups` holds the features of the training studies, (n, n_features), as `WIDE` and `DEEP`; all
+    studies of a patient fall into one of five folds, drawn by the seed. Where a share is given,
+    only the penalty is chosen.
 
-    Returns
-    -------
-    One row per trait (the index): `n` studies with a label, `share`, `penalty`, `log_loss` of that
+    Returns one row per trait: `n` studies with a label, `share`, `penalty`, `log_loss` of that
     choice over the held-out folds in nats, and `log_loss_bullseye`, the lowest without the trunk.
     The share is the smallest whose log-loss is within one standard error of the lowest (Breiman et
-    al., Classification and Regression Trees, 1984, section 3.4.3): where the evidence for the trunk
-    is nil, it is 0.
+    al., Classification and Regression Trees, 1984, section 3.4.3): without evidence it is 0.
     """
     shares = SHARES if share is None else (float(share),)
     chosen = {}
@@ -90,9 +75,7 @@ def fitted_heads(
     *,
     seed: int,
 ) -> dict[str, tuple[np.ndarray, float]]:
-    """Trait -> `fitted_head` on its training studies, or on as many as choose: where training
-    begins, so that few patients and few steps are enough.
-    """
+    """Trait -> `fitted_head`, where training begins, so that few steps are enough."""
     found = {}
     with threadpool_limits(1):
         for trait in traits.columns:
@@ -109,11 +92,7 @@ def fitted_heads(
 def fitted_head(
     groups: Mapping[str, np.ndarray], labels: np.ndarray, share: float, penalty: float
 ) -> tuple[np.ndarray, float]:
-    """The exact solution of one head, which training comes close to: weights and bias.
-
-    The groups hold standardised features of the studies with a label, 0 or 1. Weights are of the
-    wide and then the deep features, the latter before they are weighed by `share`.
-    """
+    """Exact weights (of wide, then deep features) and bias of one head; features standardised."""
     both = np.hstack([groups[WIDE], share * groups[DEEP]])
     dual, bias = _solve(both @ both.T, labels, penalty)
     return both.T @ dual, bias
@@ -187,10 +166,8 @@ def _solve(
     penalty: float,
     start: tuple[np.ndarray, float] | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Penalised logistic regression by Newton's steps, in as many unknowns as there are studies.
-
-    scikit-learn's solvers give the same; here a solution begins at that of the stronger penalty,
-    and steps share a factorisation for as long as each is at most a quarter of the one before.
+    """Penalised logistic regression by Newton's steps: as scikit-learn's, but begun at another
+    solution, and with one factorisation for as long as each step is at most a quarter of the last.
     """
     n, kind = len(labels), gram.dtype
     labels = labels.astype(kind)

@@ -1,9 +1,7 @@
 """The model from a polar map to probabilities: encoding, VGG16 beside a bullseye, heads.
 
-Wide and deep: what a bullseye shows (the means of the 17 AHA segments with their lowest, highest
-and mean) stands beside the pooled features of the trunk, and each head is a logistic regression on
-both. Everything is one flat graph of standard layers, so that Keras alone can load, copy and
-export it.
+Each head is a logistic regression on what a bullseye shows and on the pooled features of the trunk.
+One flat graph of standard layers, so that Keras alone can load, copy and export it.
 """
 
 import hashlib
@@ -32,9 +30,7 @@ SMALL_FILTERS: Final = (16, 32, 64)
 WIDE: Final = "wide"
 """Layer that gives what a bullseye shows of a study: segment means, lowest, highest, mean."""
 
-DEEP: Final = "deep"
-"""Layer that gives the pooled features of the trunk, one vector per study."""
-
+DEEP: Final = "deep"  # layer that gives the pooled features of the trunk, one vector per study
 ENCODING_VERSION: Final = 3
 """To be raised with every change of the image, so that kept features are not reused."""
 
@@ -51,15 +47,9 @@ _FINE: Final = 32  # sub-pixels per side when segment shares of a coarse cell ar
 
 @dataclass(frozen=True, eq=False)
 class Standards:
-    """What the training patients decide about the graph.
-
-    Attributes
-    ----------
-    factors, offsets
-        Group of features (`WIDE`, `DEEP`) -> what each feature is multiplied by, and what is then
-        added. Empty: features are as they are.
-    shares
-        Trait -> weight of the deep group beside the wide group, 0 to 10. Lacking traits: 1.
+    """What the training patients decide about the graph: for each group of features (`WIDE`,
+    `DEEP`) what each is multiplied by, and what is then added (lacking: features are as they are);
+    for each trait the weight of the deep group, 0 to 10 (lacking: 1).
     """
 
     factors: Mapping[str, list[float]] = field(default_factory=dict)
@@ -113,8 +103,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     Returns
     -------
     A functional model: one input named by the map type, maps (n, size, size, channels) in the unit
-    of the cohort; outputs a dict, trait -> probability (n, 1), float32. All layers are standard
-    ones in one flat graph; heads are zero.
+    of the cohort; outputs a dict, trait -> probability (n, 1), float32. Heads are zero.
 
     Raises
     ------
@@ -146,11 +135,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
 
 
 def head_name(trait: str) -> str:
-    """Name of a trait's layer: the trait itself, where TensorFlow takes it as a name.
-
-    >>> head_name("sex"), head_name("known CAD")
-    ('sex', 'head_1777238e6e35')
-    """
+    """Name of a trait's layer: the trait itself, where TensorFlow takes it as a name."""
     if re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.-]*", trait):
         return trait
     return f"head_{hashlib.sha256(trait.encode()).hexdigest()[:12]}"
@@ -170,11 +155,7 @@ def below(model: keras.Model, layer: str) -> keras.Model:
 
 
 def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> keras.Model:
-    """The part of the model from the outputs of some layers to the heads; it shares the weights.
-
-    Its one output (n, n_traits) has the heads side by side, in the order of `traits`. The layer of
-    the maps stands alone: beside another one, Keras would change the model itself.
-    """
+    """From the outputs of layers (or the maps alone) to the heads side by side, (n, n_traits)."""
     cut = [model.get_layer(layer).output for layer in layers]
     upper = keras.Model(cut if len(cut) > 1 else cut[0], model.output)
     heads = [upper.output[trait] for trait in traits]
@@ -182,12 +163,7 @@ def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> k
 
 
 def resolve_precision(precision: str) -> str:
-    """Replace "auto" by "mixed_bfloat16" where the device that does the work computes in bf16, and
-    by "float32" elsewhere; leave any other word as it is.
-
-    The device is the first GPU that TensorFlow sees, or, where there is none, the processor, which
-    tells on Linux alone and counts as not able elsewhere.
-    """
+    """Let "auto" be bf16 where the first GPU, or else the processor (on Linux), computes in it."""
     if precision != "auto":
         return precision
     if gpus := tf.config.get_visible_devices("GPU"):
@@ -201,10 +177,8 @@ def resolve_precision(precision: str) -> str:
 def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTensor:
     """Scale, enlarge and colour maps, then apply VGG16's own preprocessing; standard layers only.
 
-    Maps (n, size, size, channels), 0 outside the disc, in the unit of the cohort, become images
-    (n, input_size, input_size, 3): blue, green, red minus the ImageNet means
-    (keras.applications.vgg16). One map in grey stands in all three channels; of combined maps rest
-    is blue, stress green and reserve red. The windows of the settings are darkest and brightest.
+    Maps (n, size, size, channels) become images (n, input_size, input_size, 3): blue, green, red
+    minus the ImageNet means. Of combined maps rest is blue, stress green and reserve red.
     """
     layers, side = keras.layers, config.input_size
     if config.scaling == "relative":
@@ -230,13 +204,7 @@ def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTen
 
 
 def segment_shares(cells: int) -> np.ndarray:
-    """Weights (cells * cells, 17), float32, that average a square grid over each AHA segment.
-
-    A cell counts for a segment by the share of its area there; each column sums to 1.
-
-    >>> segment_shares(14).sum(axis=0).round(5).tolist() == [1.0] * 17
-    True
-    """
+    """Weights (cells * cells, 17) that average a square grid over each AHA segment, by area."""
     fine = segment_map(cells * _FINE).reshape(cells, _FINE, cells, _FINE)
     shares = np.stack([(fine == k).mean(axis=(1, 3)).ravel() for k in range(1, 18)], axis=1)
     return (shares / shares.sum(axis=0)).astype(np.float32)
@@ -342,16 +310,11 @@ def _head(
 
 
 def _share_name(trait: str) -> str:
-    """Name of the layer that weighs the deep group for a trait."""
     return f"share_of_trunk_{head_name(trait)}"
 
 
 def _draw_weights(model: keras.Model, seed: int) -> None:
-    """First weights of an untrained trunk, from the seed alone.
-
-    Left to itself, Keras draws from Python's global random state, which another thread may use at
-    the same time: those of a Dask worker do.
-    """
+    """First weights of a trunk from the seed alone; Keras' own state is that of all threads."""
     draws = random.Random(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):

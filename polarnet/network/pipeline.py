@@ -1,13 +1,10 @@
-"""From cohorts to the network: its maps, their small changes, and the batches of a training.
-
-Order, labels, weights and augmentation depend on the seed, the epoch and the study alone.
-"""
+"""From cohorts to the network: its maps, their small changes, and the batches of a training."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import keras
 import numpy as np
@@ -23,12 +20,8 @@ NOT_RECORDED: Final = -1.0
 
 TURN_DEG = 10.0
 """Largest rotation: the uncertainty of the septal landmark (our choice, a sixth of a segment)."""
-STRETCH = 0.03
-"""Largest radial stretch or shrinkage, as a share (our choice)."""
-GRAIN = 0.03
-"""SD of multiplicative pixel noise (our choice)."""
-
-_SHARD: Final = 1024  # maps in memory at once where a whole cohort is gone through
+STRETCH = 0.03  # largest radial stretch or shrinkage, as a share (our choice)
+GRAIN = 0.03  # SD of multiplicative pixel noise (our choice)
 
 
 class Rows(Protocol):
@@ -53,33 +46,22 @@ class Inputs:
 
 
 def input_maps(cohort: Cohort, config: ExperimentConfig) -> Inputs:
-    """The maps of a cohort that a network of these settings reads: one map type, or all three."""
+    """The maps of a cohort that a network of these settings reads."""
     return Inputs(tuple(cohort.maps[map_type] for map_type in config.map_types))
 
 
-def clipped_share(maps: Rows, config: ExperimentConfig) -> float:
-    """Share of the pixels inside the disc of the maps (n, size, size, channels) that lie outside
-    their window, 0 to 1.
-    """
+def clipped_share(cohort: Cohort, config: ExperimentConfig) -> float:
+    """Share of the pixels inside the disc of the maps that lie outside their window, 0 to 1."""
     if config.scaling == "relative":
         return 0.0
-    low, high = np.transpose(config.windows)
-    n_pixels = n_clipped = 0
-    for start in range(0, len(maps), _SHARD):
-        part = maps[start : start + _SHARD]
-        inside = part[:, disc_mask(part.shape[1])]
-        n_pixels += inside.size
-        n_clipped += int(((inside < low) | (inside > high)).sum())
-    return n_clipped / n_pixels
+    inside, shares = disc_mask(cohort.size), []
+    for map_type, (low, high) in zip(config.map_types, config.windows, strict=True):
 
+        def outside(maps: np.ndarray, low: float = low, high: float = high) -> np.ndarray:
+            return ((maps[:, inside] < low) | (maps[:, inside] > high)).mean(axis=1)
 
-def marked_labels(traits: pd.DataFrame) -> np.ndarray:
-    """Labels (n, n_traits), float32: 1, 0, and -1 where a label was not recorded.
-
-    >>> marked_labels(pd.DataFrame({"sex": [1.0, np.nan]})).tolist()
-    [[1.0], [-1.0]]
-    """
-    return traits.fillna(NOT_RECORDED).to_numpy(np.float32)
+        shares.append(cohort.in_batches(outside, map_type).mean())
+    return float(np.mean(shares))
 
 
 def recorded_log_loss(traits: pd.DataFrame) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -172,43 +154,27 @@ def training_batches(
     batch_size: int,
     epochs: int,
     seed: int,
-    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs in one stream of (inputs, marked labels), each in its own order.
+    """All epochs in one stream of (inputs, labels), each in its own order.
 
     Each input of the model comes in one or more views, rows (n, ...) of the same studies, which the
     epochs take in turn. An epoch has ceil(n / batch_size) batches, of equal size as far as n
-    allows. Epochs before `first_epoch` were trained before and are left out.
+    allows: a small last one would weigh as much as a full one.
     """
-    n = len(traits)
-    # A small last batch would weigh as much as a full one.
+    n, labels = len(traits), traits.fillna(NOT_RECORDED).to_numpy(np.float32)
     even_size = math.ceil(n / math.ceil(n / batch_size))
-    labels = tf.constant(marked_labels(traits))
-    # What fits into memory once is gathered by TensorFlow; everything else is read row by row.
-    constants = [
-        tf.constant(views[0]) if len(views) == 1 and isinstance(views[0], np.ndarray) else None
-        for views in inputs
-    ]
-    shapes = [[None, *views[0][:1].shape[1:]] for views in inputs]
-    numbers = range(first_epoch, epochs)
-    orders = np.stack([np.random.default_rng((seed, k)).permutation(n) for k in numbers])
 
-    def of_epoch(epoch: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(even_size)
-        return batches.map(lambda rows: (epoch, rows))
+    def inner(values: Sequence[Any]) -> Any:
+        return tuple(values) if len(values) > 1 else values[0]
 
-    def gather(k: int, epoch: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        if constants[k] is not None:
-            return tf.gather(constants[k], rows)
-        views = inputs[k]
-        values = tf.numpy_function(lambda e, r: views[e % len(views)][r], [epoch, rows], tf.float32)
-        values.set_shape(shapes[k])
-        return values
+    def batches() -> Iterator[tuple[Any, np.ndarray]]:
+        for epoch in range(epochs):
+            order = np.random.default_rng((seed, epoch)).permutation(n)
+            for start in range(0, n, even_size):
+                rows = order[start : start + even_size]
+                yield inner([views[epoch % len(views)][rows] for views in inputs]), labels[rows]
 
-    def load(epoch: tf.Tensor, rows: tf.Tensor) -> tuple:
-        values = tuple(gather(k, epoch, rows) for k in range(len(inputs)))
-        return values if len(values) > 1 else values[0], tf.gather(labels, rows)
-
-    stream = tf.data.Dataset.from_tensor_slices((np.array(numbers, np.int64), orders))
-    batches = stream.flat_map(of_epoch).map(load, num_parallel_calls=2, deterministic=True)
-    return batches.prefetch(2)
+    shapes = [(None, *views[0][:1].shape[1:]) for views in inputs]
+    given = inner([tf.TensorSpec(shape, tf.float32) for shape in shapes])
+    told = tf.TensorSpec((None, labels.shape[1]), tf.float32)
+    return tf.data.Dataset.from_generator(batches, output_signature=(given, told)).prefetch(2)

@@ -2,14 +2,13 @@
 
 import json
 import lzma
-import random
 import re
 import tempfile
 import threading
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from keras.src.backend.common import global_state
 from tensorflow.python.framework.config import disable_op_determinism, is_op_determinism_enabled
 
 from polarnet import rundata
@@ -27,7 +25,6 @@ from polarnet.cachefolder import cache_folder
 from polarnet.cohort import PHANTOM, Cohort
 from polarnet.config import LARGEST_SHARE, ExperimentConfig
 from polarnet.display import Result
-from polarnet.files import shown
 from polarnet.network.features import (
     compiled,
     in_batches,
@@ -45,35 +42,14 @@ from polarnet.suitability import check_prediction, difference
 
 MODEL_FILE: Final = "model.keras"
 
-_GENERATOR: Final = "global_seed_generator"  # Keras' own name
+_PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
+_LARGEST_GRAPH: Final = 2**22  # bytes of config.json: 30 kB, and 1 kB more for each trait
+_ROOM: Final = 2**22  # bytes that a file of weights may have beside them: names and directories
+_LARGEST_NUMBER: Final = 1e30  # of those that standardise features; float32 ends at 3.4e38
+_NO_MATTER: Final = {"trainable", "build_config"}  # of a layer, once it is trained
 
 _lock = threading.Lock()
-_before: list[bool] = []  # for each block that is open, in any thread, the switch as it was
-
-_PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
-
-_LARGEST_GRAPH: Final = 2**22
-"""Bytes of config.json; ours have 30 kB, and 1 kB more for each trait (our choice)."""
-
-_ROOM: Final = 2**22
-"""Bytes that a file of weights may have beside the weights: names and directories (our choice)."""
-
-_WIDEST: Final = 17 * 512
-"""Features of the widest group: those of block 5 in each segment."""
-
-_LARGEST_NUMBER: Final = 1e30
-"""Of those that standardise features: float32 holds no more than 3.4e38."""
-
-_SETTINGS: Final = (
-    "activation", "axis", "batch_shape", "data_format", "dilation_rate", "dims", "filters",
-    "groups", "height", "input_dim", "interpolation", "keepdims", "kernel_size", "max_value",
-    "negative_slope", "offset", "output_dim", "padding", "pool_size", "scale", "strides",
-    "target_shape", "threshold", "units", "use_bias", "width",
-)  # fmt: skip
-"""What decides the size of a layer, and what it computes."""
-
-_GIVEN: Final = re.compile(r'"keras_history": \["([^"]*)"')
-"""Where the description of a layer names another one that it is given."""
+_before: list[bool] = []  # for each deterministic block that is open, the switch as it was
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,8 +59,7 @@ class Run(Result):
     Attributes
     ----------
     folder
-        Holds config.yaml, model.keras, heads.csv, history.csv, scores_val.csv,
-        training_segments.csv, patients.json and environment.json.
+        Holds config.yaml, model.keras, heads.csv, history.csv, scores_val.csv and more.
     config
         The settings with everything resolved.
     model
@@ -113,9 +88,7 @@ class Run(Result):
 
     @property
     def trust(self) -> str:
-        """In words, how much each head trusts the trunk beside the bullseye, and whether
-        fine-tuning was kept.
-        """
+        """In words, how much each head trusts the trunk, and whether fine-tuning was kept."""
         if self.config.mode == "scratch":
             return "a small network without VGG16"
         return rundata.trust_words(self.heads, self.finetuning)
@@ -166,27 +139,14 @@ def load_run(folder: str | Path) -> Run:
 def load_model(folder: str | Path) -> keras.Model:
     """The trained model of a run folder: a plain keras.Model in float32.
 
-    Returns
-    -------
-    keras.Model: maps (n, size, size, channels) in the unit of the training cohort in, a dict
-    trait -> probability (n, 1) out. Nothing else is needed; Keras alone loads the file as well.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError: as `load_run`.
+    Maps (n, size, size, channels) in the unit of the training cohort in, a dict trait ->
+    probability (n, 1) out. Keras alone loads the file as well. Errors are those of `load_run`.
     """
     return load_run(folder).model
 
 
 def as_run(run: Any) -> Run:
-    """A Run, or that of a run folder.
-
-    Raises
-    ------
-    FileNotFoundError: no such folder.
-    ValueError: it is something else, such as a model of Keras, which does not know its unit, or a
-        Bundle where one network is needed.
-    """
+    """A Run, or that of a run folder; ValueError for anything else, such as a bare Keras model."""
     if isinstance(run, Run):
         return run
     if isinstance(run, str | Path):
@@ -221,20 +181,18 @@ def predict(
 
     Returns
     -------
-    DataFrame, index study_id, one column per trait, probabilities in [0, 1]. Its
-    `attrs["warning"]` says where tracer, stress agent or software differ from the training
-    cohort, or that the model was trained on a phantom; empty otherwise. Where the run has a
-    `distribution`, `attrs["ood"]` is a Series study_id -> distance of the study's maps from
-    the training maps, as a share of what validation maps keep: above 1 is out of distribution.
-    `attrs["part"]` is a Series study_id -> what the study is to the run: "train", "val", "test"
-    or "new", by patient or, under another id, by its map; empty where the run does not know. Of a
-    Bundle, `attrs["spread"]` is the standard deviation over its members.
+    DataFrame, index study_id, one column per trait, probabilities in [0, 1]. Its attrs: "warning"
+    says where tracer, stress agent or software differ from the training cohort, or that the model
+    was trained on a phantom; "ood" (where the run has a `distribution`) is a Series study_id ->
+    distance from the training maps, as a share of what validation maps keep: above 1 is out of
+    distribution; "part" is a Series study_id -> what the study is to the run: "train", "val",
+    "test" or "new", by patient or by its map, empty where unknown; of a Bundle, "spread" is the
+    standard deviation over its members.
 
     Raises
     ------
-    ValueError: the cohort has another unit or map size than the model was trained with, or lacks
-        the map type, or a map has NaN, infinite, negative or impossibly high values; or `run` is
-        something else, such as a bare Keras model.
+    ValueError: the cohort has another unit, map size or map type than the model was trained with,
+        a map has impossible values, or `run` is something else, such as a bare Keras model.
     """
     if members := getattr(run, "members", None):
         return _mean_scores(members, cohort, cache, show_progress)
@@ -259,23 +217,14 @@ def deterministic() -> Iterator[None]:
     """Let TensorFlow's operations be deterministic inside the block.
 
     The switch is of the whole process: left on, any code without seeds raises "Random ops require a
-    seed". TensorFlow has no public way to turn it off, so its private one is used. Global random
-    states of Python, NumPy and Keras are put back, too.
+    seed". TensorFlow has no public way to turn it off, so its private one is used.
     """
     with _lock:
         _before.append(bool(is_op_determinism_enabled()))
         tf.config.experimental.enable_op_determinism()
-    drawn, drawn_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (not ours to choose)
-    generator: Any = global_state.get_global_attribute(_GENERATOR)  # None: not made yet
-    drawn_keras = None if generator is None else np.array(generator.state.value)
     try:
         yield
     finally:
-        random.setstate(drawn)
-        np.random.set_state(drawn_numpy)  # noqa: NPY002
-        global_state.set_global_attribute(_GENERATOR, generator)
-        if generator is not None:
-            generator.state.assign(drawn_keras)
         with _lock:
             was_enabled = _before[0]
             _before.pop()
@@ -323,112 +272,83 @@ def _read_model(path: Path, config: ExperimentConfig) -> keras.Model:
 
     The graph that the file describes is compared with that of the model, and never made: a file of
     a kilobyte can describe layers of gigabytes, or code.
-
-    Raises
-    ------
-    ValueError: the file is damaged, describes another model, or holds other numbers than ours.
     """
     try:
-        model, content = _opened(path, config)
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            if set(sizes) != _PARTS or sizes["config.json"] > _LARGEST_GRAPH:
+                raise ValueError("it has other parts than polarnet writes, or larger ones")
+            graph = _graph(archive.read("config.json"))
+            exact = replace(config, precision="float32", weights=None)
+            model = build_model(exact, _standards(graph, config))
+            _check_graph(graph, _graph(model.to_json().encode()))
+            n_bytes, expected = sizes["model.weights.h5"], 4 * model.count_params()
+            if not expected <= n_bytes <= expected + _ROOM:
+                raise ValueError(
+                    f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}"
+                )
+            content = archive.read("model.weights.h5")
         check_weights(content)
         with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
             # From the archive itself Keras reads slowly.
             weights = Path(folder) / "model.weights.h5"
             weights.write_bytes(content)
             model.load_weights(weights)
-        if odd := [w.path for w in model.weights if not np.isfinite(w.numpy()).all()]:
-            raise ValueError(
-                f"{len(odd)} of its arrays hold numbers that are not finite ({odd[0]})"
-            )
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError,
-            RecursionError, MemoryError, OverflowError) as error:  # fmt: skip
-        reason = (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        if not all(np.isfinite(weight.numpy()).all() for weight in model.weights):
+            raise ValueError("its weights hold numbers that are not finite")
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, RuntimeError, EOFError,
+            ArithmeticError, MemoryError, zipfile.BadZipFile, zlib.error,
+            lzma.LZMAError) as error:  # fmt: skip
+        reason = "it is cut short, or not as polarnet writes it"
+        if isinstance(error, ValueError) and str(error):
+            reason = str(error).splitlines()[0][:300].rstrip(".")
         raise ValueError(f"{path} cannot be loaded: {reason}. Copy the run again.") from None
     return model
 
 
-def _opened(path: Path, config: ExperimentConfig) -> tuple[keras.Model, bytes]:
-    """The model without its weights, and the file of weights."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            if set(sizes) != _PARTS:
-                raise ValueError("it has other parts than a Keras file")
-            if sizes["config.json"] > _LARGEST_GRAPH:
-                raise ValueError("its config.json is larger than polarnet writes it")
-            tree = json.loads(archive.read("config.json"))
-            exact = replace(config, precision="float32", weights=None)
-            model = build_model(exact, _standards(tree, config))
-            _check_graph(tree, json.loads(model.to_json()))
-            n_bytes, expected = sizes["model.weights.h5"], 4 * model.count_params()
-            if not expected <= n_bytes <= expected + _ROOM:
-                raise ValueError(
-                    f"it has {n_bytes:,} bytes of weights, but its settings make {expected:,}"
-                )
-            return model, archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
-            RuntimeError):  # fmt: skip
-        raise ValueError("cut short, or not a Keras file") from None
-    except (KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError("its config.json is not as polarnet writes it") from None
+def _graph(content: bytes) -> dict[str, Any]:
+    """Keras' description of a model. One name counts up within a process."""
+    return json.loads(re.sub(rb'"divide_no_nan_\d+"', b'"divide_no_nan"', content))["config"]
 
 
-def _standards(tree: Any, config: ExperimentConfig) -> Standards:
+def _standards(graph: dict[str, Any], config: ExperimentConfig) -> Standards:
     """How features are standardised and weighed in the description of a model."""
-    layers = {
-        layer["config"]["name"]: layer["config"]
-        for layer in tree["config"]["layers"]
-        if layer["class_name"] == "Rescaling"
-    }
-    standards = standards_of(layers, config.traits)
-    shares = list(standards.shares.values())
-    for values in (*standards.factors.values(), *standards.offsets.values(), shares):
-        if not isinstance(values, list) or len(values) > _WIDEST:
-            raise ValueError("its features are not standardised as ours are")
-        if not all(type(value) is float and abs(value) <= _LARGEST_NUMBER for value in values):
+
+    def numbers(values: Any) -> list[float]:
+        checked = np.array(values, float)
+        if checked.ndim != 1 or not (np.abs(checked) <= _LARGEST_NUMBER).all():
             raise ValueError("its features are standardised by something else than numbers")
-    if odd := [share for share in shares if not 0 <= share <= LARGEST_SHARE]:
-        raise ValueError(f"it has {shown(odd[0])} as a share of the trunk")
-    return standards
+        return checked.tolist()
+
+    layers = {layer["config"]["name"]: layer["config"] for layer in graph["layers"]}
+    found = standards_of(layers, config.traits)
+    shares = numbers(list(found.shares.values()))
+    if not all(0 <= share <= LARGEST_SHARE for share in shares):
+        raise ValueError("it has a share of the trunk that is none")
+    return Standards(
+        {group: numbers(values) for group, values in found.factors.items()},
+        {group: numbers(values) for group, values in found.offsets.items()},
+        dict(zip(found.shares, shares, strict=True)),
+    )
 
 
-def _check_graph(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def _check_graph(found: dict[str, Any], ours: dict[str, Any]) -> None:
     """Refuse a description of other layers, or of the same otherwise connected."""
-    n, n_expected = (len(tree["config"]["layers"]) for tree in (found, expected))
-    if n != n_expected:
-        raise ValueError(
-            f"it has {n} layers, which no model made here has: its settings make {n_expected}"
-        )
-    for part, ours in zip(_described(found), _described(expected), strict=True):
-        if odd := [name for name in part if part[name] != ours.get(name)]:
-            where = f"layer {ours['name']}" if "class" in ours else "model"
-            raise ValueError(
-                f"its {where} has {odd[0]} {shown(part[odd[0]])}, which no model made here has: "
-                f"its settings make {shown(ours.get(odd[0]))}"
-            )
+    pairs = zip(found["layers"], ours["layers"], strict=False)
+    odd = [our["config"]["name"] for layer, our in pairs if not _agree(layer, our)]
+    if len(found["layers"]) != len(ours["layers"]):
+        odd.append(f"{len(found['layers'])} layers in place of {len(ours['layers'])}")
+    if found["output_layers"] != ours["output_layers"]:
+        odd.append("outputs")
+    if odd:
+        raise ValueError(f"it describes what no model of its settings has ({odd[0]})")
 
 
-def _described(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What each layer is, and is given by which others; and, at the end, where outputs come from.
-
-    Layers are called by their position: some have names that count up within a process.
-    """
-    layers = tree["config"]["layers"]
-    place = {layer["config"]["name"]: k for k, layer in enumerate(layers)}
-    described: list[dict[str, Any]] = []
-    for layer in layers:
-        class_name = layer["class_name"]
-        is_counted = layer["config"]["name"].startswith("divide_no_nan")
-        given = _GIVEN.findall(json.dumps(layer["inbound_nodes"]))
-        described.append(
-            {
-                "class": class_name,
-                "module": layer["module"],
-                "registered_name": layer["registered_name"] or class_name,
-                "name": class_name.lower() if is_counted else layer["config"]["name"],
-                "inputs": [place[name] for name in given],
-                **{k: v for k, v in layer["config"].items() if k in _SETTINGS},
-            }
-        )
-    outputs = {trait: place[output[0]] for trait, output in tree["config"]["output_layers"].items()}
-    return [*described, {"outputs": outputs}]
+def _agree(found: Any, ours: Any) -> bool:
+    """Whether two descriptions are the same in all that both tell: other versions tell more."""
+    if isinstance(found, dict) and isinstance(ours, dict):
+        shared = (found.keys() & ours.keys()) - _NO_MATTER
+        return all(_agree(found[name], ours[name]) for name in shared)
+    if isinstance(found, list) and isinstance(ours, list):
+        return len(found) == len(ours) and all(map(_agree, found, ours))
+    return found == ours

@@ -2,9 +2,9 @@
 
 import os
 import platform
-import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -51,8 +51,8 @@ def train(
     train, val
         Cohorts that share no patient. The validation cohort decides when to stop.
     cache
-        Folder of trunk features, and of what a stopped training needs to go on. Default: "user",
-        the user's cache folder. None: nothing is kept beyond the training.
+        Folder of trunk features. Default: "user", the user's cache folder. None: nothing is kept
+        beyond the training.
 
     Returns
     -------
@@ -67,18 +67,19 @@ def train(
     train, val = (cohort.with_traits(config.traits) for cohort in (train, val))
     check_training(train, val, config)
     config = resolved_config(config, train)
+    parts = {"train": train, "val": val}
+    pixels = {k: rundata.pixel_digests(part, config.map_types) for k, part in parts.items()}
+    data = {k: rundata.data_facts(v, pixels[k], config.traits) for k, v in parts.items()}
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         config.save(folder / "config.yaml")
-        pixels = [rundata.pixel_digests(cohort, config.map_types) for cohort in (train, val)]
-        rundata.write_patients(folder, {"train": (train, pixels[0]), "val": (val, pixels[1])})
+        rundata.write_patients(folder, {k: (part, pixels[k]) for k, part in parts.items()})
         fitted = fit(train, val, config, kept, show_progress)
         model, exact = fitted.model, replace(config, precision="float32")
         if config != exact:
             model = in_precision(model, exact)
         model.save(folder / MODEL_FILE)
-        write_csv(
-            fitted.heads, folder / rundata.HEADS_FILE, index_label="trait", float_format="%.9g"
-        )
+        heads = folder / rundata.HEADS_FILE
+        write_csv(fitted.heads, heads, index_label="trait", float_format="%.9g")
         write_csv(fitted.history, folder / "history.csv")
         segments = rundata.training_segments(train, config)
         rundata.write_segments(segments, folder)
@@ -97,16 +98,12 @@ def train(
             "n_val": len(val),
             "train_studies_sha256": rundata.studies_digest(train),
             "val_studies_sha256": rundata.studies_digest(val),
-            "clipped_share_train": round(clipped_share(input_maps(train, config), config), 6),
+            "clipped_share_train": round(clipped_share(train, config), 6),
             "settings": settings_of(config),
-            "data": {
-                "train": rundata.data_facts(train, pixels[0], config.traits),
-                "val": rundata.data_facts(val, pixels[1], config.traits),
-            },
+            "data": data,
             "files": rundata.file_digests(folder),
         }
         write_json(folder / rundata.ENVIRONMENT_FILE, facts)
-    shutil.rmtree(fitted.progress, ignore_errors=True)
     return run
 
 
@@ -130,10 +127,9 @@ def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Feat
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     """Write scores with 9 digits, more than float32 has, and what `predict` knows of each study.
 
-    The column `part` says what a study is to the run: train, val, test or new; empty where that is
-    not known. The column `warning` says what `predict` warned of, that maps are out of
-    distribution, and that a patient was in the training; it is empty where there is nothing to say,
-    so that parts of a cohort have the same columns.
+    `part` says what a study is to the run: train, val, test or new; empty where that is not known.
+    `warning` says what `predict` warned of, that maps are out of distribution, and that a patient
+    was in the training; empty where there is nothing to say.
     """
     table = scores.copy()
     table.attrs = {}  # pandas compares them, and tables have no truth value
@@ -170,15 +166,12 @@ def environment(config: ExperimentConfig) -> dict[str, object]:
 def _commit() -> str | None:
     """The git commit of this package's source, where git tracks it; "+" marks changes since."""
     here = Path(__file__)
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(here.parent), *words]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
+    git = partial(
+        subprocess.run, cwd=here.parent, capture_output=True, text=True, check=True, timeout=10
+    )
     try:
-        git("ls-files", "--error-unmatch", here.name)
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
+        git(["git", "ls-files", "--error-unmatch", here.name])
+        commit = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+        return commit + ("+" if git(["git", "status", "--porcelain", "."]).stdout.strip() else "")
     except (OSError, subprocess.SubprocessError):
         return None

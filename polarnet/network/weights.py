@@ -39,26 +39,14 @@ def vgg16_trunk(
     last_block: str = "block5",
     dtype: str | None = None,
 ) -> dict[str, keras.layers.Layer]:
-    """VGG16 without its top and without what lies above a block, in the same graph as `inputs`.
+    """VGG16 without its top and without what lies above a block, in the same graph as `inputs`: its
+    layers by Keras' names for them, not trainable.
 
-    Parameters
-    ----------
-    inputs
-        Image, (n, rows, columns, 3).
-    weights
-        "imagenet": those of the package where `last_block` is block 1 or 2, otherwise Keras'
-        download and cache; the path of a weights file for VGG16(include_top=False); or None: the
-        kernels are then zero, to be drawn by the caller.
+    `weights` are "imagenet" (of the package up to block 2, otherwise Keras' download and cache),
+    the path of a file for VGG16(include_top=False), or None: kernels are then zero.
 
-    Returns
-    -------
-    Its layers by Keras' names for them, not trainable.
-
-    Raises
-    ------
-    FileNotFoundError: no such file.
-    ConnectionError: the download was not possible; says how to fetch the file elsewhere.
-    ValueError: the file does not hold VGG16 weights.
+    FileNotFoundError: no such file. ConnectionError: the download was not possible; says how to
+    fetch the file elsewhere. ValueError: the file does not hold VGG16 weights.
     """
     is_packaged = weights == "imagenet" and last_block in PACKAGED_BLOCKS
     given = _packaged() if is_packaged else _read(weights)
@@ -95,31 +83,31 @@ def _read(weights: str | None) -> dict[str, list[np.ndarray]]:
     if weights is None:
         return {}
     if weights == "imagenet":
-        return _downloaded()
-    path = Path(weights)
-    if not path.is_file():
+        trunk = _downloaded()
+    elif not (path := Path(weights)).is_file():
         raise FileNotFoundError(
             f"No weights file {path}. Pass 'imagenet', 'none', or the path of a VGG16 file."
         )
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("larger than VGG16")
-        check_weights(path.read_bytes())
-        trunk = keras.applications.VGG16(include_top=False, weights=str(path))
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError):
-        raise ValueError(
-            f"{path} does not hold weights of VGG16 without its top. The right file is "
-            f"{IMAGENET_URL.rsplit('/', 1)[-1]} (58.9 MB)."
-        ) from None
+    else:
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise ValueError("larger than VGG16")
+            check_weights(path.read_bytes())
+            trunk = keras.applications.VGG16(include_top=False, weights=str(path))
+        except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError):
+            raise ValueError(
+                f"{path} does not hold weights of VGG16 without its top. The right file is "
+                f"{IMAGENET_URL.rsplit('/', 1)[-1]} (58.9 MB)."
+            ) from None
     return {layer.name: layer.get_weights() for layer in trunk.layers}
 
 
-def _downloaded() -> dict[str, list[np.ndarray]]:
-    """Those of ImageNet by Keras' download, which is given up after some seconds of silence."""
+def _downloaded() -> keras.Model:
+    """ImageNet's by Keras' download, which is given up after some seconds of silence."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE_S)
     try:
-        trunk = keras.applications.VGG16(include_top=False, weights="imagenet")
+        return keras.applications.VGG16(include_top=False, weights="imagenet")
     except Exception as error:
         # Keras wraps every failure of a download in a bare Exception.
         reason = str(error).rsplit("--", 1)[-1].strip() or type(error).__name__
@@ -130,21 +118,25 @@ def _downloaded() -> dict[str, list[np.ndarray]]:
         ) from None
     finally:
         socket.setdefaulttimeout(before)
-    return {layer.name: layer.get_weights() for layer in trunk.layers}
 
 
 def check_weights(content: bytes) -> None:
-    """Raise ValueError for an HDF5 file whose arrays are larger than the file, or do not lie in it:
-    they would be made before use.
-    """
+    """Refuse an HDF5 file whose arrays, made before use, are larger than it, or lie elsewhere."""
     arrays: list[h5py.Dataset] = []
+
+    def leads_away(name: str, link: object) -> bool | None:
+        """True ends the visit, before what the link leads to is looked at."""
+        return None if isinstance(link, h5py.HardLink) and name.count("/") <= _DEEPEST else True
+
+    def note(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays.append(item)
+
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            if file.visititems_links(_leads_away):
+            if file.visititems_links(leads_away):
                 raise ValueError("its arrays lie in another file, or too deep")
-            file.visititems(
-                lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
-            )
+            file.visititems(note)
             if any(array.is_virtual or array.external for array in arrays):
                 raise ValueError("its arrays lie in another file")
             if sum(array.nbytes for array in arrays) > len(content):
@@ -153,9 +145,3 @@ def check_weights(content: bytes) -> None:
                 )
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
         raise ValueError("its weights are not a whole HDF5 file") from None
-
-
-def _leads_away(name: str, link: object) -> bool | None:
-    """True ends the visit, before what the link leads to is looked at."""
-    is_near = isinstance(link, h5py.HardLink) and name.count("/") <= _DEEPEST
-    return None if is_near else True

@@ -10,8 +10,17 @@ import tensorflow as tf
 from scipy.ndimage import zoom
 
 import polarnet as pn
-from polarnet.explain.attribution import METHODS, STRONGEST, attribution, class_activation
+from polarnet.explain.attribution import (
+    METHODS,
+    STRONGEST,
+    attribution,
+    cascade,
+    class_activation,
+    layers_down,
+    randomised_runs,
+)
 from polarnet.explain.occlusion import logit_model
+from polarnet.network import build_model
 from polarnet.network.model import WIDE, below, head_name
 
 
@@ -98,6 +107,7 @@ def test_a_seed_gives_the_same_noise_and_leaves_that_of_the_user_alone(few, draw
     np.random.seed(3)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(3)  # noqa: NPY002
+    next(randomised_runs(run, "sex", seed=1))
     first = attribution(run, few, "sex", samples=2, seed=1)
     assert np.random.random() == expected  # noqa: NPY002
     np.testing.assert_array_equal(first, attribution(run, few, "sex", samples=2, seed=1))
@@ -202,3 +212,62 @@ def test_what_does_not_fit_is_refused(few, drawn):
     ):
         with pytest.raises(ValueError, match=told):
             attribution(given, cohort, trait, method)
+
+
+# === A network that forgets, layer by layer ===
+
+
+def test_layers_of_equal_shape_forget_independently(finished_run, resolved):
+    """Convolutions 2 and 3 of blocks 3 to 5 have the same shape; so have all heads."""
+    run = finished_run[0]
+    config = resolved(mode="finetuned", trunk="block5", traits=("sex", "diabetes", "smoking"))
+    heads = pd.DataFrame({"share": 1.0}, index=list(config.traits))
+    large = dataclasses.replace(run, config=config, model=build_model(config), heads=heads)
+    *_, (_, last) = randomised_runs(large, "sex", seed=1)
+    by_shape = {}
+    for layer in last.model.layers:
+        if isinstance(layer, keras.layers.Conv2D) or layer.name in config.traits:
+            by_shape.setdefault(layer.kernel.shape, []).append(np.ravel(layer.kernel))
+    assert len(by_shape[3, 3, 512, 512]) == 5
+    assert len(by_shape[20 + 17 * 512, 1]) == 3
+    for kernels in by_shape.values():
+        if len(kernels) > 1:
+            apart = np.corrcoef(kernels)[np.triu_indices(len(kernels), 1)]
+            assert np.abs(apart).max() < 0.05
+
+
+def test_layers_are_forgotten_from_the_heads_down_and_the_model_stays_as_it_was(
+    finished_run, phantom
+):
+    run = finished_run[0]
+    before = [weight.numpy() for weight in run.model.weights]
+    maps = phantom.maps["stress"][:1][..., None]
+    names, outputs, kernels = [], [], []
+    for name, forgot in randomised_runs(run, "sex", seed=1):
+        names.append(name)
+        outputs.append(below(forgot.model, "block1_conv1")(maps).numpy())
+        kernels.append(forgot.model.get_layer("diabetes").kernel.numpy())
+    assert names == layers_down(run, "sex")
+    assert names == ["heads", "block2_conv2", "block2_conv1", "block1_conv2", "block1_conv1"]
+    assert np.abs(kernels[0] - run.model.get_layer("diabetes").kernel.numpy()).max() > 0.01
+    intact = below(run.model, "block1_conv1")(maps).numpy()
+    np.testing.assert_array_equal(outputs[-2], intact)
+    assert np.abs(outputs[-1] - intact).max() > 1
+    for weight, kept in zip(run.model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), kept)
+
+
+def test_a_method_that_ignores_the_weights_does_not_fall_in_the_cascade(
+    finished_run, phantom, monkeypatch
+):
+    """An explanation that only shows the input agrees with itself whatever the network forgot."""
+    run, few = finished_run[0], phantom.select(np.arange(12))
+    shown = few.maps["stress"][:]
+    monkeypatch.setattr(
+        "polarnet.explain.attribution.attribution",
+        lambda _, some, *__, **___: some.maps["stress"][:],
+    )
+    table, forgot = cascade(run, few, "sex", "gradient", shown, between=4)
+    assert table["value"].tolist() == [1.0] * 5
+    assert table["n"].tolist() == [4, 4, 4, 4, few.patients.nunique()]
+    assert forgot.shape == shown.shape

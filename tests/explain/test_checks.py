@@ -49,9 +49,6 @@ def test_rank_correlation_sees_order_only_and_leaves_constant_maps_out(heat):
     np.testing.assert_allclose(rank_correlation(heat, heat**3 + 1), 1)
     np.testing.assert_allclose(rank_correlation(heat, -heat), -1)
     assert np.isnan(rank_correlation(heat, disc_mask(SIZE) * np.ones_like(heat))).all()
-
-
-def test_maps_of_other_shapes_are_not_compared(heat):
     with pytest.raises(ValueError, match="cannot be compared"):
         rank_correlation(heat, heat[:-1])
 
@@ -150,28 +147,19 @@ def test_an_even_map_has_its_areas_share_at_the_edge():
     assert check.verdict.startswith("fails: the edge of the disc holds 5.")
 
 
-def test_faithfulness_is_the_area_between_the_curves():
+@pytest.mark.parametrize("steps", [tuple(range(18)), (0, 1, 5, 17)])
+def test_faithfulness_is_the_area_between_the_curves(steps):
     """By hand: a fall from 2 to 0 at the first of 17 steps leaves an area of 1 (trapezium), an
-    even fall one of 17; (17 - 1) / 17 = 0.941 logits. A rise counts alike.
+    even fall one of 17; (17 - 1) / 17 = 0.941 logits, at whatever steps. A rise counts alike.
     """
-    sudden = np.repeat([[2.0] + [0.0] * 17], 20, axis=0)
-    even = np.repeat(np.linspace(2, 0, 18)[None], 20, axis=0)
+    sudden = np.repeat([[2.0] + [0.0] * (len(steps) - 1)], 20, axis=0)
+    even = np.repeat([[2 - 2 * k / 17 for k in steps]], 20, axis=0)
     for sign in (1, -1):
-        check = check_faithful(sign * sudden, sign * even)
+        check = check_faithful(sign * sudden, sign * even, steps=steps)
         assert check.is_passed is True
         assert check.value == pytest.approx(16 / 17)
-        assert check_faithful(sign * even, sign * sudden).value == pytest.approx(-16 / 17)
-
-
-def test_faithfulness_at_a_few_steps_is_the_area_over_the_segments_replaced():
-    """By hand: from 2 to 0 at the first of steps 0, 1, 5, 17 leaves 1; a straight line 17."""
-    steps = (0, 1, 5, 17)
-    sudden = np.repeat([[2.0, 0, 0, 0]], 20, axis=0)
-    even = np.repeat([[2 - 2 * k / 17 for k in steps]], 20, axis=0)
-    assert check_faithful(sudden, even, steps=steps).value == pytest.approx(16 / 17)
-    for odd in ((0, 1, 5, 16), (0, 5, 1, 17)):
-        with pytest.raises(ValueError, match="must rise from 0 to 17"):
-            check_faithful(sudden, even, steps=odd)
+        back = check_faithful(sign * even, sign * sudden, steps=steps)
+        assert back.value == pytest.approx(-16 / 17)
 
 
 def test_an_order_no_better_than_random_is_not_faithful():
@@ -185,9 +173,10 @@ def test_an_order_no_better_than_random_is_not_faithful():
 
 def test_curves_of_other_studies_are_refused():
     curve = np.repeat(np.linspace(2, 0, 18)[None], 20, axis=0)
-    with pytest.raises(ValueError, match="start and end"):
-        check_faithful(curve, curve + 1)
-    with pytest.raises(ValueError, match=r"\(n, 18\)"):
-        check_faithful(curve[:, :17], curve[:, :17])
-    with pytest.raises(ValueError, match="finite"):
-        check_faithful(curve, np.where(np.arange(18) == 4, np.nan, curve))
+    for other, steps, told in (
+        (curve + 1, range(18), "start and end"), (curve[:, :17], range(18), "rise from no segment"),
+        (np.where(np.arange(18) == 4, np.nan, curve), range(18), "finite"),
+        (curve, [1, 0, *range(2, 18)], "rise from no segment"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=told):
+            check_faithful(curve, other, steps=steps)

@@ -67,14 +67,10 @@ def test_penalty_share_and_losses_are_those_of_scikit_learn(made):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_the_trunk_cannot_see_gives_it_no_share(made, seed):
+def test_only_what_the_trunk_alone_can_see_gives_it_a_share(made, seed):
     for of_wide in (0.0, 2.0):
         groups, traits, patients = made(of_wide=of_wide, seed=seed)
         assert heads.choose_heads(groups, traits, patients, seed=seed)["share"].item() == 0
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_what_only_the_trunk_can_see_gives_it_a_share(made, seed):
     groups, traits, patients = made(of_deep=3.0, seed=seed)
     found = heads.choose_heads(groups, traits, patients, seed=seed).loc["sign"]
     assert found["share"] > 0
@@ -82,15 +78,18 @@ def test_what_only_the_trunk_can_see_gives_it_a_share(made, seed):
     assert found["log_loss_bullseye"] < 0.71  # that of a coin is ln 2
 
 
-def test_each_trait_has_a_share_of_its_own(made):
+def test_each_trait_has_a_share_of_its_own_and_labels_that_lack_are_left_out(made):
     groups, traits, patients = made(of_deep=3.0)
-    both = traits.assign(noise=np.random.default_rng(1).integers(0, 2, len(traits)).astype(float))
+    noise = np.random.default_rng(1).integers(0, 2, len(traits)).astype(float)
+    is_known = np.arange(150) % 3 > 0
+    both = traits.where(is_known[:, None]).assign(noise=noise)
     found = heads.choose_heads(groups, both, patients, seed=0)
     assert found.loc["sign", "share"] > 0
     assert found.loc["noise", "share"] == 0
-    pd.testing.assert_frame_equal(
-        found.loc[["sign"]], heads.choose_heads(groups, traits, patients, seed=0)
-    )
+    few = {name: rows[is_known] for name, rows in groups.items()}
+    alone = heads.choose_heads(few, traits[is_known], np.array(patients)[is_known], seed=0)
+    pd.testing.assert_frame_equal(found.loc[["sign"]], alone)
+    assert alone["n"].item() == 100
 
 
 def test_no_patient_is_in_two_folds(made, monkeypatch):
@@ -113,20 +112,8 @@ def test_no_patient_is_in_two_folds(made, monkeypatch):
 def test_the_unit_of_features_does_not_matter(made):
     groups, traits, patients = made(of_wide=1.0, of_deep=1.0)
     other = {name: 100 * rows + 7 for name, rows in groups.items()}
-    pd.testing.assert_frame_equal(
-        heads.choose_heads(groups, traits, patients, seed=0),
-        heads.choose_heads(other, traits, patients, seed=0), atol=1e-5,
-    )  # fmt: skip
-
-
-def test_labels_that_were_not_recorded_are_left_out(made):
-    groups, traits, patients = made(of_wide=1.0)
-    is_known = np.arange(150) % 3 > 0
-    few = {name: rows[is_known] for name, rows in groups.items()}
-    expected = heads.choose_heads(few, traits[is_known], np.array(patients)[is_known], seed=0)
-    found = heads.choose_heads(groups, traits.where(is_known[:, None]), patients, seed=0)
-    pd.testing.assert_frame_equal(found, expected)
-    assert found["n"].item() == 100
+    found = [heads.choose_heads(given, traits, patients, seed=0) for given in (groups, other)]
+    pd.testing.assert_frame_equal(*found, atol=1e-5)
 
 
 def test_a_given_share_leaves_the_penalty_to_be_chosen(made):
@@ -147,13 +134,35 @@ def test_one_patient_of_a_class_cannot_choose(made):
     assert np.isnan(found["log_loss"])
 
 
-def test_of_many_studies_a_part_chooses(made, monkeypatch):
+def test_of_many_studies_a_part_chooses_and_what_it_lacks_is_not_solved(made, monkeypatch):
     groups, traits, patients = made(of_wide=1.0)
     monkeypatch.setattr(heads, "MOST", 90)
     found = [heads.choose_heads(groups, traits, patients, seed=s) for s in (0, 0, 1)]
     assert found[0]["n"].item() == 90
     pd.testing.assert_frame_equal(found[0], found[1])
     assert not found[0].equals(found[2])
+    rare = traits.assign(rare=0.0)
+    rare.loc[np.setdiff1d(np.arange(150), heads._known(rare["sign"], 0))[0], "rare"] = 1.0
+    chosen = heads.choose_heads(groups, rare, patients, seed=0)
+    standards = standards_of_features(groups)
+    assert list(heads.fitted_heads(groups, standards, rare, chosen, seed=0)) == ["sign"]
+
+
+def test_the_exact_solution_is_that_of_scikit_learn(made):
+    groups, traits, _ = made(of_wide=1.0, of_deep=1.0)
+    both = np.hstack([groups[WIDE], 0.3 * groups[DEEP]])
+    fitted = LogisticRegression(C=1 / 0.5, tol=1e-10, max_iter=1000).fit(both, traits["sign"])
+    weights, bias = heads.fitted_head(groups, traits["sign"].to_numpy(), share=0.3, penalty=0.5)
+    np.testing.assert_allclose(weights, fitted.coef_[0], atol=1e-4)
+    assert bias == pytest.approx(fitted.intercept_[0], abs=1e-4)
+
+
+def test_a_gain_counts_that_is_larger_than_its_standard_error():
+    """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt 3; -1, 1 have mean 0; 0, 0, 3 have
+    mean 1 and standard error sqrt 3 / sqrt 3 = 1, which is not exceeded."""
+    assert heads.is_gain(np.array([1.0, 2.0, 3.0]))
+    for gain in ([-1.0, 1.0], [0.0, 0.0, 3.0], [-1.0, -2.0, -3.0], [0.0, 0.0], [1.0]):
+        assert not heads.is_gain(np.array(gain))
 
 
 # === In a training ==============================================================================
@@ -178,11 +187,10 @@ def test_a_training_asks_its_training_patients_and_says_what_it_trusts(
     ]
     traits = train.traits[list(config.traits)]
     expected = heads.choose_heads(features(runs[0], train), traits, train.patients, seed=5)
-    written = pd.read_csv(tmp_path / "0" / "heads.csv", index_col="trait")
-    pd.testing.assert_frame_equal(written, expected, check_dtype=False, rtol=1e-4)
-    assert (tmp_path / "0" / "heads.csv").read_bytes() == (
-        tmp_path / "1" / "heads.csv"
-    ).read_bytes()
+    written, beside = (tmp_path / k / "heads.csv" for k in "01")
+    found = pd.read_csv(written, index_col="trait")
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-4)
+    assert written.read_bytes() == beside.read_bytes()
     told = [f"{trait} {share:g}" for trait, share in expected["share"].items()]
     assert pn.load_run(tmp_path / "0").trust.startswith(f"share of the trunk: {told[0]}")
     assert told[1] in str(runs[0])
@@ -222,30 +230,3 @@ def test_training_comes_close_to_the_exact_solution(
         found = np.log(scores[trait] / (1 - scores[trait]))
         assert np.abs(logits - logits.mean()).max() > 0.2
         np.testing.assert_allclose(found, logits, atol=0.02)
-
-
-def test_of_a_trait_that_none_of_the_drawn_has_nothing_is_solved(made, monkeypatch):
-    groups, traits, patients = made(of_wide=1.0)
-    monkeypatch.setattr(heads, "MOST", 20)
-    rare = traits.assign(rare=0.0)
-    rare.loc[np.setdiff1d(np.arange(150), heads._known(rare["sign"], 0))[0], "rare"] = 1.0
-    chosen = heads.choose_heads(groups, rare, patients, seed=0)
-    standards = standards_of_features(groups)
-    assert list(heads.fitted_heads(groups, standards, rare, chosen, seed=0)) == ["sign"]
-
-
-def test_the_exact_solution_is_that_of_scikit_learn(made):
-    groups, traits, _ = made(of_wide=1.0, of_deep=1.0)
-    both = np.hstack([groups[WIDE], 0.3 * groups[DEEP]])
-    fitted = LogisticRegression(C=1 / 0.5, tol=1e-10, max_iter=1000).fit(both, traits["sign"])
-    weights, bias = heads.fitted_head(groups, traits["sign"].to_numpy(), share=0.3, penalty=0.5)
-    np.testing.assert_allclose(weights, fitted.coef_[0], atol=1e-4)
-    assert bias == pytest.approx(fitted.intercept_[0], abs=1e-4)
-
-
-def test_a_gain_counts_that_is_larger_than_its_standard_error():
-    """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt 3; -1, 1 have mean 0; 0, 0, 3 have
-    mean 1 and standard error sqrt 3 / sqrt 3 = 1, which is not exceeded."""
-    assert heads.is_gain(np.array([1.0, 2.0, 3.0]))
-    for gain in ([-1.0, 1.0], [0.0, 0.0, 3.0], [-1.0, -2.0, -3.0], [0.0, 0.0], [1.0]):
-        assert not heads.is_gain(np.array(gain))

@@ -1,15 +1,12 @@
 """The model from the map to the probability: its image, its form, and its copies."""
 
 import copy
-import dataclasses
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -17,29 +14,11 @@ import polarnet as pn
 from polarnet.network import build_model, model
 from polarnet.network.features import wide_features
 from polarnet.network.pipeline import input_maps
-from polarnet.network.training import resolved_config
 from polarnet.suitability import check_trait_names
 
-TRAITS = ("sex", "known CAD")
 
-
-def drawn_run(cohort, config):
-    """A run with standards of the cohort, a share of .3, and heads that are drawn, not trained."""
-    base = build_model(config)
-    maps = input_maps(cohort, config)[:]
-    groups = {name: model.below(base, name)(maps).numpy() for name in (model.WIDE, model.DEEP)}
-    shares = dict.fromkeys(config.traits, 0.3)
-    built = build_model(config, model.standards_of_features(groups, shares))
-    built.set_weights(base.get_weights())
-    rng = np.random.default_rng(0)
-    for trait in config.traits:
-        head = built.get_layer(model.head_name(trait))
-        head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
-    return pn.network.Run(Path("run"), config, built, pd.DataFrame({"share": shares}))
-
-
-def stress_of(cohort, n):
-    return cohort.maps["stress"][:n][..., None]
+def stress_of(cohort):
+    return cohort.maps["stress"][:][..., None]
 
 
 # === Image ======================================================================================
@@ -96,17 +75,16 @@ def test_segment_pooling_averages_each_wall():
     assert np.delete(pooled, 9).max() < 0.1
 
 
-def test_heads_are_a_dict_by_name_in_a_flat_graph_with_a_frozen_trunk(phantom, resolved):
-    config = resolved(map_type="rest", traits=("smoking", "impaired_mfr", "sex"), trunk="block1")
-    built = drawn_run(phantom, config).model
+def test_heads_are_a_dict_by_name_in_a_flat_graph_with_a_frozen_trunk(few, drawn):
+    traits = ("smoking", "impaired_mfr", "sex")
+    built, maps = drawn(map_type="rest", traits=traits).model, few.maps["rest"][:][..., None]
     assert [tensor.name for tensor in built.inputs] == ["rest"]
-    assert set(built.output) == {"smoking", "impaired_mfr", "sex"}
+    assert set(built.output) == set(traits)
     one_head = keras.Model(built.input, built.get_layer("sex").output)
-    maps = phantom.maps["rest"][:2][..., None]
     np.testing.assert_array_equal(one_head(maps), built(maps)["sex"])
     assert not np.array_equal(built(maps)["sex"], built(maps)["smoking"])
     assert not any(isinstance(layer, keras.Model) for layer in built.layers)
-    assert {weight.path.split("/")[0] for weight in built.trainable_weights} == set(config.traits)
+    assert {weight.path.split("/")[0] for weight in built.trainable_weights} == set(traits)
 
 
 @pytest.mark.parametrize("map_type", ["rest", "combined"])
@@ -124,13 +102,12 @@ def test_what_a_bullseye_shows_is_segment_means_lowest_highest_and_mean(
     np.testing.assert_allclose(wide, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_groups_are_standardised_and_the_share_weighs_the_trunk_of_its_own_trait(phantom, resolved):
+def test_groups_are_standardised_and_the_share_weighs_the_trunk_of_its_own_trait(phantom, drawn):
     """By hand, with NumPy: z-scores over the root of their number; a variance below a thousandth of
     the mean one counts as that. Then the head's own weights on wide features and on .3 times deep
     ones, and one sigmoid.
     """
-    built = drawn_run(phantom, resolved(traits=TRAITS)).model
-    maps, scaled = stress_of(phantom, None), {}
+    built, maps, scaled = drawn(phantom, share=0.3).model, stress_of(phantom), {}
     for group in (model.WIDE, model.DEEP):
         rows = model.below(built, group)(maps).numpy().astype(float)
         variance = np.maximum(rows.var(axis=0), rows.var(axis=0).mean() / 1000)
@@ -143,24 +120,12 @@ def test_groups_are_standardised_and_the_share_weighs_the_trunk_of_its_own_trait
     np.testing.assert_allclose(built(maps)["sex"], 1 / (1 + np.exp(-logits)), atol=1e-5)
 
 
-def test_standards_of_another_length_are_refused(resolved):
-    """A single number would be spread over all features."""
-    wrong = model.Standards({"wide": [1.0] * 17}, {"wide": [0.0]})
-    with pytest.raises(ValueError, match=r"20 wide features .* by 17 factors and 1 offsets"):
-        build_model(resolved(trunk="block1"), wrong)
-
-
 def test_a_feature_without_spread_does_not_explode():
     values = np.random.default_rng(0).normal(size=(50, 40)).astype(np.float32)
     values[:, 0] = 0
     standards = model.standards_of_features({"deep": values})
     values[0, 0] = 1
     assert np.abs(standards.apply("deep", values)).max() < 100
-
-
-def test_settings_that_no_cohort_resolved_make_no_model():
-    with pytest.raises(ValueError, match="not resolved: a cohort decides size and window"):
-        build_model(pn.ExperimentConfig())
 
 
 @pytest.mark.parametrize(
@@ -176,11 +141,11 @@ def test_no_trait_may_have_the_name_of_a_layer(resolved, changes):
     check_trait_names(["sex", "block_left", "small vessel disease", "known CAD"])
 
 
-def test_an_untrained_trunk_comes_from_the_seed_alone(resolved):
+def test_an_untrained_trunk_comes_from_the_seed_alone_and_settings_must_be_resolved(resolved):
     """Keras' own draw comes from a state that other threads of a process use too."""
-    first, again, other = (
-        build_model(resolved(traits=TRAITS, seed=seed)).get_weights() for seed in (0, 0, 1)
-    )
+    with pytest.raises(ValueError, match="not resolved: a cohort decides size and window"):
+        build_model(pn.ExperimentConfig())
+    first, again, other = (build_model(resolved(seed=seed)).get_weights() for seed in (0, 0, 1))
     assert all(map(np.array_equal, first, again))
     assert not all(map(np.array_equal, first, other))
 
@@ -188,26 +153,39 @@ def test_an_untrained_trunk_comes_from_the_seed_alone(resolved):
 # === Precision ==================================================================================
 
 
-def test_bf16_scores_like_float32(phantom, resolved):
-    run = drawn_run(phantom, resolved(traits=("sex",)))
-    config = dataclasses.replace(run.config, precision="mixed_bfloat16")
-    rounded = model.in_precision(run.model, config)
-    maps = stress_of(phantom, 8)
+def test_bf16_scores_like_float32(few, drawn, resolved):
+    run = drawn(traits=("sex",))
+    config = resolved(traits=("sex",), trunk="block1", precision="mixed_bfloat16")
+    rounded, maps = model.in_precision(run.model, config), stress_of(few)
     exact = run.model(maps)["sex"]
     np.testing.assert_allclose(rounded(maps)["sex"], exact, atol=0.02)
     again = model.in_precision(rounded, run.config)
     np.testing.assert_allclose(again(maps)["sex"], exact, atol=1e-6)
 
 
+def test_auto_precision_asks_the_processor(tmp_path):
+    info = tmp_path / "cpuinfo"
+    assert not model._processor_has_bf16(info)
+    for flags, is_able in (("fpu avx2 avx512_bf16", True), ("fpu avx2", False)):
+        info.write_text(f"processor : 0\nflags\t\t: {flags}\n")
+        assert model._processor_has_bf16(info) == is_able
+
+
 @pytest.mark.parametrize(
-    ("info", "is_able"),
-    [("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n", True),
-     ("processor : 0\nflags\t\t: fpu avx2\n", False), (None, False)],
+    ("capability", "processor", "chosen"),
+    [((7, 5), True, "float32"), ((8, 0), False, "mixed_bfloat16"), (None, True, "float32"),
+     ("no GPU", True, "mixed_bfloat16"), ("no GPU", False, "float32")],
 )  # fmt: skip
-def test_auto_precision_asks_the_processor(tmp_path, info, is_able):
-    if info:
-        (tmp_path / "cpuinfo").write_text(info)
-    assert model._processor_has_bf16(tmp_path / "cpuinfo") == is_able
+def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, processor, chosen):
+    """A GPU of capability 7.5 (Turing) has no bf16, whatever the processor beside it has."""
+    gpus = [] if capability == "no GPU" else ["GPU:0", "GPU:1"]
+    details = {"compute_capability": capability} if capability else {}
+    found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
+    monkeypatch.setattr(model, "_processor_has_bf16", lambda: processor)
+    assert model.resolve_precision("auto") == chosen
+    assert model.resolve_precision("float32") == "float32"
 
 
 # === Copies =====================================================================================
@@ -222,41 +200,30 @@ assert not [name for name in sys.modules if name.startswith("polarnet")]
 """
 
 
-@pytest.fixture(
-    scope="module",
-    params=[{}, {"map_type": "combined"}, {"palette": "jet"}, {"scaling": "relative"}],
-    ids=["single", "combined", "palette", "relative"],
-)
-def scored(request, phantom):
-    """A run, maps as a user has them, and what `predict` says of them."""
-    settings = {"weights": None, "input_size": 48, "precision": "float32", "traits": TRAITS}
-    config = resolved_config(pn.ExperimentConfig(**settings | request.param), phantom)
-    run, few = drawn_run(phantom, config), phantom.select(np.arange(6))
-    scores = pn.predict(run, few)
-    assert scores.to_numpy().std(axis=0).min() > 0.01
-    maps = [few.maps[map_type] for map_type in config.map_types]
-    return run.model, np.stack(maps, axis=-1), scores
-
-
 def assert_same(found, scores):
     """Scores by trait, whatever order they come in."""
     for trait in scores:
         np.testing.assert_allclose(np.ravel(found[trait]), scores[trait], atol=1e-5, err_msg=trait)
 
 
-def test_the_model_alone_and_its_copies_in_memory_score_as_predict_does(scored):
-    built, maps, scores = scored
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")  # its heir is a package
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"map_type": "combined"}, {"palette": "jet"}, {"scaling": "relative"}],
+    ids=["single", "combined", "palette", "relative"],
+)
+def test_the_model_alone_its_copies_and_its_exports_score_as_predict_does(
+    few, drawn, tmp_path, settings
+):
+    """By name of trait; TensorFlow's SavedModel, and TFLite."""
+    run = drawn(traits=("sex", "known CAD"), input_size=48, **settings)
+    built, maps, scores = run.model, input_maps(few, run.config)[:], pn.predict(run, few)
+    assert scores.to_numpy().std(axis=0).min() > 0.01
     assert_same(built.predict(maps, verbose=0), scores)
     clone = keras.models.clone_model(built)
     clone.set_weights(built.get_weights())
     for again in (clone, copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
         assert_same(again(maps), scores)
-
-
-@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")  # its heir is a package
-def test_exports_score_the_same(scored, tmp_path):
-    """TensorFlow's SavedModel, and TFLite."""
-    built, maps, scores = scored
     built.export(tmp_path / "saved", verbose=False)
     saved = tf.saved_model.load(tmp_path / "saved")
     assert_same(saved.serve(maps), scores)
@@ -269,7 +236,7 @@ def test_exports_score_the_same(scored, tmp_path):
 def test_keras_alone_scores_the_same(finished_run, tmp_path):
     """In a process that never imports this package, from the files of a run and of its maps."""
     run, (_, _, test) = finished_run
-    np.save(tmp_path / "maps.npy", stress_of(test, None))
+    np.save(tmp_path / "maps.npy", stress_of(test))
     arguments = [run.folder / "model.keras", tmp_path / "maps.npy", tmp_path / "scores.npz"]
     subprocess.run(
         [sys.executable, "-c", WITHOUT_POLARNET, *map(str, arguments)],

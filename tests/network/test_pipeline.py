@@ -17,37 +17,31 @@ def test_combined_maps_are_three_channels(phantom, resolved):
     np.testing.assert_array_equal(rows[..., 2], phantom.maps["reserve"][3:5])
 
 
-def test_clipped_share_counts_disc_pixels_outside_the_window(resolved):
-    values = np.where(pn.anatomy.disc_mask(32), 7.0, 0.0)[None, ..., None]
-    assert pipeline.clipped_share(values, resolved()) == 1.0
-    assert pipeline.clipped_share(values / 2, resolved()) == 0.0
-    assert pipeline.clipped_share(values, resolved(scaling="relative")) == 0.0
-
-
-# === Labels =====================================================================================
+def test_clipped_share_counts_disc_pixels_outside_the_window(make_cohort, resolved):
+    flow = np.where(pn.anatomy.disc_mask(32), 4.0, 0.0) * np.array([1, 2])[:, None, None]
+    cohort = make_cohort(n=2, maps={m: flow.astype(np.float32) for m in ("rest", "stress")})
+    assert pipeline.clipped_share(cohort, resolved()) == 0.5  # 8 of 0 to 6
+    assert pipeline.clipped_share(cohort, resolved(map_type="rest")) == 1.0  # 4 and 8 of 0 to 3
+    assert pipeline.clipped_share(cohort, resolved(scaling="relative")) == 0.0
 
 
 def test_labels_that_were_not_recorded_do_not_move_the_loss():
-    """By hand: -(ln .8 + ln .6) / 2 over the two recorded labels, the third has any score."""
+    """By hand: -(ln .8 + ln .6) / 2 over the two recorded labels, the third has any score. Of two
+    traits, one that nobody recorded weighs nothing: -ln .8 / 2."""
     traits = pd.DataFrame({"sex": [1.0, 0.0, np.nan]})
-    loss = pipeline.recorded_log_loss(traits)
+    loss, marked = pipeline.recorded_log_loss(traits), tf.constant([[1.0], [0.0], [-1.0]])
     expected = -(np.log(0.8) + np.log(0.6)) / 2
     for unrecorded in (0.01, 0.99):
         scores = np.array([[0.8], [0.4], [unrecorded]], np.float32)
-        mean = loss(tf.constant(pipeline.marked_labels(traits)), tf.constant(scores))
-        assert float(tf.reduce_mean(mean)) == pytest.approx(expected, rel=1e-5)
+        mean = float(tf.reduce_mean(loss(marked, tf.constant(scores))))
+        assert mean == pytest.approx(expected, rel=1e-5)
         assert fitting.log_loss(traits.to_numpy(), scores) == pytest.approx(expected, rel=1e-5)
+    loss = pipeline.recorded_log_loss(pd.DataFrame({"sex": [np.nan] * 2, "smoking": [1.0, 1.0]}))
+    found = loss(tf.constant([[-1.0, 1.0]] * 2), tf.constant([[0.8, 0.8]] * 2))
+    np.testing.assert_allclose(found, -np.log(0.8) / 2, rtol=1e-5)
 
 
-def test_a_trait_nobody_recorded_weighs_nothing():
-    """By hand: of two traits the recorded one counts half, -ln .8 / 2."""
-    traits = pd.DataFrame({"sex": [np.nan, np.nan], "smoking": [1.0, 1.0]})
-    labels, scores = pipeline.marked_labels(traits), np.full((2, 2), 0.8, np.float32)
-    loss = pipeline.recorded_log_loss(traits)(tf.constant(labels), tf.constant(scores))
-    np.testing.assert_allclose(loss, -np.log(0.8) / 2, rtol=1e-5)
-
-
-# === Augmentation ===============================================================================
+# === Augmentation ===
 
 
 def varied(stack, rows=None, *, epoch=0, seed=1):
@@ -108,24 +102,17 @@ def test_one_process_varies_single_and_combined_maps(phantom, resolved):
         assert np.abs(changed - maps[2:4]).max() > 0.01
 
 
-# === Batches ====================================================================================
-
-
-def batches_of(n, **settings):
-    traits = pd.DataFrame({"sex": np.arange(n) % 2.0})
-    rows = np.arange(n, dtype=np.float32)[:, None]
-    return pipeline.training_batches([[rows]], traits, seed=0, **settings)
-
-
-def test_batches_cover_every_study_once_an_epoch_in_another_order():
-    found = np.concatenate(
-        [rows.numpy().ravel() for rows, _ in batches_of(10, batch_size=4, epochs=2)]
-    )
-    first, second = found[:10].tolist(), found[10:].tolist()
-    assert sorted(first) == sorted(second) == list(range(10))
-    assert first != second
-
-
-def test_batches_are_of_equal_size():
+def test_batches_are_even_and_cover_every_study_once_an_epoch_in_another_order():
     """By hand: 84 studies in batches of at most 64 are two of 42, as each batch weighs the same."""
-    assert [len(labels) for _, labels in batches_of(84, batch_size=64, epochs=1)] == [42, 42]
+    rows = np.arange(84, dtype=np.float32)[:, None]
+    traits = pd.DataFrame({"sex": np.where(np.arange(84) == 5, np.nan, np.arange(84) % 2)})
+    settings = {"batch_size": 64, "epochs": 2, "seed": 0}
+    found = list(pipeline.training_batches([[rows, -rows]], traits, **settings))
+    assert [len(labels) for _, labels in found] == [42] * 4
+    values, labels = (np.concatenate(part).ravel() for part in zip(*found, strict=True))
+    first, second = values[:84].tolist(), (-values[84:]).tolist()  # another view in each epoch
+    assert sorted(first) == sorted(second) == list(range(84))
+    assert first != second
+    assert [label for row, label in zip(first, labels, strict=False) if row in (4, 5, 6, 7)] == [
+        {4: 0, 5: -1, 6: 0, 7: 1}[row] for row in first if row in (4, 5, 6, 7)
+    ]

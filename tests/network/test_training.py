@@ -1,18 +1,17 @@
 """A training writes a whole run folder, always the same, or nothing."""
 
 import dataclasses
-import random
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism
 
 import polarnet as pn
 from polarnet.evaluation import table as tables
 from polarnet.grid import run_experiment
-from polarnet.network import fitting, model
+from polarnet.network import fitting
 from polarnet.network.run import deterministic
 
 
@@ -28,10 +27,13 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     assert list(scores["study_id"]) == list(test.patients.index)
     assert scores["warning"].str.startswith("trained on a phantom, not on patients").all()
     assert len(pd.read_csv(run.folder / "scores_val.csv")) == len(val)
+    # Heads keep the last epoch, as they have one optimum.
+    history = pd.read_csv(run.folder / "history.csv")
+    assert of_scores(run, val) == pytest.approx(history["val_log_loss"].iloc[-1], abs=1e-5)
 
 
 def test_same_seed_same_bytes(finished_run, tmp_path):
-    """With a cache of its own. What was fine-tuned ends with the same bytes after a stop too."""
+    """With a cache of its own."""
     run, splits = finished_run
     run_experiment(
         *splits, run.config, tmp_path / "again", cache=tmp_path / "c", show_progress=False
@@ -41,12 +43,6 @@ def test_same_seed_same_bytes(finished_run, tmp_path):
     ):  # fmt: skip
         again = (tmp_path / "again" / file).read_bytes()
         assert (run.folder / file).read_bytes() == again, file
-
-
-def test_heads_keep_the_last_epoch_as_they_have_one_optimum(finished_run):
-    run, (_, val, _) = finished_run
-    history = pd.read_csv(run.folder / "history.csv")
-    assert of_scores(run, val) == pytest.approx(history["val_log_loss"].iloc[-1], abs=1e-5)
 
 
 def of_scores(run, val):
@@ -76,55 +72,49 @@ def changed(cohort, **changes):
     return dataclasses.replace(cohort, **changes)
 
 
-def named(cohort, name):
-    return changed(cohort, traits=cohort.traits.rename(columns={"sex": name}))
-
-
-def diabetes(cohort, value):
-    return changed(cohort, traits=cohort.traits.assign(diabetes=value))
+def with_traits(cohort, **columns):
+    return changed(cohort, traits=cohort.traits.assign(**columns))
 
 
 def percent(cohort):
     return changed(cohort, unit="percent", maps=dict(list(cohort.maps.items())[:2]))
 
 
-def alike(cohort):
-    return cohort
+REFUSED = {
+    "unknown trait": (
+        lambda *parts: parts, {"traits": ("gender",)},
+        "No trait gender in this cohort; it has impaired_mfr"),
+    "no such maps": (
+        lambda train, val, test: (percent(train), val, test), {"map_type": "reserve"},
+        "reads reserve maps; this cohort has rest"),
+    "one class": (
+        lambda train, val, test: (with_traits(train, diabetes=0.0), val, test), {},
+        r"both classes of diabetes, but all \d+ train"),
+    "nothing recorded": (
+        lambda train, val, test: (train, with_traits(val, diabetes=np.nan), test), {},
+        "No validation study has diabetes recorded"),
+    "name of a layer": (
+        lambda *parts: [with_traits(part, wide=part.traits["sex"]) for part in parts],
+        {"traits": ("wide",)}, "wide cannot name a trait"),
+    "a shared patient": (
+        lambda train, val, test: (train, train, test), {},
+        "Patients in training and in validation: P3-"),
+    "a shared patient of the test": (
+        lambda train, val, test: (train, val, train), {}, "Patients in training and in test"),
+    "a test without the trait": (
+        lambda train, val, test: (train, val, changed(test, traits=test.traits[["sex"]])), {},
+        "No trait diabetes in the test cohort"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("of_train", "of_val", "settings", "told"),
-    [(alike, alike, {"traits": ("gender",)}, "No trait gender in this cohort; it has impaired_mfr"),
-     (percent, alike, {"map_type": "reserve"}, "reads reserve maps; this cohort has rest"),
-     (lambda c: diabetes(c, 0.0), alike, {}, r"both classes of diabetes, but all \d+ train"),
-     (alike, lambda c: diabetes(c, np.nan), {}, "No validation study has diabetes recorded"),
-     (lambda c: named(c, "wide"), lambda c: named(c, "wide"), {"traits": ("wide",)},
-      "wide cannot name a trait")],
-    ids=["unknown trait", "no such maps", "one class", "nothing recorded", "name of a layer"],
-)  # fmt: skip
-def test_what_cannot_be_trained_is_said_first(
-    splits, tiny, tmp_path, cache, of_train, of_val, settings, told
+@pytest.mark.parametrize(("change", "settings", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_trained_or_tested_is_said_first(
+    splits, tiny, tmp_path, cache, change, settings, told
 ):
-    train, val, _ = splits
     config = dataclasses.replace(tiny, **settings)
     with pytest.raises(ValueError, match=told):
-        pn.train(of_train(train), of_val(val), config, tmp_path / "run", cache=cache)
+        run_experiment(*change(*splits), config, tmp_path / "run", cache=cache)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_shared_patient_is_refused(phantom, splits, tiny, tmp_path, cache):
-    with pytest.raises(ValueError, match="Patients in training and in validation: P3-"):
-        pn.train(phantom, phantom, tiny, tmp_path / "run", cache=cache)
-    train, val, _ = splits
-    with pytest.raises(ValueError, match="Patients in training and in test"):
-        run_experiment(train, val, train, tiny, tmp_path / "run", cache=cache)
-
-
-def test_a_test_cohort_that_lacks_a_trait_is_refused_before_training(splits, tiny, tmp_path, cache):
-    train, val, test = splits
-    bare = changed(test, traits=test.traits[["sex"]])
-    with pytest.raises(ValueError, match="No trait diabetes in the test cohort"):
-        run_experiment(train, val, bare, tiny, tmp_path / "run", cache=cache)
 
 
 def test_a_formula_cannot_name_a_trait(tiny):
@@ -190,23 +180,7 @@ def test_a_trait_may_be_called_what_its_column_is_called(phantom, tiny, tmp_path
 # === The process and the device ===
 
 
-def test_a_training_leaves_the_process_as_it_was(phantom, tiny, tmp_path, cache):
-    train, val, _ = pn.split_by_patient(phantom, seed=5)
-
-    def draws():
-        return (
-            random.random(), np.random.random(), float(keras.random.uniform(())),  # noqa: NPY002
-            float(tf.random.uniform(())), next(iter(tf.data.Dataset.range(50).shuffle(50))).numpy(),
-        )  # fmt: skip
-
-    def seeded():
-        keras.utils.set_random_seed(4)
-
-    seeded()
-    expected = draws()
-    seeded()
-    pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
-    assert draws() == expected
+def test_determinism_that_was_on_stays_on():
     tf.config.experimental.enable_op_determinism()
     try:
         with deterministic():
@@ -214,8 +188,6 @@ def test_a_training_leaves_the_process_as_it_was(phantom, tiny, tmp_path, cache)
         with pytest.raises(RuntimeError, match="determinism is enabled"):
             tf.random.Generator.from_non_deterministic_state()
     finally:
-        from tensorflow.python.framework.config import disable_op_determinism
-
         disable_op_determinism()
 
 
@@ -224,20 +196,3 @@ def test_unseeded_code_works_after_the_block():
         pass
     drawn = tf.random.Generator.from_non_deterministic_state().normal((3,))
     assert np.isfinite(drawn.numpy()).all()
-
-
-@pytest.mark.parametrize(
-    ("capability", "processor", "chosen"),
-    [((7, 5), True, "float32"), ((8, 0), False, "mixed_bfloat16"), (None, True, "float32"),
-     ("no GPU", True, "mixed_bfloat16"), ("no GPU", False, "float32")],
-)  # fmt: skip
-def test_the_device_that_works_chooses_the_precision(monkeypatch, capability, processor, chosen):
-    """A GPU of capability 7.5 (Turing) has no bf16, whatever the processor beside it has."""
-    gpus = [] if capability == "no GPU" else ["GPU:0", "GPU:1"]
-    details = {"compute_capability": capability} if capability else {}
-    found = {"GPU:0": details, "GPU:1": {"compute_capability": (9, 0)}}
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", found.__getitem__)
-    monkeypatch.setattr(model, "_processor_has_bf16", lambda: processor)
-    assert model.resolve_precision("auto") == chosen
-    assert model.resolve_precision("float32") == "float32"
