@@ -37,7 +37,7 @@ from polarnet.readers.tables import read_sheet
 mpl.use("Agg")
 
 LONGEST = ("test_notebook", "test_grid", "test_training", "test_simulation", "test_guides",
-           "test_bundle", "test_fitting", "test_package", "test_explanation", "test_model",
+           "test_bundle", "test_package", "test_explanation", "test_model",
            "test_heads")  # fmt: skip
 """Files that take longest. They begin first, so that no process works on alone at the end."""
 

@@ -1,29 +1,78 @@
-"""A training from cohorts to a run folder that a stranger can repeat."""
+"""A training from cohorts to a run folder that a stranger can repeat.
 
+The heads are trained on kept features, then, if wished, the last block of the trunk.
+"""
+
+import math
 import os
 import platform
 import subprocess
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
+from tqdm.std import tqdm
 
 from polarnet import __version__, rundata
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, settings_of
 from polarnet.files import new_folder, write_csv, write_json
-from polarnet.network.features import Features, kept_end, trunk_features, weights_digest
-from polarnet.network.fitting import fit
-from polarnet.network.model import DEEP, build_model, in_precision, resolve_precision
-from polarnet.network.pipeline import clipped_share, input_maps
+from polarnet.network.features import (
+    Features,
+    compiled,
+    in_batches,
+    kept_end,
+    trunk_features,
+    weights_digest,
+    wide_features,
+)
+from polarnet.network.heads import choose_heads, fitted_heads, is_gain
+from polarnet.network.model import (
+    DEEP,
+    WIDE,
+    above,
+    build_model,
+    head_name,
+    in_precision,
+    resolve_precision,
+    standards_of_features,
+)
+from polarnet.network.pipeline import (
+    Rows,
+    Varied,
+    clipped_share,
+    input_maps,
+    recorded_log_loss,
+    training_batches,
+)
 from polarnet.network.run import MODEL_FILE, Run, deterministic, predict
 from polarnet.ood import fit_distribution, ood_note, write_distribution
+from polarnet.progressbar import progress_bar
 from polarnet.suitability import STATED, check_training
+
+LOG_LOSS: Final = "val_log_loss"
+"""Mean binary cross-entropy over traits and recorded labels of the validation studies."""
+
+SCRATCH_PENALTY: Final = 1.0
+"""L2 penalty of the heads of the network without VGG16; see `PENALTIES` (our choice)."""
+
+VIEWS: Final = 8
+"""Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
+
+_IN_MEMORY: Final = 2**27
+"""Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
+More are read from the disk batch by batch, so that they need not fit into memory."""
+
+Kept = Mapping[str, Rows]
+"""Layer -> its output for every study."""
 
 _OF_TRAINING: Final = {
     "train": "patient of the training",
@@ -73,27 +122,25 @@ def train(
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         config.save(folder / "config.yaml")
         rundata.write_patients(folder, {k: (part, pixels[k]) for k, part in parts.items()})
-        fitted = fit(train, val, config, kept, show_progress)
-        model, exact = fitted.model, replace(config, precision="float32")
+        model, heads, history, finetuning = _fit(train, val, config, kept, show_progress)
+        exact = replace(config, precision="float32")
         if config != exact:
             model = in_precision(model, exact)
         model.save(folder / MODEL_FILE)
-        heads = folder / rundata.HEADS_FILE
-        write_csv(fitted.heads, heads, index_label="trait", float_format="%.9g")
-        write_csv(fitted.history, folder / "history.csv")
+        path = folder / rundata.HEADS_FILE
+        write_csv(heads, path, index_label="trait", float_format="%.9g")
+        write_csv(history, folder / "history.csv")
         segments = rundata.training_segments(train, config)
         rundata.write_segments(segments, folder)
         distribution = fit_distribution(train, val, config)
         if distribution is not None:
             write_distribution(distribution, folder)
         seen = rundata.read_patients(folder)
-        run = Run(
-            Path(out), config, model, fitted.heads, segments, distribution, seen, fitted.finetuning
-        )
+        run = Run(Path(out), config, model, heads, segments, distribution, seen, finetuning)
         write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
         facts = environment(config) | {
             "model_sha256": weights_digest(model),
-            "finetuning": fitted.finetuning,
+            "finetuning": finetuning,
             "n_train": len(train),
             "n_val": len(val),
             "train_studies_sha256": rundata.studies_digest(train),
@@ -175,3 +222,210 @@ def _commit() -> str | None:
         return commit + ("+" if git(["git", "status", "--porcelain", "."]).stdout.strip() else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+# === How the weights are found ===
+
+
+def _fit(
+    train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path, show_progress: bool
+) -> tuple[keras.Model, pd.DataFrame, pd.DataFrame, str]:
+    """The trained model, its heads, its history, and what became of fine-tuning, which is kept only
+    where it lowers the validation loss by more than its standard error.
+    """
+    maps, of_val = input_maps(train, config), input_maps(val, config)
+    views = [Varied(maps, k, config.seed) for k in range(VIEWS)] if config.augment else [maps]
+    base, traits = build_model(config), train.traits[list(config.traits)]
+    labels = val.traits[traits.columns].to_numpy()
+    if config.mode == "scratch":
+        heads = pd.DataFrame(
+            {"n": traits.notna().sum(), "share": 1.0, "penalty": SCRATCH_PENALTY,
+             "log_loss": np.nan, "log_loss_bullseye": np.nan},
+        ).rename_axis("trait")  # fmt: skip
+        stages = _Trainer(base, heads["penalty"], traits, labels, config, show_progress)
+        name = config.map_type
+        history = stages.run(
+            "scratch", (name,), [{name: view} for view in views], {name: of_val},
+            rate=config.learning_rate, epochs=config.finetune_epochs,
+            patience=config.finetune_patience,
+        )  # fmt: skip
+        return base, heads, history, ""
+
+    end = kept_end(config) or config.map_type
+
+    def read(rows: Rows) -> Kept:
+        kept = rows
+        if end != config.map_type:
+            kept = trunk_features(base, config, end, rows, cache, show_progress=show_progress)
+        return {WIDE: wide_features(base, rows), end: kept, DEEP: _deep(base, end, kept)}
+
+    plain, val_kept = read(maps), read(of_val)
+    groups = {g: plain[g][:] for g in (WIDE, DEEP)}
+    heads = choose_heads(
+        groups, traits, train.patients, seed=config.seed, share=config.share,
+        show_progress=show_progress,
+    )  # fmt: skip
+    standards = standards_of_features(groups, heads["share"])
+    model = build_model(config, standards)
+    model.set_weights(base.get_weights())
+    for trait, solution in fitted_heads(groups, standards, traits, heads, seed=config.seed).items():
+        # Few digits, so that the last ones, which depend on the machine, do not count.
+        start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
+        model.get_layer(head_name(trait)).set_weights(start)
+    stages = _Trainer(model, heads["penalty"], traits, labels, config, show_progress)
+    seen = [read(view) for view in views] if config.augment else [plain]
+    history = stages.run(
+        "heads", (WIDE, DEEP), seen, val_kept, rate=config.learning_rate, epochs=config.epochs
+    )
+    if config.mode == "frozen":
+        return model, heads, history, ""
+    if not heads["share"].any():
+        return model, heads, history, rundata.NO_SHARE
+    # The bullseye comes from the maps, too.
+    cut = (end,) if end == config.map_type else (WIDE, end)
+    before, frozen = model.get_weights(), stages.losses_of_validation(val_kept, cut)
+    block = [layer for layer in model.layers if layer.name.startswith(f"{config.last_block}_conv")]
+    for layer in block:
+        layer.trainable = True
+        layer.kernel.regularizer = _TowardsStart(layer.kernel.numpy(), config.anchor)
+    tuned = stages.run(
+        "block", cut, seen, val_kept, rate=config.finetune_learning_rate,
+        epochs=config.finetune_epochs, patience=config.finetune_patience,
+    )  # fmt: skip
+    is_better = is_gain(frozen - stages.losses_of_validation(val_kept, cut))
+    if not is_better:
+        model.set_weights(before)
+    for layer in block:
+        layer.kernel.regularizer = None
+    history = pd.concat([history, tuned], ignore_index=True)
+    return model, heads, history, rundata.KEPT if is_better else rundata.NOT_KEPT
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Stages of training of one model; `traits` are those of training, `labels` of validation."""
+
+    model: keras.Model
+    penalties: pd.Series
+    traits: pd.DataFrame
+    labels: np.ndarray
+    config: ExperimentConfig
+    show_progress: bool
+
+    def run(
+        self, name: str, cut: Sequence[str], seen: Sequence[Kept], of_val: Kept, *, rate: float,
+        epochs: int, patience: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Train what lies above some layers, on what is kept of their outputs in one or more views
+        that epochs take in turn; returns the history.
+
+        Training ends after `patience` epochs without a lower validation loss, and the epoch with
+        the lowest is kept. None: there is one optimum, which the last epoch is nearest to.
+        """
+        config = self.config
+        # One output and one loss: a loss per head costs more in bookkeeping than in arithmetic.
+        trainee = above(self.model, cut, config.traits)
+        self._penalise()
+        steps = math.ceil(len(self.traits) / config.batch_size)
+        # Falls to zero, so that the last epoch is near the optimum whatever the order was.
+        falling = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
+        trainee.compile(
+            optimizer=keras.optimizers.Adam(falling if patience is None else rate),
+            loss=recorded_log_loss(self.traits),
+            steps_per_execution=steps,
+        )
+        forward, inputs = compiled(trainee), [of_val[layer] for layer in cut]
+        batches = training_batches(
+            [[view[layer] for view in seen] for layer in cut], self.traits,
+            batch_size=config.batch_size, epochs=epochs, seed=config.seed,
+        )  # fmt: skip
+        with progress_bar(
+            total=epochs, desc=f"Training ({name})", unit="epoch", disable=not self.show_progress
+        ) as bar:
+            watch = _Watch(
+                name, lambda: log_loss(self.labels, in_batches(forward, *inputs)), patience, bar
+            )
+            trainee.fit(
+                batches, epochs=epochs, steps_per_epoch=steps, callbacks=[watch], shuffle=False,
+                verbose=0,
+            )  # fmt: skip
+        for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
+            variable.assign(value)
+        self._penalise(is_on=False)
+        return pd.DataFrame(watch.rows)
+
+    def losses_of_validation(self, of_val: Kept, cut: Sequence[str]) -> np.ndarray:
+        """Log-loss of each validation study, mean over its recorded traits, in nats."""
+        forward = compiled(above(self.model, cut, self.config.traits))
+        scores = in_batches(forward, *(of_val[layer] for layer in cut))
+        losses = np.nanmean(_losses(self.labels, scores), axis=1)
+        return losses[~np.isnan(losses)]
+
+    def _penalise(self, is_on: bool = True) -> None:
+        """Hold the heads back while they are trained; the saved model knows no penalty."""
+        for trait, penalty in self.penalties.items():
+            # The loss is a mean over patients and traits, the penalty stands beside their sum.
+            strength = penalty / (2 * int(self.traits[trait].notna().sum()) * len(self.penalties))
+            kernel = self.model.get_layer(head_name(str(trait))).kernel
+            kernel.regularizer = keras.regularizers.L2(strength) if is_on else None
+
+
+class _TowardsStart(keras.regularizers.Regularizer):
+    """L2-SP: squared distance from where training begins (Li et al., arXiv 1802.01483)."""
+
+    def __init__(self, start: np.ndarray, strength: float) -> None:
+        self.start, self.strength = start, strength
+
+    def __call__(self, weights: keras.KerasTensor) -> keras.KerasTensor:
+        return self.strength / 2 * keras.ops.sum(keras.ops.square(weights - self.start))
+
+
+class _Watch(keras.callbacks.Callback):
+    """Scores the validation studies after each epoch (their loss is without penalties), keeps the
+    weights of the best or, without `patience`, of the last, and ends the stage.
+    """
+
+    def __init__(
+        self, name: str, score: Callable[[], float], patience: int | None, bar: tqdm
+    ) -> None:
+        super().__init__()
+        self.rows: list[dict[str, str | float]] = []
+        self.best: list[np.ndarray] = []
+        self._name, self._score, self._patience, self._bar = name, score, patience, bar
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        loss = self._score()
+        self.rows.append(
+            {"stage": self._name, "epoch": epoch + 1, "loss": float(logs["loss"]), LOG_LOSS: loss}
+        )
+        best = int(np.nanargmin([row[LOG_LOSS] for row in self.rows]))
+        if self._patience is None or best == epoch:
+            self.best = [np.array(v.value) for v in self.model.trainable_variables]
+        self.model.stop_training = self._patience is not None and epoch - best >= self._patience
+        self._bar.set_postfix(val_log_loss=f"{loss:.4f}", refresh=False)
+        self._bar.update()
+
+
+def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Binary cross-entropy in nats: mean over recorded labels, then over traits with any.
+
+    >>> round(log_loss(np.array([[1.0, np.nan]]), np.array([[0.5, 0.1]])), 4)
+    0.6931
+    """
+    is_recorded = ~np.isnan(labels).all(axis=0)
+    return float(np.nanmean(_losses(labels, scores)[:, is_recorded], axis=0).mean())
+
+
+def _losses(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Cross-entropy of each study and trait; NaN where the label was not recorded."""
+    scores = np.clip(scores, 1e-7, 1 - 1e-7)
+    of_label = -np.where(labels == 1, np.log(scores), np.log(1 - scores))
+    return np.where(np.isnan(labels), np.nan, of_label)
+
+
+def _deep(model: keras.Model, end: str, kept: Rows) -> Rows:
+    """The pooled features, from what is kept at layer `end`: in memory, unless they are large."""
+    if end == DEEP:
+        return kept if len(kept) * kept[:1].nbytes > _IN_MEMORY else kept[:]
+    between = keras.Model(model.get_layer(end).output, model.get_layer(DEEP).output)
+    return in_batches(compiled(between), kept)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import polarnet as pn
-from polarnet.network import fitting, pipeline
+from polarnet.network import pipeline, training
 
 DISC = pn.anatomy.disc_mask(64)
 
@@ -35,7 +35,7 @@ def test_labels_that_were_not_recorded_do_not_move_the_loss():
         scores = np.array([[0.8], [0.4], [unrecorded]], np.float32)
         mean = float(tf.reduce_mean(loss(marked, tf.constant(scores))))
         assert mean == pytest.approx(expected, rel=1e-5)
-        assert fitting.log_loss(traits.to_numpy(), scores) == pytest.approx(expected, rel=1e-5)
+        assert training.log_loss(traits.to_numpy(), scores) == pytest.approx(expected, rel=1e-5)
     loss = pipeline.recorded_log_loss(pd.DataFrame({"sex": [np.nan] * 2, "smoking": [1.0, 1.0]}))
     found = loss(tf.constant([[-1.0, 1.0]] * 2), tf.constant([[0.8, 0.8]] * 2))
     np.testing.assert_allclose(found, -np.log(0.8) / 2, rtol=1e-5)
