@@ -55,7 +55,7 @@ def test_the_limit_holds_when_features_are_kept_and_those_in_use_are_not_the_old
 
 
 def test_a_limit_that_is_no_size_is_told_before_the_work(keep_features, monkeypatch):
-    monkeypatch.setattr(features, "_keep", pytest.fail)
+    monkeypatch.setattr(features, "in_batches", pytest.fail)
     for text in ("-1", "0", "much", "nan"):
         monkeypatch.setenv(cachefolder.LIMIT_VARIABLE, text)
         with pytest.raises(ValueError, match=f"POLARNET_CACHE_GB must be .*, not '{text}'"):
