@@ -150,7 +150,7 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     table, notes = table.copy(), []
     for low in [str(name) for name in table if str(name).endswith("low")]:
         high, stem = low.removesuffix("low") + "high", low.removesuffix("low").removesuffix("_")
-        known = [name for name in (stem, VALUES.get(stem), f"auroc_{stem}") if name in table]
+        known = [name for name in (stem, VALUES.get(stem, ""), f"auroc_{stem}") if name in table]
         if not known or high not in table:
             continue
         value = known[0]

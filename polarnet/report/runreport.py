@@ -184,8 +184,10 @@ def _draw_calibration(shown: Sequence[tuple[str, pd.Series, pd.Series]]) -> Figu
     """One panel per trait."""
     figure, axes = new_panels(len(shown), _COLUMNS, width=TWO_COLUMNS, height=2.9, title=0.3)
     for ax, (trait, labels, scores) in zip(axes, shown, strict=True):
-        plot_calibration(labels, scores, ax, name=trait_name(trait)).get_legend().remove()
-    handles = axes[0].get_legend_handles_labels()  # one legend for all panels hides nothing
+        legend = plot_calibration(labels, scores, ax, name=trait_name(trait)).get_legend()
+        if legend is not None:  # one for all panels hides nothing
+            legend.remove()
+    handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=2, fontsize=SMALL, frameon=False)
     return figure
 

@@ -102,7 +102,7 @@ def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     return page_table(printed, "Primary endpoints, named before the hold-out was read", notes)
 
 
-def _chapter(results: Path, section: Mapping[str, Any]) -> dict[str, Any]:
+def _chapter(results: Path, section: dict[str, Any]) -> dict[str, Any]:
     """A section with what is there of its tables and figures."""
     names = [name for name in section.get("tables", ()) if (results / f"{name}.csv").is_file()]
     figures = section.get("figures", {}).items()
