@@ -1,6 +1,5 @@
 """Settings of one run: a flat record that is read from YAML and checks itself."""
 
-import difflib
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from polarnet.files import is_formula, read_yaml, shown, yaml_text
+from polarnet.files import is_formula, read_yaml, shown, unknown_settings, yaml_text
 from polarnet.traits import COMBINED, MAP_TYPES, TRAITS
 
 WINDOWS: Final = {
@@ -314,10 +313,8 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
             f"{path} is of an earlier version, whose networks had a hidden layer. Leave what "
             "belongs to it out of settings; train a run or bundle again."
         )
-    for name in (name for name in settings if name not in known):
-        near = difflib.get_close_matches(str(name)[:100], known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
-        raise ValueError(f"{path}: unknown setting {shown(name)}{hint} Known: {', '.join(known)}.")
+    if unknown := unknown_settings(settings, known):
+        raise ValueError(f"{path}: {'; '.join(unknown[:10])}")
     return settings
 
 

@@ -4,6 +4,7 @@ JSON and YAML have a largest size, and YAML neither builds objects nor follows a
 """
 
 import csv
+import difflib
 import io
 import json
 import math
@@ -12,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -438,3 +439,23 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # whole numbers of thousands of digits within a list
         text = f"a {type(value).__name__}"
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}{text[-1]}..."
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """What a message adds to an unknown name: the nearest known one, "" where none is near."""
+    near = difflib.get_close_matches(str(name)[:100], known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def unknown_settings(given: Iterable[object], known: Collection[str], place: str = "") -> list[str]:
+    """One text for each setting that is not known, with the nearest known one, or all of them.
+
+    >>> unknown_settings(["learn_rate", "seed"], ["seed", "learning_rate"])
+    ["unknown setting 'learn_rate'; did you mean 'learning_rate'?"]
+    """
+    all_known = f"; known: {', '.join(known)}"
+    return [
+        f"unknown setting {shown(f'{place}{name}')}{did_you_mean(name, known) or all_known}"
+        for name in given
+        if name not in known
+    ]

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from polarnet.readers.coding import apply_column_map
+from polarnet.readers.clinicaltable import apply_column_map
 from polarnet.readers.columnmap import ColumnMap
 
 CLINIC_MAP = """\
@@ -41,10 +41,10 @@ def column_of(heading, *cells):
     return f"Untersuchung;PatNr;{heading}\n{rows}"
 
 
-def mapped(text, columns=None, **changes):
+def mapped(text, columns=None, delimiter="", **changes):
     """The table of this text, mapped; the map has ids alone, but for the changes."""
     columns = columns or ColumnMap(study_id="Untersuchung", patient_id="PatNr", **changes)
-    return apply_column_map(table_of(text), columns, "clinic.csv")
+    return apply_column_map(table_of(text), columns, "clinic.csv", delimiter)
 
 
 def refusal(call, *arguments, **changes):

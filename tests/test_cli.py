@@ -90,7 +90,7 @@ def test_an_import_that_cannot_be_whole_is_one_line_and_leaves_no_cohort(
     arguments = ["import", folder, "--clinical", table, "--keep-ids"]
     assert "--out is missing" in _fails(capsys, *arguments)
     error = _fails(capsys, *arguments, "--out", tmp_path / "cohort")
-    assert "All 12 files are refused: file 1 its unit is not known; state it by --unit" in error
+    assert "0 of 12 files hold maps. refused: S1_rest.csv and 11 more: its unit is not" in error
     (folder / "S3_stress.csv").unlink()
     arguments += ["--unit", "percent", "--strict", "--out", tmp_path / "cohort"]
     assert "line 4: no stress map" in _fails(capsys, *arguments)

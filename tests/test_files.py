@@ -178,10 +178,11 @@ def test_text_that_looks_like_something_else_comes_back_as_it_was_written(text):
 
 def test_cells_of_a_column_map_stay_letter_by_letter(tmp_path):
     path = tmp_path / "map.yaml"
-    path.write_text("study_id: 007\npatient_id: 1.50\nmissing: [09, 1e3, 99, 1_000, 1:30]\n")
+    lines = "study_id: 007\npatient_id: 1.50\nclinical: {x: 08}\nmissing: {08: [09, 1e3, 1:30]}\n"
+    path.write_text(lines)
     columns = load_column_map(path)
     assert (columns.study_id, columns.patient_id) == ("007", "1.50")
-    assert columns.missing == ("09", "1e3", "99", "1_000", "1:30")
+    assert columns.missing == {"08": ("09", "1e3", "1:30")}
 
 
 def test_shown_values_are_cut():

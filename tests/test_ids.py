@@ -4,7 +4,7 @@ import pytest
 
 from polarnet.ids import normal_id
 from polarnet.readers.clinicaltable import read_clinical
-from polarnet.readers.planning import read_series_table
+from polarnet.readers.exports import read_series_table
 
 
 @pytest.mark.parametrize("cell", ["1.0", " 1 ", "1\u00a0", "\u200b1", "1\u200d"])
@@ -19,7 +19,7 @@ def test_a_study_given_twice_in_two_spellings_is_refused(tmp_path):
     table.write_text("study_id,patient_id\n1,P1\n1.0,P2\n2,P3\n")
     clinical = read_clinical(table)
     assert list(clinical.patients) == ["2"]
-    assert dict(clinical.refused)[2] == "study id given twice, also in line 3"
+    assert clinical.refused[0] == (2, "1", "study id given twice, also in line 3")
 
 
 def test_series_of_a_table_are_compared_in_the_normal_form(tmp_path):

@@ -1,16 +1,18 @@
-"""The account of an import: what became of every file and row, and where the maps come from."""
+"""What an import will be, what became of every file and row, and where the maps come from."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from polarnet.cohort import RECOVERED
-from polarnet.readers.coding import Clinical
+from polarnet.readers.clinicaltable import Clinical
 from polarnet.readers.columnmap import PROVENANCE
-from polarnet.readers.exportedmap import READ, REFUSED, WARNED, ExportedMap, Verdict
+from polarnet.readers.exportedmap import READ, REFUSED, WARNED, Verdict
+from polarnet.readers.matching import MapsOfStudy, Matched
 from polarnet.readers.profiles import Profile
 from polarnet.readers.reading import Read
 
@@ -21,56 +23,66 @@ COLUMNS: Final = (
 """Of import_report.csv. `number`: of a file in the list sorted by path, from 1, or the line of a
 row in the table. `lowest`, `highest`: over the disc, in `unit`."""
 
-_SHOWN: Final = 20
-"""Refusals named one by one on the screen; the rest are counted."""
+_OF_MAP: Final = ("map_type", "unit", "unit_in_file", "shape", "profile")
+
+_SHOWN: Final = 20  # reasons that are told on the screen; the rest are in the report
 
 
-def account(
-    read: Read,
-    studies: Mapping[str, Mapping[str, ExportedMap]],
-    rows: Mapping[str, Verdict],
-    clinical: Clinical,
-    names: Mapping[str, str],
-    files: Sequence[str] = (),
-) -> pd.DataFrame:
-    """One row for every map, every problem of a file, and every row of the table.
-
-    `studies` are those of the cohort and `names` their ids in it; a study that is not in `names` is
-    not named. `files` has the names of the files; empty where they may be those of people.
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What an import will be: the table, what was read, the complete studies, and the verdict of
+    every row. Studies are called by their id in the table.
     """
-    in_cohort = {found: names.get(s, "") for s, maps in studies.items() for found in maps.values()}
-    lines: list[dict[str, Any]] = [
-        {"number": number, "status": REFUSED, "reason": problem}
-        for number, problem in read.problems
-    ]
-    for found in read.maps:
-        lines.append(
+
+    clinical: Clinical
+    read: Read
+    matched: Matched
+    rows: dict[str, Verdict]
+    store: Path  # where pixels wait
+    files: list[str]  # names, in the order of their numbers
+    keeps_ids: bool  # whether ids and names of files may be seen
+    problem: str = ""  # why there can be no cohort; then all below is empty
+    size: int = 0  # rows of a map
+    names: dict[str, str] = field(default_factory=dict)  # study -> its id in the cohort
+    patients: dict[str, str] = field(default_factory=dict)  # study -> patient id in the cohort
+    origin: pd.DataFrame = field(default_factory=pd.DataFrame)  # see `provenance`
+
+    def report(self) -> pd.DataFrame:
+        """One row for every map, every problem of a file, and every row of the table."""
+        in_cohort = {
+            found: self.names.get(study, "")
+            for study, maps in self.matched.studies.items()
+            for found in maps.values()
+        }
+        lines: list[dict[str, Any]] = [
+            {"number": number, "status": REFUSED, "reason": problem}
+            for number, problem in self.read.problems
+        ]
+        lines += [
             {
                 "number": found.file,
                 **_told(found.verdict),
                 "study_id": in_cohort.get(found, ""),
-                "map_type": found.map_type,
-                "unit": found.unit,
-                "unit_in_file": found.unit_in_file,
                 "lowest": round(found.low, 4),
                 "highest": round(found.high, 4),
-                "shape": found.shape,
-                "profile": found.profile,
+                **{name: getattr(found, name) for name in _OF_MAP},
             }
-        )
-    lines.sort(key=lambda line: line["number"])
-    for line in lines:
-        line |= {"kind": "file", "name": files[line["number"] - 1] if files else ""}
-    lines += [
-        {"kind": "row", "number": line, "status": REFUSED, "reason": reason}
-        for line, reason in clinical.refused
-    ]
-    lines += [
-        {"kind": "row", "number": clinical.lines[s], **_told(row), "study_id": names.get(s, "")}
-        for s, row in rows.items()
-        if clinical.name
-    ]
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+            for found in self.read.maps
+        ]
+        lines.sort(key=lambda line: line["number"])
+        for line in lines:
+            name = self.files[line["number"] - 1] if self.keeps_ids else ""
+            line |= {"kind": "file", "name": name}
+        lines += [
+            {"kind": "row", "number": line, "status": REFUSED, "reason": reason}
+            for line, _, reason in self.clinical.refused
+        ]
+        lines += [
+            {"kind": "row", "number": number, **_told(self.rows[study]),
+             "study_id": self.names.get(study, "")}
+            for study, number in self.clinical.lines.items()
+        ]  # fmt: skip
+        return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def _told(verdict: Verdict) -> dict[str, str]:
@@ -78,7 +90,7 @@ def _told(verdict: Verdict) -> dict[str, str]:
 
 
 def summary(report: pd.DataFrame) -> list[str]:
-    """The account in a few lines: counts, and the first refusals."""
+    """The account in a few lines: counts, and the commonest reasons."""
     lines = []
     for kind, what in (("file", "maps and files"), ("row", "rows of the table")):
         of_kind = report[report["kind"] == kind]
@@ -86,40 +98,28 @@ def summary(report: pd.DataFrame) -> list[str]:
             counts = of_kind["status"].value_counts()
             told = ", ".join(f"{counts[s]} {s}" for s in (READ, WARNED, REFUSED) if s in counts)
             lines.append(f"{len(of_kind)} {what}: {told}")
-    odd = report[report["status"] != READ]
-    for reason, n in Counter(odd["reason"]).most_common(_SHOWN):
-        first = odd[odd["reason"] == reason].iloc[0]
-        where = f"{'file' if first['kind'] == 'file' else 'line'} {first['number']}"
-        where = str(first["name"]) if pd.notna(first["name"]) and first["name"] else where
+    return lines + [f"  {line}" for line in reasons(report[report["status"] != READ], _SHOWN)]
+
+
+def reasons(report: pd.DataFrame, most: int) -> list[str]:
+    """The commonest reasons of some rows of the report, each with the first file or line."""
+    lines = []
+    for reason, n in Counter(report["reason"]).most_common(most):
+        first = report[report["reason"] == reason].iloc[0]
         more = f" and {n - 1} more" if n > 1 else ""
-        lines.append(f"  {first['status']}: {where}{more}: {reason}")
+        lines.append(f"{first['status']}: {where(first)}{more}: {reason}")
     return lines
 
 
-def refusals(
-    read: Read, rows: Mapping[str, Verdict], clinical: Clinical, files: Sequence[str] = ()
-) -> list[str]:
-    """Everything that is left out, one text each; files are named where `files` allows it."""
-
-    def named(number: int) -> str:
-        return Path(files[number - 1]).name if files else f"file {number}"
-
-    refused = [found for found in read.maps if found.verdict.is_refused]
-    return [
-        *(f"{named(number)} {problem}" for number, problem in read.problems),
-        *(f"{named(found.file)}: {found.verdict.reasons[-1]}" for found in refused),
-        *(f"line {line}: {reason}" for line, reason in clinical.refused),
-        *(
-            f"line {clinical.lines[study]}: {row.reasons[-1]}"
-            for study, row in rows.items()
-            if row.is_refused and study in clinical.lines
-        ),
-    ]
+def where(row: pd.Series) -> str:
+    """The file or line that a row of the report is about."""
+    number = f"{'file' if row['kind'] == 'file' else 'line'} {row['number']}"
+    return str(row["name"]) if pd.notna(row["name"]) and row["name"] else number
 
 
 def provenance(
     table: pd.DataFrame,
-    studies: Mapping[str, Mapping[str, ExportedMap]],
+    studies: Mapping[str, MapsOfStudy],
     profiles: Sequence[Profile],
     stated: Mapping[str, str],
 ) -> pd.DataFrame:
@@ -130,24 +130,22 @@ def provenance(
     over the profile that it was read with.
     """
     by_name = {profile.name: profile for profile in profiles}
-    in_table = {name: dict(table[name]) for name in PROVENANCE if name in table}
-
-    def origin(study: str, name: str) -> str:
-        maps = studies[study].values()
-        said = str(in_table[name][study]) if name in in_table else ""
-        said = said or stated.get(name, "") or _joined(
-            m.origin.get(name, "") or getattr(by_name[m.profile], name, "") for m in maps
-        )  # fmt: skip
-        # Last, so that nothing anybody states can hide it.
-        is_recovered = name == "software" and any(m.source == RECOVERED for m in maps)
-        return ", ".join(filter(None, (said, RECOVERED if is_recovered else "")))
-
-    columns = {name: [origin(study, name) for study in studies] for name in PROVENANCE}
-    known = {name: values for name, values in columns.items() if any(values)}
+    known: dict[str, list[str]] = {}
+    for name in PROVENANCE:
+        values = []
+        for study, maps in studies.items():
+            said = str(table.loc[study, name]) if name in table else ""
+            said = said or stated.get(name, "") or _joined(
+                m.origin.get(name, "") or getattr(by_name[m.profile], name, "")
+                for m in maps.values()
+            )  # fmt: skip
+            # Last, so that nothing anybody states can hide it.
+            is_recovered = any(m.source == RECOVERED for m in maps.values())
+            recovered = RECOVERED if is_recovered and name == "software" else ""
+            values.append(", ".join(filter(None, (said, recovered))))
+        known |= {name: values} if any(values) else {}
     for name in ("profile", "unit_in_file"):
-        known[name] = [
-            _joined(getattr(m, name) for m in maps.values()) for maps in studies.values()
-        ]
+        known[name] = [_joined(getattr(m, name) for m in of.values()) for of in studies.values()]
     return pd.DataFrame(known, index=pd.Index(list(studies), name="study_id"))
 
 

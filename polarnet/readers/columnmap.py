@@ -1,14 +1,13 @@
 """The column map: which column of the clinic's table is what, and its YAML file."""
 
-import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from polarnet.files import read_yaml
+from polarnet.files import did_you_mean, read_yaml, shown, unknown_settings
 from polarnet.ids import listing, normal_text
 from polarnet.readers.identity import names_a_person
 from polarnet.readers.words import cell_key, is_formula
@@ -19,6 +18,9 @@ PROVENANCE: Final = (
 )  # fmt: skip
 """What a table may say of each study's origin."""
 
+EVERY_COLUMN: Final = "*"
+"""Stands in `missing` for all columns."""
+
 _RESERVED: Final = (
     "study_id", "patient_id", "mfr", "split", "profile", "unit_in_file", "impaired_mfr_source",
     *PROVENANCE,
@@ -27,39 +29,19 @@ _RESERVED: Final = (
 
 _RULE: Final = re.compile(r"(>=|<=|==|>|<)\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)
 
-_COMPARE: Final[dict[str, tuple[Callable[[float, float], bool], str]]] = {
-    ">=": (operator.ge, "<"), ">": (operator.gt, "<="), "<=": (operator.le, ">"),
-    "<": (operator.lt, ">="), "==": (operator.eq, "!="),
+_COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
+    ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq,
 }  # fmt: skip
-"""Sign of a rule -> its comparison, and the sign of the opposite."""
-
-_RULE_SHOWN: Final = 12
-"""Characters of a wrong rule that a message repeats (our choice)."""
 
 
 @dataclass(frozen=True)
 class TraitCoding:
-    """How one column says whether a trait is present.
+    """How one column says whether a trait is present: by cells, or by a rule for its number."""
 
-    Attributes
-    ----------
-    column
-        Heading in the user's table.
-    one, zero
-        Cells that mean 1 and 0; both or neither.
-    rule
-        In their place: `>=`, `>`, `<=`, `<` or `==` and a number in the column's unit; 1 where it
-        holds.
-
-    Raises
-    ------
-    ValueError: neither or both ways are given, the rule is none, or a cell means 1 and 0.
-    """
-
-    column: str
-    one: tuple[str, ...] = ()
-    zero: tuple[str, ...] = ()
-    rule: str = ""
+    column: str  # heading in the user's table
+    one: tuple[str, ...] = ()  # cells that mean 1
+    zero: tuple[str, ...] = ()  # cells that mean 0
+    rule: str = ""  # a comparison and a number in the column's unit; 1 where it holds
 
     def __post_init__(self) -> None:
         by_values, by_rule = bool(self.one and self.zero), bool(self.rule)
@@ -67,8 +49,8 @@ class TraitCoding:
             raise ValueError('needs either one and zero (lists of cells), or rule (as ">= 48")')
         if self.rule and not _RULE.fullmatch(self.rule):
             raise ValueError(
-                f"rule '{self.rule[:_RULE_SHOWN]}' must be one of {' '.join(_COMPARE)} and a "
-                'number with a decimal point, as ">= 48"'
+                f"rule {shown(self.rule)} must be one of {' '.join(_COMPARE)} and a number with a "
+                'decimal point, as ">= 48"'
             )
         if not all((*self.one, *self.zero)):
             raise ValueError("an empty cell means: not recorded, never 0 or 1")
@@ -77,82 +59,61 @@ class TraitCoding:
 
     def holds(self, value: float) -> bool:
         """Whether a number meets the rule."""
-        sign, threshold = _RULE.findall(self.rule)[0]
-        return _COMPARE[sign][0](value, float(threshold))
+        sign, number = _RULE.findall(self.rule)[0]
+        return _COMPARE[sign](value, float(number))
 
     def meaning(self) -> tuple[str, str]:
         """What 1 means, and what 0 means."""
-        if not self.rule:
-            return f"{self.column} = {', '.join(self.one)}", ", ".join(self.zero)
-        sign, threshold = _RULE.findall(self.rule)[0]
-        number = f"{float(threshold):g}"
-        return f"{self.column} {sign} {number}", f"{_COMPARE[sign][1]} {number}"
+        if self.rule:
+            return f"{self.column} {self.rule}", "that it is not"
+        return f"{self.column} = {', '.join(self.one)}", ", ".join(self.zero)
 
 
-@dataclass(frozen=True)
-class Exclusion:
+class Exclusion(NamedTuple):
     """A reason to leave studies out: the column has one of these cells."""
 
     column: str
     values: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.values:
-            raise ValueError("values is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMap:
     """Which column of a table is what.
 
-    Attributes
-    ----------
-    study_id, patient_id, mfr, split
-        Headings in the user's table; mfr (the user's own flow reserve) and split may be "".
-    traits
-        Name in the cohort -> column and coding.
-    clinical, provenance
-        Name in the cohort -> column.
-    exclude
-        Reason -> column and cells.
-    missing
-        Further cells that mean: not recorded, in every column.
-    missing_in
-        Column -> such cells of that column alone.
-    decimal_comma
-        Whether numbers are written as 2,54. None: the table decides.
-
-    Raises
-    ------
     ValueError: a name is taken twice or reserved, a column names a person, a cell is coded and
-        missing, or cells are missing in a column that is not used; all of it at once.
+    missing, or cells are missing in a column that is not used; all of it at once.
     """
 
+    # Headings in the user's table; mfr is the user's own flow reserve.
     study_id: str
     patient_id: str
     mfr: str = ""
+    split: str = ""
+    # Name in the cohort -> column and coding, column, column; and reason -> column and cells.
     traits: Mapping[str, TraitCoding] = field(default_factory=dict)
     clinical: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     exclude: Mapping[str, Exclusion] = field(default_factory=dict)
-    split: str = ""
-    missing: tuple[str, ...] = ()
-    missing_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Column, or "*" for every column -> further cells that mean: not recorded.
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Whether numbers are written as 2,54. None: the table decides.
     decimal_comma: bool | None = None
 
     def __post_init__(self) -> None:
-        if problems := [*_name_problems(self), *_person_problems(self), *_missing_problems(self)]:
+        if problems := list(self._problems()):
             raise ValueError("; ".join(problems))
 
     def columns(self) -> dict[str, str]:
         """What each column is used for, by its place in the map: 'clinical age' -> 'Alter'."""
-        used = {"study_id": self.study_id, "patient_id": self.patient_id}
-        used |= {"mfr": self.mfr} if self.mfr else {}
-        used |= {f"traits {name}": coding.column for name, coding in self.traits.items()}
-        used |= {f"clinical {name}": column for name, column in self.clinical.items()}
-        used |= {f"provenance {name}": column for name, column in self.provenance.items()}
-        used |= {f"exclude {name}": rule.column for name, rule in self.exclude.items()}
-        return used | ({"split": self.split} if self.split else {})
+        return {
+            **{place: getattr(self, place) for place in ("study_id", "patient_id")},
+            **({"mfr": self.mfr} if self.mfr else {}),
+            **{f"traits {name}": coding.column for name, coding in self.traits.items()},
+            **{f"clinical {name}": column for name, column in self.clinical.items()},
+            **{f"provenance {name}": column for name, column in self.provenance.items()},
+            **{f"exclude {name}": exclusion.column for name, exclusion in self.exclude.items()},
+            **({"split": self.split} if self.split else {}),
+        }
 
     def columns_of_numbers(self) -> list[str]:
         """Headings of the columns that are, or may be, numbers: clinical ones, mfr and of rules."""
@@ -161,65 +122,43 @@ class ColumnMap:
 
     def missing_keys(self, column: str) -> frozenset[str | float]:
         """Keys of the cells of a column that mean: not recorded, beside our own words for it."""
-        return frozenset(map(cell_key, (*self.missing, *self.missing_in.get(column, ()))))
+        cells = [*self.missing.get(EVERY_COLUMN, ()), *self.missing.get(column, ())]
+        return frozenset(map(cell_key, cells))
 
-
-def _name_problems(columns: ColumnMap) -> list[str]:
-    """Names that the cohort cannot hold beside one another."""
-    named = [*columns.traits, *columns.clinical]
-    problems = [
-        f"{name} is a trait and clinical" for name in columns.traits if name in columns.clinical
-    ]
-    if reserved := [name for name in named if name in _RESERVED]:
-        problems.append(f"traits and clinical variables cannot be called {listing(reserved)}")
-    if n_formulas := sum(map(is_formula, named)):
-        problems.append(f"{n_formulas} names begin like a formula (= + - @)")
-    if cased := [name for name in columns.traits if name not in TRAITS and name.lower() in TRAITS]:
-        problems.append(f"write traits in lower case: {listing(cased)}")
-    return problems
-
-
-def _person_problems(columns: ColumnMap) -> list[str]:
-    """Columns whose cells must not leave the clinic."""
-    ids = (columns.study_id, columns.patient_id)
-    problems = []
-    for place, column in columns.columns().items():
-        named = [column, place[9:]] if place.startswith("clinical ") else [column]
-        if place in ("study_id", "patient_id"):
-            continue
-        if column in ids:
-            problems.append(f"{place}: {column} is the column of an id")
-        elif any(map(names_a_person, named)):
-            problems.append(f"{place}: {column} may name a person; leave it out")
-    return problems
-
-
-def _missing_problems(columns: ColumnMap) -> list[str]:
-    """Cells that are said to be missing, and to mean something; or in a column of no use."""
-    problems = []
-    for name, coding in columns.traits.items():
-        missing = columns.missing_keys(coding.column)
-        if both := [cell for cell in (*coding.one, *coding.zero) if cell_key(cell) in missing]:
-            problems.append(f"traits {name}: {listing(both)} is coded, and in missing")
-    used = columns.columns()
-    for column in columns.missing_in:
-        if column not in used.values():
-            near = [used[place] for place in used if place.endswith(f" {column}")]
-            near = near or difflib.get_close_matches(column, used.values(), n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            problems.append(f"missing: no column '{column}' is used in the map{hint}")
-    return problems
+    def _problems(self) -> Iterator[str]:
+        """What the cohort cannot hold, what must not leave the clinic, and what contradicts."""
+        named, used = [*self.traits, *self.clinical], self.columns()
+        for name in self.traits:
+            if name in self.clinical:
+                yield f"{name} is a trait and clinical"
+            if name not in TRAITS and name.lower() in TRAITS:
+                yield f"write traits in lower case: {name}"
+        if reserved := [name for name in named if name in _RESERVED]:
+            yield f"traits and clinical variables cannot be called {listing(reserved)}"
+        if n_formulas := sum(map(is_formula, named)):
+            yield f"{n_formulas} names begin like a formula (= + - @)"
+        for place, column in list(used.items())[2:]:
+            is_called_so = place.startswith("clinical ") and names_a_person(place[9:])
+            if column in (self.study_id, self.patient_id):
+                yield f"{place}: {column} is the column of an id"
+            elif names_a_person(column) or is_called_so:
+                yield f"{place}: {column} may name a person; leave it out"
+        if any(isinstance(cell_key(c), float) for c in self.missing.get(EVERY_COLUMN, ())):
+            yield (
+                "missing: a number may be a value; name the columns in which it means not "
+                'recorded, as missing: {HEADING: ["99"]}'
+            )
+        for name, coding in self.traits.items():
+            missing = self.missing_keys(coding.column)
+            if both := [cell for cell in (*coding.one, *coding.zero) if cell_key(cell) in missing]:
+                yield f"traits {name}: {listing(both)} is coded, and in missing"
+        for column in self.missing:
+            if column not in (EVERY_COLUMN, *used.values()):
+                hint = did_you_mean(column, used.values())
+                yield f"missing: no column {shown(column)} is used in the map{hint}"
 
 
 # === The file ===
-
-_KEYS: Final = (
-    "study_id", "patient_id", "mfr", "traits", "clinical", "provenance", "exclude", "split",
-    "missing", "decimal_comma",
-)  # fmt: skip
-
-_EVERY_COLUMN: Final = "*"
-"""Stands in `missing` for all columns."""
 
 
 def load_column_map(path: str | Path) -> ColumnMap:
@@ -251,121 +190,99 @@ def load_column_map(path: str | Path) -> ColumnMap:
     missing: {"*": ["k.A."], HbA1c: ["99"]}
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No column map {path}.")
     settings = read_yaml(path, has_numbers=False)
     if not isinstance(settings, dict):
         raise ValueError(f"{path.name} must hold lines like 'study_id: Untersuchung'.")
-    reader = _MapReader([])
-    parts = reader.parts(settings)
-    problems = reader.problems
-    if not problems:
+    reader = _MapReader(settings, unknown_settings(settings, [f.name for f in fields(ColumnMap)]))
+    parts = reader.parts()
+    if not reader.problems:
         try:
             return ColumnMap(**parts)
         except ValueError as error:
-            problems.append(str(error))
-    raise ValueError(f"{path.name}: {'; '.join(problems)}.")
+            reader.problems.append(str(error))
+    raise ValueError(f"{path.name}: {'; '.join(reader.problems)}.")
 
 
 @dataclass(frozen=True)
 class _MapReader:
     """Turns the file's content into the parts of a map, and notes what cannot be."""
 
+    settings: dict[str, Any]
     problems: list[str]
 
-    def parts(self, settings: dict[str, Any]) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
         """Arguments of ColumnMap."""
-        self.known(settings, _KEYS, "")
-        parts: dict[str, Any] = {}
-        for key in ("study_id", "patient_id"):
-            parts[key] = self.heading(settings.get(key), key)
-        for key in ("mfr", "split"):
-            parts[key] = self.heading(settings[key], key) if settings.get(key) is not None else ""
-        for key in ("clinical", "provenance"):
-            section = self.section(settings, key)
-            parts[key] = {n: self.heading(value, f"{key} {n}") for n, value in section.items()}
-        self.known(parts["provenance"], PROVENANCE, "provenance ")
-        parts["traits"] = {
-            name: self.part(TraitCoding, value, f"traits {name}",
-                            "{column: Raucher, one: [ja], zero: [nein]}")
-            for name, value in self.section(settings, "traits").items()
-        }  # fmt: skip
-        parts["exclude"] = {
-            reason: self.part(Exclusion, value, f"exclude {reason}", "{column: CABG, values: [ja]}")
-            for reason, value in self.section(settings, "exclude").items()
+        of_one = {key: self.settings.get(key) for key in ("study_id", "patient_id", "mfr", "split")}
+        single = {
+            key: self.text(value, key)
+            for key, value in of_one.items()
+            if value is not None or key.endswith("_id")
         }
-        missing = settings.get("missing")
-        by_column = missing if isinstance(missing, dict) else {_EVERY_COLUMN: missing}
-        parts["missing_in"] = {
-            self.heading(column, "missing"): self.cells(cells, f"missing of {str(column)[:40]}")
+        named = {
+            key: {n: self.text(value, f"{key} {n}") for n, value in self.section(key).items()}
+            for key in ("clinical", "provenance")
+        }
+        self.problems.extend(unknown_settings(named["provenance"], PROVENANCE, "provenance "))
+        coded = {
+            key: {n: self.part(kind, value, f"{key} {n}") for n, value in self.section(key).items()}
+            for key, kind in (("traits", TraitCoding), ("exclude", Exclusion))
+        }
+        given, decimal_comma = (self.settings.get(key) for key in ("missing", "decimal_comma"))
+        by_column = given if isinstance(given, dict) else {EVERY_COLUMN: given} if given else {}
+        missing = {
+            self.text(column, "missing"): self.cells(cells, "missing")
             for column, cells in by_column.items()
         }
-        parts["missing"] = parts["missing_in"].pop(_EVERY_COLUMN, ())
-        parts["decimal_comma"] = settings.get("decimal_comma")
-        if parts["decimal_comma"] not in (True, False, None):
+        if decimal_comma not in (True, False, None):
             self.problems.append("decimal_comma must be true or false")
-        return parts
+        rest = {"missing": missing, "decimal_comma": decimal_comma}
+        return {**single, **named, **coded, **rest}
 
-    def known(self, given: Iterable[object], known: Sequence[str], place: str) -> None:
-        """Note keys that there are none of."""
-        for key in given:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}"
-                self.problems.append(f"unknown key '{place}{str(key)[:40]}'{hint}")
-
-    def section(self, settings: dict[str, Any], key: str) -> dict[str, Any]:
+    def section(self, key: str) -> dict[str, Any]:
         """A part with names of its own; empty where it is absent or all its lines are comments."""
-        section = settings.get(key)
-        if section is None:
-            return {}
-        if not isinstance(section, dict):
-            self.problems.append(f"{key} must hold lines like 'name: column'")
-            return {}
-        if odd := [name for name in section if not isinstance(name, str) or not name.strip()]:
-            self.problems.append(f"{len(odd)} names in {key} are no text; put quotes around them")
-        return {name: value for name, value in section.items() if name not in odd}
+        section = self.settings.get(key) or {}
+        if isinstance(section, dict) and all(isinstance(n, str) and n.strip() for n in section):
+            return section
+        self.problems.append(f"{key} must hold lines like 'name: column', with names that are text")
+        return {}
 
-    def part(self, kind: Callable[..., Any], value: Any, place: str, example: str) -> Any:
+    def part(self, kind: Callable[..., Any], value: Any, place: str) -> Any:
         """A coding, or a reason to exclude; None where it cannot be."""
         if not isinstance(value, dict):
-            self.problems.append(f"{place} must be like {example}")
+            example = "one: [ja], zero: [nein]" if kind is TraitCoding else "values: [ja]"
+            self.problems.append(f"{place} must be like {{column: Heading, {example}}}")
             return None
         n_before = len(self.problems)
-        lists = ("one", "zero") if kind is TraitCoding else ("values",)
-        rule = {"rule": str(value.get("rule") or "").strip()} if kind is TraitCoding else {}
-        self.known(value, ("column", *lists, *rule), f"{place} ")
-        heading = self.heading(value.get("column"), f"{place} column")
-        cells = {key: self.cells(value.get(key), f"{place} {key}") for key in lists}
-        if len(self.problems) > n_before:
-            return None
-        try:
-            return kind(column=heading, **cells, **rule)
-        except ValueError as error:
-            self.problems.append(f"{place}: {error}")
+        known = list(kind.__annotations__)
+        self.problems.extend(unknown_settings(value, known, f"{place} "))
+        arguments: dict[str, Any] = {"column": self.text(value.get("column"), f"{place} column")}
+        for name in known[1:]:
+            cells = self.cells(value.get(name), f"{place} {name}")
+            arguments[name] = ", ".join(cells) if name == "rule" else cells
+        if not arguments.get("values", True):
+            self.problems.append(f"{place}: values is missing")
+        if len(self.problems) == n_before:
+            try:
+                return kind(**arguments)
+            except ValueError as error:
+                self.problems.append(f"{place}: {error}")
         return None
-
-    def heading(self, value: Any, place: str) -> str:
-        """The name of one column."""
-        if value is None or value == "":
-            self.problems.append(f"{place} is missing: give the heading of a column")
-            return ""
-        return normal_text(self.text(value, place))
 
     def cells(self, value: Any, place: str) -> tuple[str, ...]:
         """A list of cells; a single one may stand without brackets."""
         values = value if isinstance(value, list) else [] if value is None else [value]
-        return tuple(self.text(cell, place).strip() for cell in values)
+        return tuple(self.text(cell, place, is_cell=True) for cell in values)
 
-    def text(self, value: Any, place: str) -> str:
-        """Text or a number, as text."""
-        if isinstance(value, bool):
-            # YAML reads all of yes, no, on, off as true or false: the word itself is lost.
-            self.problems.append(f"{place}: put quotes around yes, no, on, off, true and false")
-        elif not isinstance(value, str | int | float):
-            # Dates, lists, mappings; never repeated here, however long they are.
-            told = f"a {type(value).__name__} where text should stand; put quotes around it"
-            self.problems.append(f"{place}: {told}")
+    def text(self, value: Any, place: str, *, is_cell: bool = False) -> str:
+        """A cell, or the heading of a column; neither is ever repeated, however long it is."""
+        if isinstance(value, str) and (value or is_cell):
+            return value.strip() if is_cell else normal_text(value)
+        if value is None or value == "":
+            self.problems.append(f"{place} is missing: give the heading of a column")
         else:
-            return str(value)
+            # YAML reads all of yes, no, on, off as true or false: the word itself is lost.
+            self.problems.append(
+                f"{place}: a {type(value).__name__} where text should stand; put quotes around "
+                "yes, no, on, off, true and false"
+            )
         return ""

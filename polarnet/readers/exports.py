@@ -7,34 +7,37 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
-from polarnet.ids import listing
-from polarnet.readers.account import of_cohort, summary
-from polarnet.readers.clinicaltable import impaired_mfr
-from polarnet.readers.columnmap import PROVENANCE
-from polarnet.readers.exportedmap import ExportedMap
-from polarnet.readers.geometry import disc_resampled
-from polarnet.readers.identity import write_private
+from polarnet.ids import listing, normal_id
+from polarnet.readers.account import Plan, mixtures, of_cohort, provenance, reasons, summary, where
+from polarnet.readers.clinicaltable import impaired_mfr, read_clinical, without_table
+from polarnet.readers.columnmap import PROVENANCE, ColumnMap
+from polarnet.readers.exportedmap import REFUSED, ExportedMap, Verdict
+from polarnet.readers.geometry import RASTER, disc_resampled
+from polarnet.readers.identity import load_key, pseudonym, write_private
 from polarnet.readers.mapfiles import read_maps
-from polarnet.readers.planning import PROFILES, Plan, make_plan, read_series_table
+from polarnet.readers.matching import match_maps, tied_to_table
 from polarnet.readers.profiles import Reading, load_profiles
-from polarnet.readers.reading import list_files, pixels_of
-from polarnet.traits import IMPAIRED_MFR
+from polarnet.readers.reading import Read, list_files, pixels_of, read_files
+from polarnet.readers.sheets import as_table
+from polarnet.readers.tables import read_sheet
+from polarnet.readers.units import conversion
+from polarnet.traits import IMPAIRED_MFR, MAP_TYPES
 
-_KEPT_SECONDS: Final = 7 * 24 * 3600
-"""How long what was read waits for an interrupted import to be run again (our choice)."""
+PROFILES: Final = ("square", "aha17")
+"""Profiles in use where the user names none."""
 
+_KEPT_SECONDS: Final = 7 * 24 * 3600  # for an interrupted import to be run again (our choice)
 _PART: Final = 500  # studies put together at once
 
 
@@ -65,13 +68,13 @@ def read_exports(
     said = tell or (lambda line: None)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
-        _private_file(link) as write_link,
+        _link_file(link) as link_file,
     ):
-        plan = make_plan(Path(folder), clinical, Path(temporary), said, **settings)
+        plan = _planned(Path(folder), clinical, Path(temporary), said, **settings)
         if plan.problem:
             raise ValueError(plan.problem)
         cohort = Cohort.concat(_parts(plan, said))
-        write_link(plan)
+        _write_link(plan, link_file)
     for line in plan.matched.doubts:
         if tell:
             tell(line)
@@ -157,29 +160,27 @@ def import_exports(
     inside = [Path(link).resolve(), *Path(link).resolve().parents] if link else []
     if link and (out.resolve() in inside or not Path(link).parent.is_dir()):
         raise ValueError(f"{link}: name a file in an existing folder, and not in the cohort's own.")
-    reports: list[pd.DataFrame] = []
 
     def beside(partial: Path) -> None:
-        reports.append(plan.account())
-        write_csv(reports[0], partial / "import_report.csv")
+        write_csv(plan.report(), partial / "import_report.csv")
         if draw:
             some = np.unique(np.linspace(0, len(plan.names) - 1, 60).astype(int))
             drawn = _cohort(plan, [list(plan.names)[k] for k in some], [])
             draw(drawn, len(plan.names), partial / "contact_sheet.png")
         # Before there is a cohort: nobody could tell whose its studies are.
-        write_link(plan)
+        _write_link(plan, link_file)
 
-    with _private_file(link) as write_link, _waiting_place(out) as place:
+    with _link_file(link) as link_file, _waiting_place(out) as place:
         check_vacant(out)
-        plan = make_plan(folder, clinical, place, tell, show_progress=show_progress, **settings)
+        plan = _planned(folder, clinical, place, tell, show_progress=show_progress, **settings)
         if plan.problem:
             path = out.with_name(f"{out.name}_import_report.csv")
-            write_csv(plan.account(), path)
+            write_csv(plan.report(), path)
             raise ValueError(f"{plan.problem} Every file and row is accounted for in {path}.")
         cohort = write_cohorts(_parts(plan, tell), out, beside)
     if link:
         tell(f"{link} ties pseudonyms to ids and file names: keep it private.")
-    for line in (*summary(reports[0]), *plan.matched.doubts):
+    for line in (*summary(plan.report()), *plan.matched.doubts):
         tell(line)
     return cohort
 
@@ -212,6 +213,149 @@ def preview_exports(
     raise ValueError(f"{folder}: no map can be read: {first_reason}.")
 
 
+# === All that is decided before maps are put together ===
+
+
+def _planned(
+    folder: Path,
+    clinical: str | Path | None,
+    store: Path,
+    tell: Callable[[str], None],
+    *,
+    columns: ColumnMap | None = None,
+    unit: str = "",
+    profiles: Sequence[str | Path] = PROFILES,
+    traits: Sequence[str] | None = None,
+    size: int | None = None,
+    tracer: str = "",
+    stress_agent: str = "",
+    software: str = "",
+    key: str | Path | None = None,
+    keep_ids: bool = False,
+    strict: bool = False,
+    scale: tuple[float, float] | None = None,
+    series: str | Path | None = None,
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> Plan:
+    """Read everything, and decide what becomes of it (settings: see `import_exports`).
+
+    The plan has a `problem` where no study is complete, or `strict` and something is refused.
+    """
+    if size is not None and not 16 <= size <= 1024:
+        raise ValueError(f"A size of {size} rows must lie between 16 and 1024.")
+    if unit and not conversion(unit)[0]:
+        raise ValueError(f"'{unit}' is no unit of flow, nor percent.")
+    if keep_ids and key:
+        raise ValueError(
+            "A key is for pseudonyms, and --keep-ids keeps the ids: leave out one of them."
+        )
+    if not clinical and (columns is not None or traits is not None):
+        raise ValueError("Traits and a column map need a clinical table: name it by --clinical.")
+    used = load_profiles(profiles, scale)
+    for profile in used:
+        if profile.status == "unconfirmed":
+            tell(
+                f"Profile {profile.name} is unconfirmed: no real export of that product was at "
+                "hand. Look at the preview before you trust it."
+            )
+    secret = b""
+    if not keep_ids:
+        secret, path, is_new = load_key(Path(key) if key else None)
+        made = "made just now; keep it" if is_new else "as before"
+        tell(f"Ids are replaced by pseudonyms; their key is {path} ({made}).")
+    table = read_clinical(clinical, columns, traits, tell) if clinical else None
+    given = {Path(path).resolve() for path in (clinical, key, series, *profiles) if path}
+    given_names = {path.name for path in given}
+    # Resolving a path asks the disk, which takes long where there are many.
+    paths = [
+        path
+        for path in list_files(folder, tell)
+        if path.name not in given_names or path.resolve() not in given
+    ]
+    files = [path.name if path == folder else path.relative_to(folder).as_posix() for path in paths]
+    reading = Reading(
+        profiles=used,
+        unit=unit,
+        study_heading=columns.study_id if columns else "",
+        series=read_series_table(series) if series else {},
+    )
+    read = read_files(paths, reading, store, jobs=jobs, show_progress=show_progress)
+    unusable = [study for _, study, _ in table.refused] if table else []
+    everyone = table.patients | dict.fromkeys(unusable, "") if table else {}
+    maps, how = tied_to_table(read.maps, everyone)
+    if how:
+        tell(how)
+    if table is None:
+        tell("No clinical table: every study is without labels, and of a patient of its own "
+             "unless its files name the patient.")  # fmt: skip
+        table = without_table({m.study: m.ids.get("patient_id") or m.study for m in maps})
+    rows = {study: Verdict() for study in table.patients}
+    for study, reason in table.excluded.items():
+        rows[study].refuse(f"excluded: {reason}")
+    eligible = [study for study in table.patients if study not in table.excluded]
+    matched = match_maps(maps, eligible, table.patients, rows, (*table.excluded, *unusable))
+    plan = Plan(table, Read(maps, read.problems), matched, rows, store, files, keep_ids)
+    if not matched.studies or strict:
+        report = plan.report()
+        refused = report[report["status"] == REFUSED]
+        if not matched.studies:
+            told = "; ".join(reasons(refused[refused["kind"] == "file"], most=3)).rstrip(".")
+            hint = f" Do the study ids in the files stand in {table.name}?" if table.name else ""
+            n_holding = len({found.file for found in maps})
+            return replace(plan, problem=(
+                f"{folder}: No study has all its maps. {n_holding} of {len(files)} files hold "
+                f"maps.{hint if n_holding else ''} {told}."
+            ))  # fmt: skip
+        if len(refused):
+            told = listing(f"{where(row)}: {row['reason']}" for _, row in refused.iterrows())
+            return replace(plan, problem=f"Nothing was imported (strict): {told}.")
+
+    def called(kind: str, id: str) -> str:
+        return id if keep_ids else pseudonym(secret, kind, id)
+
+    stated = {"tracer": tracer, "stress_agent": stress_agent, "software": software}
+    origin = provenance(table.table, matched.studies, used, stated)
+    found = [m for maps in matched.studies.values() for m in maps.values()]
+    told = ", ".join(f"{p}: {n} maps" for p, n in Counter(m.profile for m in found).items())
+    for line in (*table.described(matched.studies), *mixtures(origin), f"Read with profile {told}"):
+        tell(line)
+    counts = Counter(m.size for m in found)
+    if size is None and len(counts) > 1:
+        told = ", ".join(f"{size} x {size} ({n} maps)" for size, n in sorted(counts.items()))
+        tell(f"Maps of several sizes are resampled to {RASTER} x {RASTER}: {told}")
+    return replace(
+        plan,
+        size=size or (RASTER if len(counts) > 1 else found[0].size),
+        names={s: called("study", s) for s in matched.studies},
+        patients={s: called("patient", table.patients[s]) for s in matched.studies},
+        origin=origin,
+    )
+
+
+def read_series_table(path: str | Path) -> dict[str, str]:
+    """Map type of DICOM series: UID, number or description, in small letters -> map type.
+
+    The table has the columns `series` and `map` (rest, stress or reserve). FileNotFoundError: no
+    such file. ValueError: a column is absent, a series is listed twice, or a map type is none.
+    """
+    path = Path(path)
+    table = as_table(read_sheet(path), path.name)
+    if absent := [column for column in ("series", "map") if column not in table]:
+        raise ValueError(f"{path.name} has no column {' and no column '.join(absent)}.")
+    found: dict[str, str] = {}
+    for line, series, map_type in zip(table.index, table["series"], table["map"], strict=True):
+        key, word = normal_id(series).casefold(), map_type.strip().casefold()
+        if word not in MAP_TYPES:
+            raise ValueError(f"{path.name} line {line}: map must be one of {', '.join(MAP_TYPES)}.")
+        if not key or found.setdefault(key, word) != word:
+            raise ValueError(f"{path.name} line {line}: no series, or one with two map types.")
+    return found
+
+
+# === Putting maps together ===
+
+
 def _parts(plan: Plan, tell: Callable[[str], None]) -> Iterator[Cohort]:
     """The cohort, some studies at a time; ends with what is to be said about flow reserve."""
     studies = list(plan.matched.studies)
@@ -241,23 +385,19 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
     table = plan.clinical.table.loc[studies].set_axis(index)
     labelled = [trait for trait in plan.clinical.traits if trait != IMPAIRED_MFR]
     described = table.drop(columns=[*plan.clinical.traits, *PROVENANCE], errors="ignore")
-    origin, stated = plan.origin.loc[studies].set_axis(index), of_cohort(plan.origin)
     # Finite, not negative, not too high and of one patient: as read, and as matched.
     cohort = of_checked_maps(
         maps=maps,
         traits=table[labelled],
         patients=pd.Series([plan.patients[s] for s in studies], index=index, name="patient_id"),
-        clinical=pd.concat([described, origin], axis=1),
+        clinical=pd.concat([described, plan.origin.loc[studies].set_axis(index)], axis=1),
         truth=pd.DataFrame(index=index),
         unit=matched.unit,
-        tracer=stated["tracer"],
-        stress_agent=stated["stress_agent"],
-        software=stated["software"],
+        **of_cohort(plan.origin),
     )
-    if not plan.clinical.wants_mfr:
-        return cohort
     is_flow = cohort.unit == "mL/min/g" and {"rest", "stress"} <= cohort.maps.keys()
-    if not is_flow and not {IMPAIRED_MFR, "mfr"} & set(table.columns):
+    has_answers = is_flow or {IMPAIRED_MFR, "mfr"} & set(table.columns)
+    if not plan.clinical.wants_mfr or not has_answers:
         return cohort
     label, source, odd = impaired_mfr(table, cohort.global_mfr() if is_flow else None)
     disagree += odd
@@ -266,32 +406,23 @@ def _cohort(plan: Plan, studies: list[str], disagree: list[str]) -> Cohort:
         plan.rows[original[name]].warn("sources disagree about MFR < 2.0")
     traits = cohort.traits.copy()
     traits.insert(0, IMPAIRED_MFR, label)
-    return replace(
-        cohort, traits=traits, clinical=cohort.clinical.assign(impaired_mfr_source=source)
-    )
+    clinical = cohort.clinical.assign(impaired_mfr_source=source)
+    return replace(cohort, traits=traits, clinical=clinical)
 
 
 @contextmanager
-def _private_file(link: str | Path | None) -> Iterator[Callable[[Plan], None]]:
-    """What writes the table of who is who; at the end the file gets its name, if one is asked for.
+def _link_file(link: str | Path | None) -> Iterator[Path | None]:
+    """A file that gets its name at the end of the block, where one is asked for.
 
     FileExistsError: there is a file of this name, which is never overwritten.
     """
-    if not link:
-        yield lambda plan: None
-        return
-    _check_absent(Path(link))
-    with new_file(link) as partial:
-        yield lambda plan: write_private(partial, csv_text(_link_table(plan)))
-        _check_absent(Path(link))
+    if link and Path(link).exists():
+        raise FileExistsError(f"{link} exists; choose another file.")
+    with new_file(link) if link else nullcontext() as partial:
+        yield partial
 
 
-def _check_absent(path: Path) -> None:
-    if path.exists():
-        raise FileExistsError(f"{path} exists; choose another file.")
-
-
-def _link_table(plan: Plan) -> pd.DataFrame:
+def _write_link(plan: Plan, path: Path | None) -> None:
     """Who is who, and the names of the files."""
     rows = [
         {
@@ -304,39 +435,25 @@ def _link_table(plan: Plan) -> pd.DataFrame:
         for study, maps in plan.matched.studies.items()
     ]
     files = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
-    return pd.concat([pd.DataFrame(rows), pd.DataFrame(files)])
+    if path:
+        write_private(path, csv_text(pd.concat([pd.DataFrame(rows), pd.DataFrame(files)])))
 
 
 @contextmanager
 def _waiting_place(out: Path) -> Iterator[Path]:
     """Where what was read waits until the import is finished: in the user's own cache.
 
-    ValueError: another import to the same cohort folder is running; a killed one keeps nobody out.
+    It holds study ids: only an interrupted import leaves it behind, and comes back for it.
     """
     places = user_cache_path("polarnet", appauthor=False) / "import"
-    places.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for place in places.iterdir():
-        # It holds study ids; nobody comes back for one that was left behind long ago.
+    for place in places.glob("*"):
         with suppress(OSError):  # another import may be tidying up
             if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
-                place.unlink() if place.suffix == ".lock" else shutil.rmtree(place)
+                shutil.rmtree(place)
     place = places / hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    lock = FileLock(place.with_suffix(".lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"Another import to {out} is running. Wait until it has ended, or choose another --out."
-        ) from None
-    except (OSError, NotImplementedError):
-        pass  # some file systems have no locks: there, fingerprints keep pixels and ids together
     try:
         yield place
     except Exception:
-        # What waits there names studies; only an interrupted import will come back for it.
         shutil.rmtree(place, ignore_errors=True)
         raise
-    else:
-        shutil.rmtree(place, ignore_errors=True)
-    finally:
-        lock.release()
+    shutil.rmtree(place, ignore_errors=True)

@@ -8,7 +8,6 @@ import re
 import secrets
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,11 +27,7 @@ _THING: Final = re.compile("|".join(entry("things with a name")))
 
 
 def names_a_person(column: str) -> bool:
-    """True where a column's heading promises names, birth dates, addresses or hospital numbers.
-
-    >>> [names_a_person(c) for c in ("Nachname", "PatNr", "genome", "Software name")]
-    [True, True, False, False]
-    """
+    """True where a column's heading promises names, birth dates, addresses or hospital numbers."""
     words = header_words(column)
     if re.search(r"\b(sex|gender)\b.*\bat birth\b", words):
         return False
@@ -96,11 +91,7 @@ ROUNDED: Final = re.compile(r"\d[.,]\d+e\+\d+")
 
 
 def is_date(cell: str) -> bool:
-    """True for a day or a time of day, as spreadsheets write them.
-
-    >>> [is_date(cell) for cell in ("12-Mar", "Mar-12", "2026-12-03", "MAR-12", "2026-12")]
-    [True, True, True, False, False]
-    """
+    """True for a day or a time of day, as spreadsheets write them."""
     text = _without_accents(cell.strip())
     # In capitals it is what the clinic typed; a spreadsheet would have written Mar-12.
     by_month = not text.isupper() and _MONTH_DATE.fullmatch(text.lower()) is not None
@@ -108,11 +99,7 @@ def is_date(cell: str) -> bool:
 
 
 def tells_a_day(cell: str) -> bool:
-    """True for what may be a day where a clinical value should stand; ids are never asked so.
-
-    >>> [tells_a_day(cell) for cell in ("12MAR2024", "Mar 12, 2024", "20240312", "20241399")]
-    [True, True, True, False]
-    """
+    """True for what may be a day where a clinical value should stand; ids are never asked so."""
     text = _without_accents(cell.strip().lower())
     whole = is_date(cell) or _CLINICAL_DATE.fullmatch(text) is not None
     return whole or _DAY_WITHIN.search(text) is not None
@@ -120,95 +107,63 @@ def tells_a_day(cell: str) -> bool:
 
 # === Pseudonyms ===
 
-KEY_BYTES: Final = 32
-"""As long as SHA-256's result, which RFC 2104 recommends for HMAC."""
+# Characters after the letter, 60 bits (our choice): among a million ids two are the same with a
+# probability of 4 in ten million.
+_LENGTH: Final = 12
 
-LENGTH: Final = 12
-"""Characters after the letter, 60 bits (our choice): among a million ids two are the same with
-a probability of 4 in ten million."""
-
-_KEY_FILE: Final = re.compile(rb"([0-9a-f]{64})\r?\n?")
+_KEY: Final = re.compile(rb"([0-9a-f]{64})\r?\n?")
+"""32 bytes, as long as SHA-256's result, which RFC 2104 recommends for HMAC."""
 
 
-@dataclass(frozen=True)
-class Pseudonyms:
-    """Keyed pseudonyms: HMAC-SHA256 of an id, cut to 60 bits and written in base32.
+def pseudonym(key: bytes, kind: str, id: str) -> str:
+    """What stands in the place of the id of a "patient" or "study": P or S, and a-z and 2-7.
 
-    The same patient always gets the same one; whoever lacks the key cannot tell whose it is. The 32
-    bytes of the key are never shown: with them, a list of all hospital numbers tells whose
-    pseudonym is whose. References: RFC 2104 (HMAC); RFC 4648, section 6 (base32).
+    HMAC-SHA256 of kind and id, cut to 60 bits and written in base32: the same patient always gets
+    the same one, and whoever lacks the key cannot tell whose it is. ValueError: the id is empty.
+    References: RFC 2104 (HMAC); RFC 4648, section 6 (base32).
     """
-
-    key: bytes = field(repr=False)
-
-    def __post_init__(self) -> None:
-        if len(self.key) != KEY_BYTES:
-            raise ValueError(f"A key has {KEY_BYTES} bytes, but {len(self.key)} were given.")
-
-    def patient(self, id: str) -> str:
-        """P and 12 characters of a-z and 2-7; ValueError: the id is empty.
-
-        >>> Pseudonyms(bytes(32)).patient(" 4711 ") == Pseudonyms(bytes(32)).patient("4711")
-        True
-        """
-        return "P" + self._digest("patient", id)
-
-    def study(self, id: str) -> str:
-        """S and 12 characters of a-z and 2-7; ValueError: the id is empty."""
-        return "S" + self._digest("study", id)
-
-    def _digest(self, domain: str, id: str) -> str:
-        text = normal_id(id)
-        if not text:
-            raise ValueError(f"An empty {domain} id has no pseudonym. Give every row an id.")
-        # The domain keeps a patient and a study of the same number apart.
-        code = hmac.new(self.key, f"{domain}\0{text}".encode(), hashlib.sha256).digest()
-        return base64.b32encode(code).decode("ascii").lower()[:LENGTH]
+    text = normal_id(id)
+    if not text:
+        raise ValueError(f"An empty {kind} id has no pseudonym. Give every row an id.")
+    # The kind keeps a patient and a study of the same number apart.
+    code = hmac.new(key, f"{kind}\0{text}".encode(), hashlib.sha256).digest()
+    return kind[0].upper() + base64.b32encode(code).decode("ascii").lower()[:_LENGTH]
 
 
-def load_key(path: str | Path | None = None) -> tuple[Pseudonyms, Path, bool]:
-    """Pseudonyms from the user's key file, the file, and whether it was made just now.
+def load_key(path: str | Path | None = None) -> tuple[bytes, Path, bool]:
+    """The key of the pseudonyms, its file, and whether that was made just now.
 
-    It holds 64 hexadecimal characters; by default it is `pseudonym.key` in the user's configuration
-    folder. ValueError: it is damaged, or cannot be read or made. It is never overwritten, because
-    with a new key known patients would become others.
+    The key is never shown: with it, a list of all hospital numbers tells whose pseudonym is whose.
+    By default the file is `pseudonym.key` in the user's configuration folder; it is never
+    overwritten, because with a new key known patients would become others. ValueError: it is
+    damaged, or cannot be read or made.
     """
-    if path is None:
-        path = user_config_path("polarnet", appauthor=False) / "pseudonym.key"
-    path = Path(path)
+    path = Path(path or user_config_path("polarnet", appauthor=False) / "pseudonym.key")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A key that is there may lie where nobody can write.
-        is_new = not path.exists() and _make_key(path)
+        is_new = not path.exists()
+        if is_new:
+            # Of several processes at once, one makes it and the others find it.
+            with FileLock(path.with_name(f".{path.name}.lock")):
+                is_new = not path.exists()
+                if is_new:
+                    with new_file(path) as partial:
+                        write_private(partial, secrets.token_hex(32) + "\n")
         with path.open("rb") as file:
-            content = file.read(4 * KEY_BYTES)
-    except OSError as error:
+            content = file.read(128)
+    except (OSError, NotImplementedError) as error:  # a file system without locks is the latter
         raise ValueError(
-            f"The key file {path} cannot be read or made ({error.strerror}). Name another file, or "
-            "ask for access to this one."
+            f"The key file {path} cannot be read or made ({error}). Name another file, or ask for "
+            "access to this one."
         ) from None
-    match = _KEY_FILE.fullmatch(content)
+    match = _KEY.fullmatch(content)
     if match is None:
         raise ValueError(
             f"{path} is not a key: it has {len(content)} characters, expected 64 of 0-9 and a-f. "
             "Put your copy of it back. If you have none and no cohort was made with it, delete it."
         )
-    return Pseudonyms(bytes.fromhex(match[1].decode())), path, is_new
-
-
-def _make_key(path: Path) -> bool:
-    """Whether this process wrote a new key: of several, one makes it and the others find it."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    with suppress(NotImplementedError):  # some file systems have no locks
-        lock.acquire()
-    try:
-        if path.exists():
-            return False
-        with new_file(path) as partial:
-            write_private(partial, secrets.token_hex(KEY_BYTES) + "\n")
-        return True
-    finally:
-        lock.release()
+    return bytes.fromhex(match[1].decode()), path, is_new
 
 
 def write_private(path: Path, text: str) -> None:

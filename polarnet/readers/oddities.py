@@ -26,19 +26,6 @@ _LIMITS: Final = {
 _ANY_VALUE: Final = entry("any value")[0]
 
 
-def may_be_value(column: str, value: float, others: Collection[float]) -> bool:
-    """Whether a code may be a value of a column: near the others, or possible by its heading.
-
-    >>> [may_be_value("HbA1c", value, [38.0, 61.0]) for value in (99, 999, -9)]
-    [True, False, False]
-    """
-    if not others:
-        return False
-    limits = _limits([column], others)
-    is_possible = limits is not None and limits[0] <= value <= limits[1]
-    return is_possible or 0 <= value <= 2 * max(others) or not _is_far(value, others)
-
-
 def _is_far(value: float, others: Collection[float]) -> bool:
     """Whether a number lies far outside the range of the others, or is the only negative one."""
     if not others:

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import pandas as pd
@@ -49,16 +48,14 @@ _YES_NO: Final = [*(words.split("/") for words in _CELLS["yes/no"]), *_BOXES]
 _FEMALE_MALE: Final = [words.split("/") for words in _CELLS["female/male"]]
 _BOX_KEYS: Final = {cell_key(word) for pair in _BOXES for word in pair}
 
-_LONGEST_HEADING: Final = 8
-"""Words of a heading that may be well known (our choice)."""
+_BOX_HEADING: Final = re.compile(
+    r"___\w+$|\(choice ?=.*\)|(^|_|\b)complete\??$", re.IGNORECASE
+)  # fmt: skip
+"""Of one box of several, or of what says whether a form was filled, as REDCap calls them."""
 
 
-def candidates(headings: Sequence[str]) -> dict[str, list[str]]:
-    """Columns that may be each of the things we look for; no column is two of them.
-
-    >>> [what for what, found in candidates(["Patient Sex", "PatNr"]).items() if found]
-    ['patient_id', 'sex']
-    """
+def candidates(headings: Iterable[str]) -> dict[str, list[str]]:
+    """Columns that may be each of the things we look for; no column is two of them."""
     found: dict[str, list[str]] = {what: [] for what in _COLUMNS}
     for heading in headings:
         words = header_words(heading)
@@ -94,22 +91,14 @@ def is_same_thing(long: str, short: str) -> bool:
     return meant[0] == meant[1] and names_a_person(long) == names_a_person(short)
 
 
-def _answers(
-    values: Sequence[str], *, is_sex: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The cells that mean 1 and 0, where both occur and nothing else does."""
-    pairs = _FEMALE_MALE if is_sex else _YES_NO
-    different = {cell_key(value): value for value in values}.values()
-    keys = {value: cell_key(_word(value)) for value in different}
-    # One pair of answers; or mixed, as F, f and Female, but for letters that others must tell.
-    alone = _CELLS["told by the others"]
-    mixed = [[word for word in words if word not in alone] for words in zip(*pairs, strict=True)]
-    for ones, zeros in [*(([one], [zero]) for one, zero in pairs), mixed]:
-        sides = [{cell_key(word) for word in words} for words in (ones, zeros)]
-        one, zero = (tuple(v for v, key in keys.items() if key in side) for side in sides)
-        if one and zero and len(one) + len(zero) == len(keys):
-            return one, zero
-    return None
+def _recorded(cells: Iterable[str]) -> list[str]:
+    return [cell for cell in cells if not is_missing(cell)]
+
+
+def _are_boxes(heading: str, cells: Iterable[str]) -> bool:
+    """Whether a column is one box of several: on a form that nobody filled it is not ticked."""
+    of_cells = any(cell_key(_word(cell)) in _BOX_KEYS for cell in cells)
+    return of_cells or _BOX_HEADING.search(heading.strip()) is not None
 
 
 def _word(cell: str) -> str:
@@ -118,30 +107,7 @@ def _word(cell: str) -> str:
     return match[1] if match else cell
 
 
-def _are_boxes(heading: str, cells: Iterable[str]) -> bool:
-    """Whether a column is one box of several, by its heading (dm___1) or by its cells."""
-    of_cells = any(cell_key(_word(cell)) in _BOX_KEYS for cell in cells)
-    return of_cells or re.search(r"___\w+$|\(choice ?=.*\)", heading) is not None
-
-
-def _tells_completeness(heading: str, cells: Iterable[str]) -> bool:
-    """Whether a column says whether a form was filled, as REDCap's demographics_complete does."""
-    keys = {cell_key(cell) for cell in cells if cell.strip()}
-    is_named = re.search(r"(^|_|\b)complete\??$", heading.strip(), re.IGNORECASE) is not None
-    return is_named and keys <= {0.0, 1.0, 2.0, "incomplete", "unverified", "complete"}
-
-
-def _missing_codes(values: Iterable[str]) -> list[str]:
-    """Those of a column's cells that may mean: not recorded."""
-    return [value for value in values if value.casefold() in _MAYBE_MISSING]
-
-
 # === Without a column map ===
-
-_IDS: Final = ("study_id", "patient_id")
-
-_MEANT_AS_TRAIT: Final = 0.8
-"""A column with this share of 0 and 1 among its values is taken for a trait (our choice)."""
 
 
 def default_columns(
@@ -153,267 +119,178 @@ def default_columns(
     """The map of a table whose columns are called as the cohort calls them.
 
     Beside ids, labels, mfr, split and provenance, only numbers under a well-known heading are
-    taken over. Text, dates and numbers of another name may identify a patient; a column map can
-    name them. Where `traits` does not say which columns are traits, they are those of the paper and
-    columns of 0 and 1. `tell` receives one line for what is left out.
-
-    Raises
-    ------
-    ValueError: a column is absent, or its name is written in capitals.
+    taken over: text, dates and numbers of another name may identify a patient.
     """
-    for column in _IDS:
-        if column not in table:
-            raise ValueError(
-                f"{name} has no column {column}. Call it so in the first line, or say by a column "
-                "map which columns are what: --suggest-columns writes a first one."
-            )
-    others = [column for column in table if column not in (*_IDS, "mfr", "split", *PROVENANCE)]
-    if traits is not None:
-        if absent := [trait for trait in traits if trait not in others and trait != IMPAIRED_MFR]:
-            raise ValueError(f"{name} has no column {listing(absent)} for a trait.")
-    elif cased := [c for c in others if c not in TRAITS and c.lower() in TRAITS]:
-        raise ValueError(f"{name}: write the trait columns in lower case: {listing(cased)}.")
-    studies = ~(table["study_id"].map(is_missing) | table["patient_id"].map(is_missing))
-    kinds = {column: _kind(column, table[column], studies, traits) for column in others}
-    by_kind = {kind: [c for c in others if kinds[c] == kind] for kind in kinds.values()}
-    for kind, why in _LEFT_OUT.items():
-        if kind in by_kind:
-            tell(f"Left out, because {why.format(listing(by_kind[kind]))}")
-    labelled = traits if traits is not None else by_kind.get("trait", ())
+    if absent := [column for column in ("study_id", "patient_id") if column not in table]:
+        raise ValueError(
+            f"{name} has no column {' and no column '.join(absent)}. Call it so in the first line, "
+            "or say by a column map which columns are what: --suggest-columns writes a first one."
+        )
+    used = ("study_id", "patient_id", "mfr", "split", *PROVENANCE)
+    others = [column for column in table if column not in used]
+    if absent := [t for t in traits or () if t not in others and t != IMPAIRED_MFR]:
+        raise ValueError(f"{name} has no column {listing(absent)} for a trait.")
+    rows = ~(table["study_id"].map(is_missing) | table["patient_id"].map(is_missing))
+    is_trait = {c: _is_label(c, table[c]) if traits is None else c in traits for c in others}
+    numbers = [c for c in others if not is_trait[c] and _is_known_number(c, table[c][rows])]
+    if left := [c for c in others if not is_trait[c] and c not in numbers]:
+        tell(
+            "Left out, because without a column map only labels of 0 and 1 and plain numbers "
+            f"under well-known names such as age are taken over: columns {listing(left)}. Name "
+            "those that are needed in a column map; --suggest-columns writes a first one"
+        )
     try:
         return ColumnMap(
             study_id="study_id",
             patient_id="patient_id",
             mfr="mfr" if "mfr" in table else "",
             split="split" if "split" in table else "",
-            traits={t: TraitCoding(t, one=("1",), zero=("0",)) for t in labelled if t in others},
-            clinical={column: column for column in by_kind.get("number", ())},
+            traits={c: TraitCoding(c, one=("1",), zero=("0",)) for c in others if is_trait[c]},
+            clinical={column: column for column in numbers},
             provenance={column: column for column in PROVENANCE if column in table},
         )
     except ValueError as error:
         raise ValueError(f"{name}: {error}.") from None
 
 
-_LEFT_OUT: Final = {
-    "box": "a box on a form that nobody filled is 0 too: columns {}. Name in a column map those of "
-    "which 0 means no",
-    "person": "they may name a person: columns {}",
-    "unknown": "without a column map only labels of 0 and 1 and well-known numbers such as age are "
-    "taken over: columns {}. Name those that are needed in a column map; --suggest-columns writes "
-    "a first one",
-    "no number": "not all of their cells are plain numbers: columns {}",
-}
-"""Kind of a column -> why columns of it are not taken over."""
-
-
-def _kind(heading: str, cells: pd.Series, studies: pd.Series, traits: Sequence[str] | None) -> str:
-    """What a column is taken for: "trait", "number", or one of the kinds that are left out."""
-    if heading in (TRAITS if traits is None else traits):
-        return "trait"
+def _is_label(heading: str, cells: pd.Series) -> bool:
+    """Whether a column is a trait; where four in five values are 0 or 1, the others are slips."""
+    if heading in TRAITS or _are_boxes(heading, ()) or is_formula(heading):
+        return heading in TRAITS
     recorded = _recorded(cells)
-    if traits is None:
-        # A box of a form, or what says whether the form was filled.
-        if _are_boxes(heading, ()) or _tells_completeness(heading, cells):
-            return "box"
-        # Where nearly all values are 0 or 1, the others must be slips.
-        n_binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
-        is_meant = bool(recorded) and n_binary / len(recorded) >= _MEANT_AS_TRAIT
-        if is_meant and not is_formula(heading):
-            return "trait"
-    if names_a_person(heading):
-        return "person"
-    if not _is_well_known(heading):
-        return "unknown"
-    # Most are numbers and none is a day; the other cells are an error.
-    recorded = _recorded(cells[studies])
-    n_numbers = sum(is_number(cell) or has_thousands(cell) for cell in recorded)
-    is_numeric = n_numbers > len(recorded) / 2 or not recorded
-    return "number" if is_numeric and not any(map(tells_a_day, recorded)) else "no number"
+    n_binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
+    return bool(recorded) and n_binary >= 0.8 * len(recorded)  # our choice
 
 
-def _recorded(cells: Iterable[str]) -> list[str]:
-    return [cell for cell in cells if not is_missing(cell)]
-
-
-def _is_well_known(heading: str) -> bool:
-    """True for the heading of a number that needs no explanation, words and units around it."""
-    words = header_words(heading).split()
-    return len(words) <= _LONGEST_HEADING and any(
+def _is_known_number(heading: str, cells: pd.Series) -> bool:
+    """Whether a column holds numbers, not days, under a well-known heading, units around it."""
+    words, recorded = header_words(heading).split(), _recorded(cells)
+    is_well_known = len(words) <= 8 and any(
         "".join(words[start:end]) in _WELL_KNOWN
         and _BEFORE.issuperset(words[:start])
         and _BEHIND.issuperset(words[end:])
         for start in range(len(words))
         for end in range(start + 1, len(words) + 1)
     )
+    if not is_well_known or names_a_person(heading) or any(map(tells_a_day, recorded)):
+        return False
+    n_numbers = sum(is_number(cell) or has_thousands(cell) for cell in recorded)
+    return n_numbers > len(recorded) / 2 or not recorded
 
 
 # === A first column map ===
 
-_SUGGESTED: Final = 6
-"""With more values than this, a column's cells never enter a suggestion."""
-
-_ROOM_FOR_MISSING: Final = 3
-"""So many more may be codes for: not recorded."""
-
+_SUGGESTED: Final = 6  # with more values than this, a column's cells never enter a suggestion
 _UNFILLED: Final = "a box is not ticked either where the form was never filled: is that a no?"
-
-_RECORD: Final = r"^record (id|no|number)$"
-"""REDCap's id of a record: of a patient, or of an examination."""
 
 
 def suggest_column_map(table: pd.DataFrame) -> str:
     """A first column map, guessed from the headings of a table of text: YAML, to be edited.
 
-    What is not certain stands as a comment; where nothing is, `load_column_map` reads it as it is.
-    No cell of a column with more than six different values is repeated.
-
-    Raises
-    ------
-    ValueError: the first line holds numbers or dates, where headings should be.
+    What is not certain stands as a comment. No cell of a column with more than six different
+    values is repeated. ValueError: the first line holds numbers or dates.
     """
     headings = [str(column) for column in table.columns]
     if any(map(is_date, headings)) or sum(map(is_number, headings)) > len(headings) / 2:
         raise ValueError("The first line of the table holds values, not the names of columns.")
-    guess = _Guess(table, candidates(headings))
+    found = candidates(headings)
+
+    def lines_of(*names: str) -> list[str]:
+        return [line for what in names for line in _lines(table, what, found[what])]
+
     lines = [
         "# Which column of the table is what. Check every line; those with # are questions.",
-        guess.identity("study_id", "which column names the examination?", is_unique=True),
-        guess.identity("patient_id", "which column tells who the patient is?", is_unique=False),
-        *guess.plain("mfr", ""),
-        "traits:",
-        *[line for trait in TRAITS for line in guess.coded(trait)],
-        "clinical:",
-        *guess.plain("age", "  "),
-        *guess.plain("bmi", "  "),
-        "provenance:",
-        *guess.plain("tracer", "  ", is_number_wanted=False),
-        *guess.plain("stress_agent", "  ", is_number_wanted=False),
-        "exclude:",
-        *guess.coded("prior bypass"),
-        *guess.coded("artefact"),
-        *guess.forms(),
-        *guess.missing(),
+        *(line.lstrip() for line in lines_of("study_id", "patient_id", "mfr")),
+        *("traits:", *lines_of(*TRAITS)),
+        *("clinical:", *lines_of("age", "bmi")),
+        *("provenance:", *lines_of("tracer", "stress_agent")),
+        *("exclude:", *lines_of("prior bypass", "artefact")),
     ]
-    found = {column for some in guess.columns.values() for column in some}
-    others = [h for h in headings if h not in found]
+    codes = {c: _missing_codes(table[c]) for trait in TRAITS for c in found[trait]}
+    asked = [f"{_scalar(c)}: [{_scalars(cells)}]" for c, cells in codes.items() if cells]
+    if asked:
+        lines.append(f"# missing: {{{', '.join(asked)}}}    # do these mean: not recorded?")
+    others = [h for h in headings if not any(h in some for some in found.values())]
+    persons = [heading for heading in others if names_a_person(heading)]
+    unused = [heading for heading in others if heading not in persons]
     if len(others) == len(headings):
         # The first line of a table without headings is a patient's.
         lines.append("# No name in the first line is known. Does it hold the names of columns?")
-        return "\n".join(lines) + "\n"
-    persons = [heading for heading in others if names_a_person(heading)]
-    unused = [heading for heading in others if heading not in persons]
-    for text, some in (("Not used", unused), ("Left out, may name a person", persons)):
-        lines += [f"# {text}: {_scalars(some)}"] if some else []
+        unused = persons = []
+    lines += [f"# Not used: {_scalars(unused)}"] if unused else []
+    lines += [f"# Left out, may name a person: {_scalars(persons)}"] if persons else []
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True)
-class _Guess:
-    """Lines of a first map; a line that is not certain is a comment."""
+def _lines(table: pd.DataFrame, what: str, found: Sequence[str]) -> list[str]:
+    """Lines for one thing that we look for; a comment where something is to be asked."""
+    if not found and what.endswith("_id"):
+        named = "the examination" if what == "study_id" else "the patient"
+        return [f"# {what}:    # which column tells {named}?"]
+    lines = []
+    for column in found:
+        said, question = _entry(what, column, table[column])
+        question = question or ("or another of these?" if len(found) > 1 else "")
+        line = f"{what}: {said}"
+        lines.append(f"  # {line}    # {question}" if question else f"  {line}")
+    return lines
 
-    table: pd.DataFrame
-    columns: Mapping[str, list[str]]
 
-    def identity(self, what: str, question: str, *, is_unique: bool) -> str:
-        """The line of an id."""
-        found = self.columns[what]
-        if not found:
-            records = [c for c in self.table.columns if re.search(_RECORD, header_words(c))]
-            hint = f" {_scalar(records[0])}, if it is unique?" if is_unique and records else ""
-            return f"# {what}:    # {question}{hint}"
-        line = f"{what}: {_scalar(found[0])}"
-        if len(found) > 1:
-            return f"# {line}    # or {_scalars(found[1:])}?"
-        cells = _recorded(self.table[found[0]])
-        if is_unique and len(set(cells)) < len(cells):
-            return f"# {line}    # but some occur twice: {question}"
-        return line
+def _entry(what: str, column: str, cells: pd.Series) -> tuple[str, str]:
+    """A column and how it is coded, and what is to be asked about it ("" for nothing)."""
+    values = sorted({cell for cell in cells if cell})
+    recorded = _recorded(values)
+    if what in ("study_id", "patient_id", *PROVENANCE):
+        is_twice = what == "study_id" and cells[cells != ""].duplicated().any()
+        return _scalar(column), "some occur twice: is it the examination?" if is_twice else ""
+    if what in ("mfr", "age", "bmi"):
+        few = sum(map(is_number, recorded)) < len(recorded) / 2
+        return _scalar(column), "it holds no numbers: is it something else?" if few else ""
+    if what in TRAITS and re.search(r"hb ?a1c", header_words(column)):
+        question = "48 where it is in mmol/mol, 6.5 where it is in %"
+        return f'{{column: {_scalar(column)}, rule: ">= 48"}}', question
+    codes = _missing_codes(values)
+    answers = [value for value in recorded if value not in codes]
+    found = _answers(answers, what)
+    if _has_many(values):
+        found, question = None, "which values, or which rule?"
+    elif found:
+        question = _UNFILLED if _are_boxes(column, found[1]) else ""
+    elif answers in (["0", "1"], ["1", "2"]):
+        found, question = ([answers[0]], [answers[1]]), f"{' or '.join(answers)}?"
+    else:
+        question = f"found: {shown_values(recorded, _scalar) or 'nothing'}"
+    one, zero = map(_scalars, found or ((), ()))
+    coded = f"one: [{one}], zero: [{zero}]" if what in TRAITS else f"values: [{one}]"
+    return f"{{column: {_scalar(column)}, {coded}}}", question
 
-    def plain(self, what: str, indent: str, *, is_number_wanted: bool = True) -> list[str]:
-        """Lines of a column that needs no coding."""
-        found = self.columns[what]
-        lines = []
-        for column in found:
-            line = f"{what}: {_scalar(column)}"
-            recorded = _recorded(self.table[column])
-            if is_number_wanted and sum(map(is_number, recorded)) < len(recorded) / 2:
-                lines.append(f"{indent}# {line}    # it holds no numbers: is it something else?")
-            else:
-                lines.append(f"{indent}{'# ' if len(found) > 1 else ''}{line}")
-        return lines
 
-    def missing(self) -> list[str]:
-        """A question about cells of coded columns that often mean: not recorded."""
-        cells = {
-            column: codes
-            for trait in TRAITS
-            for column in self.columns.get(trait, ())
-            if not _has_many(values := sorted(set(self.table[column])))
-            and (codes := _missing_codes(values))
-        }
-        shown = ", ".join(f"{_scalar(c)}: [{_scalars(codes)}]" for c, codes in cells.items())
-        return [f"# missing: {{{shown}}}    # do these mean: not recorded?"] if cells else []
+def _answers(values: Sequence[str], what: str) -> tuple[list[str], list[str]] | None:
+    """The cells that mean 1 and 0, where both occur and nothing else does."""
+    pairs = _FEMALE_MALE if what == "sex" else _YES_NO
+    different = {cell_key(value): value for value in values}.values()
+    keys = {value: cell_key(_word(value)) for value in different}
+    # One pair of answers; or mixed, as F, f and Female, but for letters that others must tell.
+    alone = _CELLS["told by the others"]
+    mixed = [[word for word in words if word not in alone] for words in zip(*pairs, strict=True)]
+    for ones, zeros in [*(([one], [zero]) for one, zero in pairs), mixed]:
+        sides = [{cell_key(word) for word in words} for words in (ones, zeros)]
+        one, zero = ([v for v, key in keys.items() if key in side] for side in sides)
+        if one and zero and len(one) + len(zero) == len(keys):
+            return one, zero
+    return None
 
-    def forms(self) -> list[str]:
-        """What is to be asked where columns are boxes of forms, filled or not."""
-        columns = {str(c): [cell for cell in self.table[c] if cell] for c in self.table.columns}
-        filled = {c: cells for c, cells in columns.items() if _tells_completeness(c, cells)}
-        boxes = [c for c, cells in columns.items() if _are_boxes(c, cells) and c not in filled]
-        if not boxes:
-            return []
-        told = _scalars(boxes)
-        lines = [f"  # Boxes: {told}. On a form that nobody filled they are not ticked either: 0."]
-        for column, cells in filled.items():
-            unfilled = [v for v in dict.fromkeys(cells) if cell_key(v) in (0.0, "incomplete")]
-            lines.append(
-                f"  # form not filled: {{column: {_scalar(column)}, "
-                f"values: [{_scalars(unfilled or ['Incomplete'])}]}}    # leave these studies out?"
-            )
-        return lines
 
-    def coded(self, what: str) -> list[str]:
-        """Lines of a trait, or of a reason to exclude."""
-        found = self.columns.get(what, [])
-        lines = []
-        for column in found:
-            coding, question = self.coding(what, column)
-            line = f"{what}: {{column: {_scalar(column)}, {coding}}}"
-            question = question or ("or another of these?" if len(found) > 1 else "")
-            lines.append(f"  # {line}    # {question}" if question else f"  {line}")
-        return lines
-
-    def coding(self, what: str, column: str) -> tuple[str, str]:
-        """How a column is coded, and what is to be asked about it ("" for nothing)."""
-        is_trait = what in TRAITS
-        values = sorted({cell for cell in self.table[column] if cell})
-        if is_trait and re.search(r"hb ?a1c", header_words(column)):
-            return 'rule: ">= 48"', "48 where it is in mmol/mol, 6.5 where it is in %"
-
-        def coded(one: Sequence[str], zero: Sequence[str]) -> str:
-            ones, zeros = _scalars(one), _scalars(zero)
-            return f"one: [{ones}], zero: [{zeros}]" if is_trait else f"values: [{ones}]"
-
-        recorded = _recorded(values)
-        codes = _missing_codes(recorded)
-        answers = [value for value in recorded if value not in codes]
-        if _has_many(values):
-            if is_trait and sum(map(is_number, values)) > len(values) / 2:
-                return 'rule: ">= 0"', "numbers: above which does it count?"
-            return coded([], []), "which values?"
-        if found := _answers(answers, is_sex=what == "sex"):
-            return coded(*found), _UNFILLED if _are_boxes(column, found[1]) else ""
-        if recorded == ["+"] and "-" in values:
-            return coded(["+"], ["-"]), "- means no, or not recorded?"
-        if answers in (["1", "2"], ["0", "1"]):
-            return coded(answers[:1], answers[1:]), f"{' or '.join(answers)}?"
-        shown = shown_values(recorded, _scalar)
-        return coded([], []), f"found: {shown}" if shown else "nothing recorded"
+def _missing_codes(cells: Iterable[str]) -> list[str]:
+    """Those of a column's cells that may mean: not recorded; none of a column with many values."""
+    values = sorted(set(cells))
+    codes = [value for value in values if value.casefold() in _MAYBE_MISSING]
+    return [] if _has_many(values) else codes
 
 
 def _has_many(values: Collection[str]) -> bool:
     """Whether there are too many different cells for any to be repeated."""
-    n_codes = min(len(_missing_codes(values)), _ROOM_FOR_MISSING)
-    return len(values) - n_codes > _SUGGESTED
+    return sum(value.casefold() not in _MAYBE_MISSING for value in values) > _SUGGESTED
 
 
 def _scalars(texts: Iterable[str]) -> str:

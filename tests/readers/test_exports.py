@@ -8,9 +8,12 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 
 import polarnet as pn
-from polarnet.readers import exports, import_exports, load_column_map, reading
+from polarnet import cli
+from polarnet.readers import exports, import_exports, reading
+from polarnet.readers.geometry import segments_to_disc
 
 read = functools.partial(pn.read_exports, keep_ids=True)
 FLOW = "mL/min/g"
@@ -69,65 +72,27 @@ def test_impaired_mfr_takes_column_then_number_then_maps(edited, lines):
         "column", "mfr number", "mfr number", "maps", "column", "maps",
     ]  # fmt: skip
     assert "Sources disagree about MFR < 2.0 in 3 studies: S1, S2, S5" in lines
+    named = read(*edited(impaired_mfr=[0, 1, 2, 0, 1, 0]), unit=FLOW, traits=["sex"])
+    assert list(named.traits) == ["sex"]
 
 
-def test_named_traits_leave_flow_reserve_out(edited):
-    cohort = read(*edited(impaired_mfr=[0, 1, 2, 0, 1, 0]), unit=FLOW, traits=["sex"])
-    assert list(cohort.traits) == ["sex"]
-
-
-def test_nothing_that_names_a_person_is_taken_over(edited, lines):
-    table = edited(Surname="Muster", date_of_birth="1950-01-01", MRN="12")
-    cohort = read(*table, unit="percent", tell=lines.append)
-    assert list(cohort.clinical) == ["age", "profile", "unit_in_file"]
-    assert "Surname, date_of_birth, MRN" in lines[0]
-
-
-def test_ids_stay_what_they_are(export_folder):
-    folder, table = export_folder
-    for path in [*folder.glob("S1_*"), *folder.glob("S2_*")]:
-        path.rename(folder / path.name.replace("S1", "001").replace("S2", "NA"))
-    text = table.read_text().replace("S1,P1", "001,P1").replace("S2,P2", "NA,P2")
-    table.write_text("\ufeff" + text.replace("\n", "\r\n") + ",,,\r\n", encoding="utf-8")
-    cohort = read(folder, table, unit="percent")
-    assert list(cohort.patients.index[:2]) == ["001", "NA"]
-    assert len(cohort) == 6
-
-
-@pytest.mark.parametrize("name", ["NA", "nan", "None", "null", "N", "1e5", "007", "True"])
-def test_a_study_of_any_name_comes_back(tmp_path, name):
-    flow_folder(tmp_path / "A", [name, "S2"])
+def test_studies_of_any_name_come_back(tmp_path):
+    names = ["007", "1e5", "N", "NA", "None", "True", "nan", "null"]
+    flow_folder(tmp_path / "A", names)
     cohort = read(tmp_path / "A", unit=FLOW)
-    assert set(cohort.patients.index) == {name, "S2"} == set(cohort.patients)
-
-
-def test_exclusions_are_counted_by_reason(edited, tmp_path, lines):
-    columns = tmp_path / "columns.yaml"
-    columns.write_text(
-        "study_id: study_id\npatient_id: patient_id\n"
-        "traits:\n  sex: {column: sex, one: [1], zero: [0]}\n"
-        "exclude:\n  prior bypass: {column: CABG, values: [ja]}\n",
-        encoding="utf-8",
-    )
-    table = edited(CABG=["ja", "nein", "nein", "ja", "nein", "nein"])
-    cohort = read(*table, unit="percent", columns=load_column_map(columns), tell=lines.append)
-    assert list(cohort.patients.index) == ["S2", "S3", "S5", "S6"]
-    assert "Excluded, prior bypass: 2 studies" in lines
+    assert sorted(cohort.patients.index) == names == sorted(cohort.patients)
 
 
 @pytest.mark.parametrize(
     ("patients", "told"),
-    [
-        (["P1", "p1", "P3", "P4", "P5", "P6"], "Patient ids in line 2, 3 differ"),
-        (["0815", "815", "P3", "P4", "P5", "P6"], "Patient ids in line 2, 3 differ"),
-        (["P1"] * 6, "6 studies of 1 patients, by column patient_id"),
-        (["P01", "P1", "P3", "P01", "P1", "P3"], ""),
-    ],
-)
-def test_patients_that_may_be_one_or_too_many_are_told_of(edited, lines, patients, told):
-    """Capitals and zeros are lost in spreadsheets, and sex is no patient: splits would leak."""
+    [(["P1", "p1", "P3", "P4", "P5", "P6"], "Patient ids in line 2, 3 differ"),
+     (["0815", "815", "P3", "P4", "P5", "P6"], "Patient ids in line 2, 3 differ"),
+     (["P01", "P1", "P3", "P01", "P1", "P3"], "")],
+)  # fmt: skip
+def test_patients_that_may_be_one_are_told_of(edited, lines, patients, told):
+    """Capitals and zeros are lost in spreadsheets, and splits would leak."""
     read(*edited(patient_id=patients), unit="percent", tell=lines.append)
-    said = [line for line in lines if "Patient ids in" in line or "by column" in line]
+    said = [line for line in lines if "Patient ids in" in line]
     assert len(said) == bool(told)
     assert all(told in line for line in said)
 
@@ -143,34 +108,17 @@ def test_without_a_table_each_study_is_a_patient_and_percent_has_no_reserve(expo
 # === Files ===
 
 
-def pickled(folder):
-    (folder / "S1_rest.csv").unlink()
-    np.save(folder / "S1_rest.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-
-
-def copied(folder):
-    np.save(folder / "S1_rest.npy", np.loadtxt(folder / "S1_rest.csv", delimiter=","))
-
-
-def twins(folder):
-    (folder / "S2_rest.csv").write_bytes((folder / "S1_rest.csv").read_bytes())
-
-
 @pytest.mark.parametrize(
     ("spoil", "lost", "message"),
-    [
-        (pickled, {"S1"}, r"S1_rest\.npy has Python objects"),
-        (copied, set(), "the same map as file 1"),
-        (twins, {"S1", "S2"}, "pixel for pixel the same as under another patient"),
-        (lambda folder: np.save(folder / "S1_rest.npy", np.ones((16, 16))), {"S1"},
-         r"2 different rest maps of one study \(files 1, 2\)"),
-        (lambda folder: save(folder / "S1_rest.csv", 95), {"S1"},
-         r"reaches 95 mL/min/g, above 10\. Is it in mL/min/100g"),
-        (lambda folder: save(folder / "S1_rest.csv", 0), {"S1"}, "is empty: 0 everywhere"),
-    ],
-    ids=["pickle", "copy", "twins", "two maps", "too high", "zeros"],
+    [(lambda f: np.save(f / "S1_rest.npy", np.loadtxt(f / "S1_rest.csv", delimiter=",")), set(),
+      "the same map as file 1"),
+     (lambda f: (f / "S2_rest.csv").write_bytes((f / "S1_rest.csv").read_bytes()), {"S1", "S2"},
+      "pixel for pixel the same as under another patient"),
+     (lambda f: np.save(f / "S1_rest.npy", np.ones((16, 16))), {"S1"},
+      r"2 different rest maps of one study \(files 1, 2\)")],
+    ids=["copy", "twins", "two maps"],
 )  # fmt: skip
-def test_a_file_that_cannot_be_is_refused_and_the_others_are_read(
+def test_maps_that_contradict_are_refused_and_the_others_are_read(
     export_folder, spoil, lost, message
 ):
     folder, table = export_folder
@@ -181,24 +129,29 @@ def test_a_file_that_cannot_be_is_refused_and_the_others_are_read(
         read(folder, table, unit=FLOW, strict=True)
 
 
-def test_what_is_refused_is_left_out_and_named(export_folder):
-    """A missing map, a file cut short, another geometry, a file without row: strict names all."""
+def test_what_is_refused_is_left_out_and_named(export_folder, lines):
+    """A missing map, files cut short or of another geometry or kind, and one without row."""
     folder, table = export_folder
     (folder / "S2_rest.csv").unlink()
     (folder / "S1_rest.csv").write_text("\n".join(["1," * 15 + "x"] * 16))
     np.savetxt(folder / "S3_rest.csv", np.ones((15, 16)), delimiter=",")
     (folder / "S4_stress.csv").write_text("")
+    save(folder / "S3_stress.csv", 0)
     save(folder / "S9_rest.csv", 1.5)
+    np.save(folder / "S8_rest.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (folder / "readme.doc").write_bytes(b"x")
-    assert list(read(folder, table, unit=FLOW).patients.index) == ["S5", "S6"]
+    left = read(folder, table, unit=FLOW, tell=lines.append)
+    assert list(left.patients.index) == ["S5", "S6"]
     with pytest.raises(ValueError, match="Nothing was imported") as caught:
         read(folder, table, unit=FLOW, strict=True)
     for said in (
-        "S1_rest.csv row 1 column 16 is not a number",
-        "S3_rest.csv is 15 x 16, which fits no profile",
-        "S4_stress.csv is empty",
-        "S9_rest.csv: no row of the table has its study id",
-        "readme.doc .doc is no export of maps",
+        "S1_rest.csv: row 1 column 16 is not a number",
+        "S3_rest.csv: is 15 x 16, which fits no profile",
+        "S4_stress.csv: is empty",
+        "S3_stress.csv: is empty: 0 everywhere",
+        "S8_rest.npy: has Python objects",
+        "no row of the table has its study id",
+        "readme.doc: .doc is no export of maps",
         "line 3: no rest map",
     ):
         assert said in str(caught.value)
@@ -417,24 +370,21 @@ def test_several_processes_read_the_same(export_folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_second_import_to_one_folder_is_refused_while_the_first_runs(tmp_path):
-    """Else the first would put the second's pixels under its own ids."""
-    ours = flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
-    flow_folder(tmp_path / "B", ["B1", "B2"], seed=2)
-    refused = []
+def test_two_imports_to_one_folder_never_mix(tmp_path):
+    """The first would put the second's pixels under its own ids."""
+    flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
+    others = flow_folder(tmp_path / "B", ["B1", "B2"], seed=2)
+    settings = {"unit": FLOW, "keep_ids": True}
 
     def tell(line):
         if line.startswith("Read with"):
-            other = tmp_path / "B" / ".." / "out"
-            with pytest.raises(ValueError, match=r"Another import to .*out is running"):
-                import_exports(tmp_path / "B", other, unit=FLOW, keep_ids=True)
-            refused.append(other)
+            import_exports(tmp_path / "B", tmp_path / "B" / ".." / "out", **settings)
 
-    import_exports(tmp_path / "A", tmp_path / "out", unit=FLOW, keep_ids=True, tell=tell)
-    assert refused
+    with pytest.raises(FileExistsError, match="not empty; nothing was changed"):
+        import_exports(tmp_path / "A", tmp_path / "out", **settings, tell=tell)
     cohort = pn.read_cohort(tmp_path / "out", verify=True)
-    assert list(cohort.patients.index) == list(ours)
-    np.testing.assert_allclose(cohort.maps["stress"], [*ours.values()], atol=1e-4)
+    assert list(cohort.patients.index) == list(others)
+    np.testing.assert_allclose(cohort.maps["stress"], [*others.values()], atol=1e-4)
 
 
 @pytest.mark.parametrize("spoil", ["other pixels", "other bytes", "cut", "gone"])
@@ -494,3 +444,137 @@ def test_there_is_no_cohort_without_its_link_table(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="disk full"):
             call(tmp_path / "A", **settings)
         assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["A"]
+
+
+# === A folder as a clinic may have it ===
+
+N = 60
+COLUMNS = """
+study_id: Untersuchung
+patient_id: PatNr
+mfr: "Global MFR"
+traits:
+  sex: {column: Geschlecht, one: [w, F], zero: [m, M]}
+  diabetes: {column: HbA1c, rule: ">= 48"}
+  smoking: {column: Raucher, one: ["ja"], zero: ["nein", "ex"]}
+clinical: {age: Alter}
+provenance: {tracer: Tracer}
+exclude:
+  prior bypass: {column: CABG, values: ["ja"]}
+missing: ["k.A."]
+"""
+
+
+def segments(number):
+    """Rest and stress of study `number`, 17 segments each, mL/min/g."""
+    rng = np.random.default_rng(number)
+    rest = 1.0 + 0.3 * rng.random(17)
+    return {"rest": rest, "stress": rest * (2.2 + 0.8 * rng.random(17))}
+
+
+def rings(values):
+    """20 rings of 36 sectors, the first from the anterior wall on."""
+    picture = segments_to_disc(values, 128)
+    radius, angle = np.meshgrid(
+        (np.arange(20) + 0.5) / 20 * 63, np.radians(90 + np.arange(0, 360, 10))
+    )
+    row, column = 63.5 - radius * np.sin(angle), 63.5 + radius * np.cos(angle)
+    return picture[row.round().astype(int), column.round().astype(int)].T
+
+
+@pytest.fixture
+def clinic(tmp_path, save_workbook):
+    """60 studies in five formats, 7 broken files, 4 rows without maps and what else happens."""
+    folder = tmp_path / "Exporte 2024"
+    (folder / "npz").mkdir(parents=True)
+    # 1-15 square CSV; 16-30 square with decimal comma, 16 to 20 in mL/min/100g without saying so;
+    # 31-40 .npz; 41-50 20 x 36; 51-60 one XLSX with one row per study.
+    for k in range(1, 51):
+        drawn = {m: segments_to_disc(v, 48 if k > 30 else 32) for m, v in segments(k).items()}
+        if 31 <= k <= 40:
+            np.savez(folder / "npz" / f"U{k:03d}.npz", **drawn)
+            continue
+        for m, values in drawn.items():
+            path = folder / f"{'u' if k == 27 else 'U'}{k:03d}_{m}.{'txt' if k > 40 else 'csv'}"
+            if k <= 15:
+                np.savetxt(path, values, delimiter=",", fmt="%.4f")
+            elif k <= 30:
+                rows = [[f"{v * (100 if k <= 20 else 1):.4f}" for v in row] for row in values]
+                text = "\n".join(map(";".join, rows)).replace(".", ",")
+                path.write_text(text, encoding="utf-8-sig")
+            else:
+                np.savetxt(path, rings(segments(k)[m]), fmt="%.4f")
+    heads = [f"{m}_{s}" for m in ("rest", "stress") for s in range(1, 18)]
+    rows = [[f"U{k:03d}", *np.concatenate([*segments(k).values()]).tolist()] for k in range(51, 61)]
+    units = ["", *["cc/min/g"] * 34]
+    save_workbook(folder / "segmente.xlsx", ["study_id", *heads], units, *rows)
+    # Seven broken files, and one file under two names.
+    for name, row in (("U901", ""), ("U902", "1," * 31 + "x"), ("U904", "nan," * 31 + "1"),
+                      ("U905", "-1," * 31 + "1")):  # fmt: skip
+        (folder / f"{name}_rest.csv").write_text("\n".join([row] * 32), encoding="utf-8")
+    (folder / "U903_rest.npy").write_bytes(b"\x93NUMPY\x01\x00cut")
+    scipy.io.savemat(folder / "U906.mat", {"text": "Mustermann, Erika"})
+    (folder / "Befund Mustermann.pdf").write_bytes(b"%PDF")
+    (folder / "U001_stress (Kopie).csv").write_bytes((folder / "U001_stress.csv").read_bytes())
+    # 60 rows, 4 without maps, an id made a date, a bypass, an id in two spellings.
+    table = [["Untersuchung", "PatNr", "Name", "Geschlecht", "HbA1c", "Raucher", "Alter",
+              "Global MFR", "CABG", "Tracer"]]  # fmt: skip
+    for k in range(1, N + 1):
+        table.append([f"U{k:03d}", f"77{k:04d}", "Mustermann", "w" if k % 2 else "M",
+                      "k.A." if k % 7 == 0 else 40 + k % 20, ["ja", "nein", "ex"][k % 3],
+                      50 + k % 30, None, "ja" if k == 5 else "nein", "N-13"])  # fmt: skip
+    for id in ("U801", "U802", "U803", "U804", pd.Timestamp("2024-03-12"), "u803"):
+        table.append([id, f"77{len(table)}9", "Muster", "m", 41, "nein", 60, None, "nein", "N-13"])
+    save_workbook(tmp_path / "Klinik.xlsx", *table)
+    (tmp_path / "columns.yaml").write_text(COLUMNS, encoding="utf-8")
+    return folder
+
+
+def test_one_command_accounts_for_every_file_and_row(clinic, tmp_path, capsys):
+    out = tmp_path / "cohort"
+    status = cli.main([
+        "import", str(clinic), "--clinical", str(tmp_path / "Klinik.xlsx"),
+        "--columns", str(tmp_path / "columns.yaml"), "--unit", FLOW, "--profile", "square",
+        "--profile", "pmod-20x36", "--profile", "aha17", "--key", str(tmp_path / "key"),
+        "--out", str(out),
+    ])  # fmt: skip
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert "Excluded, prior bypass: 1 studies" in said.out
+    report = pd.read_csv(out / "import_report.csv", keep_default_na=False)
+    files = report[report["kind"] == "file"]
+    n_files = sum(path.is_file() for path in clinic.rglob("*"))
+    assert set(files["number"].astype(int)) == set(range(1, n_files + 1))
+    rows = report[report["kind"] == "row"]
+    assert set(rows["number"].astype(int)) == set(range(2, N + 8))
+    # By hand: without the bypass (5) and the five (16 to 20) whose unit nobody said.
+    assert len(pn.read_cohort(out)) == N - 1 - 5
+    expected = {
+        ("refused", "Is it in mL/min/100g"): 10,
+        ("refused", "its study is excluded, or its row refused"): 2,
+        ("warned", "other case than in the table"): 2,
+        ("refused", "no row of the table has its study id"): 1,  # the copy
+        ("refused", "is empty"): 1,
+        ("refused", "row 1 column 32 is not a number"): 1,
+        ("refused", "is not a readable .npy file"): 1,
+        ("refused", "row 1 column 1 is not a number"): 1,
+        ("refused", "has negative values inside the disc"): 1,
+        ("refused", "holds no array of real numbers"): 1,
+        ("refused", ".pdf is no export of maps"): 1,
+        ("read", ""): 2 * (N - 1 - 5) - 2,
+    }
+    for (verdict, reason), n in expected.items():
+        is_so = (files["status"] == verdict) & files["reason"].str.contains(reason, regex=False)
+        assert is_so.sum() == n, (verdict, reason)
+    assert sum(expected.values()) == len(files)
+    refused = rows[rows["status"] == "refused"].set_index("number")["reason"].to_dict()
+    assert refused.pop(6) == "excluded: prior bypass"
+    assert "study id is a date" in refused.pop(66)
+    # Lines of studies 16 to 20, and those that no file is of.
+    assert refused == dict.fromkeys(range(17, 22), "its maps are refused") | dict.fromkeys(
+        (62, 63, 64, 65, 67), "no map"
+    )
+    for text in (said.out, said.err, report.to_csv(), (out / "cohort.csv").read_text(),
+                 (out / "cohort.json").read_text()):  # fmt: skip
+        for secret in ("Mustermann", "U001", "U017", "7700", "2024-03-12"):
+            assert secret not in text

@@ -26,7 +26,6 @@ def test_every_profile_of_the_package_loads():
         ("- square", "holds no settings"),
         ("layout: rings\nring_ends: [0.5, 0.4, 1]", "ring_ends must rise"),
         ("layout: rings\nfirst_sector_deg: '90'", "first_sector_deg must be a number"),
-        ("layout: rings\nrings: -2", "cannot be negative"),
         ("layout: square\nunit: furlong", "unit 'furlong' is not known"),
         ("layout: square\nmap_words: null", "map_words must hold lines"),
         ("layout: square\nmap_words: {rest: ruhe, stress: [ruhe]}", "'ruhe' stands for rest and"),

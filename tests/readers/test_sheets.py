@@ -105,10 +105,10 @@ def test_ids_that_were_merged_are_refused(clinic):
         "A2:A3",
     )
     assert list(found.patients) == ["S2"]
-    assert dict(found.refused)[3] == "study id given twice, also in line 2"
+    assert (3, "S1", "study id given twice, also in line 2") in found.refused
     found, _ = clinic("study_id,patient_id,sex\nS1,P1,1\nS2,,\nS3,P2,0\n")
     assert found.refused == [
-        (3, "no patient id; if its cell was merged with those above, fill it downwards")
+        (3, "S2", "no patient id; if its cell was merged with those above, fill it downwards")
     ]
 
 
