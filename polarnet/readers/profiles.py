@@ -76,22 +76,22 @@ class Profile:
             raise ValueError(f"Profile {self.name}: {problem}.")
 
     def _problems(self) -> Iterator[str]:
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            if setting.name in _LISTS and not all(map(_is_number, value)):
-                yield f"{setting.name} must be a list of numbers"
-            elif isinstance(setting.default, int | float) and not _is_number(value):
-                yield f"{setting.name} must be a number"
-            elif setting.type is str and not isinstance(value, str):
-                yield f"{setting.name} must be text"
+        for known in fields(self):
+            value = getattr(self, known.name)
+            if known.name in _LISTS and not all(map(_is_number, value)):
+                yield f"{known.name} must be a list of numbers"
+            elif isinstance(known.default, int | float) and not _is_number(value):
+                yield f"{known.name} must be a number"
+            elif known.type is str and not isinstance(value, str):
+                yield f"{known.name} must be text"
         for setting, choices in _CHOICES.items():
             if (value := getattr(self, setting)) not in choices:
                 yield f"{setting} must be one of {', '.join(choices)}, but {shown(value)} was given"
         if len(self.disc) not in (0, 3) or len(self.bar) not in (0, 4):
             yield "disc needs row, column and radius, bar needs top, left, bottom and right"
-        for map_type, ends in self.scale:
-            are_two = len(ends) == 2 and all(map(_is_number, ends))
-            if not are_two or not 0 <= ends[0] < ends[1] < math.inf:
+        for map_type, of_bar in self.scale:
+            are_two = len(of_bar) == 2 and all(map(_is_number, of_bar))
+            if not are_two or not 0 <= of_bar[0] < of_bar[1] < math.inf:
                 yield f"scale of {map_type} must rise from 0 or more, as in stress: [0, 4]"
         walls = {self.anterior, self.septum}
         if walls <= {"top", "bottom"} or walls <= {"left", "right"}:
