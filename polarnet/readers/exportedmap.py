@@ -1,8 +1,8 @@
 """The record of one polar map on its way from an export file to the cohort."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any
 
 READ, WARNED, REFUSED = "read", "warned", "refused"
 
@@ -87,10 +87,3 @@ class ExportedMap:
     start: int = 0
     """The map has size * size pixels; where in the store they begin."""
     verdict: Verdict = field(default_factory=Verdict)
-
-    def facts(self) -> dict[str, Any]:
-        """All of it as JSON can hold it, without `values` and `verdict`."""
-        return {name: getattr(self, name) for name in _FACTS}
-
-
-_FACTS: Final = tuple(f.name for f in fields(ExportedMap) if f.name not in ("values", "verdict"))

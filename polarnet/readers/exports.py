@@ -1,20 +1,16 @@
 """From a folder of exports and a clinical table to a cohort, with an account of everything met."""
 
-import hashlib
-import shutil
 import tempfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from platformdirs import user_cache_path
 
 from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
@@ -37,7 +33,6 @@ from polarnet.traits import IMPAIRED_MFR, MAP_TYPES
 PROFILES: Final = ("square", "aha17")
 """Profiles in use where the user names none."""
 
-_KEPT_SECONDS: Final = 7 * 24 * 3600  # for an interrupted import to be run again (our choice)
 _PART: Final = 500  # studies put together at once
 
 
@@ -97,7 +92,7 @@ def import_exports(
     """Turn a folder of exports and a clinical table into a cohort folder.
 
     Files that cannot be read, and rows without maps, are left out and accounted for in
-    `import_report.csv`, one row for each of them. Run an interrupted import again to resume it.
+    `import_report.csv`, one row for each of them.
 
     Parameters
     ----------
@@ -170,9 +165,12 @@ def import_exports(
         # Before there is a cohort: nobody could tell whose its studies are.
         _write_link(plan, link_file)
 
-    with _link_file(link) as link_file, _waiting_place(out) as place:
+    with (
+        _link_file(link) as link_file,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp,
+    ):
         check_vacant(out)
-        plan = _planned(folder, clinical, place, tell, show_progress=show_progress, **settings)
+        plan = _planned(folder, clinical, Path(tmp), tell, show_progress=show_progress, **settings)
         if plan.problem:
             path = out.with_name(f"{out.name}_import_report.csv")
             write_csv(plan.report(), path)
@@ -437,23 +435,3 @@ def _write_link(plan: Plan, path: Path | None) -> None:
     files = [{"files": k, "file_name": name} for k, name in enumerate(plan.files, start=1)]
     if path:
         write_private(path, csv_text(pd.concat([pd.DataFrame(rows), pd.DataFrame(files)])))
-
-
-@contextmanager
-def _waiting_place(out: Path) -> Iterator[Path]:
-    """Where what was read waits until the import is finished: in the user's own cache.
-
-    It holds study ids: only an interrupted import leaves it behind, and comes back for it.
-    """
-    places = user_cache_path("polarnet", appauthor=False) / "import"
-    for place in places.glob("*"):
-        with suppress(OSError):  # another import may be tidying up
-            if time.time() - place.stat().st_mtime > _KEPT_SECONDS:
-                shutil.rmtree(place)
-    place = places / hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    try:
-        yield place
-    except Exception:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    shutil.rmtree(place, ignore_errors=True)

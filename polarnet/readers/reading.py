@@ -1,7 +1,6 @@
 """The files of a folder, each read once: several at a time, kept until the import is finished."""
 
 import hashlib
-import json
 import multiprocessing
 import os
 from collections import Counter
@@ -11,13 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile
 
 import numpy as np
 
-from polarnet import __version__
 from polarnet.cohort import map_digest
-from polarnet.files import new_file
 from polarnet.ids import normal_id
 from polarnet.progressbar import progress_bar
 from polarnet.readers.exportedmap import ExportedMap
@@ -25,10 +21,8 @@ from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.profiles import Reading
 from polarnet.readers.words import entry
 
-CHUNK: Final = 64  # Files read at once, and lost at most by an interruption (our choice)
+CHUNK: Final = 64  # Files read at once (our choice)
 MANY: Final = 1000  # Files from which on several processes pay (our choice)
-# What reading a file that waits may raise
-_DAMAGED: Final = (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile)
 _IGNORED: Final = (*entry("files of systems"), "icon\r")
 
 _TOLD: Final = (*_IGNORED, *entry("hidden files to name"))
@@ -94,7 +88,7 @@ def read_files(
     show_progress: bool = False,
 ) -> Read:
     """Read every file, in `jobs` processes where there are many, and let pixels wait in the folder
-    `store`; what an interrupted import has read before is not read again.
+    `store`.
     """
     store.mkdir(parents=True, exist_ok=True, mode=0o700)
     chunks = [
@@ -130,19 +124,8 @@ def _in_order(chunks: list[tuple], jobs: int) -> Iterator[Read]:
 
 
 def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
-    """Read some files, or find what was read of them before."""
+    """Read some files; their pixels go one behind the other into the store."""
     place, start, files, reading = chunk
-    # All that the result depends on, short of the files' content.
-    stats = [(str(p), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p in files for s in [p.stat()]]
-    key = hashlib.sha256(repr((__version__, stats, reading)).encode()).hexdigest()
-    try:
-        with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            content = json.loads(kept["note"].item())
-        if content["key"] == key:
-            maps = [ExportedMap(None, **facts) for facts in content["maps"]]
-            return Read(maps, [(number, problem) for number, problem in content["problems"]])
-    except _DAMAGED:
-        pass
     read = Read([], [])
     pixels = [np.zeros(0, np.float32)]
     n_before = 0
@@ -164,38 +147,22 @@ def _read_chunk(chunk: tuple[Path, int, Sequence[Path], Reading]) -> Read:
             )
             read.maps.append(noted)
             n_before += found.values.size
-    facts = [found.facts() for found in read.maps]
-    note = json.dumps({"key": key, "maps": facts, "problems": read.problems})
-    with new_file(place) as partial, partial.open("wb") as new:
-        np.savez(new, pixels=np.concatenate(pixels), note=note)
+    np.save(place, np.concatenate(pixels))
     return read
 
 
 def _place(store: Path, file: int) -> Path:
-    """Where pixels and facts of a chunk wait; `file` is any of its files, counted from 0."""
-    return store / f"{file // CHUNK:06d}.npz"
+    """Where pixels of a chunk wait; `file` is any of its files, counted from 0."""
+    return store / f"{file // CHUNK:06d}.npy"
 
 
 def pixels_of(maps: Sequence[ExportedMap], store: Path) -> list[np.ndarray]:
-    """The maps, each (size, size), float32; every chunk is opened once.
-
-    ValueError: the pixels that wait are not those that were read.
-    """
+    """The maps, each (size, size), float32; every chunk is opened once."""
     pictures: dict[int, np.ndarray] = {}
     in_place = sorted(range(len(maps)), key=lambda k: maps[k].file)
-    try:
-        for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
-            with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                flat = kept["pixels"]
-            for k in several:
-                size, start = maps[k].size, maps[k].start
-                pixels = flat[start : start + size * size]
-                if map_digest(pixels).hex() != maps[k].digest:
-                    raise ValueError("other pixels")
-                pictures[k] = pixels.reshape(size, size)
-    except _DAMAGED:
-        raise ValueError(
-            "What was read was changed before it was put together: is another program at work in "
-            "the user's cache? Run the import again."
-        ) from None
+    for place, several in groupby(in_place, key=lambda k: _place(store, maps[k].file - 1)):
+        pixels = np.load(place)
+        for k in several:
+            size, start = maps[k].size, maps[k].start
+            pictures[k] = pixels[start : start + size * size].reshape(size, size)
     return [pictures[k] for k in range(len(maps))]

@@ -12,7 +12,7 @@ import scipy.io
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.readers import exports, import_exports, reading
+from polarnet.readers import import_exports, reading
 from polarnet.readers.geometry import segments_to_disc
 
 read = functools.partial(pn.read_exports, keep_ids=True)
@@ -298,7 +298,6 @@ def test_the_link_table_is_for_its_owner_and_never_overwritten(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.usefixtures("cache")
 def test_names_that_begin_like_formulas_reach_no_table_as_such(tmp_path):
     names = ["=cmd|'C calc'!A1", "@SUM(1)", "+1+1", "S3"]
     flow_folder(tmp_path / "A", names)
@@ -329,38 +328,6 @@ def flow_folder(folder, names, seed=0):
     return stress
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, where what was read waits."""
-    monkeypatch.setattr(exports, "user_cache_path", lambda *_, **__: tmp_path / "cache")
-    return tmp_path / "cache"
-
-
-def test_an_interrupted_import_goes_on_where_it_was(export_folder, tmp_path, monkeypatch, cache):
-    """Files read before the interruption are not opened again."""
-    folder, table = export_folder
-    settings = {"unit": "percent", "keep_ids": True}
-    monkeypatch.setattr(reading, "CHUNK", 4)
-    opened = []
-    read_maps = reading.read_maps
-
-    def interrupted(path, *rest):
-        opened.append(path.name)
-        if len(opened) == 7:
-            raise KeyboardInterrupt
-        return read_maps(path, *rest)
-
-    monkeypatch.setattr(reading, "read_maps", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        import_exports(folder, tmp_path / "cohort", table, **settings)
-    assert not (tmp_path / "cohort").exists()
-    cohort = import_exports(folder, tmp_path / "cohort", table, **settings)
-    assert opened.count("S1_rest.csv") == 1
-    assert opened.count("S3_rest.csv") == 2
-    assert len(cohort) == 6
-    assert not [path for path in (cache / "import").iterdir() if path.is_dir()]
-
-
 def test_several_processes_read_the_same(export_folder, monkeypatch):
     folder, table = export_folder
     monkeypatch.setattr(reading, "MANY", 4)
@@ -369,7 +336,6 @@ def test_several_processes_read_the_same(export_folder, monkeypatch):
     assert np.array_equal(alone.maps["rest"], together.maps["rest"])
 
 
-@pytest.mark.usefixtures("cache")
 def test_two_imports_to_one_folder_never_mix(tmp_path):
     """The first would put the second's pixels under its own ids."""
     flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
@@ -387,29 +353,6 @@ def test_two_imports_to_one_folder_never_mix(tmp_path):
     np.testing.assert_allclose(cohort.maps["stress"], [*others.values()], atol=1e-4)
 
 
-@pytest.mark.parametrize("spoil", ["other pixels", "other bytes", "cut", "gone"])
-def test_pixels_that_changed_while_they_waited_meet_no_id(tmp_path, cache, spoil):
-    flow_folder(tmp_path / "A", ["A1", "A2"], seed=1)
-
-    def tell(line):
-        if line.startswith("Read with"):
-            (waiting,) = cache.rglob("*.npz")
-            content = waiting.read_bytes()
-            if spoil == "gone":
-                waiting.unlink()
-            elif spoil == "other pixels":
-                np.savez(waiting, pixels=np.load(waiting)["pixels"][::-1])
-            else:
-                waiting.write_bytes(content[:-8] if spoil == "cut" else content[::-1])
-
-    settings = {"folder": tmp_path / "A", "out": tmp_path / "out", "unit": FLOW, "keep_ids": True}
-    with pytest.raises(ValueError, match="Run the import again"):
-        import_exports(**settings, tell=tell)
-    assert not (tmp_path / "out").exists()
-    assert len(import_exports(**settings)) == 2
-
-
-@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("disk full")])
 def test_what_is_interrupted_leaves_no_file_behind(tmp_path, monkeypatch, error):
     """The link table neither: the same command is to be run again."""
@@ -424,12 +367,11 @@ def test_what_is_interrupted_leaves_no_file_behind(tmp_path, monkeypatch, error)
         # At the very last: the maps are written, cohort.json is next.
         import_exports(tmp_path / "A", tmp_path / "out", **settings,
                        draw=lambda *_: patch.setattr("json.dumps", interrupted))  # fmt: skip
-    assert sorted(p for p in tmp_path.iterdir() if p.name != "cache") == before
+    assert sorted(p for p in tmp_path.iterdir()) == before
     assert len(import_exports(tmp_path / "A", tmp_path / "out", **settings)) == 2
     assert (tmp_path / "link.csv").is_file()
 
 
-@pytest.mark.usefixtures("cache")
 def test_there_is_no_cohort_without_its_link_table(tmp_path, monkeypatch):
     """Without the table nobody could tell whose the studies are."""
     flow_folder(tmp_path / "A", ["A1", "A2"])
@@ -443,7 +385,7 @@ def test_there_is_no_cohort_without_its_link_table(tmp_path, monkeypatch):
     for call in (pn.read_exports, functools.partial(import_exports, out=tmp_path / "out")):
         with pytest.raises(OSError, match="disk full"):
             call(tmp_path / "A", **settings)
-        assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["A"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["A"]
 
 
 # === A folder as a clinic may have it ===
