@@ -118,7 +118,7 @@ def test_how_many_patients_is_a_number_or_all(runs, tmp_path, capsys, odd):
         explain(runs, "--trait", "sex", "--patients", odd, "--out", str(tmp_path / "new"))
     told = capsys.readouterr().err
     assert caught.value.code == 2
-    assert "give a number of patients, or all" in told
+    assert "give a number, 1 or more" in told
     assert told.count("\n") == 1
 
 
