@@ -373,11 +373,9 @@ def test_surest_errors_come_first_and_bear_no_id():
     ("truth", "told"),
     [
         ({"lad": 0, "rca": 0.1, "lcx": 0, "scar": 0.9}, "no defect"),
-        ({"lad": 0.4, "rca": 0.05, "lcx": 0.0, "scar": 0.6, "small_ventricle": 1.3},
-         "LAD -40 %, fixed part 60 %, small ventricle"),
-        ({"lad": 0.4, "rca": 0.2, "lcx": 0.0, "small_ventricle": -1.5, "uneven": 1,
+        ({"lad": 0.4, "rca": 0.2, "lcx": 0.05, "scar": 0.6, "small_ventricle": -1.5, "uneven": 1,
           "motion_rest": 0.2, "misregistration_stress": 0.0},
-         "LAD -40 %, RCA -20 %, large ventricle, uneven stress flow, motion"),
+         "LAD -40 %, RCA -20 %, fixed part 60 %, large ventricle, uneven stress flow, motion"),
     ],
 )  # fmt: skip
 def test_what_was_planted_is_said_in_words(truth, told):
@@ -385,17 +383,13 @@ def test_what_was_planted_is_said_in_words(truth, told):
 
 
 def test_expected_widths_come_from_validation_and_stand_beside_those_of_the_paper():
-    """Hanley-McNeil 1982 at 0.80 with 60 and 140 patients: half-width 0.073. Validation has 30 and
-    90 of its 150 patients, so 200 test patients are expected to hold 40 and 120. Abstract of the
-    paper: 0.87-0.98.
-    """
+    """Validation has 30 and 90 of its 150 patients, so 200 test patients are expected to hold 40
+    and 120. Abstract of the paper: 0.87-0.98."""
     of_val = pd.Series({"n_pos": 30, "n_neg": 90, "auroc": 0.80})
     train = pd.Series([1.0, 0.0, 1.0])
     row = sample_size.planned_row(of_val, train, n_test=200, n_val=150)
     assert row["expected_width"] / 2 == pn.evaluation.auroc_half_width(0.80, 40, 120)
     assert (row["n_train"], row["events_train"], row["val_prevalence"]) == (3, 2, 0.25)
-    same = sample_size.planned_row(of_val.replace({30: 60, 90: 140}), train, n_test=9, n_val=9)
-    assert same["expected_width"] / 2 == pytest.approx(0.073, abs=5e-4)
     chance = sample_size.planned_row(of_val.replace({0.80: 0.49}), train, n_test=9, n_val=9)
     assert np.isnan(chance["expected_width"])
     assert chance["why"]
