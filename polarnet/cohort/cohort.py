@@ -256,7 +256,10 @@ class Cohort:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>" + self.trait_counts().to_html()
+        traits = self.traits
+        counts = {"coded 1": traits == 1, "coded 0": traits == 0, "not recorded": traits.isna()}
+        table = pd.DataFrame({name: found.sum() for name, found in counts.items()})
+        return f"<p>{html.escape(repr(self))}</p>" + table.to_html()
 
     @property
     def size(self) -> int:
@@ -272,12 +275,6 @@ class Cohort:
     def is_recovered(self) -> bool:
         """True where the numbers of any study were read from the colours of a screen."""
         return RECOVERED in self.software
-
-    def trait_counts(self) -> pd.DataFrame:
-        """Studies coded 1, coded 0 and not recorded, one row per trait."""
-        traits = self.traits
-        counts = {"coded 1": traits == 1, "coded 0": traits == 0, "not recorded": traits.isna()}
-        return pd.DataFrame({name: found.sum() for name, found in counts.items()})
 
     def count_guarded(self) -> int:
         """Pixels inside the disc whose rest flow was too low for a flow reserve to be formed."""

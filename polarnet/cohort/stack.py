@@ -113,7 +113,7 @@ Stack = np.ndarray | MapStack
 def select_maps(stack: Stack, rows: np.ndarray) -> Stack:
     """Rows of a stack: copied from memory, referred to on disk."""
     if isinstance(stack, MapStack):
-        return MapStack(stack.values, stack.rows[rows], stack.rest)
+        return MapStack(stack.values, stack.rows[rows])
     return MapStack(stack, rows) if isinstance(stack, np.memmap) else stack[rows]
 
 

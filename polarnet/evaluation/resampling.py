@@ -101,8 +101,9 @@ def seeds_and_patients_auroc(
     _refuse_few(n_resamples)
     if isinstance(scores_by_seed, pd.DataFrame):
         scores_by_seed = [row for _, row in scores_by_seed.iterrows()]
-    is_list = isinstance(scores_by_seed, list | tuple)
-    seeds = list(scores_by_seed if is_list else np.atleast_1d(scores_by_seed))
+    if not isinstance(scores_by_seed, list | tuple):
+        scores_by_seed = list(np.atleast_1d(np.asarray(scores_by_seed)))
+    seeds = list(scores_by_seed)
     if len(seeds) < 2 or any(read_numbers(scores).ndim != 1 for scores in seeds):
         raise ValueError(
             f"Scores of two seeds or more are needed, shape (seeds, patients), but "

@@ -152,10 +152,10 @@ def first_studies(
     ValueError: a scored study is not among the labels, or has no patient; a study comes twice.
     """
     scored, known = pd.Index(normal_ids(scores.index)), pd.Index(normal_ids(labels.index))
-    is_named = isinstance(patients, pd.Series)
-    if is_named:
-        patients = patients.set_axis(normal_ids(patients.index))
-    for names in (scored, known, *([patients.index] if is_named else [])):
+    named = pd.Series(dtype=object)
+    if isinstance(patients, pd.Series):
+        named = patients.set_axis(normal_ids(patients.index))
+    for names in (scored, known, named.index):
         if twice := list(names[names.duplicated()]):
             raise ValueError(f"Name each study once; {listing(twice, most=10)} come twice.")
     if unknown := list(scored[~scored.isin(known)]):
@@ -167,8 +167,8 @@ def first_studies(
     rows = labels.index[is_scored]
     if patients is None:
         return rows, 0
-    if is_named:
-        who = read_patients(patients.reindex(known[is_scored]), len(rows))
+    if isinstance(patients, pd.Series):
+        who = read_patients(named.reindex(known[is_scored]), len(rows))
     else:
         who = read_patients(patients, len(labels))[is_scored]
     is_first = ~pd.Series(who).duplicated().to_numpy()

@@ -103,11 +103,11 @@ def make_canvas(size: int, tracer: str) -> Canvas:
     )
     lateral = np.ones(17)
     lateral[np.array(TERRITORIES["LCx"]) - 1] = known.LATERAL_FACTOR[tracer]
-    for map_type, pattern, *shape in (
+    for map_type, pattern, profile, last_ring in (
         ("rest", known.REST_PATTERN, known.REST_PROFILE, known.REST_LAST_RING),
         ("stress", known.STRESS_PATTERN, known.STRESS_PROFILE, known.STRESS_LAST_RING),
     ):
-        mean_map = _template(np.array(pattern) * lateral, *shape, canvas)
+        mean_map = _template(np.array(pattern) * lateral, profile, last_ring, canvas)
         canvas.templates[map_type] = _before_blur(mean_map, canvas)
     return canvas
 
