@@ -20,7 +20,15 @@ from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.files import new_folder, read_json, shown, write_csv, write_json
 from polarnet.ids import listing
-from polarnet.rundata import data_facts, load_run_config, note_test, pixel_digests, read_patients
+from polarnet.rundata import (
+    PARTS,
+    data_facts,
+    load_run_config,
+    note_test,
+    noted,
+    pixel_digests,
+    read_patients,
+)
 from polarnet.suitability import check_training
 from polarnet.traits import TRAITS
 from polarnet.workers import do_each
@@ -223,8 +231,10 @@ def run_grid(
         train, val, test = group[0].parts(studies)
         for run in group:
             check_training(train, val, run.config, test)
-    _check_data(out, studies, runs)
-    missing = [run for run in runs if not _has_finished(run, studies, out)]
+    map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
+    pixels = pixel_digests(studies, map_types)
+    _check_data(out, studies, pixels, runs)
+    missing = [run for run in runs if not _has_finished(run, studies, pixels, out)]
     # Features first, each kind once: two workers would compute them twice.
     kinds = {(c.map_type, c.mode, c.last_block): c for c in (run.config for run in missing)}
     with kept_in(cache) as temporary:
@@ -251,14 +261,13 @@ def run_grid(
     return whole
 
 
-def _check_data(out: Path, studies: Cohort, runs: Sequence[GridRun]) -> None:
+def _check_data(out: Path, studies: Cohort, pixels: pd.DataFrame, runs: Sequence[GridRun]) -> None:
     """Note in data.json what the runs of a folder are made of, or see that it still is the same.
 
     A grid may grow by traits and map types: what two calls have in common is compared.
     """
     traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
-    map_types = list(dict.fromkeys(m for run in runs for m in run.config.map_types))
-    here = data_facts(studies, pixel_digests(studies, map_types), traits, clinical=True)
+    here = data_facts(studies, pixels, traits, clinical=True)
     path = out / "data.json"
     kept = read_json(path) if path.is_file() else {}
     if odd := [name for name in kept if name in here and kept[name] != here[name]]:
@@ -275,14 +284,26 @@ def _split_kind(run: GridRun) -> tuple[float, ...]:
     return -1 if run.fold is None else run.fold, config.seed, config.val, config.test
 
 
-def _has_finished(run: GridRun, studies: Cohort, out: Path) -> bool:
-    """Whether the run folder is there. ValueError: it is of other settings."""
+def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path) -> bool:
+    """Whether the run folder is there. ValueError: it is of other settings or data, or a fold of
+    another number of folds.
+    """
     from polarnet.network.training import resolved_config
 
-    if not (out / run.name).is_dir():
+    folder, config = out / run.name, run.config
+    if not folder.is_dir():
         return False
-    if load_run_config(out / run.name) != resolved_config(run.config, studies):
-        raise ValueError(f"{out / run.name} is a run of other settings; choose another --out.")
+    if load_run_config(folder) != resolved_config(config, studies):
+        raise ValueError(f"{folder} is a run of other settings; choose another --out.")
+    of_run = pixels[list(config.map_types)]
+    here = {
+        part: data_facts(cohort, of_run, config.traits)
+        for part, cohort in zip(PARTS, run.parts(studies), strict=True)
+    }
+    if noted(folder, "data") != here:
+        raise ValueError(
+            f"{folder} is a run of other studies, labels or maps; choose another --out."
+        )
     return True
 
 

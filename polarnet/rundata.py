@@ -74,7 +74,7 @@ def load_run_config(folder: str | Path) -> ExperimentConfig:
             )
         if name == "config.yaml":  # refuses version 0.1, whose runs have no heads.csv
             config = ExperimentConfig.load(folder / name)
-    kept, here = _noted(folder, "settings"), settings_of(config)
+    kept, here = noted(folder, "settings"), settings_of(config)
     edited = [name for name in here if name in kept and kept[name] != here[name]]
     if "weights" in edited and not {kept["weights"], here["weights"]} & {None, "imagenet"}:
         edited.remove("weights")  # the file may have moved: nothing is read from it any more
@@ -220,7 +220,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 def check_files(folder: Path) -> None:
     """Raise ValueError where a file of a run was changed, exchanged or removed since training."""
-    kept = _noted(folder, "files")
+    kept = noted(folder, "files")
     if odd := _differing(kept, file_digests(folder) if kept else {}):
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
@@ -233,7 +233,7 @@ def _differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
     return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
 
 
-def _noted(folder: Path, name: str) -> dict[str, Any]:
+def noted(folder: Path, name: str) -> dict[str, Any]:
     """What the training noted under a name; nothing for a run of an earlier version."""
     path = folder / ENVIRONMENT_FILE
     found = read_json(path).get(name, {}) if path.is_file() else {}

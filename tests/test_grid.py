@@ -1,5 +1,6 @@
 """Many runs: what is finished stays, and who did it does not matter."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -131,6 +132,19 @@ def test_a_finished_run_is_final_and_a_failed_one_stops_no_other(serial, tmp_pat
     with pytest.raises(ValueError, match="made from other data"):
         grid.run_grid(other, runs, out, cache=tmp_path / "cache")
     assert done == [first, second, first]
+
+
+def test_a_finished_run_of_another_split_or_cohort_is_refused(serial, tmp_path):
+    """Folders that an earlier grid with other folds left, or that were copied from elsewhere."""
+    folder, runs, made = serial
+    out = tmp_path / "runs"
+    shutil.copytree(made / runs[0].name, out / runs[0].name)
+    fold = dataclasses.replace(runs[0], fold=0, folds=3)
+    other = pn.make_phantom_cohort(60, seed=4, size=32).save(tmp_path / "other")
+    for cohort, run in ((folder, fold), (other, runs[0])):
+        with pytest.raises(ValueError, match="a run of other studies, labels or maps"):
+            grid.run_grid(cohort, [run], out, cache=tmp_path / "cache")
+        (out / "data.json").unlink()
 
 
 def test_killed_workers_change_nothing(serial, tmp_path):

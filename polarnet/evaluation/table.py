@@ -238,8 +238,8 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         if not is_score.all():
             raise ValueError(
                 f"{path}: column '{trait}' has no score between 0 and 1 for "
-                f"{listing(ids[~is_score])}. Remove columns of remarks, and rows that were not "
-                "scored."
+                f"{listing(ids[~is_score], most=10)}. Remove columns of remarks, and rows that "
+                "were not scored."
             )
     scores = scores.astype(float)
     if part is not None:
