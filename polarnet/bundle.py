@@ -22,7 +22,7 @@ import pandas as pd
 
 from polarnet import __version__, rundata
 from polarnet.cohort import PHANTOM, Cohort
-from polarnet.config import ExperimentConfig, settings_of
+from polarnet.config import ExperimentConfig, differing, settings_of
 from polarnet.evaluation import Recalibration, choose_thresholds, evaluate, fit_recalibration
 from polarnet.evaluation.comparison import is_circular
 from polarnet.evaluation.roc import Interval
@@ -191,7 +191,7 @@ def load_bundle(path: str | Path) -> Bundle:
         facts, parts = _read(path)
         members = tuple(_member(parts, k) for k in range(facts["n_members"]))
         config = members[0].config
-        if odd := _differing([member.config for member in members]):
+        if odd := differing([member.config for member in members]):
             raise ValueError(f"its members differ in {odd}")
         check_trait_names(config.traits)
         if facts.get("traits") != list(config.traits) or type(facts.get("is_phantom")) is not bool:
@@ -299,17 +299,11 @@ def _results(content: bytes, traits: Sequence[str]) -> pd.DataFrame:
 # === Writing ====================================================================================
 
 
-def _differing(configs: Sequence[ExperimentConfig]) -> str:
-    """Which settings differ between members, seeds apart; empty where none does."""
-    first, *others = (vars(replace(config, seed=0)) for config in configs)
-    return ", ".join(name for name in first if any(o[name] != first[name] for o in others))
-
-
 def _check_same(
     folders: Sequence[Path], configs: Sequence[ExperimentConfig], trainings: Sequence[Mapping]
 ) -> None:
     """Refuse runs that are no ensemble."""
-    if odd := _differing(configs):
+    if odd := differing(configs):
         raise ValueError(f"The runs differ in {odd}; members of a bundle differ in seed alone.")
     seeds = [config.seed for config in configs]
     if len(set(seeds)) < len(seeds):

@@ -326,6 +326,12 @@ def settings_of(config: ExperimentConfig) -> dict[str, Any]:
     return settings
 
 
+def differing(configs: Sequence[ExperimentConfig]) -> str:
+    """Which settings differ between some runs, seeds apart; empty where none does."""
+    first, *others = (vars(replace(config, seed=0)) for config in configs)
+    return ", ".join(name for name in first if any(o[name] != first[name] for o in others))
+
+
 def resolve_config(
     config: ExperimentConfig, *, unit: str, map_size: int, **stated: Any
 ) -> ExperimentConfig:

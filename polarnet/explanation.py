@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from polarnet.anatomy import segment_means
 from polarnet.cohort import Cohort
+from polarnet.config import differing
 from polarnet.display import trait_name
 from polarnet.explain import checks, groups, occlusion
 from polarnet.explain.attribution import (
@@ -95,7 +96,8 @@ def explain_run(
 
     Raises
     ------
-    ValueError: as for `attribution`; or fewer than one patient is asked for.
+    ValueError: as for `attribution`; fewer than one patient is asked for; or the runs have the same
+        seed, or differ in more than the seed.
     FileExistsError: `out` is not empty.
     """
     check_vacant(out)
@@ -109,6 +111,11 @@ def explain_run(
             occlusion.usual_segments(network, trait)
     shuffled = None if permuted is None else networks.pop()
     first, config = networks[0], networks[0].config
+    if odd := differing([network.config for network in networks]):
+        raise ValueError(f"The runs differ in {odd}; runs of other seeds differ in seed alone.")
+    seeds = [network.config.seed for network in networks]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"Two runs have the same seed ({seeds}): they are one network.")
     cohort = whole = cohort.with_traits([trait])
     n_patients = whole.patients.nunique()
     maps = f"{config.map_type}, all {len(whole)} studies of {n_patients} patients"

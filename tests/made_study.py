@@ -53,7 +53,7 @@ def make_study(folder, *, is_phantom=True):
     """The folder: plan, freeze, a run's settings, tables and figures."""
     folder.mkdir(parents=True)
     plan = {"traits": list(TRAITS), "map_types": ["stress"], "modes": ["frozen"], "seeds": [1],
-            "input_size": 32, "weights": None, "primaries": [["stress", "impaired_mfr"]],
+            "input_size": 32, "weights": None, "primaries": [["stress", "frozen", "impaired_mfr"]],
             "external": None}  # fmt: skip
     (folder / "study.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
     config = resolve_config(

@@ -175,6 +175,13 @@ def test_what_cannot_be_explained_is_told_before_the_work(runs, phantom, tmp_pat
             explain_run(runs / "seed5", few, tmp_path / "out", trait="sex", **words)
     with pytest.raises(ValueError, match="method must be one of"):
         explain_run(runs / "seed5", few, tmp_path / "out", trait="sex", method="lime")
+    same = {"trait": "sex", "other_seeds": [runs / "seed5"]}  # would agree with itself
+    with pytest.raises(ValueError, match=r"the same seed \(\[5, 5\]\)"):
+        explain_run(runs / "seed5", few, tmp_path / "out", **same)
+    other = pn.load_run(runs / "seed6")
+    other = dataclasses.replace(other, config=dataclasses.replace(other.config, epochs=99))
+    with pytest.raises(ValueError, match="The runs differ in epochs"):
+        explain_run(runs / "seed5", few, tmp_path / "out", trait="sex", other_seeds=[other])
     assert not (tmp_path / "out").exists()
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ RULES: Final = {
     "primaries": "must each be [map type, mode, trait] of this plan, and named once",
     "shares": "must lie between 0 and 1",
     "folds": "must be at least 2",
+    "proxies": "must have a list of patterns for each trait",
+    "decision_range": "must be two rising numbers between 0 and 1",
 }
 
 
@@ -94,6 +97,7 @@ class Plan:
         for name in ("traits", "map_types", "modes", "seeds", "shares", "decision_range"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "primaries", tuple(map(tuple, self.primaries)))
+        are_lists = not any(isinstance(patterns, str) for patterns in self.proxies.values())
         proxies = {trait: tuple(patterns) for trait, patterns in self.proxies.items()}
         object.__setattr__(self, "proxies", proxies)
         is_right = {
@@ -107,6 +111,9 @@ class Plan:
             ),
             "shares": all(0 < share < 1 for share in self.shares),
             "folds": self.folds >= 2,
+            "proxies": are_lists,
+            "decision_range": len(self.decision_range) == 2
+            and 0 < self.decision_range[0] < self.decision_range[1] < 1,
         }  # fmt: skip
         if wrong := [name for name, is_so in is_right.items() if not is_so]:
             raise ValueError(
@@ -117,7 +124,8 @@ class Plan:
             )
         if self.full:
             object.__setattr__(self, "input_size", FULL_SIZE)
-        self.network("frozen", self.map_types[0], seed=self.seeds[0])  # checks its settings
+        for map_type, mode, seed in product(self.map_types, self.modes, self.seeds):
+            self.network(mode, map_type, seed=seed)  # checks its settings
 
     @property
     def all_proxies(self) -> dict[str, tuple[str, ...]]:

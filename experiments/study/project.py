@@ -269,7 +269,7 @@ def assign_split(cohort: pn.Cohort, plan: Plan) -> pn.Cohort:
 def keep_facts(folder: Path, facts: dict[str, str], advice: str, *, is_new: bool) -> None:
     """Note in data.json what a new folder is made of, or refuse data that differ from it."""
     path = folder / "data.json"
-    if is_new:
+    if is_new and not path.is_file():
         write_json(path, facts)
         return
     kept = read_json(path) if path.is_file() else {}

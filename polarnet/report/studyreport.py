@@ -94,8 +94,7 @@ def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     named = [tuple(map(str, cell)) for cell in plan.get("primaries", [])]
     modes = table["series"].astype(str).str.replace("-", "")
     cells = zip(table["map_type"].astype(str), modes, table["trait"].astype(str), strict=True)
-    # A plan may name no mode.
-    table = table[[cell in named or cell[::2] in named for cell in cells]]
+    table = table[[cell in named for cell in cells]]
     if table.empty:
         return None
     printed, notes = condensed(table.reindex(columns=list(_PRIMARY)))

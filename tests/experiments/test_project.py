@@ -38,6 +38,10 @@ def test_a_plan_survives_its_file_and_its_proxies_stand_beside_the_built_in_ones
         ("seeds: [1, 1]", "each once"),
         ("shares: [1.5]", "between 0 and 1"),
         ("folds: 1", "at least 2"),
+        ("proxies: {sex: height}", "a list of patterns for each trait"),
+        ("decision_range: [0.5, 0.1]", "two rising numbers between 0 and 1"),
+        ("modes: [frozen, finetund]", "mode must be one of"),
+        ("map_types: [stress, rset]", "map_type must be one of"),
         ("full: 1", "true or false"),
         ("input_size: 50", "multiple of 16"),
         ("[1]", "must hold lines like"),
@@ -120,6 +124,10 @@ def test_a_folder_that_is_of_another_cohort_or_does_not_say_of_which_is_refused(
     project = opened()
     with pytest.raises(ValueError, match="of another cohort"):
         opened(pn.make_phantom_cohort(30, seed=12, size=16))
+    (project.folder / "split.csv").unlink()  # networks of the old labels may be there
+    with pytest.raises(ValueError, match="made from other data: different labels of sex"):
+        opened(**other_cell("traits", "sex", 3, np.nan)(opened.cohort))
+    assert opened().split_digest == project.split_digest
     (project.folder / "data.json").unlink()
     with pytest.raises(ValueError, match="made from other data: different studies"):
         opened()
