@@ -118,6 +118,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     if config.map_size is None:
         raise ValueError("These settings are not resolved: a cohort decides size and window.")
     standards = standards or Standards()
+    state = random.getstate()  # of the user; Keras draws from it for each layer that it makes
     size, channels = config.map_size, len(config.map_types)
     maps = keras.Input((size, size, channels), name=config.map_type, dtype="float32")
     features = _convolved(encoded(maps, config), config)
@@ -131,6 +132,7 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     if config.mode == "scratch" or config.weights is None:
         _draw_weights(model, config.seed)
     model(model.input)  # Keras exports only what was called; this computes nothing
+    random.setstate(state)
     return model
 
 

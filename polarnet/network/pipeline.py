@@ -154,8 +154,9 @@ def training_batches(
     batch_size: int,
     epochs: int,
     seed: int,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs in one stream of (inputs, labels), each in its own order.
+    """The epochs from `first_epoch` on in one stream of (inputs, labels), each in its own order.
 
     Each input of the model comes in one or more views, rows (n, ...) of the same studies, which the
     epochs take in turn. An epoch has ceil(n / batch_size) batches, of equal size as far as n
@@ -168,7 +169,7 @@ def training_batches(
         return tuple(values) if len(values) > 1 else values[0]
 
     def batches() -> Iterator[tuple[Any, np.ndarray]]:
-        for epoch in range(epochs):
+        for epoch in range(first_epoch, epochs):
             order = np.random.default_rng((seed, epoch)).permutation(n)
             for start in range(0, n, even_size):
                 rows = order[start : start + even_size]

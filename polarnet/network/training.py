@@ -1,14 +1,20 @@
 """A training from cohorts to a run folder that a stranger can repeat.
 
-The heads are trained on kept features, then, if wished, the last block of the trunk.
+The heads are trained on kept features, then, if wished, the last block of the trunk. A training
+that was stopped goes on after the last epoch that was kept, and ends with the same bytes.
 """
 
+import hashlib
+import json
 import math
 import os
 import platform
+import shutil
 import subprocess
+import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +30,7 @@ from polarnet import __version__, rundata
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig, resolve_config, settings_of
-from polarnet.files import new_folder, write_csv, write_json
+from polarnet.files import new_file, new_folder, write_csv, write_json
 from polarnet.network.features import (
     Features,
     compiled,
@@ -67,6 +73,9 @@ SCRATCH_PENALTY: Final = 1.0
 VIEWS: Final = 8
 """Changed copies of each map, with `augment`: the trunk sees each of them once (our choice)."""
 
+_KEEP_EVERY_S: Final = 1.0
+"""Seconds of work that a stopped training may lose where epochs are shorter than that."""
+
 _IN_MEMORY: Final = 2**27
 """Bytes of kept features that are held in memory: those of 15,000 maps at the default settings.
 More are read from the disk batch by batch, so that they need not fit into memory."""
@@ -100,8 +109,8 @@ def train(
     train, val
         Cohorts that share no patient. The validation cohort decides when to stop.
     cache
-        Folder of trunk features. Default: "user", the user's cache folder. None: nothing is kept
-        beyond the training.
+        Folder of trunk features, and of what a stopped training needs to go on. Default: "user",
+        the user's cache folder. None: nothing is kept beyond the training.
 
     Returns
     -------
@@ -119,10 +128,16 @@ def train(
     parts = {"train": train, "val": val}
     pixels = {k: rundata.pixel_digests(part, config.map_types) for k, part in parts.items()}
     data = {k: rundata.data_facts(v, pixels[k], config.traits) for k, v in parts.items()}
+    facts = environment(config)
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         config.save(folder / "config.yaml")
         rundata.write_patients(folder, {k: (part, pixels[k]) for k, part in parts.items()})
-        model, heads, history, finetuning = _fit(train, val, config, kept, show_progress)
+        base = build_model(config)
+        known = json.dumps([asdict(config), facts, data, weights_digest(base)])
+        progress = kept / "progress" / hashlib.sha256(known.encode()).hexdigest()[:24]
+        model, heads, history, finetuning = _fit(
+            base, train, val, config, kept, progress, show_progress
+        )
         exact = replace(config, precision="float32")
         if config != exact:
             model = in_precision(model, exact)
@@ -138,7 +153,7 @@ def train(
         seen = rundata.read_patients(folder)
         run = Run(Path(out), config, model, heads, segments, distribution, seen, finetuning)
         write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
-        facts = environment(config) | {
+        facts |= {
             "model_sha256": weights_digest(model),
             "finetuning": finetuning,
             "n_train": len(train),
@@ -151,6 +166,7 @@ def train(
             "files": rundata.file_digests(folder),
         }
         write_json(folder / rundata.ENVIRONMENT_FILE, facts)
+    shutil.rmtree(progress, ignore_errors=True)
     return run
 
 
@@ -228,21 +244,22 @@ def _commit() -> str | None:
 
 
 def _fit(
-    train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path, show_progress: bool
-) -> tuple[keras.Model, pd.DataFrame, pd.DataFrame, str]:
+    base: keras.Model, train: Cohort, val: Cohort, config: ExperimentConfig, cache: Path,
+    progress: Path, show_progress: bool,
+) -> tuple[keras.Model, pd.DataFrame, pd.DataFrame, str]:  # fmt: skip
     """The trained model, its heads, its history, and what became of fine-tuning, which is kept only
     where it lowers the validation loss by more than its standard error.
     """
     maps, of_val = input_maps(train, config), input_maps(val, config)
     views = [Varied(maps, k, config.seed) for k in range(VIEWS)] if config.augment else [maps]
-    base, traits = build_model(config), train.traits[list(config.traits)]
+    traits = train.traits[list(config.traits)]
     labels = val.traits[traits.columns].to_numpy()
     if config.mode == "scratch":
         heads = pd.DataFrame(
             {"n": traits.notna().sum(), "share": 1.0, "penalty": SCRATCH_PENALTY,
              "log_loss": np.nan, "log_loss_bullseye": np.nan},
         ).rename_axis("trait")  # fmt: skip
-        stages = _Trainer(base, heads["penalty"], traits, labels, config, show_progress)
+        stages = _Trainer(base, heads["penalty"], traits, labels, config, progress, show_progress)
         name = config.map_type
         history = stages.run(
             "scratch", (name,), [{name: view} for view in views], {name: of_val},
@@ -272,7 +289,7 @@ def _fit(
         # Few digits, so that the last ones, which depend on the machine, do not count.
         start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
         model.get_layer(head_name(trait)).set_weights(start)
-    stages = _Trainer(model, heads["penalty"], traits, labels, config, show_progress)
+    stages = _Trainer(model, heads["penalty"], traits, labels, config, progress, show_progress)
     seen = [read(view) for view in views] if config.augment else [plain]
     history = stages.run(
         "heads", (WIDE, DEEP), seen, val_kept, rate=config.learning_rate, epochs=config.epochs
@@ -310,6 +327,7 @@ class _Trainer:
     traits: pd.DataFrame
     labels: np.ndarray
     config: ExperimentConfig
+    progress: Path
     show_progress: bool
 
     def run(
@@ -334,21 +352,26 @@ class _Trainer:
             loss=recorded_log_loss(self.traits),
             steps_per_execution=steps,
         )
+        trainee.optimizer.build(trainee.trainable_variables)
         forward, inputs = compiled(trainee), [of_val[layer] for layer in cut]
-        batches = training_batches(
-            [[view[layer] for view in seen] for layer in cut], self.traits,
-            batch_size=config.batch_size, epochs=epochs, seed=config.seed,
-        )  # fmt: skip
         with progress_bar(
             total=epochs, desc=f"Training ({name})", unit="epoch", disable=not self.show_progress
         ) as bar:
             watch = _Watch(
-                name, lambda: log_loss(self.labels, in_batches(forward, *inputs)), patience, bar
-            )
-            trainee.fit(
-                batches, epochs=epochs, steps_per_epoch=steps, callbacks=[watch], shuffle=False,
-                verbose=0,
+                name, lambda: log_loss(self.labels, in_batches(forward, *inputs)), epochs, patience,
+                self.progress / f"{name}.npz", trainee, bar,
             )  # fmt: skip
+            first_epoch = len(watch.rows)
+            if not watch.is_over():
+                batches = training_batches(
+                    [[view[layer] for view in seen] for layer in cut], self.traits,
+                    batch_size=config.batch_size, epochs=epochs, seed=config.seed,
+                    first_epoch=first_epoch,
+                )  # fmt: skip
+                trainee.fit(
+                    batches, epochs=epochs, initial_epoch=first_epoch, steps_per_epoch=steps,
+                    callbacks=[watch], shuffle=False, verbose=0,
+                )  # fmt: skip
         for variable, value in zip(trainee.trainable_variables, watch.best, strict=True):
             variable.assign(value)
         self._penalise(is_on=False)
@@ -382,28 +405,61 @@ class _TowardsStart(keras.regularizers.Regularizer):
 
 class _Watch(keras.callbacks.Callback):
     """Scores the validation studies after each epoch (their loss is without penalties), keeps the
-    weights of the best or, without `patience`, of the last, and ends the stage.
+    weights of the best or, without `patience`, of the last, and ends the stage. Writes to `path`
+    what a stopped training needs to go on: the order of studies follows from seed and epoch.
     """
 
     def __init__(
-        self, name: str, score: Callable[[], float], patience: int | None, bar: tqdm
-    ) -> None:
+        self, name: str, score: Callable[[], float], epochs: int, patience: int | None, path: Path,
+        trainee: keras.Model, bar: tqdm,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.rows: list[dict[str, str | float]] = []
-        self.best: list[np.ndarray] = []
-        self._name, self._score, self._patience, self._bar = name, score, patience, bar
+        self._name, self._score, self._epochs, self._patience = name, score, epochs, patience
+        self._path, self._bar, self._kept_at = path, bar, time.monotonic()
+        self._trained = trainee.trainable_variables
+        self._state = [*self._trained, *trainee.optimizer.variables]
+        self.rows, self.best = self._take_up()
+        bar.update(len(self.rows))
+
+    def _take_up(self) -> tuple[list[dict[str, str | float]], list[np.ndarray]]:
+        """Go on from the last epoch that was kept; a file that is damaged or foreign is none."""
+        try:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                rows = json.loads(str(kept["history"]))
+                arrays = [kept[f"arr_{k}"] for k in range(len(kept.files) - 1)]
+        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile):
+            return [], []
+        if [a.shape for a in arrays] != [v.shape for v in (*self._state, *self._trained)]:
+            return [], []
+        for variable, value in zip(self._state, arrays, strict=False):  # the best come after
+            variable.assign(value)
+        return rows, arrays[len(self._state) :]
+
+    def is_over(self) -> bool:
+        """Whether the stage ends after the epochs that there were."""
+        is_patient = self._patience is None or self._since_best() < self._patience
+        return len(self.rows) == self._epochs or not is_patient
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         loss = self._score()
         self.rows.append(
             {"stage": self._name, "epoch": epoch + 1, "loss": float(logs["loss"]), LOG_LOSS: loss}
         )
-        best = int(np.nanargmin([row[LOG_LOSS] for row in self.rows]))
-        if self._patience is None or best == epoch:
-            self.best = [np.array(v.value) for v in self.model.trainable_variables]
-        self.model.stop_training = self._patience is not None and epoch - best >= self._patience
+        if self._patience is None or not self._since_best():
+            self.best = [np.array(v.value) for v in self._trained]
+        self.model.stop_training = self.is_over()
+        if self.model.stop_training or time.monotonic() - self._kept_at > _KEEP_EVERY_S:
+            now = [np.asarray(v.value) for v in self._state]
+            with new_file(self._path) as unfinished, unfinished.open("wb") as file:
+                np.savez(file, *now, *self.best, history=np.array(json.dumps(self.rows)))
+            self._kept_at = time.monotonic()
         self._bar.set_postfix(val_log_loss=f"{loss:.4f}", refresh=False)
         self._bar.update()
+
+    def _since_best(self) -> int:
+        """Epochs since the lowest loss of validation."""
+        losses = [row[LOG_LOSS] for row in self.rows]
+        return len(losses) - 1 - int(np.nanargmin(losses)) if losses else 0
 
 
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:

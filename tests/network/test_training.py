@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import random
+import shutil
+from contextlib import contextmanager, nullcontext
 
 import keras
 import numpy as np
@@ -179,7 +182,137 @@ def test_a_trait_may_be_called_what_its_column_is_called(phantom, tiny, tmp_path
         assert np.abs(pn.attribution(run, few, name, "gradient")).max() > 0
 
 
+# === Stopped, and begun again ===
+
+STOPPED = {
+    "frozen": ({}, [2]),
+    "in the heads and in the block": (
+        {"mode": "finetuned", "trunk": "block1", "finetune_epochs": 2, "augment": True}, [2, 4]),
+    "from scratch, and when patience had ended it": (
+        {"mode": "scratch", "finetune_epochs": 9, "finetune_patience": 1, "learning_rate": 1.0},
+        [2, 3]),
+}  # fmt: skip
+"""What is trained, and after how many epochs in all it is stopped, each time."""
+
+
+@contextmanager
+def stopped_after(epochs=None):
+    """Every epoch is kept; after so many, the process is stopped. Gives the epochs as they end."""
+    done, finish = [], training._Watch.on_epoch_end
+
+    def end(watch, epoch, logs):
+        finish(watch, epoch, logs)
+        done.append(epoch)
+        if len(done) == epochs:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Watch, "on_epoch_end", end)
+        patch.setattr(training, "_KEEP_EVERY_S", -1.0)
+        patch.setattr(training, "VIEWS", 2)
+        patch.setattr(training, "is_gain", lambda _: True)
+        with pytest.raises(KeyboardInterrupt) if epochs else nullcontext():
+            yield done
+
+
+def trained(cohorts, config, out, cache):
+    run = pn.train(*cohorts[:2], config, out, cache=cache, show_progress=False)
+    files = [(out / name).read_bytes() for name in ("history.csv", "scores_val.csv")]
+    return [weights.tobytes() for weights in run.model.get_weights()], files
+
+
+@pytest.mark.parametrize(("changes", "stops"), STOPPED.values(), ids=STOPPED)
+def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(tiny, tmp_path, changes, stops):
+    config = dataclasses.replace(tiny, finetune_learning_rate=1e-3, **changes)
+    cohorts = pn.split_by_patient(pn.make_phantom_cohort(40, seed=3, size=32), seed=5)
+    cache, out = tmp_path / "cache", tmp_path / "run"
+    with stopped_after() as epochs:
+        expected = trained(cohorts, config, tmp_path / "whole", cache)
+    for before, stop_at in zip([0, *stops], stops, strict=False):
+        with stopped_after(stop_at - before):
+            trained(cohorts, config, out, cache)
+    with stopped_after() as left:
+        assert trained(cohorts, config, out, cache) == expected
+    assert left == epochs[stops[-1] :]  # what was done is not done twice
+    assert not list((cache / "progress").iterdir())
+
+
+@pytest.fixture(scope="module")
+def stopped_cache(finished_run, tiny, tmp_path_factory):
+    """What is kept of the training of the finished run, had it been stopped after two epochs."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with stopped_after(2):
+        trained(finished_run[1], tiny, folder / "run", folder / "cache")
+    return folder / "cache"
+
+
+class Code:
+    """Ends the test where a file with it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("code of a file was run",)
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    if how == "cut":
+        path.write_bytes(content[:-200])
+    elif how == "changed":
+        path.write_bytes(content[:300] + bytes([255] * 4) + content[304:])
+    elif how == "foreign":
+        np.savez(path, np.zeros(3), history=np.array("[]"))
+    else:
+        np.savez(path, np.array([Code()]), history=np.array("[]"))
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "foreign", "pickled"])
+def test_what_was_damaged_is_trained_anew(finished_run, stopped_cache, tiny, tmp_path, how):
+    run, cohorts = finished_run
+    cache = shutil.copytree(stopped_cache, tmp_path / "cache")
+    (state,) = (cache / "progress").glob("*/heads.npz")
+    damage(state, how)
+    with stopped_after() as epochs:
+        _, files = trained(cohorts, tiny, tmp_path / "run", cache)
+    assert (epochs, files[0]) == ([0, 1, 2], (run.folder / "history.csv").read_bytes())
+
+
+OTHERS = {
+    "settings": lambda train, tiny: (train, dataclasses.replace(tiny, learning_rate=1e-4)),
+    "labels": lambda train, tiny: (changed(train, traits=1 - train.traits), tiny),
+    "maps": lambda train, tiny: (
+        changed(train, maps={name: 0.9 * maps for name, maps in train.maps.items()}), tiny),
+    "order": lambda train, tiny: (train.select(np.arange(len(train))[::-1]), tiny),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_another_training_does_not_take_it_up(finished_run, stopped_cache, tiny, tmp_path, other):
+    train, val, _ = finished_run[1]
+    train, config = other(train, tiny)
+    cache = shutil.copytree(stopped_cache, tmp_path / "cache")
+    with stopped_after() as epochs:
+        trained((train, val), config, tmp_path / "run", cache)
+    assert epochs == [0, 1, 2]
+
+
 # === The process and the device ===
+
+
+def test_random_numbers_of_the_user_stay_as_they_would_be(splits, tiny, tmp_path, cache):
+    def draws(between=lambda: None):
+        keras.utils.set_random_seed(4)
+        between()
+        return (
+            random.random(), np.random.random(), float(keras.random.uniform(())),  # noqa: NPY002
+            float(tf.random.uniform(())), next(iter(tf.data.Dataset.range(50).shuffle(50))).numpy(),
+        )  # fmt: skip
+
+    def use():
+        train, val, test = splits
+        pn.train(train, val, tiny, tmp_path / "run", cache=cache, show_progress=False)
+        pn.predict(tmp_path / "run", test)
+
+    assert draws(use) == draws()
 
 
 def test_determinism_that_was_on_stays_on():
@@ -232,13 +365,6 @@ def test_fine_tuning_moves_the_last_block_only(tuned):
             assert same != layer.name.startswith("block2"), layer.name
     assert said == "kept"
     assert pn.load_run(run.folder).trust.endswith("; fine-tuning: kept")
-
-
-def test_fine_tuning_gives_the_same_bytes_again(tuned):
-    settings = {"augment": True, "trunk": "block1", "finetune_epochs": 2}
-    runs = [tuned(is_gain=True, **settings)[0] for _ in range(2)]
-    assert all(map(np.array_equal, *(run.model.get_weights() for run in runs)))
-    assert len({(run.folder / "history.csv").read_bytes() for run in runs}) == 1
 
 
 def test_fine_tuning_that_gains_nothing_is_not_kept(tuned):
