@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from polarnet.cohort import Cohort, read_cohort
-from polarnet.files import new_file, read_json, write_json
+from polarnet.files import check_no_folder, new_file, read_json, write_json
 from polarnet.ood import OUTSIDE
 from polarnet.rundata import PART_COLUMN, load_run_config, seen_note
 from polarnet.suitability import check_prediction, difference
@@ -58,6 +58,7 @@ def predict_in_parts(
     stamps = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in described)
     config = config or _opened(model, cohort, stamps)[0].config
     check_prediction(config, studies)
+    check_no_folder(out)
     parts = out.with_name(f"{out.name}.parts")
     made_of = {"model": str(model), "cohort": str(cohort), "part": part, "sha256": list(stamps)}
     if not (parts / "parts.json").is_file():

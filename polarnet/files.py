@@ -62,6 +62,7 @@ def new_folder(target: str | Path) -> Iterator[Path]:
 @contextmanager
 def new_file(target: str | Path) -> Iterator[Path]:
     """Fill a hidden sibling file, then give it its name in one step; an older file is replaced."""
+    check_no_folder(target)
     target, partial = _beside(target)
     try:
         yield partial
@@ -69,6 +70,12 @@ def new_file(target: str | Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def check_no_folder(target: str | Path) -> None:
+    """Raise IsADirectoryError where a file is to be written and a folder has its name."""
+    if Path(target).is_dir():
+        raise IsADirectoryError(f"{target} is a folder. Name a file to write.")
 
 
 def _beside(target: str | Path) -> tuple[Path, Path]:

@@ -43,6 +43,9 @@ def test_what_is_scored_stays_scored_and_other_parts_are_refused(
     """Parts are of a cohort and of the patients that its table names: an edited patient id may
     make a study one of the training."""
     run, cohort, out = folders
+    with pytest.raises(IsADirectoryError, match="cohort is a folder"):  # before it is scored
+        bulk.predict_in_parts(run, cohort, cohort)
+    assert not (tmp_path / "cohort.parts").exists()
     bulk.predict_in_parts(run, cohort, out, part=32)
     whole, done, score = out.read_bytes(), [], bulk._score
 

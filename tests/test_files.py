@@ -43,7 +43,13 @@ def test_what_is_there_is_never_overwritten_and_half_a_file_is_none(tmp_path):
     for make in (new_file, new_folder):
         with pytest.raises(KeyboardInterrupt):
             stop(make)
-    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+    (tmp_path / "cohort").mkdir()
+    with (
+        pytest.raises(IsADirectoryError, match="cohort is a folder"),
+        new_file(tmp_path / "cohort"),
+    ):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cohort", "precious.txt"]
 
 
 # === CSV ========================================================================================
