@@ -1,6 +1,8 @@
 """Independent tasks, done in this process or by Dask workers."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,18 +41,34 @@ def client_for(workers: int, scheduler: str | None = None) -> Iterator["Client |
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     # Read by TensorFlow when a worker imports it, which is in its first task: never before a fork.
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    cluster = distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        dashboard_address=None,
-        silence_logs="CRITICAL",
-        env=dict.fromkeys(names, threads) | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
-        # alone, so that a second cluster does not meet the first.
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    )
+    with _deaf_to_interrupts():
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+            env=dict.fromkeys(names, threads) | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            # Without a dashboard too the scheduler answers HTTP: at any free port of this machine
+            # alone, so that a second cluster does not meet the first.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )
     with cluster, distributed.Client(cluster) as client:
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started in the block ignore Ctrl-C, which reaches every process of a
+    terminal: this process ends them. Windows does not hand that on, and other threads may not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def do_each(
