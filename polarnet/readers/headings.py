@@ -24,9 +24,6 @@ _SEGMENT: Final = _ROWS["segment"]
 _SAID: Final = _QUANTITIES["neutral"] | _OTHER | _SEGMENT
 """Words that may be repeated, because they name no person."""
 
-_LETTER: Final = re.compile(r"(?:mbf|flow)?[ _-]*([a-z])[ _-]*\d{1,2}", re.IGNORECASE)
-"""A letter before the number of a segment."""
-
 _NOT_KNOWN: Final = "a quantity that is not known here"
 
 _LONGEST: Final = 200
@@ -56,13 +53,11 @@ def read_heading(text: str, profile: Profile) -> Heading:
     """What a heading says, by the words of the vocabulary and of a profile."""
     if len(text) > _LONGEST:
         return Heading(other=_NOT_KNOWN)
-    unit = unit_within(text)
-    rest = text.replace(unit, " ") if unit else text
-    words, numbers = _words(rest)
+    unit, words, numbers = _parts(text)
     meant = {word: profile.map_type(word) for word in words}
     map_types = {map_type for map_type in meant.values() if map_type}
     others = [word for word in words if word in _OTHER and not meant[word]]
-    is_quotient = bool(re.search(r"stress\w*\s*(mbf|flow)?\s*(/|to|:)\s*rest", rest.casefold()))
+    is_quotient = bool(re.search(r"stress\w*\s*(mbf|flow)?\s*(/|to|:)\s*rest", text.casefold()))
     if "reserve" in map_types or (is_quotient and map_types == {"rest", "stress"}):
         # The reserve is of stress over rest, and may say so.
         map_types = {"reserve"} if map_types != {"reserve", "rest"} else map_types
@@ -101,21 +96,29 @@ def read_heading(text: str, profile: Profile) -> Heading:
 
 def check_letters(headings: Sequence[str]) -> None:
     """Raise ValueError for columns R1 and S1: S alone is a segment, beside R it is stress."""
-    marks = [_LETTER.fullmatch(heading.strip()[:_LONGEST_LABEL]) for heading in headings]
-    count = Counter(match[1].casefold() for match in marks if match)
-    often = sorted(letter.upper() for letter, n in count.items() if n >= ENOUGH)
+    count: Counter[str] = Counter()
+    for heading in headings:
+        _, words, numbers = _parts(heading[:_LONGEST])
+        letters = [word for word in words if len(word) == 1]
+        if len(numbers) == len(letters) == 1:
+            count[letters[0].upper()] += 1
+    often = sorted(letter for letter, n in count.items() if n >= ENOUGH)
     if "S" in often and len(often) > 1:
         raise ValueError(f"marks its columns by {' and '.join(often)}: call them rest and stress")
 
 
-def _words(text: str) -> tuple[list[str], list[str]]:
-    """Words of a heading in small letters, and its numbers; K1 is a word, and so is R2."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=(?<![A-Z])LV)(?=[A-Z][a-z])", " ", text)
+def _parts(text: str) -> tuple[str, list[str], list[str]]:
+    """Unit of a heading, as written; its words in small letters, of which K1, R2 and rMBF are one
+    each; and its numbers.
+    """
+    unit = unit_within(text)
+    rest = text.replace(unit, " ") if unit else text
+    apart = re.sub(r"(?<=[a-z]{2})(?=[A-Z])|(?<=(?<![A-Z])LV)(?=[A-Z][a-z])", " ", rest)
     pattern = re.compile(r"(?<![^\W_])(?:[kK]\s?[1-4]|[rR]2|chi2)(?![^\W_])")
     named = [constant.replace(" ", "").casefold() for constant in pattern.findall(apart)]
     apart = pattern.sub(" ", apart)
     words = [word.casefold() for word in re.findall(r"[^\W\d_]+", apart)]
-    return [*named, *words], re.findall(r"\d+", apart)
+    return unit, [*named, *words], re.findall(r"\d+", apart)
 
 
 def shown(text: str, place: int, heading: Heading) -> str:

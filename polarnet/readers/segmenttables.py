@@ -193,7 +193,7 @@ def _read_columns(sheet: Sheet, profile: Profile) -> list[ExportedMap]:
     texts, lower, units, head = _headings(above, n_columns, profile)
     named = [segment_of(cell) for place in places for cell in sheet.rows[place][1:2]]
     if named != [labels[place] for place in places]:
-        _check_numbers([sheet.rows[place][0] for place in places], lower[0])
+        _check_numbers([sheet.rows[place][0] for place in places], texts[0])
     if twice := [k for k, n in Counter(labels).items() if n > 1 and k is not None]:
         raise ValueError(
             f"has segment {twice[0]} twice: save each study, and each table, in a file of its own"

@@ -114,7 +114,8 @@ READ = {
     "numbers and names": tall(["Nr,Wand,Rest,Stress"], NAMES, REST, STRESS),
     "one row per map": [["Segment", *NUMBERS], ["Rest MBF", *REST], ["Stress MBF", *STRESS]],
     "level and wall": tall(["Level,Wall,Rest,Stress"], WALLS, REST, STRESS, labels=LEVELS),
-    # A merged cell has its text in the first row only.
+    # A merged cell has its text in the first row, or column, only.
+    "headings merged over two rows": tall(["Segment,MBF,", ",Rest,Stress"], REST, STRESS),
     "merged levels": tall(["Level,Wall,Rest,Stress"], WALLS, REST, STRESS,
         labels=[x if x not in LEVELS[:k] else "" for k, x in enumerate(LEVELS)]),
 }  # fmt: skip
@@ -302,7 +303,8 @@ def test_equal_values_everywhere_are_noted_of_a_picture_alone(tmp_path):
     [([["study_id", *(f"SSS{k}" for k in NUMBERS)], ["P1", *["2"] * 17]], "has columns of sss"),
      ([wide("rest_")[0], ["", *["kBq/ml"] * 17], wide("rest_")[1]], "unit 'kBq/ml' is not known"),
      (wide("MBF_B_", "MBF_S_"), "marks its columns by B and S"),
-     (wide("R", "S"), "marks its columns by R and S: call them rest and stress"),
+     *[(wide(*marks), "marks its columns by R and S: call them rest and stress")
+       for marks in (("R", "S"), ("R_MBF_", "S_MBF_"), ("R_Seg", "S_Seg"))],
      (wide("segment_"), "rows do not say which map"), (wide("segment_"), "add a column 'map'"),
      ([["study", *wide("rest_")[0]], ["P1", *wide("rest_")[1]]], "2 columns that may be the study"),
      (wide("rest_", studies=[""]), "row 2: no study id"),
@@ -344,6 +346,11 @@ def test_a_heading_with_the_number_of_another_segment_is_no_column_of_it(why):
     head = _headed("rest {n}. {name}")
     head[:2] = ["rest 2. basal anterior", "rest 1. basal anteroseptal"]
     assert why([["study_id", *head], ["S1", *REST]], ";")
+
+
+@pytest.mark.parametrize("marks", [("rMBF_", "sMBF_"), ("restMBF", "stressMBF")])
+def test_headings_of_a_row_per_study_may_join_map_and_quantity(flows, marks):
+    assert flows(wide(*marks, studies=["P1"])) == BOTH
 
 
 def test_s_alone_still_means_segment_and_a_summary_row_is_no_study(tmp_path):
