@@ -149,7 +149,10 @@ def _owned(
         elif found.unit not in ("", unit):
             verdict.refuse(f"is in {found.unit}, the other maps in {unit}")
         elif found.map_type != "reserve" and found.high > HIGHEST[unit]:
-            hint = " Is it in mL/min/100g? Then say so by --unit." if unit == "mL/min/g" else ""
+            hint = (
+                " Is it in another unit? Then say so by --unit. Or is it a picture scaled to its own "
+                "maximum? That is no flow."
+            )
             if found.lowest_segment < HIGHEST[unit] / 2:
                 # No unit is wrong where most of the map is right.
                 hint = (

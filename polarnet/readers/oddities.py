@@ -41,6 +41,8 @@ def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, 
     `names` of the column in the cohort and in the table; `values` by line of the file.
     """
     low, high = _limits(names, values.values()) or (-np.inf, np.inf)
+    whole = [v for v in values.values() if v == round(v)]
+    are_large = 2 * len(whole) > len(values) and np.median(whole) >= 100
     usual = [v for v in values.values() if v not in _CODES and v >= 0]
     has_few_negative = sum(v < 0 for v in values.values()) <= _RARE * len(values)
     return {
@@ -49,6 +51,8 @@ def odd_numbers(names: Sequence[str], values: Mapping[int, float]) -> dict[int, 
         if not low <= v <= high
         or (v in _CODES and _is_far(v, usual))
         or (v < 0 and has_few_negative)
+        # Beside whole numbers of three figures, 1.250 may be 1250.
+        or (are_large and v != round(v) and 1 <= v < min(whole))
     }
 
 

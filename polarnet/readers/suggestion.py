@@ -155,8 +155,10 @@ def default_columns(
 
 def _is_label(heading: str, cells: pd.Series) -> bool:
     """Whether a column is a trait; where four in five values are 0 or 1, the others are slips."""
-    if heading in TRAITS or _are_boxes(heading, ()) or is_formula(heading):
-        return heading in TRAITS
+    # One in capitals is refused by the column map, which says how to write it.
+    is_known = heading.lower() in TRAITS
+    if is_known or _are_boxes(heading, ()) or is_formula(heading):
+        return is_known
     recorded = _recorded(cells)
     n_binary = sum(cell in ("0", "1", "0.0", "1.0", "0,0", "1,0") for cell in recorded)
     return bool(recorded) and n_binary >= 0.8 * len(recorded)  # our choice

@@ -492,7 +492,7 @@ def test_one_command_accounts_for_every_file_and_row(clinic, tmp_path, capsys):
     # By hand: without the bypass (5) and the five (16 to 20) whose unit nobody said.
     assert len(pn.read_cohort(out)) == N - 1 - 5
     expected = {
-        ("refused", "Is it in mL/min/100g"): 10,
+        ("refused", "Is it in another unit? Then say so by --unit"): 10,
         ("refused", "its study is excluded, or its row refused"): 2,
         ("warned", "other case than in the table"): 2,
         ("refused", "no row of the table has its study id"): 1,  # the copy

@@ -50,6 +50,7 @@ def test_text_and_the_numbers_behind_a_rule_are_told_too(tmp_path):
      (["weight", "kg"], [70, 0, 7000], {1, 2}), (["hba1c", "HbA1c"], [5.5, 7, 99], {2}),
      (["crp", "CRP"], [0.3, 2, 999], {2}), (["sss", "SSS"], [0, 9, 12, 8], set()),
      (["gls", "GLS"], [-20, -18, -9], set()), (["crp", "CRP"], [3, 5, 88], {2}),
+     (["bnp", "BNP"], [1.25, 900, 800, 850], {0}), (["bnp", "BNP"], [1.25, 9.1, 800, 8], set()),
      (["k", "Potassium"], [4.1, 3.9, 4.5, 4.2, 4.4, -5], {5}),
      (["bmi_change", "BMI change"], [-3, 2, 0.5], set())],
 )  # fmt: skip

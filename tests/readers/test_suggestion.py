@@ -251,6 +251,12 @@ def test_without_a_column_map_nothing_that_may_identify_is_taken_over(taken, hea
     assert said == [LEFT.format(heading)]
 
 
+def test_without_a_column_map_a_trait_in_capitals_is_not_left_out_whatever_it_holds(taken):
+    for cells in (["yes", "no"], [0, 1], [1, 2]):
+        with pytest.raises(ValueError, match="write traits in lower case: Diabetes"):
+            taken({"Diabetes": cells})
+
+
 @pytest.mark.parametrize(
     "heading",
     ["age", "Age (years)", "BMI", "weight_kg", "Height [cm]", "Heart rate", "HR rest", "stress_HR",
