@@ -1,0 +1,96 @@
+"""The sentences of a page, for ten results that were worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from polarnet.report.sentences import findings
+
+NAN = float("nan")
+
+
+def table(trait="sex", network=(0.91, 0.77, 0.96), baseline=(0.80, 0.11, 0.02, 0.20), n=(51, 53),
+          data="cohort", map_type="stress", is_circular=False):  # fmt: skip
+    """Rows of one trait: the network, and 17 segments with network minus baseline."""
+    common = {"data": data, "map_type": map_type, "trait": trait, "n_pos": n[0], "n_neg": n[1],
+              "is_circular": is_circular}  # fmt: skip
+    area, difference, low, high = baseline
+    empty = dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
+    return pd.DataFrame([
+        common | {"model": "network", "auroc": network[0], "ci_low": network[1],
+                  "ci_high": network[2], "is_comparator": False} | empty,
+        common | {"model": "17 segments", "auroc": area, "ci_low": NAN, "ci_high": NAN,
+                  "is_comparator": True, "difference": difference, "difference_low": low,
+                  "difference_high": high},
+    ])  # fmt: skip
+
+
+RESULTS = {
+    "win": (
+        {},
+        "Stress maps told women from men with an AUROC of 0.91 (0.77 to 0.96; 51 and 53 test "
+        "patients). 17 segments reached 0.80: the network is better (difference +0.11, +0.02 to "
+        "+0.20).",
+    ),
+    "tie": (
+        {"baseline": (0.93, -0.02, -0.06, 0.02)},
+        "17 segments reached 0.93: the network is not shown to be better (difference -0.02, "
+        "-0.06 to +0.02).",
+    ),
+    "loss": (
+        {"baseline": (0.97, -0.06, -0.09, -0.03)},
+        "the network is worse (difference -0.06, -0.09 to -0.03).",
+    ),
+    "tiny class": (
+        {"trait": "abnormal", "n": (51, 13)},
+        "told abnormal from normal with an AUROC of 0.91 (0.77 to 0.96; 51 and 13 test patients)",
+    ),
+    "not estimable": (
+        {"network": (1.0, NAN, NAN), "baseline": (1.0, 0.0, NAN, NAN)},
+        "AUROC of 1.00 (interval not estimable; 51 and 53 test patients). 17 segments reached "
+        "1.00: the difference cannot be estimated.",
+    ),
+    "circular": (
+        {"trait": "impaired_mfr", "map_type": "reserve", "is_circular": True},
+        "Reserve maps told impaired from preserved flow reserve with an AUROC of 0.91 (0.77 to "
+        "0.96; 51 and 53 test patients). The label is derived from the flow that these maps show, "
+        "so this is arithmetic, not evidence.",
+    ),
+    "phantom": (
+        {"data": "phantom, not patients"},
+        "In a phantom, not in patients, stress maps told women from men",
+    ),
+    "recovered from colour": (
+        {"data": "recovered-from-colour"},
+        "The maps were read from the colours of screens, not exported as numbers.",
+    ),
+    "own trait": (
+        {"trait": "known_CAD", "network": (0.55, 0.44, 0.66)},
+        "told patients with known CAD from those without with an AUROC of 0.55 (0.44 to 0.66; 51 "
+        "and 53 test patients). This is not shown to be better than chance.",
+    ),
+    "suppressed": (
+        {"network": (NAN, NAN, NAN), "n": (60, 7), "baseline": (NAN, NAN, NAN, NAN)},
+        "Stress maps gave no number for telling women from men: 60 and 7 test patients are too "
+        "few.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_is_told_with_what_its_intervals_allow(name):
+    changes, expected = RESULTS[name]
+    (told,) = findings(table(**changes))
+    assert expected in told
+    assert ("exploratory" in told) == (name == "tiny class")
+    assert told.count("the network is better") == (
+        name not in ("tie", "loss", "not estimable", "suppressed")
+    )
+
+
+def test_without_a_chosen_comparator_the_best_baseline_is_named():
+    rows = table(baseline=(0.80, 0.11, 0.02, 0.20)).drop(columns="is_comparator")
+    best = rows.iloc[[1]].assign(model="wide", auroc=0.90, difference=0.01, difference_low=-0.03)
+    (told,) = findings(pd.concat([rows, best]), counted="patients, out of fold")
+    assert "51 and 53 patients, out of fold" in told
+    assert "Wide reached 0.90: the network is not shown to be better" in told
