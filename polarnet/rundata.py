@@ -19,6 +19,7 @@ ENVIRONMENT_FILE: Final = "environment.json"
 PATIENTS_FILE: Final = "patients.json"
 HEADS_FILE: Final = "heads.csv"
 SEGMENTS_FILE: Final = "training_segments.csv"
+LABELS_FILE: Final = "labels.csv"
 DIGESTED: Final = ("model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE)
 """Files of a run that decide its scores and what is said of them."""
 
@@ -265,6 +266,31 @@ def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequ
     facts = read_json(folder / ENVIRONMENT_FILE)
     facts["data"] = facts["data"] | {"test": data_facts(test, pixels, traits)}
     write_json(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
+
+
+def write_labels(folder: Path, parts: Mapping[str, Cohort], traits: Sequence[str]) -> None:
+    """Write the labels of the first study of each patient into a run folder, part by part."""
+    tables = [
+        cohort.traits.loc[~cohort.patients.duplicated(), list(traits)].assign(**{PART_COLUMN: part})
+        for part, cohort in parts.items()
+    ]
+    table = pd.concat(tables)[[PART_COLUMN, *traits]]
+    write_csv(table, folder / LABELS_FILE, index_label="study_id", float_format="%g")
+
+
+def labels_of_run(folder: str | Path, part: str = "test") -> pd.DataFrame:
+    """Labels of a run's validation or test patients: index study_id, one column per trait.
+
+    FileNotFoundError: the run was not tested, or is of an earlier version.
+    """
+    path = Path(folder) / LABELS_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no labels ({LABELS_FILE}), so its results cannot be counted. Train it "
+            "with `polarnet train`."
+        )
+    table = read_csv(path, text=("study_id", PART_COLUMN)).set_index("study_id")
+    return table[table[PART_COLUMN] == part].drop(columns=PART_COLUMN).astype(float)
 
 
 def read_patients(folder: Path) -> Seen | None:

@@ -13,7 +13,12 @@ from polarnet.evaluation.calibration import smooth_calibration as smooth_calibra
 from polarnet.evaluation.comparison import PUBLISHED as PUBLISHED
 from polarnet.evaluation.comparison import adjust_p_values as adjust_p_values
 from polarnet.evaluation.comparison import compare as compare
+from polarnet.evaluation.comparison import compare_runs as compare_runs
 from polarnet.evaluation.comparison import is_circular as is_circular
+from polarnet.evaluation.crossvalidated import repeated_auroc as repeated_auroc
+from polarnet.evaluation.crossvalidated import (
+    repeated_auroc_difference as repeated_auroc_difference,
+)
 from polarnet.evaluation.resampling import bootstrap_auroc as bootstrap_auroc
 from polarnet.evaluation.resampling import cluster_bootstrap_auroc as cluster_bootstrap_auroc
 from polarnet.evaluation.resampling import mean_auroc_difference as mean_auroc_difference

@@ -16,11 +16,12 @@ from polarnet.evaluation.table import (
     first_studies,
     is_reportable,
     part_of,
+    read_scores,
     without_training,
 )
 from polarnet.files import read_csv
 from polarnet.ids import listing
-from polarnet.rundata import PART_COLUMN
+from polarnet.rundata import PART_COLUMN, labels_of_run
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
 
 NETWORK: Final = "network"
@@ -42,6 +43,12 @@ _NUMBERS: Final = (
     *DIFFERENCE,
 )  # fmt: skip
 """Columns of metrics.csv, by what is in them."""
+
+_SHARED: Final = (
+    "data", "map_type", "trait", "n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value",
+    "is_circular", "method", "note",
+)  # fmt: skip
+"""Columns that a comparison of runs takes from metrics.csv."""
 
 PUBLISHED: Final = {
     ("reserve", "impaired_mfr"): (0.94, 0.87, 0.98),
@@ -124,6 +131,63 @@ def compare(
     whole.loc[best.idxmin(), "is_comparator"] = True
     order = pd.Index(of_network.columns)
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
+
+
+def compare_runs(runs: Sequence[str | Path]) -> pd.DataFrame:
+    """Set scored runs side by side on the same test patients.
+
+    Parameters
+    ----------
+    runs
+        Two or more run folders of `polarnet train`, the first of which is compared with the others.
+
+    Returns
+    -------
+    One row per trait and run: data, map_type, trait, run, n_pos, n_neg, auroc, ci_low, ci_high,
+    is_circular, note, and difference, difference_low, difference_high, difference_p: AUROC of the
+    first run minus that of this one, paired DeLong, unadjusted. Each patient counts with the first
+    study. Traits that a run does not predict are left out.
+
+    Raises
+    ------
+    ValueError: fewer than two runs, the same run twice, other test patients or labels, or no trait
+        in common.
+    FileNotFoundError: a run holds no labels or no scores.
+    """
+    folders = [Path(run) for run in runs]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [folder.as_posix() for folder in folders]
+    if len(set(names)) < max(len(names), 2):
+        raise ValueError("Name two runs or more, and each of them once.")
+    tables = [read_metrics(folder) for folder in folders]
+    labels = [labels_of_run(folder) for folder in folders]
+    scores = [read_scores(folder / "scores_test.csv") for folder in folders]
+    traits = [t for t in labels[0] if all(t in some for some in labels)]
+    if not traits:
+        raise ValueError(f"{' and '.join(names)} have no trait in common.")
+    for name, table in zip(names[1:], labels[1:], strict=True):
+        if n := len(labels[0].index.symmetric_difference(table.index)):
+            raise ValueError(
+                f"{names[0]} and {name} were tested on other patients ({n} are in one of them "
+                "alone). Train them on the same cohort with the same seed, or with a column split."
+            )
+        odd = [t for t in traits if not table[t].reindex(labels[0].index).equals(labels[0][t])]
+        if odd:
+            raise ValueError(f"{names[0]} and {name} have other labels of {listing(odd)}.")
+    rows = []
+    for trait in traits:
+        known = labels[0][trait].dropna()
+        of_first = scores[0].loc[known.index, trait]
+        for name, table, of_run in zip(names, tables, scores, strict=True):
+            row = table[(table["model"] == NETWORK) & (table["trait"] == trait)].iloc[0]
+            row = {"run": name} | row[[n for n in _SHARED if n in row]].to_dict()
+            found = (np.nan,) * len(DIFFERENCE)
+            if name != names[0] and is_reportable(known):
+                test = delong_test(known, of_first, of_run.loc[known.index, trait])
+                found = test.difference, test.low, test.high, test.p_value
+            rows.append(row | dict(zip(DIFFERENCE, found, strict=True)))
+    return pd.DataFrame(rows)
 
 
 def is_circular(cohort: Cohort, map_type: str, trait: str) -> bool:
