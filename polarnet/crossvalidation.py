@@ -3,24 +3,27 @@
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
 from polarnet.cohort import RECOVERED, Cohort
 from polarnet.config import ExperimentConfig
-from polarnet.display import Result, interval_text, trait_name
-from polarnet.evaluation.baselines import BASELINES, baseline_scores
-from polarnet.evaluation.calibration import measure_calibration
+from polarnet.evaluation.baselines import baseline_scores
 from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL, is_circular
-from polarnet.evaluation.crossvalidated import repeated_auroc, repeated_auroc_difference
-from polarnet.evaluation.table import size_note
-from polarnet.evaluation.thresholds import choose_thresholds
-from polarnet.files import read_csv, read_json, write_csv, write_json
+from polarnet.evaluation.crossvalidated import (
+    FACTS_FILE,
+    FOLD_LABELS_FILE,
+    SCORES_FILE,
+    CrossValidation,
+    load_cross_validation,
+    read_fold_scores,
+    summarise,
+)
+from polarnet.files import read_json, write_csv, write_json
 from polarnet.ids import listing
 from polarnet.progressbar import progress_bar
 from polarnet.rundata import data_facts, pixel_digests
@@ -31,51 +34,9 @@ REPEATS: Final = 5
 FEWEST: Final = 10
 """Patients of the smaller class that a trait needs: two in each of five folds (our choice)."""
 
-FACTS_FILE: Final = "cross_validation.json"
-SCORES_FILE: Final = "scores.csv"
-LABELS_FILE: Final = "labels.csv"
 _PARTS: Final = "unfinished"
 _VAL_FOLDS: Final = 6  # a sixth of the training patients of a fold validates (our choice)
 _WHERE: Final = ["repeat", "fold", "model", "study_id"]
-
-
-@dataclass(frozen=True, repr=False)
-class CrossValidation(Result):
-    """A finished cross-validation.
-
-    Attributes
-    ----------
-    folder, config
-        Where it lies, and the settings of its networks.
-    scores
-        Out-of-fold probabilities: columns repeat, fold, model, study_id and one per trait.
-    labels
-        Index study_id, one column per trait: the first study of each patient.
-    metrics
-        One row per trait and model: n_pos, n_neg, auroc with ci_low and ci_high, and the paired
-        `difference` (network minus model) with its interval.
-    calibration, thresholds
-        Of the network's out-of-fold scores, one row per trait, or per trait and threshold.
-    """
-
-    folder: Path
-    config: ExperimentConfig
-    scores: pd.DataFrame
-    labels: pd.DataFrame
-    metrics: pd.DataFrame
-    calibration: pd.DataFrame
-    thresholds: pd.DataFrame
-
-    @property
-    def summary(self) -> pd.Series:
-        """AUROC of the network for each trait."""
-        of_network = self.metrics[self.metrics["model"] == NETWORK]
-        rows = {
-            trait_name(row.trait): interval_text(row.auroc, row.ci_low, row.ci_high)
-            for row in of_network.itertuples()
-        }
-        kind = f" ({PHANTOM_LABEL})" if (of_network["data"] == PHANTOM_LABEL).any() else ""
-        return pd.Series(rows, name=f"Cross-validation {self.folder}{kind}")
 
 
 def cross_validate(
@@ -160,80 +121,15 @@ def cross_validate(
                     path,
                     float_format="%.9g",
                 )
-    whole = pd.concat([_read_scores(path) for path in sorted(parts.glob("*.csv"))])
+    whole = pd.concat([read_fold_scores(path) for path in sorted(parts.glob("*.csv"))])
     whole = whole[[*_WHERE, *config.traits]].sort_values(_WHERE, kind="stable", ignore_index=True)
     write_csv(whole, out / SCORES_FILE, float_format="%.9g")
-    write_csv(labels, out / LABELS_FILE, index_label="study_id", float_format="%g")
+    write_csv(labels, out / FOLD_LABELS_FILE, index_label="study_id", float_format="%g")
     result = summarise(out, config, whole, labels, facts)
     for name in ("calibration", "thresholds", "metrics"):  # the last file says that it is finished
         write_csv(getattr(result, name), out / f"{name}.csv", float_format="%.6g")
     shutil.rmtree(parts)
     return result
-
-
-def load_cross_validation(folder: str | Path) -> CrossValidation:
-    """The finished cross-validation of a folder.
-
-    Raises
-    ------
-    FileNotFoundError: the folder holds none, or an unfinished one.
-    """
-    folder = Path(folder)
-    for name in (FACTS_FILE, "metrics.csv", SCORES_FILE, LABELS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is no finished cross-validation: {name} is missing. Run the same "
-                "`polarnet cross-validate` again to finish it."
-            )
-    config = ExperimentConfig.load(folder / "config.yaml")
-    labels = read_csv(folder / LABELS_FILE).set_index("study_id")
-    return summarise(
-        folder, config, _read_scores(folder / SCORES_FILE), labels, read_json(folder / FACTS_FILE)
-    )
-
-
-def summarise(
-    folder: Path,
-    config: ExperimentConfig,
-    scores: pd.DataFrame,
-    labels: pd.DataFrame,
-    facts: Mapping[str, object],
-) -> CrossValidation:
-    """The tables of a cross-validation from its out-of-fold scores and labels."""
-    models = [m for m in (NETWORK, *BASELINES) if m in set(scores["model"])]
-    metrics, calibration, thresholds = [], [], []
-    fold_of = scores[scores["model"] == NETWORK].pivot(index="repeat", columns="study_id")["fold"]
-    for trait in config.traits:
-        known = labels[trait].dropna()
-        by_model = {
-            model: rows.pivot(index="repeat", columns="study_id", values=trait)[known.index]
-            for model, rows in scores.groupby("model")
-        }
-        folds = fold_of[known.index].to_numpy()
-        of_network = by_model[NETWORK].to_numpy()
-        for model in models:
-            area = repeated_auroc(known.array, by_model[model].to_numpy(), folds)
-            row = {
-                "data": facts["kind"], "map_type": config.map_type, "trait": trait, "model": model,
-                "n_pos": int((known == 1).sum()), "n_neg": int((known == 0).sum()),
-                "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
-                "difference": np.nan, "difference_low": np.nan, "difference_high": np.nan,
-                "is_circular": trait in facts["is_circular"], "method": area.method,
-            }  # fmt: skip
-            row["note"] = size_note(row["n_pos"], row["n_neg"])
-            if model != NETWORK:
-                found = repeated_auroc_difference(
-                    known.array, of_network, by_model[model].to_numpy(), folds
-                )
-                row |= {"difference": found.value, "difference_low": found.low,
-                        "difference_high": found.high}  # fmt: skip
-            metrics.append(row)
-        calibration.append({"trait": trait} | _calibration(known, of_network.mean(axis=0)))
-        thresholds += _thresholds(trait, known, of_network, folds)
-    return CrossValidation(
-        folder, config, scores, labels, pd.DataFrame(metrics), pd.DataFrame(calibration),
-        pd.DataFrame(thresholds),
-    )  # fmt: skip
 
 
 def _of_fold(
@@ -254,10 +150,6 @@ def _of_fold(
     for table in of_baselines.values():
         table.attrs = {}
     return {NETWORK: of_network} | of_baselines
-
-
-def _read_scores(path: Path) -> pd.DataFrame:
-    return read_csv(path, text=("model", "study_id"))
 
 
 def _refuse_rare(labels: pd.DataFrame, fewest: int) -> None:
@@ -290,50 +182,3 @@ def _kind(cohort: Cohort) -> str:
     if cohort.is_phantom:
         return PHANTOM_LABEL
     return RECOVERED if cohort.is_recovered else "cohort"
-
-
-def _calibration(labels: pd.Series, scores: np.ndarray) -> dict[str, object]:
-    """Agreement of the scores, mean over repeats, with the labels."""
-    found = measure_calibration(labels.array, scores)
-    row: dict[str, object] = {}
-    for name in ("intercept", "slope"):
-        value = getattr(found, name)
-        row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-    return row | {"brier": found.brier, "scaled_brier": found.scaled_brier}
-
-
-def _thresholds(
-    trait: str, labels: pd.Series, scores: np.ndarray, folds: np.ndarray
-) -> list[dict[str, object]]:
-    """Sensitivity and specificity where each fold is judged by a threshold that the others chose.
-
-    Shares are means over repeats; Wilson intervals, with n the patients.
-    """
-    from statsmodels.stats.proportion import proportion_confint
-
-    is_positive = labels.to_numpy() == 1
-    called = {name: np.zeros(scores.shape, bool) for name in ("youden", "sensitive")}
-    values: dict[str, list[float]] = {name: [] for name in called}
-    for r, (row, which) in enumerate(zip(scores, folds, strict=True)):
-        for fold in np.unique(which):
-            here = which == fold
-            for name, threshold in choose_thresholds(is_positive[~here], row[~here]).items():
-                called[name][r, here] = row[here] >= threshold
-                values[name].append(threshold)
-    rows = []
-    for name, is_called in called.items():
-        share = is_called.mean(axis=0)
-        row: dict[str, object] = {
-            "trait": trait, "threshold": name, "median": float(np.median(values[name])),
-        }  # fmt: skip
-        for what, right in (("sensitivity", share[is_positive]),
-                            ("specificity", 1 - share[~is_positive])):  # fmt: skip
-            low, high = proportion_confint(right.sum(), len(right), method="wilson")
-            row |= {
-                what: right.mean(),
-                f"{what}_low": low,
-                f"{what}_high": high,
-                f"n_{what}": len(right),
-            }
-        rows.append(row | {"method": "Wilson, 95 %"})
-    return rows

@@ -8,7 +8,8 @@ import pytest
 
 import polarnet as pn
 from polarnet import crossvalidation
-from polarnet.crossvalidation import cross_validate, load_cross_validation
+from polarnet.crossvalidation import cross_validate
+from polarnet.evaluation.crossvalidated import load_cross_validation
 
 
 @pytest.fixture(scope="module")
