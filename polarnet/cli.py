@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         command = choices.add_parser(
             name, help=text, description=text, epilog=example, allow_abbrev=False
         )
-        command.set_defaults(run="import_exports" if name == "import" else name)
+        command.set_defaults(run=_FUNCTIONS.get(name, name))
         for option, settings in facts["options"].items():
             if "type" in settings:
                 settings["type"] = _TYPES[settings["type"]]
@@ -123,6 +123,9 @@ def _ends(text: str) -> tuple[float, float]:
         raise argparse.ArgumentTypeError(f"{text}: give two numbers, LOW,HIGH, as 0,4") from None
     return low, high
 
+
+_FUNCTIONS: Final = {"import": "import_exports", "cross-validate": "cross_validate"}
+"""Commands whose name is not that of a function in commands.py."""
 
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "int": int,

@@ -8,16 +8,20 @@ import os
 import sys
 import warnings
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from polarnet import cachefolder
-from polarnet.cohort import RECOVERED, read_cohort, split_by_patient
+from polarnet.cohort import RECOVERED, Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig
 from polarnet.display import p_text
 from polarnet.files import check_vacant, new_file, write_csv
 from polarnet.rundata import load_run_config
 from polarnet.suitability import check_prediction, check_training
+
+FEW_IN_TEST: Final = 15
+"""Patients of a class below which one test split is exploratory; see `size_note`."""
 
 SHOWN: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")
 """Columns of a printed table of AUROCs."""
@@ -100,6 +104,27 @@ def demo(given: Namespace) -> None:
 
 def train(given: Namespace) -> None:
     """A cohort becomes a run folder."""
+    config, cohort = _settings_and_cohort(given)
+    parts = split_by_patient(cohort, config.val, config.test, seed=config.seed)
+    check_training(*parts[:2], config, parts[2])
+    check_vacant(given.out)
+    _tell_small_tests(parts[2], config.traits)
+    load_tensorflow()
+
+    from polarnet.evaluation.comparison import read_metrics
+    from polarnet.grid import run_experiment
+    from polarnet.report.sentences import findings
+
+    run = run_experiment(*parts, config, given.out, cache=given.cache)
+    print(run)
+    metrics = read_metrics(run.folder)
+    print_table(metrics[["trait", "model", *SHOWN, "difference"]])
+    print(*findings(metrics), sep="\n")
+    wrote(*sorted(run.folder.iterdir()))
+
+
+def _settings_and_cohort(given: Namespace) -> tuple[ExperimentConfig, Cohort]:
+    """Settings of the file, over which those of the command line win, and the cohort."""
     settings = ("map_type", "mode", "traits", "weights", "seed")
     changes = {name: getattr(given, name) for name in settings}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -112,18 +137,60 @@ def train(given: Namespace) -> None:
         cohort = read_cohort(given.cohort, verify=True).with_traits(config.traits)
     for note in caught:
         print(f"Note: {note.message}", file=sys.stderr)
-    parts = split_by_patient(cohort, config.val, config.test, seed=config.seed)
-    check_training(*parts[:2], config, parts[2])
-    check_vacant(given.out)
+    return config, cohort
+
+
+def _tell_small_tests(test: Cohort, traits: Sequence[str]) -> None:
+    """Say for which traits one split is too small, and what is better."""
+    labels = test.traits.loc[~test.patients.duplicated(), list(traits)]
+    smaller = {t: int(min((labels[t] == 1).sum(), (labels[t] == 0).sum())) for t in traits}
+    if few := [f"{t} ({n})" for t, n in smaller.items() if n < FEW_IN_TEST]:
+        print(
+            f"Note: the test split holds fewer than {FEW_IN_TEST} patients of a class of "
+            f"{', '.join(few)}. `polarnet cross-validate` judges the network on all patients."
+        )
+
+
+def cross_validate(given: Namespace) -> None:
+    """A cohort becomes the results of a cross-validation."""
+    config, cohort = _settings_and_cohort(given)
+    if given.folds < 2:
+        raise ValueError("--folds must be 2 or more.")
     load_tensorflow()
 
-    from polarnet.evaluation.comparison import read_metrics
-    from polarnet.grid import run_experiment
+    from polarnet.crossvalidation import cross_validate as validate
+    from polarnet.report.sentences import OUT_OF_FOLD, findings
 
-    run = run_experiment(*parts, config, given.out, cache=given.cache)
-    print(run)
-    print_table(read_metrics(run.folder)[["trait", "model", *SHOWN, "difference"]])
-    wrote(*sorted(run.folder.iterdir()))
+    found = validate(
+        cohort, config, given.out, folds=given.folds, repeats=given.repeats, cache=given.cache
+    )
+    columns = ["trait", "model", "n_pos", "n_neg", "auroc", "ci_low", "ci_high", "difference"]
+    print_table(found.metrics[columns])
+    print(*findings(found.metrics, counted=OUT_OF_FOLD), sep="\n")
+    wrote(*sorted(found.folder.iterdir()))
+
+
+def compare(given: Namespace) -> None:
+    """Runs on the same test patients become one table and one forest plot."""
+    if given.out is not None:
+        check_vacant(given.out)
+
+    from polarnet.evaluation import compare_runs
+    from polarnet.plotting import plot_forest, save_figure
+
+    table = compare_runs(given.runs)
+    for kind in table["data"].unique():
+        print(f"Data: {kind}.")
+    columns = ["trait", "run", "n_pos", "n_neg", "auroc", "ci_low", "ci_high"]
+    gain = ["difference", "difference_low", "difference_high", "difference_p"]
+    renamed = dict(zip(gain, ("first_minus", "low", "high", "p_value"), strict=True))
+    print_table(table[columns + gain].rename(columns=renamed))
+    print(f"first_minus: AUROC of {table['run'].iloc[0]} minus that of the run, paired DeLong.")
+    if given.out is not None:
+        folder = Path(given.out)
+        write_csv(table, folder / "comparison.csv", float_format="%.6g")
+        figure = plot_forest(table.rename(columns={"run": "series"})).get_figure(root=True)
+        wrote(folder / "comparison.csv", *save_figure(figure, folder / "forest"))
 
 
 def grid(given: Namespace) -> None:
@@ -236,18 +303,18 @@ def explain(given: Namespace) -> None:
 
 
 def report(given: Namespace) -> None:
-    """A study, or runs, become a page."""
-    from polarnet.report import write_report, write_study_report
+    """A project, a cross-validation, or runs, become a page."""
+    from polarnet.evaluation.crossvalidated import FACTS_FILE
+    from polarnet.report import write_cross_validation, write_report, write_study_report
     from polarnet.report.checklist import SETTINGS
 
-    folder = Path(given.path[0])
-    if (folder / SETTINGS).is_file() and len(given.path) == 1:
-        if given.cohort is not None:
-            raise ValueError("--cohort is for the report of runs; a study has its curves already.")
+    folder, is_single = Path(given.path[0]), len(given.path) == 1
+    if is_single and (folder / SETTINGS).is_file():
         write_study_report(folder, given.out, explained=given.explained)
+    elif is_single and (folder / FACTS_FILE).is_file():
+        write_cross_validation(folder, given.out)
     else:
-        cohort = None if given.cohort is None else read_cohort(given.cohort)
-        write_report(given.path, given.out, cohort=cohort, explained=given.explained)
+        write_report(given.path, given.out, explained=given.explained)
     wrote(given.out)
 
 

@@ -25,9 +25,9 @@ from polarnet.rundata import (
     data_facts,
     load_run_config,
     note_test,
-    noted,
     pixel_digests,
     read_patients,
+    write_labels,
 )
 from polarnet.suitability import check_training
 from polarnet.traits import TRAITS
@@ -95,6 +95,7 @@ def run_experiment(
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
         note_test(folder, test, config.traits, config.map_types)
+        write_labels(folder, {"val": val, "test": test}, config.traits)
         run = replace(run, seen=read_patients(folder))  # now with those of the test
         of_val = read_scores(folder / "scores_val.csv")
         of_test = predict(run, test, cache=kept, show_progress=show_progress)
@@ -106,7 +107,7 @@ def run_experiment(
         metrics = compare(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
         figure = Figure(figsize=(5, 5), layout="constrained")
-        draw_run_roc(figure.subplots(), folder, run.config, test)
+        draw_run_roc(figure.subplots(), folder, run.config)
         save_png(figure, folder / "figures" / "roc.png", 150)
     return replace(run, folder=Path(out))
 

@@ -12,15 +12,19 @@ from matplotlib.figure import Figure
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
-from polarnet.evaluation.comparison import NETWORK, PUBLISHED, read_metrics
-from polarnet.evaluation.table import read_scores, short_note
-from polarnet.ids import listing
+from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL, PUBLISHED, read_metrics
+from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
+from polarnet.evaluation.table import is_reportable, read_scores, short_note
+from polarnet.evaluation.thresholds import choose_thresholds, classify
+from polarnet.files import read_csv, read_json
 from polarnet.plotting.maps import plot_polar_map
 from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
 from polarnet.plotting.style import MARKERS, SMALL, TWO_COLUMNS, new_panels
 from polarnet.report.explanationpage import PAGE_FILE, read_explained
 from polarnet.report.pages import picture_of, write_page
-from polarnet.rundata import read_finetuning, read_heads, trust_words
+from polarnet.report.resulttables import condensed, page_table
+from polarnet.report.sentences import OUT_OF_FOLD, findings
+from polarnet.rundata import labels_of_run, read_finetuning, read_heads, trust_words
 
 _COLUMNS: Final = 3
 """Panels in a row of calibration."""
@@ -43,8 +47,8 @@ def write_report(
         Run folders with metrics.csv, as written by `run_experiment` or `polarnet train`.
     out
         The HTML file; replaced if it exists.
-    cohort
-        Where given, ROC curves, calibration and the studies at the positions `examples` are drawn.
+    cohort, examples
+        Where given, the studies at these positions of the cohort are drawn.
     notes
         Sentences for the top of the page.
     explained
@@ -55,25 +59,22 @@ def write_report(
     ------
     FileNotFoundError: a run folder has no metrics.csv or config.yaml, or a folder is no
         explanation.
-    ValueError: the cohort lacks a study or a trait that was scored.
+    ValueError: a table of a run was damaged.
     """
     folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     configs = [ExperimentConfig.load(folder / "config.yaml") for folder in folders]
     metrics = [read_metrics(folder) for folder in folders]
     traits = dict.fromkeys(trait for config in configs for trait in config.traits)
     figures = []
-    if cohort is not None:
-        if examples:
-            name = "Two studies" if len(examples) == 2 else "Studies"
-            figures.append((name, _draw_studies([cohort[k] for k in examples])))
-        figures.append(("ROC curves, test studies", _draw_roc(folders, configs, cohort)))
-        for folder, config in zip(folders, configs, strict=True):
-            if shown := _reported(folder, cohort):
-                text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
-                figures.append((text, _draw_calibration(shown)))
-    if (forest := _draw_forest(configs, metrics)) is not None:
-        text = "Forest plot: AUROC with 95 % interval of every trait, test studies"
-        figures.append((text, forest))
+    if examples and cohort is not None:
+        name = "Two studies" if len(examples) == 2 else "Studies"
+        figures.append((name, _draw_studies([cohort[k] for k in examples])))
+    figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
+    for folder, config in zip(folders, configs, strict=True):
+        if shown := _reported(folder):
+            text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
+            figures.append((text, _draw_calibration(shown)))
+    forest = _draw_forest(configs, metrics)
     explanations = [
         (Path(os.path.relpath(one["folder"] / PAGE_FILE, Path(out).parent)).as_posix(), one)
         for one in read_explained(explained)
@@ -83,6 +84,17 @@ def write_report(
         "is_recovered": any(RECOVERED in config.software for config in configs),
         "is_untrained": any(map(is_untrained, configs)),
         "notes": list(notes),
+        "findings": [
+            (_title(config), findings(table))
+            for config, table in zip(configs, metrics, strict=True)
+        ],
+        "forest": None if forest is None else picture_of(forest),
+        "points": page_table(
+            pd.concat([_operating_points(*pair) for pair in zip(folders, configs, strict=True)]),
+            "Sensitivity and specificity of test patients, at thresholds that validation patients "
+            "chose [Wilson, 95 %]",
+        ),
+        "unusual": [_unusual(folder) for folder in folders],
         "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
         "columns": [(config.map_type, config.mode) for config in configs],
         "rows": [
@@ -93,6 +105,46 @@ def write_report(
         "explanations": explanations,
     }
     return write_page(out, "runs", **page)
+
+
+def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
+    """Write the page about a cross-validation: findings, forest plot, calibration, thresholds.
+
+    FileNotFoundError: the folder holds no finished one.
+    """
+    found = load_cross_validation(folder)
+    config, facts = found.config, read_json(found.folder / FACTS_FILE)
+    forest = plot_forest(found.metrics.assign(series=found.metrics["model"]))
+    of_network = found.scores[found.scores["model"] == NETWORK].groupby("study_id")
+    shown = []
+    for trait in config.traits:
+        known = found.labels[trait].dropna()
+        shown.append((trait, known, of_network[trait].mean()[known.index]))
+    tables = {
+        "AUROC, and network minus each baseline in the same folds": found.metrics.drop(
+            columns="data"
+        ),
+        "Calibration of the network's mean out-of-fold probability": found.calibration,
+        "Thresholds, each fold judged by the one that the other folds chose": found.thresholds,
+    }
+    page = {
+        "is_phantom": PHANTOM_LABEL in set(found.metrics["data"]),
+        "is_recovered": RECOVERED in set(found.metrics["data"]),
+        "is_untrained": is_untrained(config),
+        "folds": facts["folds"],
+        "repeats": facts["repeats"],
+        "network": f"{network_words(config)}, {config.map_type} maps",
+        "findings": findings(found.metrics, counted=OUT_OF_FOLD),
+        "forest": picture_of(forest.get_figure(root=True)),
+        "calibration": picture_of(_draw_calibration(shown)),
+        "tables": [page_table(*_readable(table, title)) for title, table in tables.items()],
+    }
+    return write_page(out, "crossvalidation", **page)
+
+
+def _readable(table: pd.DataFrame, title: str) -> tuple[pd.DataFrame, str, list[str]]:
+    printed, notes = condensed(table)
+    return printed, title, notes
 
 
 def is_untrained(config: ExperimentConfig) -> bool:
@@ -111,9 +163,9 @@ def network_words(config: ExperimentConfig) -> str:
     )
 
 
-def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig, cohort: Cohort) -> None:
+def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
     """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
-    shown = _reported(folder, cohort)
+    shown = _reported(folder)
     for trait, labels, scores in shown:
         plot_roc(labels, scores, ax, name=trait_name(trait))
     if not shown:
@@ -169,14 +221,12 @@ def _draw_studies(studies: Sequence[Study]) -> Figure:
     return figure
 
 
-def _draw_roc(
-    folders: Sequence[Path], configs: Sequence[ExperimentConfig], cohort: Cohort
-) -> Figure:
+def _draw_roc(folders: Sequence[Path], configs: Sequence[ExperimentConfig]) -> Figure:
     """ROC curves of every run, traits with too few patients left out."""
     columns = min(2, len(folders))
     figure, axes = new_panels(len(folders), columns, width=4.6 * columns, height=4.4)
     for ax, folder, config in zip(axes, folders, configs, strict=True):
-        draw_run_roc(ax, folder, config, cohort)
+        draw_run_roc(ax, folder, config)
     return figure
 
 
@@ -195,33 +245,62 @@ def _draw_calibration(shown: Sequence[tuple[str, pd.Series, pd.Series]]) -> Figu
 def _draw_forest(
     configs: Sequence[ExperimentConfig], metrics: Sequence[pd.DataFrame]
 ) -> Figure | None:
-    """The forest plot of all runs; None where they cannot be told apart."""
+    """The forest plot: one run beside its baselines, or several networks.
+
+    None where they cannot be told apart.
+    """
+    named = "model" if len(metrics) == 1 else "mode"
     tables = [
-        table[table["model"] == NETWORK].assign(map_type=config.map_type, series=config.mode)
-        for config, table in zip(configs, metrics, strict=True)
+        table.assign(mode=config.mode) for config, table in zip(configs, metrics, strict=True)
     ]
     whole = pd.concat(tables, ignore_index=True)
+    if len(metrics) > 1:
+        whole = whole[whole["model"] == NETWORK]
+    whole["series"] = whole[named]
     is_twice = whole.duplicated(["map_type", "trait", "series"]).any()
     if whole.empty or is_twice or whole["series"].nunique() > len(MARKERS):
         return None
     return plot_forest(whole).get_figure(root=True)
 
 
-def _reported(folder: Path, cohort: Cohort) -> list[tuple[str, pd.Series, pd.Series]]:
+def _reported(folder: Path) -> list[tuple[str, pd.Series, pd.Series]]:
     """Trait, labels and scores of patients' first test studies, where an AUROC is reported."""
-    scores = read_scores(folder / "scores_test.csv")
-    if lacking := sorted(set(scores.index) - set(cohort.patients.index)):
-        raise ValueError(
-            f"{folder}: its test studies {listing(lacking)} are not in the cohort. Name the cohort "
-            "that the run was trained on."
-        )
+    scores, labels = read_scores(folder / "scores_test.csv"), labels_of_run(folder)
     metrics = read_metrics(folder)
     traits = metrics.loc[(metrics["model"] == NETWORK) & metrics["auroc"].notna(), "trait"]
-    if unknown := [trait for trait in traits if trait not in cohort.traits]:
-        raise ValueError(f"{folder}: the cohort has no trait {listing(unknown)}, but it scored it.")
-    scores = scores[~cohort.patients.loc[scores.index].duplicated().to_numpy()]
-    labelled = [(trait, cohort.traits.loc[scores.index, trait].dropna()) for trait in traits]
-    return [(trait, labels, scores.loc[labels.index, trait]) for trait, labels in labelled]
+    recorded = [(trait, labels[trait].dropna()) for trait in traits]
+    return [(trait, known, scores.loc[known.index, trait]) for trait, known in recorded]
+
+
+def _operating_points(folder: Path, config: ExperimentConfig) -> pd.DataFrame:
+    """Test sensitivity and specificity at thresholds that validation patients chose."""
+    scores, labels = read_scores(folder / "scores_val.csv"), labels_of_run(folder, "val")
+    rows = []
+    for trait, known, of_test in _reported(folder):
+        row = {"run": folder.name, "map_type": config.map_type, "trait": trait}
+        of_val = labels[trait].dropna()
+        if not is_reportable(of_val):
+            n = f"{int((of_val == 1).sum())} / {int((of_val == 0).sum())}"
+            rows.append(row | {"note": f"no threshold: {n} validation patients are too few"})
+            continue
+        chosen = choose_thresholds(of_val, scores.loc[of_val.index, trait])
+        for name, threshold in chosen.items():
+            found = classify(known, of_test, threshold)
+            shares = {"sensitivity": found.sensitivity, "specificity": found.specificity}
+            rows.append(
+                row | {"threshold": name, "at": threshold}
+                | {what: interval_text(x.value, x.low, x.high) for what, x in shares.items()}
+                | {"n with / without": f"{found.tp + found.fn} / {found.fp + found.tn}"}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _unusual(folder: Path) -> str:
+    """How many test studies have maps unlike those of the training."""
+    table = read_csv(folder / "scores_test.csv", text=("study_id", "warning", "part"))
+    warnings = table.get("warning", pd.Series("", table.index)).fillna("").astype(str)
+    n = int(warnings.str.contains("out of distribution").sum())
+    return f"{folder.name}: {n} of {len(table)}"
 
 
 def _title(config: ExperimentConfig) -> str:

@@ -10,6 +10,9 @@ from polarnet.display import trait_name
 from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL
 from polarnet.evaluation.table import EXPLORATORY_BELOW
 
+OUT_OF_FOLD: Final = "patients, each scored by networks that had not seen them"
+"""What a cross-validation counts."""
+
 CONTRASTS: Final = {
     "sex": "women from men",
     "smoking": "current smokers from others",
