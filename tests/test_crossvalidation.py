@@ -1,5 +1,6 @@
 """Cross-validation of a network: who is scored by whom, resumption, refusals."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import polarnet as pn
 from polarnet import crossvalidation
+from polarnet.cli import main
 from polarnet.crossvalidation import cross_validate
 from polarnet.evaluation.crossvalidated import load_cross_validation
 
@@ -108,3 +110,20 @@ def test_what_does_not_belong_together_is_refused(cohort, settings, finished, tm
     with pytest.raises(ValueError, match="2 folds and 1 repeat"):
         cross_validate(cohort, settings, tmp_path / "no", folds=1)
     assert not (tmp_path / "no").exists()
+
+
+def test_the_command_and_the_page_say_what_came_out(cohort, settings, finished, tmp_path, capsys):
+    cohort.save(tmp_path / "cohort")
+    shutil.copytree(finished[0].folder, tmp_path / "out")
+    settings.save(tmp_path / "settings.yaml")
+    line = ["cross-validate", str(tmp_path / "cohort"), "--config", str(tmp_path / "settings.yaml"),
+            "--out", str(tmp_path / "out"), "--folds", "2", "--repeats", "2"]  # fmt: skip
+    assert main(line) == 0
+    told = "In a phantom, not in patients, stress maps told women from men with an AUROC of"
+    assert told in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.index(told) < page.index("<img")
+    assert "2 folds, 2 repeats" in page
+    assert main([*line[:-4], "--folds", "1"]) == 2
+    assert "--folds must be 2 or more" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from polarnet.plotting.style import (
     GREY,
     MARKERS,
     SMALL,
+    STYLES,
     TINY,
     TWO_COLUMNS,
     check_columns,
@@ -68,7 +69,7 @@ def plot_roc(
     color: str | None = None,
     band_seed: int | None = None,
 ) -> Axes:
-    """Draw the ROC curve of one score, its AUROC with interval in the legend.
+    """Draw the ROC curve of one score, with AUROC, interval and numbers of patients in the legend.
 
     Parameters
     ----------
@@ -79,15 +80,20 @@ def plot_roc(
     name
         What was scored.
     color
-        Of the curve. Default: the next one of the axes.
+        Of the curve. Default: the next of five that the colour-blind can tell, each with a line
+        style of its own.
     band_seed
         Seed of the bootstrap that gives a 95 % band (see `roc_band`). None: no band.
     """
     is_positive, (values,) = checked_scores(labels, scores)
     ax = ax or plt.gca()
     false_rate, true_rate, _ = roc_curve(is_positive, values)
-    (line,) = ax.plot(false_rate, true_rate, lw=1.6, color=color, gid="curve",
-                      label=f"{name} {auroc(is_positive, values)!r}".strip())  # fmt: skip
+    k = sum(line.get_gid() == "curve" for line in ax.lines)
+    n = f"n {is_positive.sum()} / {(~is_positive).sum()}"
+    look: dict[str, Any] = {"lw": 1.6, "color": color or COLOURS[k % len(COLOURS)]}
+    look |= {"ls": STYLES[k % len(STYLES)], "gid": "curve"}
+    look |= {"label": f"{name} {auroc(is_positive, values)!r}, {n}".strip()}
+    (line,) = ax.plot(false_rate, true_rate, **look)
     if band_seed is not None:
         band = roc_band(is_positive, values, seed=band_seed)
         ax.fill_between(band["false_rate"], band["low"], band["high"], step="post", lw=0,
@@ -97,8 +103,8 @@ def plot_roc(
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set_xlabel("1 - specificity")
     ax.set_ylabel("sensitivity")
-    ax.legend(loc="lower right", fontsize=SMALL, frameon=False, title="AUROC [95 % interval]",
-              title_fontsize=SMALL)  # fmt: skip
+    look = {"loc": "lower right", "fontsize": SMALL, "frameon": False, "handlelength": 3}
+    ax.legend(title="AUROC [95 % interval], n with / without", title_fontsize=SMALL, **look)
     return ax
 
 
@@ -156,8 +162,7 @@ def plot_roc_bands(
     figure.suptitle(title, fontsize=SMALL + 1)
     for ax, (trait, recorded) in zip(axes, shown.items(), strict=True):
         plot_roc(recorded, scores.loc[recorded.index, trait], ax, color=COLOURS[1], band_seed=seed)
-        n_pos, n_neg = recorded.eq(1).sum(), recorded.eq(0).sum()
-        ax.set_title(f"{trait_name(trait)}, n {n_pos} / {n_neg}", fontsize=SMALL)
+        ax.set_title(trait_name(trait), fontsize=SMALL)
         ax.legend(loc="lower right", fontsize=TINY, frameon=False, handlelength=1)
         tidy(ax)
     return figure

@@ -22,6 +22,20 @@ COLOURS: Final = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 MARKERS: Final = ("o", "s", "^", "v", "D")
 """Beside the colours, for print without them."""
 
+STYLES: Final = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (3, 1, 1, 1)))
+"""Of lines, likewise. One more than colours, so that a sixth curve is not the first again."""
+
+_TIFF: Final[dict[str, Any]] = {"format": "tiff", "pil_kwargs": {"compression": "tiff_lzw"}}
+
+FORMATS: Final[dict[str, dict[str, Any]]] = {
+    "pdf": {"format": "pdf", "metadata": {"CreationDate": None}},
+    "svg": {"format": "svg", "metadata": {"Date": None}},
+    "png": {"format": "png"},
+    "tif": _TIFF,
+    "tiff": _TIFF,
+}
+"""Ending of a file -> how matplotlib writes it."""
+
 GREY: Final = "0.6"
 """For lines of comparison."""
 
@@ -71,25 +85,36 @@ def check_columns(table: pd.DataFrame, *columns: str) -> None:
         raise ValueError("The table is empty: it needs at least one row.")
 
 
-def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
-    """Write a figure for print and for screens, at the size it has.
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = 300) -> list[Path]:
+    """Write a figure at the size it has, in the format that the name ends with.
 
     Parameters
     ----------
-    stem
-        Path without ending; older files are replaced.
+    path
+        `.pdf` (fonts embedded as TrueType), `.svg` (text stays text), `.png` or `.tif` (`.tiff`;
+        compressed without loss). Without one of these endings, an SVG and a PNG of 200 dots per
+        inch are written. Older files are replaced.
+    dpi
+        Dots per inch of a PNG or TIFF that is named.
 
     Returns
     -------
-    Paths of `stem`.svg (text stays text, and the same figure gives the same file: it has no date)
-    and `stem`.png (200 dots per inch).
+    Paths of the files. The same figure gives the same bytes: no file holds a date.
     """
-    svg = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "polarnet", "svg.fonttype": "none"}):
-        _without_formulas(figure).savefig(svg, format="svg", metadata={"Date": None})
-    with new_file(f"{stem}.svg") as partial:
-        partial.write_bytes(svg.getvalue())
-    return [Path(f"{stem}.svg"), save_png(figure, f"{stem}.png")]
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        vector = save_figure(figure, path.with_name(f"{path.name}.svg"))
+        return [*vector, save_png(figure, path.with_name(f"{path.name}.png"))]
+    stream, options = io.BytesIO(), dict(FORMATS[kind])
+    if kind in ("png", "tif", "tiff"):
+        options["dpi"] = dpi
+    fonts = {"svg.hashsalt": "polarnet", "svg.fonttype": "none", "pdf.fonttype": 42}
+    with mpl.rc_context(fonts):
+        _without_formulas(figure).savefig(stream, **options)
+    with new_file(path) as partial:
+        partial.write_bytes(stream.getvalue())
+    return [path]
 
 
 def save_png(

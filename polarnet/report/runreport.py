@@ -69,9 +69,11 @@ def write_report(
     if examples and cohort is not None:
         name = "Two studies" if len(examples) == 2 else "Studies"
         figures.append((name, _draw_studies([cohort[k] for k in examples])))
-    figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
-    for folder, config in zip(folders, configs, strict=True):
-        if shown := _reported(folder):
+    reported = [_reported(folder) for folder in folders]
+    if any(reported):
+        figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
+    for shown, config in zip(reported, configs, strict=True):
+        if shown:
             text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
             figures.append((text, _draw_calibration(shown)))
     forest = _draw_forest(configs, metrics)

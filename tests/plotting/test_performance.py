@@ -38,13 +38,20 @@ def test_a_roc_curve_starts_and_ends_in_the_corners(ax):
     assert not ax.collections
 
 
+def test_curves_can_be_told_apart_without_colour(ax):
+    for _ in range(6):
+        pn.plot_roc([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], ax)
+    assert len({str(line._dash_pattern) for line in marked(ax, "curve")}) == 6
+
+
 def test_a_panel_shows_each_trait_that_has_ten_of_both_with_its_band():
     index = [f"S{k}" for k in range(60)]
     scores = pd.DataFrame({"sex": np.linspace(0, 1, 60), "rare": 0.5}, index=index)
     labels = {"sex": pd.Series([0, 1] * 30, index), "rare": pd.Series([1] * 9 + [0] * 51, index)}
     figure = plot_roc_bands(labels, scores, title="stress maps")
     shown = [ax for ax in figure.axes if ax.axison]
-    assert [ax.get_title() for ax in shown] == ["sex, n 30 / 30"]
+    assert [ax.get_title() for ax in shown] == ["sex"]
+    assert shown[0].get_legend().texts[0].get_text().endswith(", n 30 / 30")
     band = roc_band(labels["sex"], scores["sex"], seed=0)
     assert corners(shown[0].collections[0]) >= {(0.5, round(band["low"].iloc[50], 9))}
     assert plot_roc_bands({"rare": labels["rare"]}, scores, title="") is None

@@ -32,6 +32,23 @@ def test_a_figure_is_saved_for_print_and_screens_the_same_each_time(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(path for paths in saved for path in paths)
 
 
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png", "tif", "TIFF"])
+def test_the_ending_of_the_name_decides_the_format(tmp_path, ending):
+    path = tmp_path / f"fig.1.{ending}"
+    assert save_figure(draw(), path) == [path]
+    content = path.read_bytes()
+    save_figure(draw(), path)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+    if ending == "pdf":
+        assert b"/TrueType" in content or b"/CIDFontType2" in content
+        assert b"/Type3" not in content
+    elif ending != "svg":
+        with Image.open(path) as picture:
+            assert picture.size == (1050, 600)
+            assert round(picture.info["dpi"][0]) == 300
+
+
 def test_tables_without_column_or_row_are_refused():
     with pytest.raises(ValueError, match="columns b, c too"):
         check_columns(pd.DataFrame({"a": [1]}), "a", "b", "c")

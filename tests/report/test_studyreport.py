@@ -140,5 +140,3 @@ def test_the_command_writes_the_report_of_a_study(study, tmp_path, capsys):
     assert main(line) == 0
     assert "Wrote" in capsys.readouterr().out
     assert "polarnet report" in (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert main([*line, "--cohort", str(tmp_path)]) == 2
-    assert "--cohort is for the report of runs" in capsys.readouterr().err
