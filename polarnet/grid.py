@@ -25,6 +25,7 @@ from polarnet.rundata import (
     data_facts,
     load_run_config,
     note_test,
+    noted,
     pixel_digests,
     read_patients,
     write_labels,
