@@ -74,7 +74,7 @@ def write_report(
         figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
     for shown, config in zip(reported, configs, strict=True):
         if shown:
-            text = f"Calibration with 95 % band, as predicted, test studies: {_title(config)}"
+            text = f"Calibration with 95 % band, as predicted, test studies: {config.map_type}, {config.mode}"
             figures.append((text, _draw_calibration(shown)))
     forest = _draw_forest(configs, metrics)
     explanations = [
@@ -87,12 +87,12 @@ def write_report(
         "is_untrained": any(map(is_untrained, configs)),
         "notes": list(notes),
         "findings": [
-            (_title(config), findings(table))
+            (f"{config.map_type}, {config.mode}", findings(table))
             for config, table in zip(configs, metrics, strict=True)
         ],
         "forest": None if forest is None else picture_of(forest),
         "points": page_table(
-            pd.concat([_operating_points(*pair) for pair in zip(folders, configs, strict=True)]),
+            pd.concat(map(_operating_points, folders)),
             "Sensitivity and specificity of test patients, at thresholds that validation patients "
             "chose [Wilson, 95 %]",
         ),
@@ -274,12 +274,12 @@ def _reported(folder: Path) -> list[tuple[str, pd.Series, pd.Series]]:
     return [(trait, known, scores.loc[known.index, trait]) for trait, known in recorded]
 
 
-def _operating_points(folder: Path, config: ExperimentConfig) -> pd.DataFrame:
+def _operating_points(folder: Path) -> pd.DataFrame:
     """Test sensitivity and specificity at thresholds that validation patients chose."""
     scores, labels = read_scores(folder / "scores_val.csv"), labels_of_run(folder, "val")
     rows = []
     for trait, known, of_test in _reported(folder):
-        row = {"run": folder.name, "map_type": config.map_type, "trait": trait}
+        row = {"run": folder.name, "trait": trait_name(trait)}
         of_val = labels[trait].dropna()
         if not is_reportable(of_val):
             n = f"{int((of_val == 1).sum())} / {int((of_val == 0).sum())}"
