@@ -189,7 +189,7 @@ def compare(given: Namespace) -> None:
     if given.out is not None:
         folder = Path(given.out)
         write_csv(table, folder / "comparison.csv", float_format="%.6g")
-        figure = plot_forest(table.rename(columns={"run": "series"})).get_figure(root=True)
+        figure: Any = plot_forest(table.rename(columns={"run": "series"})).figure
         wrote(folder / "comparison.csv", *save_figure(figure, folder / "forest"))
 
 

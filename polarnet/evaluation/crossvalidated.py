@@ -162,11 +162,11 @@ def _thresholds(
     is_positive = labels.to_numpy() == 1
     called = {name: np.zeros(scores.shape, bool) for name in ("youden", "sensitive")}
     values: dict[str, list[float]] = {name: [] for name in called}
-    for r, (row, which) in enumerate(zip(scores, folds, strict=True)):
+    for r, (values_of, which) in enumerate(zip(scores, folds, strict=True)):
         for fold in np.unique(which):
             here = which == fold
-            for name, threshold in choose_thresholds(is_positive[~here], row[~here]).items():
-                called[name][r, here] = row[here] >= threshold
+            for name, threshold in choose_thresholds(is_positive[~here], values_of[~here]).items():
+                called[name][r, here] = values_of[here] >= threshold
                 values[name].append(threshold)
     rows = []
     for name, is_called in called.items():

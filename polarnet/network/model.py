@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -205,6 +206,7 @@ def encoded(maps: keras.KerasTensor, config: ExperimentConfig) -> keras.KerasTen
     return layers.Reshape((side, side, 3), name="image")(coloured)
 
 
+@cache
 def segment_shares(cells: int) -> np.ndarray:
     """Weights (cells * cells, 17) that average a square grid over each AHA segment, by area."""
     fine = segment_map(cells * _FINE).reshape(cells, _FINE, cells, _FINE)

@@ -109,8 +109,7 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 300) -> list[Pat
     stream, options = io.BytesIO(), dict(FORMATS[kind])
     if kind in ("png", "tif", "tiff"):
         options["dpi"] = dpi
-    fonts = {"svg.hashsalt": "polarnet", "svg.fonttype": "none", "pdf.fonttype": 42}
-    with mpl.rc_context(fonts):
+    with mpl.rc_context({"svg.hashsalt": "polarnet", "svg.fonttype": "none", "pdf.fonttype": 42}):
         _without_formulas(figure).savefig(stream, **options)
     with new_file(path) as partial:
         partial.write_bytes(stream.getvalue())

@@ -74,7 +74,8 @@ def write_report(
         figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
     for shown, config in zip(reported, configs, strict=True):
         if shown:
-            text = f"Calibration with 95 % band, as predicted, test studies: {config.map_type}, {config.mode}"
+            text = "Calibration with 95 % band, as predicted, test studies: "
+            text += f"{config.map_type}, {config.mode}"
             figures.append((text, _draw_calibration(shown)))
     forest = _draw_forest(configs, metrics)
     explanations = [
@@ -116,7 +117,8 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
     """
     found = load_cross_validation(folder)
     config, facts = found.config, read_json(found.folder / FACTS_FILE)
-    forest = plot_forest(found.metrics.assign(series=found.metrics["model"]))
+    forest = plot_forest(found.metrics.assign(series=found.metrics["model"])).figure
+    assert isinstance(forest, Figure)
     of_network = found.scores[found.scores["model"] == NETWORK].groupby("study_id")
     shown = []
     for trait in config.traits:
@@ -137,7 +139,7 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
         "repeats": facts["repeats"],
         "network": f"{network_words(config)}, {config.map_type} maps",
         "findings": findings(found.metrics, counted=OUT_OF_FOLD),
-        "forest": picture_of(forest.get_figure(root=True)),
+        "forest": picture_of(forest),
         "calibration": picture_of(_draw_calibration(shown)),
         "tables": [page_table(*_readable(table, title)) for title, table in tables.items()],
     }
@@ -279,7 +281,7 @@ def _operating_points(folder: Path) -> pd.DataFrame:
     scores, labels = read_scores(folder / "scores_val.csv"), labels_of_run(folder, "val")
     rows = []
     for trait, known, of_test in _reported(folder):
-        row = {"run": folder.name, "trait": trait_name(trait)}
+        row: dict[str, Any] = {"run": folder.name, "trait": trait_name(trait)}
         of_val = labels[trait].dropna()
         if not is_reportable(of_val):
             n = f"{int((of_val == 1).sum())} / {int((of_val == 0).sum())}"

@@ -103,4 +103,13 @@ def test_the_command_writes_the_report_of_a_run_from_its_folder_alone(finished_r
     page = out.read_text(encoding="utf-8")
     assert "ROC curves" in page
     assert "Calibration with 95 % band" in page
+    assert "no threshold: " in page  # the 18 validation patients of the fixture are too few
+    val = pd.read_csv(folder / "labels.csv").assign(part="val")
+    pd.concat([pd.read_csv(folder / "labels.csv"), val]).to_csv(folder / "labels.csv", index=False)
+    shutil.copy(folder / "scores_test.csv", folder / "scores_val.csv")
+    assert main(line) == 0
+    page = out.read_text(encoding="utf-8")
+    assert "no threshold" not in page
+    # Where the test patients chose the threshold themselves, 18 or more of the 20 are found.
+    assert re.search(r"sensitive</td>.*?>(0\.9|1\.0)", page, re.DOTALL)
     assert main([*line, "--explained", str(tmp_path)]) == 2
