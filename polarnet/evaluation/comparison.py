@@ -19,7 +19,7 @@ from polarnet.evaluation.table import (
     read_scores,
     without_training,
 )
-from polarnet.files import read_csv
+from polarnet.files import read_csv, shown
 from polarnet.ids import listing
 from polarnet.rundata import PART_COLUMN, labels_of_run
 from polarnet.traits import COMBINED, IMPAIRED_MFR, MFR_THRESHOLD
@@ -131,6 +131,34 @@ def compare(
     whole.loc[best.idxmin(), "is_comparator"] = True
     order = pd.Index(of_network.columns)
     return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
+
+
+def results_of_run(folder: str | Path, trait: str, part: str = "test") -> pd.DataFrame:
+    """Labels and scores of one trait, from a run folder alone.
+
+    Parameters
+    ----------
+    trait
+        One trait of the run.
+    part
+        "test", or "val" for the validation patients, who may choose a threshold.
+
+    Returns
+    -------
+    Columns label (0 or 1) and score (probability), index study_id: the first study of each patient
+    whose label was recorded.
+
+    Raises
+    ------
+    FileNotFoundError: the run was not tested.
+    ValueError: it does not predict the trait.
+    """
+    labels = labels_of_run(folder, part)
+    if trait not in labels:
+        raise ValueError(f"No trait {shown(trait)} in {folder}; it has {listing(labels.columns)}.")
+    known = labels[trait].dropna()
+    scores = read_scores(Path(folder) / f"scores_{part}.csv")
+    return pd.DataFrame({"label": known, "score": scores.loc[known.index, trait]})
 
 
 def compare_runs(runs: Sequence[str | Path]) -> pd.DataFrame:

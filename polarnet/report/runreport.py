@@ -1,7 +1,7 @@
 """The report of one run or several: one HTML page, and the figures about their test studies."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +12,15 @@ from matplotlib.figure import Figure
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
-from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL, PUBLISHED, read_metrics
+from polarnet.evaluation.comparison import (
+    NETWORK,
+    PHANTOM_LABEL,
+    PUBLISHED,
+    read_metrics,
+    results_of_run,
+)
 from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
-from polarnet.evaluation.table import is_reportable, read_scores, short_note
+from polarnet.evaluation.table import is_reportable, short_note
 from polarnet.evaluation.thresholds import choose_thresholds, classify
 from polarnet.files import read_csv, read_json
 from polarnet.plotting.maps import plot_polar_map
@@ -24,7 +30,7 @@ from polarnet.report.explanationpage import PAGE_FILE, read_explained
 from polarnet.report.pages import picture_of, write_page
 from polarnet.report.resulttables import condensed, page_table
 from polarnet.report.sentences import OUT_OF_FOLD, findings
-from polarnet.rundata import labels_of_run, read_finetuning, read_heads, trust_words
+from polarnet.rundata import read_finetuning, read_heads, trust_words
 
 _COLUMNS: Final = 3
 """Panels in a row of calibration."""
@@ -120,10 +126,12 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
     forest = plot_forest(found.metrics.assign(series=found.metrics["model"])).figure
     assert isinstance(forest, Figure)
     of_network = found.scores[found.scores["model"] == NETWORK].groupby("study_id")
-    shown = []
-    for trait in config.traits:
-        known = found.labels[trait].dropna()
-        shown.append((trait, known, of_network[trait].mean()[known.index]))
+    shown = {
+        trait: pd.DataFrame(
+            {"label": found.labels[trait], "score": of_network[trait].mean()}
+        ).dropna()
+        for trait in config.traits
+    }
     tables = {
         "AUROC, and network minus each baseline in the same folds": found.metrics.drop(
             columns="data"
@@ -170,8 +178,8 @@ def network_words(config: ExperimentConfig) -> str:
 def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
     """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
     shown = _reported(folder)
-    for trait, labels, scores in shown:
-        plot_roc(labels, scores, ax, name=trait_name(trait))
+    for trait, found in shown.items():
+        plot_roc(found["label"], found["score"], ax, name=trait_name(trait))
     if not shown:
         text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
         ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
@@ -234,11 +242,12 @@ def _draw_roc(folders: Sequence[Path], configs: Sequence[ExperimentConfig]) -> F
     return figure
 
 
-def _draw_calibration(shown: Sequence[tuple[str, pd.Series, pd.Series]]) -> Figure:
+def _draw_calibration(shown: Mapping[str, pd.DataFrame]) -> Figure:
     """One panel per trait."""
     figure, axes = new_panels(len(shown), _COLUMNS, width=TWO_COLUMNS, height=2.9, title=0.3)
-    for ax, (trait, labels, scores) in zip(axes, shown, strict=True):
-        legend = plot_calibration(labels, scores, ax, name=trait_name(trait)).get_legend()
+    for ax, (trait, found) in zip(axes, shown.items(), strict=True):
+        plot_calibration(found["label"], found["score"], ax, name=trait_name(trait))
+        legend = ax.get_legend()
         if legend is not None:  # one for all panels hides nothing
             legend.remove()
     handles = axes[0].get_legend_handles_labels()
@@ -267,29 +276,26 @@ def _draw_forest(
     return plot_forest(whole).get_figure(root=True)
 
 
-def _reported(folder: Path) -> list[tuple[str, pd.Series, pd.Series]]:
-    """Trait, labels and scores of patients' first test studies, where an AUROC is reported."""
-    scores, labels = read_scores(folder / "scores_test.csv"), labels_of_run(folder)
+def _reported(folder: Path) -> dict[str, pd.DataFrame]:
+    """Trait -> label and score of test patients, where an AUROC is reported."""
     metrics = read_metrics(folder)
     traits = metrics.loc[(metrics["model"] == NETWORK) & metrics["auroc"].notna(), "trait"]
-    recorded = [(trait, labels[trait].dropna()) for trait in traits]
-    return [(trait, known, scores.loc[known.index, trait]) for trait, known in recorded]
+    return {trait: results_of_run(folder, trait) for trait in traits}
 
 
 def _operating_points(folder: Path) -> pd.DataFrame:
     """Test sensitivity and specificity at thresholds that validation patients chose."""
-    scores, labels = read_scores(folder / "scores_val.csv"), labels_of_run(folder, "val")
     rows = []
-    for trait, known, of_test in _reported(folder):
+    for trait, of_test in _reported(folder).items():
         row: dict[str, Any] = {"run": folder.name, "trait": trait_name(trait)}
-        of_val = labels[trait].dropna()
-        if not is_reportable(of_val):
-            n = f"{int((of_val == 1).sum())} / {int((of_val == 0).sum())}"
+        of_val = results_of_run(folder, trait, "val")
+        if not is_reportable(of_val["label"]):
+            n = f"{int((of_val['label'] == 1).sum())} / {int((of_val['label'] == 0).sum())}"
             rows.append(row | {"note": f"no threshold: {n} validation patients are too few"})
             continue
-        chosen = choose_thresholds(of_val, scores.loc[of_val.index, trait])
+        chosen = choose_thresholds(of_val["label"], of_val["score"])
         for name, threshold in chosen.items():
-            found = classify(known, of_test, threshold)
+            found = classify(of_test["label"], of_test["score"], threshold)
             shares = {"sensitivity": found.sensitivity, "specificity": found.specificity}
             rows.append(
                 row | {"threshold": name, "at": threshold}
