@@ -12,7 +12,9 @@ from .cohort import Cohort as Cohort
 from .cohort import read_cohort as read_cohort
 from .cohort import split_by_patient as split_by_patient
 from .config import ExperimentConfig as ExperimentConfig
+from .crossvalidation import cross_validate as cross_validate
 from .evaluation import auroc as auroc
+from .evaluation import compare_runs as compare_runs
 from .evaluation import delong_test as delong_test
 from .evaluation import evaluate as evaluate
 from .explain.attribution import attribution as attribution

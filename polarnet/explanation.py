@@ -33,7 +33,7 @@ from polarnet.plotting.overlays import (
 )
 from polarnet.plotting.sanitychecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import ADDED, BY_GROUP, write_explanation
-from polarnet.rundata import parts_of, seen_note
+from polarnet.rundata import NEW, TEST, parts_of, seen_note
 from polarnet.traits import COMBINED
 
 PATIENTS: Final = 200
@@ -73,13 +73,15 @@ def explain_run(
     Parameters
     ----------
     run, cohort, trait, method
-        As for `attribution`; best studies that the run was not trained on.
+        As for `attribution`. Where the cohort has studies that the training has not seen, those
+        alone are explained.
     out
         Folder to be made: attribution.npy (n, size, size), segments.csv (one row per study),
         wide.csv (the same for `wide_contribution`), groups.csv (where the trait is recorded),
         cascade.csv, and what `write_explanation` writes.
     patients
-        Explain the first study of at most this many patients, drawn by the seed. None: all studies.
+        Explain the first study of at most this many patients, drawn by the seed. None: all studies,
+        those of the training included.
     other_seeds
         Runs that differ in their seed alone: the groups are then compared by the mean map over
         seeds, and repeatability is checked.
@@ -120,8 +122,14 @@ def explain_run(
     n_patients = whole.patients.nunique()
     maps = f"{config.map_type}, all {len(whole)} studies of {n_patients} patients"
     if patients is not None:
+        part = parts_of(first.seen, whole)
+        is_unseen = part.isin([TEST, NEW]).to_numpy()
+        kind = "test patients" if (part[is_unseen] == TEST).any() else "patients"
+        if is_unseen.any():
+            whole = whole.select(is_unseen)
+            n_patients = whole.patients.nunique()
         cohort = whole.select(groups.drawn_patients(whole.patients, patients, seed=seed))
-        maps = f"{config.map_type}, the first study of {len(cohort)} of {n_patients} patients"
+        maps = f"{config.map_type}, the first study of {len(cohort)} of {n_patients} {kind}"
         maps += "" if len(cohort) == n_patients else f", drawn at random (seed {seed})"
     explain = partial(attribution, trait=trait, method=method, seed=seed)
     with new_folder(out) as folder:

@@ -29,6 +29,7 @@ PART_COLUMN: Final = "part"
 PARTS: Final = ("train", "val", "test")
 """Of a run's own patients. One that is in two of them belongs to the first."""
 
+TEST: Final = "test"
 NEW: Final = "new"  # part of a patient whom the run has never seen
 
 # What became of fine-tuning. Without a share of the trunk, nothing would reach its weights.

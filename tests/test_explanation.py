@@ -12,6 +12,7 @@ import polarnet as pn
 from polarnet.cli import main
 from polarnet.explain.attribution import attribution
 from polarnet.explanation import explain_run
+from polarnet.rundata import parts_of
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,8 @@ def test_the_first_studies_of_a_few_patients_are_explained_and_the_page_says_so(
     segments = pd.read_csv(out / "segments.csv", index_col="study_id")
     drawn = phantom[segments.index.tolist()]
     assert drawn.patients.nunique() == len(drawn) == 6
-    first = phantom.patients.index[~phantom.patients.duplicated()]
+    unseen = phantom[parts_of(run.seen, phantom) == "test"]
+    first = unseen.patients.index[~unseen.patients.duplicated()]
     assert segments.index.isin(first).all()
     # In the order of the cohort, and not merely its beginning.
     places = phantom.patients.index.get_indexer(segments.index)
@@ -104,8 +106,7 @@ def test_the_first_studies_of_a_few_patients_are_explained_and_the_page_says_so(
         np.load(out / "attribution.npy"), attribution(run, drawn, "sex", "occlusion")
     )
     assert {check.n for check in checks if check.n} == {4}
-    n_patients = phantom.patients.nunique()
-    told = f"the first study of 6 of {n_patients} patients, drawn at random (seed 2)"
+    told = f"the first study of 6 of {len(first)} test patients, drawn at random (seed 2)"
     assert told in page_of(out)
     assert "What each segment adds to the score" in page_of(out)
     with pytest.raises(ValueError, match="At least one patient"):
@@ -159,7 +160,8 @@ def test_a_trait_of_one_class_is_explained_without_groups(
     few = phantom.select(np.flatnonzero(~phantom.patients.duplicated().to_numpy())[:12])
     traits = few.traits.drop(columns="sex") if labels is None else few.traits.assign(sex=labels(12))
     out, few = tmp_path / "out", dataclasses.replace(few, traits=traits)
-    explain_run(run, few, out, trait="sex", method="gradient", show_progress=False)
+    explain_run(run, few, out, trait="sex", method="gradient", patients=None,
+                show_progress=False)  # fmt: skip
     assert np.load(out / "attribution.npy").shape == (12, 32, 32)
     assert len(pd.read_csv(out / "checks.csv")) == 6
     assert not (out / "groups.csv").exists()
