@@ -217,7 +217,8 @@ def _values(cells: Sequence[str], lines: list[int], delimiter: str, where: str) 
         problem = f": is {commas[0]} a decimal, or thousands? Write a point."
     if problem:
         raise ValueError(where + problem)
-    numbers = pd.Series([math.nan if c is None else float(c.replace(",", ".")) for c in stripped])
+    read = [math.nan if c is None else float(c.replace(",", ".")) for c in stripped]
+    numbers = pd.Series(read, dtype=float)
     is_whole = given and len(given) == len(cells) and all(map(_INTEGER.fullmatch, given))
     return numbers.astype(np.int64) if is_whole else numbers
 

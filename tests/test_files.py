@@ -130,6 +130,10 @@ def test_a_column_is_what_its_cells_say(tmp_path, content, name, values):
     pd.testing.assert_series_equal(column, pd.Series(values, name=name), check_dtype=False)
 
 
+def test_columns_of_a_table_without_rows_are_numbers(tmp_path):
+    assert _read(tmp_path, "study_id,age\n")["age"].dtype == float
+
+
 def test_what_was_written_is_read_back(tmp_path):
     """A lone carriage return would end a row: it becomes a line feed."""
     words = ["=cmd()", "'=x", "a,b;c\td", 'a "word"', "two\nlines", " padded ", "-", "'", "é"]

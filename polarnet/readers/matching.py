@@ -150,7 +150,7 @@ def _owned(
             verdict.refuse(f"is in {found.unit}, the other maps in {unit}")
         elif found.map_type != "reserve" and found.high > HIGHEST[unit]:
             hint = (
-                " Is it in another unit? Then say so by --unit. Or is it a picture scaled to its own "
+                " Is it in another unit? Then say so by --unit. Or was a picture scaled to its own "
                 "maximum? That is no flow."
             )
             if found.lowest_segment < HIGHEST[unit] / 2:
