@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import current_process
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def read_apart(function: Callable[..., T], *arguments: Any, seconds: float = SEC
         # Anything may have ended the process while it was not asked: a file is asked for twice.
         for is_last in (False, True):
             try:
-                future = _running().submit(_within_limits, function, arguments, seconds)
+                # Paths may be relative, and the user may have changed the folder in between.
+                task = (function, arguments, seconds, Path.cwd())
+                future = _running().submit(_within_limits, *task)
                 result, problem = future.result(_WAITING * seconds)
                 break
             except BrokenProcessPool as error:
@@ -112,13 +115,14 @@ def _prepare() -> None:
 
 
 def _within_limits(
-    function: Callable[..., T], arguments: tuple[Any, ...], seconds: float
+    function: Callable[..., T], arguments: tuple[Any, ...], seconds: float, folder: Path
 ) -> tuple[T, None] | tuple[None, str]:
-    """The result of a function, and why there is none."""
+    """The result of a function that is called in a folder, and why there is none."""
     has_timer = hasattr(signal, "setitimer")
     if has_timer:
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
+        os.chdir(folder)
         return function(*arguments), None
     except ValueError as error:
         return None, str(error)

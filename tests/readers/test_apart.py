@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,13 @@ def test_an_answer_comes_back_and_the_process_is_kept():
     first = process_id()
     assert read_apart(bytes, 3) == bytes(3)
     assert process_id() == first != os.getpid()
+
+
+def test_relative_paths_are_those_of_the_one_who_asks(tmp_path, monkeypatch):
+    """In a notebook: a folder of the same name, after %cd, must not be the one read before."""
+    assert read_apart(Path.cwd) == Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    assert read_apart(Path.cwd) == Path.cwd()
 
 
 @pytest.mark.parametrize(
