@@ -31,7 +31,7 @@ from polarnet.report.pages import picture_of, write_page
 from polarnet.report.runreport import is_untrained, network_words
 from polarnet.rundata import PART_COLUMN
 from polarnet.suitability import check_prediction
-from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD
+from polarnet.traits import IMPAIRED_MFR, MFR_THRESHOLD, TRAITS
 
 if TYPE_CHECKING:
     from polarnet.bundle import Bundle
@@ -135,6 +135,7 @@ def page_facts(study: Study, opinion: dict[str, Any]) -> dict[str, Any]:
         "clipped": clipped,
         "figures": figures,
         "flows": flows,
+        "summary": flow_summary(flows, study.unit),
         "has_mfr": "MFR" in flows,
         "has_both": set(_FLOWS) <= set(study.maps),
         "cutoff": MFR_THRESHOLD,
@@ -175,6 +176,39 @@ def flow_table(study: Study) -> pd.DataFrame:
     return table
 
 
+def flow_summary(flows: pd.DataFrame, unit: str) -> str:
+    """The table of flow in one line: the whole ventricle, its lowest territory, matched low flow.
+
+    >>> flows = pd.DataFrame({"rest": [0.8, 0.8, 0.9, 0.7], "stress": [1.4, 1.5, 1.5, 1.2],
+    ...                       "MFR": [1.75, 1.88, 1.67, 1.71], "note": ""},
+    ...                      index=["global", "LAD", "RCA", "LCx"])
+    >>> flow_summary(flows, "mL/min/g")
+    'Global MFR 1.75, below 2.0; stress 1.40 mL/min/g; lowest RCA 1.67. No matched low flow.'
+    """
+    whole, territories = flows.loc["global"], flows.drop(index="global")
+    told = []
+    if "MFR" in flows and pd.notna(whole["MFR"]):
+        side = "below" if whole["MFR"] < MFR_THRESHOLD else "not below"
+        told.append(f"Global MFR {whole['MFR']:.2f}, {side} {MFR_THRESHOLD:.1f}")
+    digits, suffix = (0, " percent") if unit == "percent" else (2, f" {unit}")
+    for name in ("stress", "rest"):
+        if name in flows and (name == "stress" or not told):
+            told.append(f"{name} {whole[name]:.{digits}f}{suffix}")
+    by = next(name for name in ("MFR", "stress", "rest") if name in flows)
+    if territories[by].notna().any():
+        lowest = territories[by].idxmin()
+        digits = 2 if by == "MFR" else digits
+        told.append(f"lowest {lowest} {territories.loc[lowest, by]:.{digits}f}")
+    text = "; ".join(told)
+    text = f"{text[0].upper()}{text[1:]}."
+    if set(_FLOWS) <= set(flows):
+        matched = territories.index[territories["note"] != ""]
+        text += (
+            f" Matched low flow: {', '.join(matched)}." if len(matched) else " No matched low flow."
+        )
+    return text
+
+
 def _draw_map(study: Study, map_type: str) -> Figure:
     """A map on its absolute scale, with a line around what is clipped."""
     figure, (ax,) = new_panels(1, 1, width=3.3, height=2.9)
@@ -209,18 +243,24 @@ def _opinion(
     name, members, metrics, scores = _scored(model, one)
     config: ExperimentConfig = members[0].config
     spread = scores.attrs.get("spread", scores * np.nan)
-    first = [trait for trait in config.traits if trait == IMPAIRED_MFR]
-    others = [trait for trait in config.traits if trait != IMPAIRED_MFR]
-    shown = first + others if research_traits else first
-    explained = (first or others)[0]
+    # What a chart says of a person is for research alone; flow and outcomes of one's own are not.
+    of_person = [t for t in config.traits if t in TRAITS and t != IMPAIRED_MFR]
+    first = [t for t in config.traits if t not in of_person]
+    shown = first + of_person if research_traits else first
+    explained = (first or of_person)[0]
     heat = None
     if shown and all(member.segments is not None for member in members):
         heat = np.mean([attribution(m, one, explained, "occlusion")[0] for m in members], axis=0)
     return {
         "map_type": config.map_type,
-        "has_impaired": bool(first),
+        "has_impaired": IMPAIRED_MFR in first,
         "readings": [
-            {"trait": trait_name(t), "score": scores[t].iloc[0], "spread": spread[t].iloc[0]}
+            {
+                "trait": trait_name(t),
+                "is_of_person": t in of_person,
+                "score": scores[t].iloc[0],
+                "spread": spread[t].iloc[0],
+            }
             | _performance(t, metrics)
             for t in shown
         ],

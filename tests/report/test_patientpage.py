@@ -13,7 +13,7 @@ HOSTILE = "<script>alert(1)</script>"
 RCA = (3, 4, 9, 10, 15)
 """Its segments: Cerqueira et al. 2002."""
 
-IMPAIRED = {"trait": "impaired MFR", "score": 0.8, "spread": 0.05, "auroc": "0.77 [0.66, 0.85]",
+IMPAIRED = {"is_of_person": False, "trait": "impaired MFR", "score": 0.8, "spread": 0.05, "auroc": "0.77 [0.66, 0.85]",
             "n": "36 with / 97 without", "note": ""}  # fmt: skip
 OPINION = {"map_type": "stress", "has_impaired": True, "readings": [IMPAIRED], "n_members": 3,
            "facts": [], "warnings": [], "trait": "impaired MFR", "heat": None,
@@ -72,7 +72,18 @@ def test_measured_flow_stands_before_any_score_and_traits_only_when_asked_for(st
                   "Nothing is clipped"):  # fmt: skip
         assert words in page
     assert "never for care</th>" not in page
-    trait = IMPAIRED | {"trait": "Sex", "auroc": "", "note": "fewer than 10 patients"}
+    assert page.index("Global MFR ") < page.index("<table")
+    assert page.count('class="banner') == 1
+    own = rendered(study(), readings=[IMPAIRED | {"trait": "known CAD"}])
+    assert "<th>known CAD</th>" in own
+    assert "traits of a person alone" not in own
+    assert "traits of a person alone" in rendered(study(), readings=[])
+    trait = IMPAIRED | {
+        "trait": "Sex",
+        "is_of_person": True,
+        "auroc": "",
+        "note": "fewer than 10 patients",
+    }
     page = rendered(study(stress=4.5), readings=[IMPAIRED, trait])
     assert "stress: 100.0% of the map above 4" in page
     assert "Sex, never for care" in page
@@ -122,7 +133,7 @@ def test_the_command_writes_the_page_of_one_study(finished_run, tmp_path, capsys
     assert not page.exists()
     assert main([*line, "--study", test.patients.index[0], "--research-traits"]) == 0
     text = page.read_text(encoding="utf-8")
-    for words in ("Phantom, not patients", "This model does not predict impaired MFR",
+    for words in ("Phantom, not patients", "Global MFR ",
                   "sex, never for care"):  # fmt: skip
         assert words in text
     assert test.patients.iloc[0] not in text
