@@ -13,7 +13,8 @@ HOSTILE = "<script>alert(1)</script>"
 RCA = (3, 4, 9, 10, 15)
 """Its segments: Cerqueira et al. 2002."""
 
-IMPAIRED = {"is_of_person": False, "trait": "impaired MFR", "score": 0.8, "spread": 0.05, "auroc": "0.77 [0.66, 0.85]",
+IMPAIRED = {"is_of_person": False,
+            "trait": "impaired MFR", "score": 0.8, "spread": 0.05, "auroc": "0.77 [0.66, 0.85]",
             "n": "36 with / 97 without", "note": ""}  # fmt: skip
 OPINION = {"map_type": "stress", "has_impaired": True, "readings": [IMPAIRED], "n_members": 3,
            "facts": [], "warnings": [], "trait": "impaired MFR", "heat": None,
