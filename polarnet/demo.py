@@ -44,13 +44,15 @@ def run_demo(
 
     Raises
     ------
-    ValueError: a finished run there was made with other weights.
+    ValueError: a cohort of patients lies there, or a finished run was made with other weights.
     """
     out = Path(out)
     if not (out / "cohort" / "cohort.json").is_file():
         print(f"Simulating {N_PATIENTS} patients (phantom, not patients) ...")
         make_phantom_cohort(N_PATIENTS, seed=SEED).save(out / "cohort")
     cohort = read_cohort(out / "cohort")
+    if not cohort.is_phantom:
+        raise ValueError(f"{out / 'cohort'} is no phantom of the demo. Choose another --out.")
     train, val, test = split_by_patient(cohort, seed=SEED)
     folders, explained = [], []
     for map_type, mode in RUNS:

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,12 @@ def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(
     capsys.readouterr()
     assert cli.main(demo) == 0
     assert capsys.readouterr().out.count("is finished and kept") == 3
+
+
+def test_the_demo_takes_no_cohort_of_patients(phantom, tmp_path, capsys):
+    dataclasses.replace(phantom, software="Software 1").save(tmp_path / "cohort")
+    assert "no phantom of the demo" in _fails(capsys, "demo", "--out", tmp_path)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
