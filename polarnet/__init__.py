@@ -17,7 +17,7 @@ _ROOMS: Final = {
     "pn.evaluation": """
         BASELINES Interval OF_THE_MAP QUICK Recalibration adjust_p_values
         adjusted_association auroc_half_width baseline_scores bootstrap_auroc
-        choose_thresholds classify clinical_features cluster_bootstrap_auroc compare
+        choose_thresholds classify clinical_features cluster_bootstrap_auroc
         cross_validated_auroc evaluate_subgroups fit_recalibration is_circular
         mean_auroc_difference measure_calibration net_benefit predictive_intervals
         seeds_and_patients_auroc smooth_calibration tertiles unpaired_delong_test
@@ -57,6 +57,7 @@ _MOVED: Final[dict[str, str]] = {
     "load_config": "pn.ExperimentConfig.load",
     "plot_flow": "pn.plotting.plot_participants",
     "reproduction": "experiments/study",
+    "compare": "pn.evaluation.compare_with_baselines",
     "save_config": "pn.ExperimentConfig.save",
 }
 _MOVED.update((name, f"{room}.{name}") for room, names in _ROOMS.items() for name in names.split())

@@ -72,7 +72,7 @@ def run_experiment(
 
     Returns
     -------
-    Run. Its folder also holds scores_test.csv, metrics.csv (see `compare`) and figures/.
+    Run. Its folder also holds scores_test.csv, metrics.csv (see `compare_with_baselines`) and figures/.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def run_experiment(
     # TensorFlow and matplotlib take seconds to import: what does not fit is refused before.
     from matplotlib.figure import Figure
 
-    from polarnet.evaluation import baseline_scores, compare
+    from polarnet.evaluation import baseline_scores, compare_with_baselines
     from polarnet.evaluation.comparison import NETWORK
     from polarnet.evaluation.table import read_scores
     from polarnet.network import predict
@@ -105,7 +105,7 @@ def run_experiment(
             train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
         )
         scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
-        metrics = compare(scores, val, test, config.map_type)
+        metrics = compare_with_baselines(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
         figure = Figure(figsize=(5, 5), layout="constrained")
         draw_run_roc(figure.subplots(), folder, run.config)
@@ -214,7 +214,7 @@ def run_grid(
 
     Returns
     -------
-    DataFrame, the metrics.csv of all runs (see `compare`) with columns run, mode, seed, fold before
+    DataFrame, the metrics.csv of all runs (see `compare_with_baselines`) with columns run, mode, seed, fold before
     them; also written to OUT/grid.csv.
 
     Raises

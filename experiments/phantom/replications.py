@@ -116,7 +116,7 @@ def replicate(k: int, config, arguments: argparse.Namespace, path: Path) -> None
                     train, val, fresh, of_mode, arguments.seeds, Path(scratch)
                 )
             tables.append(
-                pn.evaluation.compare(
+                pn.evaluation.compare_with_baselines(
                     scores, val, fresh, map_type, candidates=pn.evaluation.OF_THE_MAP
                 )
             )

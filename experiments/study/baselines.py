@@ -133,7 +133,7 @@ def map_table(project: Project, model: Model, test: pn.Cohort) -> pd.DataFrame:
     of_val, of_test = (load_baselines(project, model.map_type, part) for part in ("val", "test"))
     scores = {"network": scores_pair(project, model)}
     scores |= {name: (of_val[name], of_test[name]) for name in (*FITTED, SCRATCH) if name in of_val}
-    table = pn.evaluation.compare(
+    table = pn.evaluation.compare_with_baselines(
         scores, project.val, test, model.map_type, candidates=pn.evaluation.OF_THE_MAP
     )
     is_clinical = table["model"].str.startswith("clinical")

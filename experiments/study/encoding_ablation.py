@@ -61,12 +61,12 @@ def ablations(plan: Plan) -> list[Model]:
 
 def encoding_table(project: Project, map_type: str, test: pn.Cohort) -> pd.DataFrame:
     """One row a trait and encoding of a map, its own mean first."""
-    # `compare` subtracts from "network": that is the map's own mean here, and gives the loss.
+    # The comparison subtracts from "network": that is the map's own mean here, and gives the loss.
     own = (load_baselines(project, map_type, part)[OWN_MEAN] for part in ("val", "test"))
     models = [model for model in encoding_models(project.plan) if model.map_type == map_type]
     of_models = (scores_pair(project, model) for model in models)
     scores = {"network": tuple(own)} | dict(zip(ENCODINGS, of_models, strict=True))
-    table = pn.evaluation.compare(scores, project.val, test, map_type).replace(
+    table = pn.evaluation.compare_with_baselines(scores, project.val, test, map_type).replace(
         {"model": {"network": OWN_MEAN}}
     )
     table.columns = table.columns.str.replace("difference", "loss").str.replace("model", "encoding")
@@ -78,7 +78,7 @@ def depth_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
     tables = []
     for model in depth_models(project.plan):
         scores, config = {"network": scores_pair(project, model)}, model.config
-        table = pn.evaluation.compare(scores, project.val, test, model.map_type)
+        table = pn.evaluation.compare_with_baselines(scores, project.val, test, model.map_type)
         tables.append(table.assign(trunk=config.last_block, pooling=config.pooling))
     return pd.concat(tables)[["map_type", "trait", "trunk", "pooling", *AREA, *MARKS]]
 

@@ -100,7 +100,7 @@ def rows_of(project: Project, model: Model, test: pn.Cohort) -> pd.DataFrame:
     """One row a trait, for the networks of a share and for the baseline on the same patients."""
     share, seeds = model.share, project.plan.seeds
     of_val, single = segment_scores(project, model, "val"), segment_scores(project, model, "test")
-    compared = pn.evaluation.compare(
+    compared = pn.evaluation.compare_with_baselines(
         {"network": scores_pair(project, model),
          SEGMENTS: (mean_of(of_val), mean_of(single))},
         project.val, test, model.map_type,

@@ -61,7 +61,7 @@ def main_table(project: Project, test: pn.Cohort) -> pd.DataFrame:
                   for name, of_val in load_baselines(project, model.map_type, "val").items()
                   if name in pn.evaluation.OF_THE_MAP}  # fmt: skip
         scores["network"] = scores_pair(project, model)
-        compared = pn.evaluation.compare(scores, project.val, test, model.map_type)
+        compared = pn.evaluation.compare_with_baselines(scores, project.val, test, model.map_type)
         of_network = compared[compared["model"] == "network"].set_index("trait")
         of_bar = compared[compared["is_comparator"]].set_index("trait")
         for name in ("difference", "difference_low", "difference_high", "difference_p"):

@@ -192,5 +192,5 @@ def model_scores(project: Project, model: Model, part: str) -> pd.DataFrame:
 
 
 def scores_pair(project: Project, model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean probabilities of validation and test studies, as `pn.evaluation.compare` takes them."""
+    """Mean probabilities of validation and test studies, as a comparison takes them."""
     return model_scores(project, model, "val"), model_scores(project, model, "test")

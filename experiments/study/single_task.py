@@ -59,7 +59,7 @@ def singles(project: Project, multi: Model) -> tuple[pd.DataFrame, ...]:
 
 def cells_of(project: Project, multi: Model, pairs, test: pn.Cohort) -> pd.DataFrame:
     """One row a trait."""
-    compared = pn.evaluation.compare(pairs, project.val, test, multi.map_type)
+    compared = pn.evaluation.compare_with_baselines(pairs, project.val, test, multi.map_type)
     of_multi = compared[compared["model"] == "network"].set_index("trait")
     rows = compared[compared["model"] == "single"].set_index("trait")
     rows = rows.rename(

@@ -12,8 +12,8 @@ from polarnet.evaluation.calibration import measure_calibration as measure_calib
 from polarnet.evaluation.calibration import smooth_calibration as smooth_calibration
 from polarnet.evaluation.comparison import PUBLISHED as PUBLISHED
 from polarnet.evaluation.comparison import adjust_p_values as adjust_p_values
-from polarnet.evaluation.comparison import compare as compare
 from polarnet.evaluation.comparison import compare_runs as compare_runs
+from polarnet.evaluation.comparison import compare_with_baselines as compare_with_baselines
 from polarnet.evaluation.comparison import is_circular as is_circular
 from polarnet.evaluation.comparison import results_of_run as results_of_run
 from polarnet.evaluation.crossvalidated import repeated_auroc as repeated_auroc

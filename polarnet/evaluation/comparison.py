@@ -64,7 +64,7 @@ PRIMARY: Final = "primary, Holm"
 SECONDARY: Final = "secondary, Benjamini-Hochberg"
 
 
-def compare(
+def compare_with_baselines(
     scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
     val: Cohort,
     test: Cohort,
@@ -261,7 +261,7 @@ def _difference(
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
-    """The table of `compare` in a run folder.
+    """The table of `compare_with_baselines` in a run folder.
 
     FileNotFoundError: the run has no metrics.csv. ValueError: it is not whole, lacks a column, or
     has words in a column of numbers.

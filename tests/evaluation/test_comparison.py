@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import polarnet as pn
-from polarnet.evaluation import adjust_p_values, baselines, compare, is_circular
+from polarnet.evaluation import adjust_p_values, baselines, compare_with_baselines, is_circular
 from polarnet.evaluation.baselines import QUICK, baseline_scores
 from polarnet.evaluation.comparison import read_metrics
 
@@ -26,7 +26,9 @@ def compared(phantom):
         )  # fmt: skip
     scores = {name: tuple(tables) for name, tables in fitted.items()}
     scores["network"] = scores["global mean"]
-    return lambda map_type, **options: compare(scores, val, test, map_type, **options)
+    return lambda map_type, **options: compare_with_baselines(
+        scores, val, test, map_type, **options
+    )
 
 
 def test_the_comparator_is_chosen_among_the_candidates(compared):
@@ -89,7 +91,9 @@ def test_the_table_states_the_areas_of_scikit_learn(phantom):
     shuffled = {
         name: (table, table.sample(frac=1, random_state=1)) for name, table in scores.items()
     }
-    table = compare(shuffled, phantom, phantom, "stress").set_index(["trait", "model"])
+    table = compare_with_baselines(shuffled, phantom, phantom, "stress").set_index(
+        ["trait", "model"]
+    )
     first = phantom.patients.drop_duplicates().index
     assert len(first) < len(index)
     for trait, model in table.index:

@@ -171,7 +171,7 @@ def test_a_comparison_leaves_patients_of_the_training_out_of_every_row(make_coho
     of_network = np.where(np.arange(80) < 40, 0.2 + 0.6 * sex, np.resize([0.4, 0.4, 0.6, 0.6], 80))
     network = pd.DataFrame({"sex": of_network, "part": ["train"] * 40 + ["new"] * 40}, index)
     baseline = pd.DataFrame({"sex": 0.2 + 0.6 * sex}, index)
-    table = pn.evaluation.compare(
+    table = pn.evaluation.compare_with_baselines(
         {"network": (network[["sex"]], network), "mean": (baseline, baseline)},
         cohort, cohort, "stress",
     ).set_index("model")  # fmt: skip

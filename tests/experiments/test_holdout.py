@@ -130,7 +130,7 @@ def test_the_comparator_has_the_lowest_log_loss_of_first_studies_in_tables_too(
     test = read_hold_out(project, "a test")
     of_test = random_scores(test, ["sex"], seed=1)
     pairs = {name: (some, of_test) for name, some in scores.items()}
-    table = pn.evaluation.compare(pairs, project.val, test, "stress")
+    table = pn.evaluation.compare_with_baselines(pairs, project.val, test, "stress")
     assert is_later.any()
     assert comparator(project, "stress", "sex", ["one", "other"]) == "one"
     assert table.loc[table["is_comparator"], "model"].tolist() == ["one"]
