@@ -72,7 +72,8 @@ def run_experiment(
 
     Returns
     -------
-    Run. Its folder also holds scores_test.csv, metrics.csv (see `compare_with_baselines`) and figures/.
+    Run. Its folder also holds scores_test.csv, labels.csv, figures/ and metrics.csv (see
+    `compare_with_baselines`).
 
     Raises
     ------
@@ -214,8 +215,8 @@ def run_grid(
 
     Returns
     -------
-    DataFrame, the metrics.csv of all runs (see `compare_with_baselines`) with columns run, mode, seed, fold before
-    them; also written to OUT/grid.csv.
+    DataFrame, the metrics.csv of all runs (see `compare_with_baselines`) with columns run, mode,
+    seed, fold before them; also written to OUT/grid.csv.
 
     Raises
     ------

@@ -28,10 +28,10 @@ def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[s
     Parameters
     ----------
     metrics
-        As `compare_with_baselines` gives it, or the metrics of a cross-validation: one row per trait and model,
-        with data, map_type, n_pos, n_neg, auroc, ci_low, ci_high, difference (network minus model)
-        with its interval, is_circular. The comparator is the row with `is_comparator`, where that
-        is a column, else the baseline with the highest AUROC.
+        As `compare_with_baselines` gives it, or the metrics of a cross-validation: one row per
+        trait and model, with data, map_type, n_pos, n_neg, auroc, ci_low, ci_high, difference
+        (network minus model) with its interval, is_circular. The comparator is the row with
+        `is_comparator`, where that is a column, else the baseline with the highest AUROC.
     counted
         What the numbers of patients count.
 

@@ -56,8 +56,8 @@ def test_the_interval_of_a_difference_is_that_of_drawn_patients(script):
 
 
 def test_phantom_cohorts_have_the_t_interval_and_requirements_look_at_its_bounds(script):
-    """Known answer: SciPy's one-sample t test. `compare_with_baselines` has the first minus the further mode; the
-    table of modes has it the other way round."""
+    """Known answer: SciPy's one-sample t test. `compare_with_baselines` has the first minus the
+    further mode; the table of modes has it the other way round."""
     module, rng, rows = script("phantom/replications"), np.random.default_rng(2), []
     for cohort in range(4):
         for map_type, is_circular in (("stress", False), ("reserve", True)):
