@@ -274,7 +274,9 @@ def _check_numbers(labels: Iterable[str], heading: str) -> None:
 def _headings(
     above: Sequence[Sequence[str]], n_columns: int, profile: Profile
 ) -> tuple[list[str], list[str], list[str], int | None]:
-    """Whole heading, lowest heading and unit of every column, and the row of the lowest one."""
+    """Whole heading, lowest heading and unit of every column, and the row of headings that has the
+    most cells, the lowest one if they are alike.
+    """
     blank = [""] * n_columns
     rows = [[*row, *blank][:n_columns] for row in above]
     is_units = bool(rows) and is_unit_row(rows[-1][1:]) and not says_segments(rows[-1][0])
@@ -286,11 +288,15 @@ def _headings(
     lower = rows.pop() if rows else blank
     upper = rows[-1] if rows and is_title(rows[-1], profile) else blank
     names_maps = any(read_heading(cell, profile).map_type for cell in lower)
+    if head and len(above[head - 1]) > len(above[head]) and any(upper):
+        head -= 1  # a worksheet drops empty cells at the end of a row
     texts, over = [], ""
     for below, merged in zip(lower, upper, strict=True):
         over = merged or over  # a heading over several columns stands in the first of them
         title = read_heading(over, profile)
-        is_other = names_maps and (title.map_type or title.problem)
+        # One over two rows stands in the upper one, and is that of its own column.
+        is_shared = bool(below) or not merged
+        is_other = is_shared and names_maps and (title.map_type or title.problem)
         texts.append(below if is_other else f"{below} {over}".strip())
     return texts, lower, units, head
 

@@ -116,6 +116,8 @@ READ = {
     "level and wall": tall(["Level,Wall,Rest,Stress"], WALLS, REST, STRESS, labels=LEVELS),
     # A merged cell has its text in the first row, or column, only.
     "headings merged over two rows": tall(["Segment,MBF,", ",Rest,Stress"], REST, STRESS),
+    "a map merged over two rows": tall(["Segment,Rest,,", ",,Stress,Stress SD"],
+                                       REST, STRESS, OTHER),
     "merged levels": tall(["Level,Wall,Rest,Stress"], WALLS, REST, STRESS,
         labels=[x if x not in LEVELS[:k] else "" for k, x in enumerate(LEVELS)]),
 }  # fmt: skip
@@ -139,6 +141,13 @@ def test_the_columns_of_flow_are_read_by_segment(flows, case):
 )  # fmt: skip
 def test_one_map_or_a_reserve_is_read(flows, head, columns, found):
     assert flows(tall(head, *columns)) == found
+
+
+def test_the_upper_of_two_rows_of_a_worksheet_may_name_the_last_column(tmp_path):
+    rows = [["Segment", "MBF", "", "MFR"], ["", "Rest", "Stress", ""]]
+    rows += zip(NUMBERS, REST, STRESS, [2.0] * 17, strict=True)
+    found = read_numbers(write(tmp_path / "S1.xlsx", rows), READING)
+    assert {one.map_type: one.values.tolist() for one in found} == BOTH | {"reserve": [2.0] * 17}
 
 
 @pytest.mark.parametrize(
