@@ -163,13 +163,14 @@ def test_killed_workers_change_nothing(serial, tmp_path):
         killed.append(worker.pid)
 
     killer = threading.Thread(target=kill_one, daemon=True)
+    before = signal.getsignal(signal.SIGINT)
     with workers.client_for(2) as client:
         # Two clusters of one machine do not meet, at whatever port: warnings are errors here.
         with workers.client_for(2) as other:
             assert other.submit(sum, [1, 2]).result() == 3
         # Ctrl-C in a terminal reaches them too; this process ends them, in one line.
         assert client.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
-        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) == before
         killer.start()
         grid.run_grid(folder, runs, tmp_path / "cluster", cache=tmp_path / "cache2", client=client)
     killer.join(timeout=60)

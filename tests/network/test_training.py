@@ -18,6 +18,7 @@ from polarnet.evaluation import table as tables
 from polarnet.grid import run_experiment
 from polarnet.network import training
 from polarnet.network.run import deterministic
+from polarnet.rundata import labels_of_run
 
 
 def test_the_journey_writes_every_file_of_a_run(finished_run):
@@ -26,8 +27,18 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     assert names == {
         "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
         "metrics.csv", "environment.json", "figures", "training_segments.csv", "familiarity.npz",
-        "patients.json", "heads.csv",
+        "patients.json", "labels.csv", "heads.csv",
     }  # fmt: skip
+    for part, cohort in (("val", val), ("test", test)):
+        firsts = cohort.first_studies()
+        expected = firsts.traits[list(run.config.traits)]
+        pd.testing.assert_frame_equal(
+            labels_of_run(run.folder, part),
+            expected,
+            check_names=False,
+            check_dtype=False,
+            check_index_type=False,
+        )
     scores = pd.read_csv(run.folder / "scores_test.csv")
     assert list(scores["study_id"]) == list(test.patients.index)
     assert scores["warning"].str.startswith("trained on a phantom, not on patients").all()
