@@ -23,6 +23,7 @@ from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
 from polarnet.evaluation.table import is_reportable, short_note
 from polarnet.evaluation.thresholds import choose_thresholds, classify
 from polarnet.files import read_csv, read_json
+from polarnet.ood import OUTSIDE
 from polarnet.plotting.maps import plot_polar_map
 from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
 from polarnet.plotting.style import MARKERS, SMALL, TWO_COLUMNS, new_panels
@@ -308,8 +309,8 @@ def _operating_points(folder: Path) -> pd.DataFrame:
 def _unusual(folder: Path) -> str:
     """How many test studies have maps unlike those of the training."""
     table = read_csv(folder / "scores_test.csv", text=("study_id", "warning", "part"))
-    warnings = table.get("warning", pd.Series("", table.index)).fillna("").astype(str)
-    n = int(warnings.str.contains("out of distribution").sum())
+    said = table["warning"].astype(str) if "warning" in table else pd.Series(dtype=str)
+    n = int(said.str.contains(OUTSIDE, regex=False).sum())
     return f"{folder.name}: {n} of {len(table)}"
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.cli import main
+from polarnet.ood import ood_note
 from polarnet.report.runreport import draw_run_roc
 
 
@@ -103,12 +104,19 @@ def test_the_command_writes_the_report_of_a_run_from_its_folder_alone(finished_r
     page = out.read_text(encoding="utf-8")
     assert "ROC curves" in page
     assert "Calibration with 95 % band" in page
+    assert "run: 0 of 40" in page  # none is marked: the column is not even there
     assert "no threshold: " in page  # the 18 validation patients of the fixture are too few
     val = pd.read_csv(folder / "labels.csv").assign(part="val")
     pd.concat([pd.read_csv(folder / "labels.csv"), val]).to_csv(folder / "labels.csv", index=False)
     shutil.copy(folder / "scores_test.csv", folder / "scores_val.csv")
+    table = pd.read_csv(folder / "scores_test.csv")
+    table.assign(warning=np.nan).to_csv(folder / "scores_test.csv", index=False)
+    assert main(line) == 0  # a column without any warning
+    table["warning"] = [ood_note(2.0), f"tracer; {ood_note(3.0)}", *[""] * 38]
+    table.to_csv(folder / "scores_test.csv", index=False)
     assert main(line) == 0
     page = out.read_text(encoding="utf-8")
+    assert "run: 2 of 40" in page
     assert "no threshold" not in page
     # Where the test patients chose the threshold themselves, 18 or more of the 20 are found.
     assert re.search(r"sensitive</td>.*?>(0\.9|1\.0)", page, re.DOTALL)
