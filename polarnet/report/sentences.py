@@ -96,7 +96,7 @@ def _verdict(other: Mapping[str, Any]) -> str:
     value, low, high = (other[f"difference{end}"] for end in ("", "_low", "_high"))
     if pd.isna(low):
         return "the difference cannot be estimated"
-    by = f"(difference {value:+.2f}, {low:+.2f} to {high:+.2f})"
+    by = f"(difference {value:+.3f}, {low:+.3f} to {high:+.3f})"
     if low > 0:
         return f"the network is better {by}"
     if high < 0:

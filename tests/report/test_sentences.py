@@ -29,17 +29,17 @@ RESULTS = {
     "win": (
         {},
         "Stress maps told women from men with an AUROC of 0.91 (0.77 to 0.96; 51 and 53 test "
-        "patients). 17 segments reached 0.80: the network is better (difference +0.11, +0.02 to "
-        "+0.20).",
+        "patients). 17 segments reached 0.80: the network is better (difference +0.110, +0.020 "
+        "to +0.200).",
     ),
     "tie": (
         {"baseline": (0.93, -0.02, -0.06, 0.02)},
-        "17 segments reached 0.93: the network is not shown to be better (difference -0.02, "
-        "-0.06 to +0.02).",
+        "17 segments reached 0.93: the network is not shown to be better (difference -0.020, "
+        "-0.060 to +0.020).",
     ),
     "loss": (
         {"baseline": (0.97, -0.06, -0.09, -0.03)},
-        "the network is worse (difference -0.06, -0.09 to -0.03).",
+        "the network is worse (difference -0.060, -0.090 to -0.030).",
     ),
     "tiny class": (
         {"trait": "abnormal", "n": (51, 13)},
