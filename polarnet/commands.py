@@ -20,9 +20,6 @@ from polarnet.files import check_vacant, new_file, write_csv
 from polarnet.rundata import load_run_config
 from polarnet.suitability import check_prediction, check_training
 
-FEW_IN_TEST: Final = 15
-"""Patients of a class below which one test split is exploratory; see `size_note`."""
-
 SHOWN: Final = ("n_pos", "n_neg", "auroc", "ci_low", "ci_high", "p_value", "p_adjusted", "note")
 """Columns of a printed table of AUROCs."""
 
@@ -142,11 +139,12 @@ def _settings_and_cohort(given: Namespace) -> tuple[ExperimentConfig, Cohort]:
 
 def _tell_small_tests(test: Cohort, traits: Sequence[str]) -> None:
     """Say for which traits one split is too small, and what is better."""
-    labels = test.traits.loc[~test.patients.duplicated(), list(traits)]
-    smaller = {t: int(min((labels[t] == 1).sum(), (labels[t] == 0).sum())) for t in traits}
-    if few := [f"{t} ({n})" for t, n in smaller.items() if n < FEW_IN_TEST]:
+    from polarnet.evaluation.table import EXPLORATORY_BELOW, smaller_classes
+
+    smaller = smaller_classes(test, traits)
+    if few := [f"{t} ({n})" for t, n in smaller.items() if n < EXPLORATORY_BELOW]:
         print(
-            f"Note: the test split holds fewer than {FEW_IN_TEST} patients of a class of "
+            f"Note: the test split holds fewer than {EXPLORATORY_BELOW} patients of a class of "
             f"{', '.join(few)}. `polarnet cross-validate` judges the network on all patients."
         )
 

@@ -10,10 +10,10 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
-from polarnet.cohort import RECOVERED, Cohort
+from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation.baselines import baseline_scores
-from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL, is_circular
+from polarnet.evaluation.comparison import NETWORK, is_circular, kind_of_data
 from polarnet.evaluation.crossvalidated import (
     FACTS_FILE,
     FOLD_LABELS_FILE,
@@ -23,6 +23,7 @@ from polarnet.evaluation.crossvalidated import (
     read_fold_scores,
     summarise,
 )
+from polarnet.evaluation.table import SUPPRESSED_BELOW, smaller_classes
 from polarnet.files import read_json, write_csv, write_json
 from polarnet.ids import listing
 from polarnet.progressbar import progress_bar
@@ -31,8 +32,6 @@ from polarnet.suitability import check_training
 
 FOLDS: Final = 5
 REPEATS: Final = 5
-FEWEST: Final = 10
-"""Patients of the smaller class that a trait needs: two in each of five folds (our choice)."""
 
 _PARTS: Final = "unfinished"
 _VAL_FOLDS: Final = 6  # a sixth of the training patients of a fold validates (our choice)
@@ -63,7 +62,7 @@ def cross_validate(
     out
         Folder to make. Where an earlier call was stopped, it is resumed; a finished one is read.
     folds, repeats
-        Each 2 or more, or 1 or more. 5 x 5 folds of 160 studies take about two minutes.
+        At least 2 folds and 1 repeat. 5 x 5 folds of 160 studies take about two minutes.
     cache
         Folder of trunk features. Default: "user", the user's cache folder. None: kept nowhere.
 
@@ -74,22 +73,36 @@ def cross_validate(
 
     Raises
     ------
-    ValueError: a trait has fewer than 10 patients in a class, or as for `train`; or `out` holds the
-        cross-validation of other settings or studies.
+    ValueError: a trait has fewer than 10 patients in a class, or one class in a fold, or as for
+        `train`; or `out` holds the cross-validation of other settings or studies.
     FileExistsError: `out` holds something else.
     """
     if folds < 2 or repeats < 1:
         raise ValueError(f"Give 2 folds and 1 repeat or more, not {folds} and {repeats}.")
     cohort = cohort.with_traits(config.traits)
-    firsts = ~cohort.patients.duplicated().to_numpy()
     pairs = [
         (repeat, fold, rest, held)
         for repeat in range(repeats)
         for fold, (rest, held) in enumerate(cohort.folds(folds, seed=config.seed + repeat))
     ]
     check_training(pairs[0][2], pairs[0][3], config)
-    labels = cohort.traits.loc[firsts, list(config.traits)]
-    _refuse_rare(labels, max(FEWEST, folds))
+    fewest = max(SUPPRESSED_BELOW, folds)
+    smaller = smaller_classes(cohort, config.traits)
+    if rare := [f"{trait} ({n})" for trait, n in smaller.items() if n < fewest]:
+        raise ValueError(
+            f"Too few patients in the smaller class of {listing(rare)}: cross-validation needs "
+            f"{fewest}. Leave such traits out by --traits."
+        )
+    # Told now, and not after all networks were trained.
+    empty = {
+        t for *_, held in pairs for t, n in smaller_classes(held, config.traits).items() if not n
+    }
+    if empty:
+        raise ValueError(
+            f"A fold would hold one class of {listing(sorted(empty))} only. Take fewer folds, "
+            "another seed, or leave such traits out by --traits."
+        )
+    labels = cohort.first_studies().traits[list(config.traits)]
     out = Path(out)
     pixels = pixel_digests(cohort, config.map_types)
     facts = {
@@ -97,7 +110,7 @@ def cross_validate(
         "repeats": repeats,
         "data": data_facts(cohort, pixels, config.traits),
         "settings": {k: str(v) for k, v in sorted(asdict(config).items())},
-        "kind": _kind(cohort),
+        "kind": kind_of_data(cohort),
         "is_circular": [t for t in config.traits if is_circular(cohort, config.map_type, t)],
     }
     if _is_begun(out, facts) and (out / "metrics.csv").is_file():
@@ -152,16 +165,6 @@ def _of_fold(
     return {NETWORK: of_network} | of_baselines
 
 
-def _refuse_rare(labels: pd.DataFrame, fewest: int) -> None:
-    """Raise ValueError for traits that folds cannot be balanced on."""
-    smaller = {t: int(min((labels[t] == 1).sum(), (labels[t] == 0).sum())) for t in labels}
-    if rare := [f"{t} ({n})" for t, n in smaller.items() if n < fewest]:
-        raise ValueError(
-            f"Too few patients in the smaller class of {listing(rare)}: cross-validation needs "
-            f"{fewest}. Leave such traits out by --traits."
-        )
-
-
 def _is_begun(out: Path, facts: Mapping[str, object]) -> bool:
     """Whether a folder holds this cross-validation, finished or not."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -176,9 +179,3 @@ def _is_begun(out: Path, facts: Mapping[str, object]) -> bool:
             f"{out} holds a cross-validation of other settings or studies; choose another --out."
         )
     return True
-
-
-def _kind(cohort: Cohort) -> str:
-    if cohort.is_phantom:
-        return PHANTOM_LABEL
-    return RECOVERED if cohort.is_recovered else "cohort"

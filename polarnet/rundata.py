@@ -272,7 +272,7 @@ def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequ
 def write_labels(folder: Path, parts: Mapping[str, Cohort], traits: Sequence[str]) -> None:
     """Write the labels of the first study of each patient into a run folder, part by part."""
     tables = [
-        cohort.traits.loc[~cohort.patients.duplicated(), list(traits)].assign(**{PART_COLUMN: part})
+        cohort.first_studies().traits[list(traits)].assign(**{PART_COLUMN: part})
         for part, cohort in parts.items()
     ]
     table = pd.concat(tables)[[PART_COLUMN, *traits]]

@@ -91,7 +91,17 @@ def test_a_finished_folder_gives_its_numbers_again_without_training(
     pd.testing.assert_frame_equal(again.metrics, first.metrics, rtol=1e-6)
 
 
-def test_what_does_not_belong_together_is_refused(cohort, settings, finished, tmp_path):
+def halves(whole):
+    """Two folds, of which one holds the men."""
+    is_man = (whole.traits["sex"] == 0).to_numpy()
+    is_mixed = ~is_man | (np.cumsum(is_man) <= 10)
+    return [(whole.select(is_mixed), whole.select(~is_mixed)),
+            (whole.select(~is_mixed), whole.select(is_mixed))]  # fmt: skip
+
+
+def test_what_does_not_belong_together_is_refused(
+    cohort, settings, finished, tmp_path, monkeypatch
+):
     first, options = finished
     with pytest.raises(ValueError, match="other settings or studies"):
         cross_validate(cohort, replace(settings, epochs=1), first.folder, **options)
@@ -107,6 +117,9 @@ def test_what_does_not_belong_together_is_refused(cohort, settings, finished, tm
             replace(cohort, traits=rare), replace(settings, traits=("rare",)), tmp_path / "no",
             **options,
         )  # fmt: skip
+    monkeypatch.setattr(pn.Cohort, "folds", lambda whole, k, *, seed: halves(whole))
+    with pytest.raises(ValueError, match="hold one class of sex only"):
+        cross_validate(cohort, settings, tmp_path / "no", **options)
     with pytest.raises(ValueError, match="2 folds and 1 repeat"):
         cross_validate(cohort, settings, tmp_path / "no", folds=1)
     assert not (tmp_path / "no").exists()

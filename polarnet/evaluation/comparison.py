@@ -110,8 +110,7 @@ def compare_with_baselines(
         # Baselines were fitted on the same patients.
         of_test = given if is_told else given.assign(**{PART_COLUMN: part})
         table = evaluate(of_test, test.traits, test.patients)
-        kind = RECOVERED if test.is_recovered else "cohort"
-        table.insert(0, "data", PHANTOM_LABEL if test.is_phantom else kind)
+        table.insert(0, "data", kind_of_data(test))
         table.insert(1, "map_type", map_type)
         table.insert(3, "model", model)
         rows, _ = first_studies(of_val, val.traits, val.patients)
@@ -216,6 +215,13 @@ def compare_runs(runs: Sequence[str | Path]) -> pd.DataFrame:
                 found = test.difference, test.low, test.high, test.p_value
             rows.append(row | dict(zip(DIFFERENCE, found, strict=True)))
     return pd.DataFrame(rows)
+
+
+def kind_of_data(cohort: Cohort) -> str:
+    """What stands in the column `data` of a table of results."""
+    if cohort.is_phantom:
+        return PHANTOM_LABEL
+    return RECOVERED if cohort.is_recovered else "cohort"
 
 
 def is_circular(cohort: Cohort, map_type: str, trait: str) -> bool:

@@ -1,5 +1,6 @@
 """The table of results: counts, AUROC with interval, p-value and a note for every trait."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import mannwhitneyu
 from statsmodels.stats.multitest import multipletests
 
+from polarnet.cohort import Cohort
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc
 from polarnet.files import read_csv, shown
 from polarnet.ids import listing, normal_ids
@@ -127,6 +129,12 @@ def size_note(n_pos: int, n_neg: int) -> str:
     if smaller < EXPLORATORY_BELOW:
         return f"exploratory, interval unreliable: fewer than {EXPLORATORY_BELOW} in a class"
     return ""
+
+
+def smaller_classes(cohort: Cohort, traits: Iterable[str]) -> dict[str, int]:
+    """Trait -> patients in the smaller class; each patient counts with the first study."""
+    labels = cohort.first_studies().traits
+    return {t: int(min((labels[t] == 1).sum(), (labels[t] == 0).sum())) for t in traits}
 
 
 def is_reportable(labels: ArrayLike) -> bool:

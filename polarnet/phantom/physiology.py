@@ -40,8 +40,8 @@ is lost in diabetics (Diabetes 2007;56:468) and in smokers (doi 10.1159/00004729
 
 REST_BETWEEN_SD: Final = 0.04
 STRESS_BETWEEN_SD: Final = 0.11
-"""Between patients, beside sex, age and rate-pressure product: what is left of the SDs of
-Opstal et al. 2018 after all else here."""
+"""Between patients, beside sex, age and rate-pressure product, so that the SDs are those of
+Opstal et al. 2018."""
 
 REST_WITHIN_SD: Final = 0.105
 STRESS_WITHIN_SD: Final = 0.10
@@ -50,8 +50,8 @@ differences of two studies are near those of Nagamachi et al., J Nucl Med 1996;3
 stress 12 %)."""
 
 LEVEL_CORRELATION: Final = 0.25
-"""Of what is left of rest and stress: our choice, so that the flow reserve has the SD 0.61 of
-Opstal et al. 2018."""
+"""Of these deviations at rest and at stress: our choice, so that the flow reserve has the SD 0.61
+of Opstal et al. 2018."""
 
 # === Patients ===================================================================================
 AGE_MEAN: Final = 66.0

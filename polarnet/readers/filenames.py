@@ -81,7 +81,7 @@ def name_tells(path: Path, profile: Profile) -> tuple[str, str]:
     """Study and map type in the name of a file, "" for what it does not tell.
 
     By the profile's own pattern, where it has one. Else the only word for a map type tells it,
-    wherever it stands, and what is left is the study; a folder may be named for either.
+    wherever it stands, and the rest of the name is the study; a folder may be named for either.
     ValueError: the name has words for several map types.
     """
     match = re.fullmatch(profile.files, path.stem, re.IGNORECASE)

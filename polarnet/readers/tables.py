@@ -194,7 +194,7 @@ def _damage_told(path: Path) -> Iterator[None]:
         yield
     except Exception as error:  # there is no class for what libraries trip over
         if str(error).startswith(path.name):
-            raise  # a refusal of ours
+            raise  # it says already what is wrong
         raise ValueError(
             f"{path.name} is damaged, or no {path.suffix} file. Open it in the program that wrote "
             "it and save it again."

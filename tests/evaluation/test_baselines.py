@@ -1,4 +1,4 @@
-"""Baselines, against scikit-learn's own search; what they see, and what gives a label away."""
+"""Baselines, against scikit-learn's own search; what they see, and label leakage."""
 
 import dataclasses
 import json

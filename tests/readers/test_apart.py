@@ -56,7 +56,7 @@ def test_relative_paths_are_those_of_the_one_who_asks(tmp_path, monkeypatch):
 def test_whatever_goes_wrong_is_one_error_and_the_next_file_is_read(
     function, arguments, seconds, message
 ):
-    """An error of ours keeps its text; those of libraries may repeat what stands in the file."""
+    """Own errors keep their text; those of libraries may repeat what stands in the file."""
     with pytest.raises(ValueError, match=message):
         read_apart(function, *arguments, seconds=seconds)
     assert read_apart(bytes, 1) == b"\x00"

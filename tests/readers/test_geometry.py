@@ -121,7 +121,7 @@ def write_routes(folder, profiles, pictures):
         "segments, point, UTF-8": ("point", "aha17"),
         "segments, comma, UTF-16, mL/min/100g": ("comma", "aha17"),
         "segments, tab, names, cp1252": ("named", "aha17"),
-        "segments, XLSX, a row a study": ("row", "aha17"),
+        "segments, XLSX, one row per study": ("row", "aha17"),
     }
 
 
