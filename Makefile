@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS ?=
 
-.PHONY: demo study bench test pytest coverage lint clean
+.PHONY: demo study bench docs test pytest coverage lint clean
 
 .venv/.ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,14 @@ study: .venv/.ready
 # QUICK=1 compares results alone, on any machine.
 bench: .venv/.ready
 	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench) $(if $(QUICK),--quick)
+
+# The documentation site, in build/docs. Nothing is fetched but the packages of the extra.
+docs: .venv/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+
+.venv/.docs: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 # On N processes (two). Few arenas: with many, glibc keeps what TensorFlow's threads have freed.
 pytest coverage: export MALLOC_ARENA_MAX := 2

@@ -176,18 +176,20 @@ def load_column_map(path: str | Path) -> ColumnMap:
     ValueError: it is too large or no YAML, or has keys, values or codings that cannot be; all
         of them are listed.
 
-    Examples
-    --------
-    study_id: Untersuchung
-    patient_id: PatNr
-    traits:
-      sex: {column: Geschlecht, one: [w], zero: [m]}
-      diabetes: {column: HbA1c, rule: ">= 48"}
-    clinical:
-      age: Alter
-    exclude:
-      prior bypass: {column: CABG, values: ["ja"]}
-    missing: {"*": ["k.A."], HbA1c: ["99"]}
+    Notes
+    -----
+    Such a file::
+
+        study_id: Untersuchung
+        patient_id: PatNr
+        traits:
+          sex: {column: Geschlecht, one: [w], zero: [m]}
+          diabetes: {column: HbA1c, rule: ">= 48"}
+        clinical:
+          age: Alter
+        exclude:
+          prior bypass: {column: CABG, values: ["ja"]}
+        missing: {"*": ["k.A."], HbA1c: ["99"]}
     """
     path = Path(path)
     settings = read_yaml(path, has_numbers=False)
