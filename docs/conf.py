@@ -7,6 +7,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from matplotlib import pyplot as plt
+from numpy.typing import ArrayLike
+from sphinx.util.typing import stringify_annotation
 from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
@@ -58,6 +61,7 @@ def saved_figure(_block, block_vars, gallery_conf):
         return ""
     path = next(block_vars["image_path_iterator"])
     pn.plotting.save_figure(figure, path, dpi=200)
+    plt.close("all")
     return figure_rst([path], gallery_conf["src_dir"])
 
 
@@ -69,6 +73,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "download_all_examples": False,
     "show_signature": False,
+    "notebook_extensions": set(),
     "min_reported_time": 1e6,
     "write_computation_times": False,
 }
@@ -90,6 +95,13 @@ def make_demo(_app):
                 cache=None,
                 show_progress=False,
             )
+
+
+def short_types(_app, _what, _name, _obj, _options, signature, returned):
+    """Write ArrayLike by its name; it is a union of many types."""
+    return (signature or "").replace(
+        stringify_annotation(ArrayLike, "smart"), "ArrayLike"
+    ), returned
 
 
 def plain_sections(_app, _what, _name, obj, _options, lines):
@@ -117,4 +129,5 @@ def plain_sections(_app, _what, _name, obj, _options, lines):
 
 def setup(app):
     app.connect("builder-inited", make_demo, priority=100)
+    app.connect("autodoc-process-signature", short_types)
     app.connect("autodoc-process-docstring", plain_sections, priority=400)

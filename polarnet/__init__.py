@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public names stand in __init__.pyi and load on first use: TensorFlow alone takes several seconds.
 _load, _, _names = lazy_loader.attach_stub(__name__, __file__)

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib import pyplot as plt
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.grid import read_grid
+from polarnet.grid import read_grid, run_experiment
 
 ROOT = Path(__file__).parents[1]
-GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+GUIDES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def blocks(guide, *kinds):
@@ -88,14 +90,12 @@ def follow(parts, capsys):
 
 
 def own_columns():
-    (text,) = [t for k, t in blocks(ROOT / "docs" / "own-data.md", "yaml") if "columns.yaml" in t]
+    (text,) = [t for k, t in blocks(DOCS / "own-data.md", "yaml") if "columns.yaml" in t]
     return text
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_every_command_of_a_guide_is_understood_and_every_link_leads_to_a_file(guide):
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", guide.read_text(encoding="utf-8")):
-        assert (guide.parent / target).is_file(), target
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_command_of_a_guide_is_understood(guide):
     for _, text in blocks(guide, "sh"):
         for words in commands(text):
             # --version says it and ends.
@@ -117,7 +117,7 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     """
     monkeypatch.setattr("polarnet.explanation.CHECKED", 6)
     monkeypatch.setattr("polarnet.explanation.RANDOM_ORDERS", 1)
-    follow(blocks(ROOT / "docs" / "own-data.md", "sh", "yaml"), capsys)
+    follow(blocks(DOCS / "own-data.md", "sh", "yaml"), capsys)
     assert pd.read_csv("table.csv")["auroc"].notna().any()
     assert (place / "explained" / "explanation.html").is_file()
     assert pd.read_csv("scores.csv").shape[0] == len(pn.read_cohort("other_cohort"))
@@ -125,13 +125,16 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     np.testing.assert_allclose(  # one member: the same network
         pd.read_csv("scores_of_bundle.csv")["sex"], pd.read_csv("scores.csv")["sex"], atol=1e-6
     )
-    ((_, code),) = blocks(ROOT / "docs" / "reading-results.md", "python")
-    exec(code, {})
-    assert "Calibration: intercept" in capsys.readouterr().out
+    for page in ("own-data", "reading-results", "reports", "cross-validation"):
+        for _, code in blocks(DOCS / f"{page}.md", "python"):
+            exec(code.replace("folds=5, repeats=5", "folds=2, repeats=1"), {})
+    said = capsys.readouterr().out
+    assert "Calibration: intercept" in said
+    assert "# Model card" in said
     run(shlex.split("train cohort --config settings.yaml --map-type rest --traits sex,diabetes "
                     "--out runs/rest"), capsys)  # fmt: skip
     names = {}
-    for _, code in blocks(ROOT / "docs" / "recipes.md", "python"):
+    for _, code in blocks(DOCS / "recipes.md", "python"):
         exec(code, names)
     said = capsys.readouterr().out
     for words in ("sensitivity", "AUROC difference", "first study of each patient over 60"):
@@ -139,19 +142,50 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     assert {p.suffix for p in Path("figures").iterdir()} == {".pdf", ".png", ".tif", ".svg"}
 
 
-def test_the_readme_import_becomes_a_table(place, capsys):
-    """The block under "On your own exports"; between two of its lines the user edits a file."""
+def test_the_readme_import_becomes_a_report(place, capsys):
+    """The block under "Your own data"; between two of its lines the user edits a file."""
     (text,) = [t for _, t in blocks(ROOT / "README.md", "sh") if "--suggest-columns" in t]
     for words in commands(text):
         run(words, capsys)
         if "--suggest-columns" in words:
             Path("columns.yaml").write_text(own_columns(), encoding="utf-8")
-    assert Path("scores.csv").is_file()
+    assert Path("report.html").is_file()
+
+
+def test_the_python_of_short_pages_runs(place):
+    """With fewer patients; every page with Python is run here or on the journey above."""
+    names = {}
+    for page in ("quickstart", "phantom"):
+        for _, code in blocks(DOCS / f"{page}.md", "python"):
+            exec(code.replace("n_patients=400", "n_patients=80"), names)
+    scores = names["scores"]
+    for trait, probability in names["probabilities"].items():
+        np.testing.assert_allclose(probability[:, 0], scores[trait], atol=2e-3)  # bf16 or float32
+    with_python = {path.stem for path in DOCS.rglob("*.md") if blocks(path, "python")}
+    journey = {"own-data", "reading-results", "reports", "cross-validation", "recipes"}
+    assert with_python == journey | {"quickstart", "phantom", "grid"}
+    ((_, code),) = blocks(DOCS / "grid.md", "python")
+    compile(code, "grid.md", "exec")  # needs a SLURM cluster
+
+
+def test_every_example_of_the_gallery_draws_a_figure(place):
+    """On a small `demo` folder, as the one that `make docs` makes."""
+    pn.make_phantom_cohort(120, seed=7, size=32).save("demo/cohort")
+    parts = pn.split_by_patient(pn.read_cohort("demo/cohort"), test=0.4, seed=7)
+    for map_type in ("rest", "stress"):
+        config = pn.ExperimentConfig(map_type=map_type, traits=("impaired_mfr", "sex"), share=1.0)
+        run_experiment(*parts, config, f"demo/runs/{map_type}_frozen", show_progress=False)
+    for path in sorted((DOCS / "gallery").glob("plot_*.py")):
+        names = {}
+        exec(path.read_text(encoding="utf-8"), names)
+        figure = names.get("figure") or names["ax"].figure
+        assert figure.axes, path.name
+        plt.close("all")
 
 
 def test_the_grid_file_of_its_guide_is_read(tmp_path):
     """3 maps x 2 modes x 3 seeds x 5 folds, of both traits and of each alone: 270 runs."""
-    text = blocks(ROOT / "docs" / "grid.md", "yaml")[0][1]
+    text = blocks(DOCS / "grid.md", "yaml")[0][1]
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     assert len(read_grid(tmp_path / "study.yaml")[1]) == 270
 
