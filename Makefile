@@ -24,7 +24,7 @@ bench: .venv/.ready
 
 # The documentation site, in build/docs. Nothing is fetched but the packages of the extra.
 docs: .venv/.docs
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
 
 .venv/.docs: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

@@ -99,9 +99,10 @@ def make_demo(_app):
 
 def short_types(_app, _what, _name, _obj, _options, signature, returned):
     """Write ArrayLike by its name; it is a union of many types."""
-    return (signature or "").replace(
-        stringify_annotation(ArrayLike, "smart"), "ArrayLike"
-    ), returned
+    if signature:
+        signature = signature.replace(stringify_annotation(ArrayLike, "smart"), "ArrayLike")
+        return signature, returned
+    return None
 
 
 def plain_sections(_app, _what, _name, obj, _options, lines):
