@@ -31,6 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A Windows console may lack the letters of a file name; better a ? than an end.
             stream.reconfigure(errors="replace")
     try:
+        if arguments.run == "doctor":  # looks for what is broken, so it runs without the packages
+            from polarnet.doctor import doctor
+
+            doctor(arguments)
+            return 0
         # pandas and what else the commands need; --help and wrong arguments do without.
         from polarnet import commands
 
@@ -48,12 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(where)
     except (ValueError, KeyError) as error:
         return _fail(str(error.args[0]) if error.args else type(error).__name__)
+    except ImportError as error:
+        return _fail(f"{error}. A package is missing or broken: polarnet doctor says what to do.")
     except MemoryError:
         return _fail("Out of memory. Close other programs, or use a smaller batch_size in YAML.")
     except Exception as error:
         # A mistake in this program, which a traceback would not explain to its user.
         return _fail(
-            f"Unexpected {type(error).__name__}: {error}. Please report it with your command."
+            f"Unexpected {type(error).__name__}: {error}. Please report it with your command and "
+            "what polarnet doctor prints."
         )
     return 0
 
