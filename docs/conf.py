@@ -32,6 +32,7 @@ extensions = [
 exclude_patterns = ["gallery", "_templates"]
 templates_path = ["_templates"]
 suppress_warnings = ["config.cache"]  # the settings of the gallery hold functions
+autodoc_preserve_defaults = True  # names of constants, not what they hold
 default_role = "obj"  # `name` in a docstring is a link where there is such a name
 python_maximum_signature_line_length = 80
 add_module_names = False
@@ -116,7 +117,7 @@ def plain_sections(_app, _what, _name, obj, _options, lines):
     body = r"(.*?)(?=\n\n[A-Z][a-z ]+\n---|\n\n>>>|\Z)"
 
     def of_returns(found):
-        prose = found[1].removeprefix(f"{returned}. ")
+        prose = re.sub(rf"^{re.escape(returned)}[.,] ", "", found[1])
         return f"Returns\n-------\n{returned or 'result'}\n" + re.sub("(?m)^(?=.)", "    ", prose)
 
     def of_raises(found):

@@ -65,8 +65,10 @@ def disc_mask(size: int) -> np.ndarray:
 def nearest_inside(
     radius: np.ndarray, angle: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pixels of a map of `size` at each place, or, beyond the basal edge,
-    of the nearest ones inside it; radius and angle are those of `polar_coordinates`, of any raster.
+    """Rows and columns of the pixels at given places of a map with `size` rows.
+
+    `radius` and `angle` are as `polar_coordinates` gives them. A place beyond the basal edge gets
+    the nearest pixel inside it.
 
     >>> row, column = nearest_inside(np.array([2.0]), np.array([0.0]), 64)
     >>> int(row[0]), int(column[0])
@@ -158,8 +160,9 @@ def disc_mean(values: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def segment_basis(size: int) -> np.ndarray:
-    """Smooth maps, one a segment, whose weighted sum has given segment means: read-only, shape (17,
-    size, size), 0 outside the disc.
+    """Smooth maps, one per segment, whose weighted sum has given segment means.
+
+    Read-only, shape (17, size, size), 0 outside the disc.
 
     Angles are interpolated linearly between the middles of neighbouring segments, radii between the
     middles of neighbouring rings; the weights are then solved for exact segment means.

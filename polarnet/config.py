@@ -93,9 +93,9 @@ class ExperimentConfig:
     pooling
         "aha" averages trunk features in each of the 17 AHA segments, "global" over the image.
     input_size
-        Pixels a side that the trunk sees; a multiple of 16. 224, as VGG16 was trained: of the
-        sizes tried on a phantom the smallest that loses nothing; 112
-        takes a quarter of the time and 0.009 of the AUROC of sex, hardly anything elsewhere.
+        Pixels per side that the trunk sees; a multiple of 16. VGG16 was trained with 224, which is
+        the smallest size tried on a phantom that loses nothing; 112 takes a quarter of the time and
+        loses 0.009 of the AUROC of sex, and hardly anything elsewhere.
     scaling
         "absolute": one fixed window for all maps; "relative": each map's own maximum is brightest.
     palette

@@ -48,7 +48,7 @@ def cross_validate(
     cache: str | Path | None = USER_CACHE,
     show_progress: bool = True,
 ) -> CrossValidation:
-    """Train and score a network in every fold, with all that is chosen chosen inside the fold.
+    """Train and score a network in every fold; all choices are made inside the fold.
 
     The main way to judge a network on fewer than about 400 patients, where one test split holds too
     few of a class. Folds keep the studies of a patient together and are balanced on the traits. In

@@ -143,7 +143,7 @@ class Shares(pd.Series):
 
 
 def ood_note(share: float) -> str:
-    """What to say of a study at this share of the threshold; nothing where it is below.
+    """Note on a study at this share of the threshold; empty below it.
 
     >>> ood_note(1.83)
     'out-of-distribution map (1.8 times the distance that validation maps keep)'

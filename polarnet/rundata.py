@@ -1,4 +1,4 @@
-"""What a run folder says of its run: settings, heads, digests of its data, patients without ids."""
+"""The facts of a run folder: settings, heads, digests of its data, patients without ids."""
 
 import hashlib
 import hmac

@@ -83,6 +83,9 @@ class Study(Result):
 class Cohort:
     """Studies side by side: one row of every table, one map of every stack, is one study.
 
+    Ids are text in their normal form: 1.0 and "1" are one id. `traits` may be a Series with a
+    name, `patients` a list in the order of the studies, `clinical` and `truth` None.
+
     Attributes
     ----------
     maps
@@ -100,9 +103,6 @@ class Cohort:
         "mL/min/g", or "percent" for relative counts.
     tracer, stress_agent, software
         As stated by the user; empty where not stated.
-
-    Ids are text in their normal form: 1.0 and "1" are one id. `traits` may be a Series with a
-    name, `patients` a list in the order of the studies, `clinical` and `truth` None.
 
     Raises
     ------
@@ -127,11 +127,11 @@ class Cohort:
         self._settle(pixels=True, twins=True)
 
     def check(self, *, pixels: bool = True) -> None:
-        """Raise ValueError where the cohort is no longer sound, as when it was made, or where its
-        studies were renamed or sorted since.
+        """Check the cohort again, as when it was made.
 
         Labels that were added as text or as True and False become 1.0 and 0.0. With `pixels`, every
-        pixel is looked at, on disk too.
+        pixel is looked at, on disk too. ValueError: the cohort is no longer sound, or its studies
+        were renamed or sorted.
         """
         self._settle(pixels=pixels, twins=False)
 
@@ -308,7 +308,7 @@ class Cohort:
         return (self.global_means("stress") / rest).rename("mfr")
 
     def in_batches(self, of_maps: Callable[[np.ndarray], np.ndarray], map_type: str) -> np.ndarray:
-        """A function of every map, given some (n, size, size) at a time: few are in memory."""
+        """Apply a function to every map, with few maps (n, size, size) in memory at a time."""
         stack = self.maps[map_type]
         starts = range(0, len(self), BATCH)
         return np.concatenate([of_maps(stack[start : start + BATCH]) for start in starts])

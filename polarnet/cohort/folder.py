@@ -1,4 +1,4 @@
-"""The cohort folder on disk: cohort.csv, one .npy a map type, cohort.json."""
+"""The cohort folder on disk: cohort.csv, one .npy per map type, cohort.json."""
 
 import hashlib
 import json

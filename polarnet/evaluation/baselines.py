@@ -1,4 +1,4 @@
-"""Baselines: what simple models make of the same maps, the bar that a network has to clear."""
+"""Baselines: simple models on the same maps, which a network has to beat."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -247,8 +247,8 @@ def baseline_scores(
     Parameters
     ----------
     train
-        Studies whose label was recorded are used, trait by trait. What a model leaves open (the
-        ridge penalty; the size of leaves; learning rate and number of trees) is chosen here by the
+        Studies whose label was recorded are used, trait by trait. Open settings (the ridge penalty;
+        the size of leaves; learning rate and number of trees) are chosen here by the
         log-loss of grouped cross-validation (5 folds, no patient in two, the same for every
         model); where a class has a single patient, the inverse penalty is 1, and the other
         settings are the first that would be tried.
@@ -397,8 +397,8 @@ def clinical_features(
     Ids, days, `split`, `*_source` and what was read off the maps (`NOT_CLINICAL`) never count, nor
     does a column of the trait's name, nor one of its proxies: trait -> patterns of column names
     (`*` stands for anything; case does not matter, and a blank, hyphen or full stop is an
-    underscore). The patterns are English: name the columns of another language yourself. No columns
-    where nothing but sex is left, which is no clinical model.
+    underscore). The patterns are English: name the columns of another language yourself. Without
+    columns if only sex is left, which would be no clinical model.
     """
     barred = [_plain(pattern) for pattern in (*NOT_CLINICAL, *proxies.get(trait, ()))]
     numbers = cohort.clinical.select_dtypes(["number", "bool"])

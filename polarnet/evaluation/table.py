@@ -121,7 +121,7 @@ def adjusted(p_values: np.ndarray, method: str) -> np.ndarray:
 
 
 def size_note(n_pos: int, n_neg: int) -> str:
-    """What the smaller class means for a number; empty where it is large enough."""
+    """Note on a result with few patients in the smaller class; empty if there are enough."""
     smaller = min(n_pos, n_neg)
     if smaller < SUPPRESSED_BELOW:
         which = "positives" if n_pos <= n_neg else "negatives"
@@ -138,7 +138,7 @@ def smaller_classes(cohort: Cohort, traits: Iterable[str]) -> dict[str, int]:
 
 
 def is_reportable(labels: ArrayLike) -> bool:
-    """True where both classes are large enough for a number."""
+    """True if both classes have enough patients for a number to be given."""
     known = read_labels(labels)
     return bool(min((known == 1).sum(), (known == 0).sum()) >= SUPPRESSED_BELOW)
 

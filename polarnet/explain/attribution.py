@@ -1,4 +1,4 @@
-"""Where on the map a network looks for one trait: what its logit owes to each place."""
+"""Attribution: where on the map a network looks for one trait."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""What the logit of one trait owes to each segment, beside the level that is usual there."""
+"""Contribution of each segment to the logit of one trait, compared with its usual level."""
 
 import difflib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How much a head trusts the trunk, and how strongly it is held back: chosen within training."""
+"""Share of the trunk and penalty of each head, chosen by cross-validation in training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -109,7 +109,7 @@ class Run(Result):
 
 
 def load_run(folder: str | Path) -> Run:
-    """The run of a folder.
+    """Open the run of a folder.
 
     Raises
     ------

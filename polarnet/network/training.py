@@ -181,7 +181,7 @@ def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfi
 
 
 def kept_features(config: ExperimentConfig, cohort: Cohort, cache: Path) -> Features:
-    """What a training with these settings would read of a cohort; computed if it is not there."""
+    """Trunk features of a cohort for these settings; computed if they are not kept yet."""
     resolved = resolved_config(config, cohort)
     end = kept_end(resolved) or DEEP
     return trunk_features(build_model(resolved), resolved, end, input_maps(cohort, resolved), cache)

@@ -1,4 +1,4 @@
-"""Who the phantom's patients are: traits, diseased vessels, circulation and flow."""
+"""The phantom's patients: traits, diseased vessels, circulation and flow."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What an import will be, what became of every file and row, and where the maps come from."""
+"""Plan and account of an import: every file and row, and where the maps come from."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

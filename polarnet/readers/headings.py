@@ -1,4 +1,4 @@
-"""What the heading of a column, or the label of a row, promises: map, segment, quantity, unit."""
+"""Meaning of a column heading or row label: map, segment, quantity, unit."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What is told of the numbers of a column, and what is odd about them."""
+"""Range of a clinical column, and its odd values."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

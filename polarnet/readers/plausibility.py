@@ -1,4 +1,4 @@
-"""Can these numbers be a polar map? What cannot is refused, what hardly can is said."""
+"""Checks that numbers can be a polar map: impossible ones are refused, unlikely ones warned of."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Units as exports write them, and what a value in them is worth."""
+"""Units as exports write them, and their conversion."""
 
 import re
 from functools import lru_cache

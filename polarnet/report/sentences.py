@@ -1,4 +1,4 @@
-"""What came out, in sentences made from a table of AUROCs."""
+"""Findings in sentences, made from a table of AUROCs."""
 
 from collections.abc import Mapping
 from typing import Any, Final
