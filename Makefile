@@ -45,10 +45,10 @@ coverage: .venv/.ready
 	$(BIN)/python $(TEST) --cov --cov-report=term --cov-fail-under=93
 
 lint: .venv/.ready
-	$(BIN)/ruff check polarnet tests experiments
-	$(BIN)/ruff format --check polarnet tests experiments
+	$(BIN)/ruff check polarnet tests experiments docs
+	$(BIN)/ruff format --check polarnet tests experiments docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info docs/generated docs/auto_gallery docs/gallery/demo

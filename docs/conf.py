@@ -63,7 +63,8 @@ def saved_figure(_block, block_vars, gallery_conf):
     path = next(block_vars["image_path_iterator"])
     pn.plotting.save_figure(figure, path, dpi=200)
     plt.close("all")
-    return figure_rst([path], gallery_conf["src_dir"])
+    title = Path(block_vars["src_file"]).read_text(encoding="utf-8").splitlines()[1]
+    return figure_rst([path], gallery_conf["src_dir"], fig_titles=title)
 
 
 sphinx_gallery_conf = {

@@ -107,7 +107,8 @@ def train(
     Parameters
     ----------
     train, val
-        Cohorts that share no patient. The validation cohort decides when to stop.
+        Cohorts that share no patient. The validation cohort decides when fine-tuning stops, and
+        whether it is kept.
     cache
         Folder of trunk features, and of what a stopped training needs to go on. Default: "user",
         the user's cache folder. None: nothing is kept beyond the training.
