@@ -45,6 +45,8 @@ html_title = f"polarnet {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+alone = ("quickstart", "glossary", "phantom", "citing", "contributing", "design", "changelog")
+html_sidebars = {page: [] for page in alone}  # no pages below them
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,

@@ -1,6 +1,7 @@
 """The documentation as text: names of the API reference, links, length of lines."""
 
 import ast
+import configparser
 import re
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def test_the_api_reference_lists_every_public_name():
     modules = {"anatomy", "bundle", "evaluation", "explain", "network", "ood", "plotting", "report"}
     assert len(public) > 100
     assert public - listed - modules == set()
+
+
+def test_the_page_on_design_has_every_room():
+    """The layers of the import contract, and those of the page, are the same rows."""
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / "setup.cfg", encoding="utf-8")
+    layers = contracts["importlinter:contract:rooms"]["layers"]
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.search(r"```text\n(.*?)```", text, re.S)[1].splitlines()
+    shown = {room for row in rows for room in re.split(r"\s{2,}", row)[0].split(", ")}
+    assert shown == set(re.findall(r"\w+", layers))
 
 
 def prose(path):
