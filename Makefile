@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS ?=
 
-.PHONY: demo study bench docs test pytest coverage lint clean
+.PHONY: demo study bench docs dist test pytest coverage lint clean
 
 .venv/.ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,13 @@ docs: .venv/.docs
 .venv/.docs: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	touch $@
+
+# Wheel and source archive in dist/, and what a package index will find wrong with them.
+dist: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 # On N processes (two). Few arenas: with many, glibc keeps what TensorFlow's threads have freed.
 pytest coverage: export MALLOC_ARENA_MAX := 2

@@ -1,9 +1,11 @@
 import collections
+import email
 import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import lazy_loader
 import mypy.api
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import polarnet as pn
 
@@ -70,17 +73,37 @@ def test_an_unknown_name_says_which_there_are():
         pn.evalute  # noqa: B018
 
 
-def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
-    """Built from the tree, installed beside lazy_loader alone: help needs nothing else."""
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """The files of the source archive, and the wheel that is built from it."""
+    made = tmp_path_factory.mktemp("archives")
+    (ROOT / "polarnet.egg-info" / "SOURCES.txt").unlink(missing_ok=True)  # or it is added to
+    code = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, made], cwd=ROOT, check=True, capture_output=True)
+    (archive,) = made.glob("polarnet-*.tar.gz")
+    with tarfile.open(archive) as content:
+        files = [Path(one.name).relative_to(archive.name[:-7]) for one in content if one.isfile()]
+        content.extractall(made, filter="data")
+    source = made / f"polarnet-{pn.__version__}"
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--wheel-dir", tmp_path, ROOT], check=True,
+         "--wheel-dir", made, source], check=True,
     )  # fmt: skip
-    (wheel,) = tmp_path.glob("polarnet-*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert "polarnet/report/templates/runs.html" in names
-    assert {"polarnet/py.typed", "polarnet/__init__.pyi"} <= set(names)
-    assert not [name for name in names if name.startswith(("tests", "experiments", "assets"))]
+    return files, *made.glob("polarnet-*.whl")
+
+
+def test_the_wheel_holds_the_package_alone_and_runs_where_nothing_else_is(archives, tmp_path):
+    """Installed beside lazy_loader alone: help needs nothing else."""
+    wheel = archives[1]
+    names = set(zipfile.ZipFile(wheel).namelist())
+    info = f"polarnet-{pn.__version__}.dist-info/"
+    assert {name for name in names if not name.startswith(info)} == {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "polarnet").rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+    assert f"{info}licenses/LICENSE" in names
+    assert wheel.stat().st_size < 2e6
     venv.create(tmp_path / "empty")
     windows = sys.platform == "win32"
     python = tmp_path / "empty" / ("Scripts/python.exe" if windows else "bin/python")
@@ -92,6 +115,34 @@ def test_the_wheel_holds_the_package_and_runs_where_nothing_else_is(tmp_path):
         [python, "-m", "polarnet", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == f"polarnet {pn.__version__}"
+
+
+def test_the_source_archive_holds_what_the_tests_need_and_no_data(archives):
+    paths = archives[0]
+    assert {path.parts[0] for path in paths} == {
+        ".github", ".pre-commit-config.yaml", "assets", "docs", "experiments", "polarnet",
+        "polarnet.egg-info", "tests", "CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in",
+        "Makefile", "PKG-INFO", "README.md", "constraints.txt", "pyproject.toml", "setup.cfg",
+    }  # fmt: skip
+    assert {path.suffix for path in paths if path.parts[0] in ("experiments", "tests")} == {
+        ".ipynb", ".md", ".py", ".yaml",
+    }  # fmt: skip
+    assert {"test_package.py", "test_dicom.py"} <= {path.name for path in paths}
+    assert not [path for path in paths if {"__pycache__", "generated"} & set(path.parts)]
+
+
+def test_the_metadata_say_what_a_package_index_shows(archives):
+    with zipfile.ZipFile(archives[1]) as wheel:
+        text = wheel.read(f"polarnet-{pn.__version__}.dist-info/METADATA").decode()
+    told = email.message_from_string(text)
+    assert told["Version"] == pn.__version__
+    assert told["License-Expression"] == "Apache-2.0 AND CC-BY-4.0"
+    assert told["Requires-Python"] == "<3.14,>=3.11"
+    versions = re.findall(r"Python :: (3\.\d+)\n", text)
+    assert versions == [f"3.{minor}" for minor in range(20) if f"3.{minor}" in
+                        SpecifierSet(told["Requires-Python"])]  # fmt: skip
+    assert told["Project-URL"] == "Paper, https://doi.org/10.1007/s12350-022-02920-x"
+    assert told.get_payload().startswith("# polarnet")
 
 
 def test_the_readme_example_runs(tmp_path, monkeypatch, cache):
