@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import shlex
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(words)
-    arguments.line = shlex.join(["polarnet", *words])  # how to do it again
+    join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
+    arguments.line = join(["polarnet", *words])  # how to do it again
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A Windows console may lack the letters of a file name; better a ? than an end.
@@ -44,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("Interrupted. Nothing half-written was left; run the same command again.")
     except OSError as error:
         what = error.strerror or str(error)
-        where = f"{error.filename}: {what}." if error.filename else what
+        name = error.filename2 or error.filename  # of two, the one that the user knows
+        where = f"{name}: {what}." if name else what
         if error.errno == errno.ENOSPC:
             return _fail(
                 f"No space left on the disk ({where}). Nothing half-written was left. Free some "
                 "space, or write to another disk by --out or --cache."
             )
+        if isinstance(error, PermissionError):
+            where += " Close it in other programs, such as Excel, or choose a place of your own."
         return _fail(where)
     except (ValueError, KeyError) as error:
         return _fail(str(error.args[0]) if error.args else type(error).__name__)

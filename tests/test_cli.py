@@ -169,6 +169,15 @@ def test_the_demo_takes_no_cohort_of_patients(phantom, tmp_path, capsys):
     [
         (KeyboardInterrupt(), "Interrupted"),
         (OSError(28, "No space left on device"), "No space left on the disk"),
+        (
+            OSError(13, "Access is denied", ".a.csv.partial", None, "a.csv"),
+            "a.csv: Access is denied",
+        ),
+        (OSError(13, "Access is denied", "a.csv"), "Close it in other programs, such as Excel"),
+        (
+            ImportError("DLL load failed"),
+            "DLL load failed. A package is missing or broken: polarnet",
+        ),
         (MemoryError(), "Out of memory"),
         (RuntimeError("odd"), "Unexpected RuntimeError: odd. Please report it"),
     ],

@@ -1,16 +1,14 @@
 """The checklist: where a study answers TRIPOD+AI and CLAIM, and what its authors must write."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from polarnet.files import parse_yaml
-from polarnet.report.pages import write_page
+from polarnet.report.pages import address_of, write_page
 
 GUIDELINES: Final = ("checklists/tripod_ai_2024.yaml", "checklists/claim_2024.yaml")
 """In the order of the page. Each has name, citation, compared_with, and items, each with id (the
@@ -127,6 +125,5 @@ def _links(glob: str, study: Path, start: Path) -> list[dict[str, str]]:
         if glob.endswith(".*"):  # .json holds no more than title and notes of a table
             label = path.suffix[1:]
         if label != "json":
-            address = quote(Path(os.path.relpath(path, start)).as_posix())
-            links.append({"address": address, "label": label})
+            links.append({"address": address_of(path, start), "label": label})
     return links

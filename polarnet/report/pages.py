@@ -1,11 +1,13 @@
 """Every page is made here: templates of one look, and pictures within the page."""
 
 import base64
+import os
 import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
@@ -43,6 +45,14 @@ def write_page(out: str | Path, template: str, **facts: Any) -> Path:
     with new_file(out) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return Path(out)
+
+
+def address_of(file: str | Path, start: str | Path) -> str:
+    """How a page in the folder `start` names another file."""
+    try:
+        return quote(Path(os.path.relpath(file, start)).as_posix())
+    except ValueError:  # on another drive of Windows
+        return Path(file).absolute().as_uri()
 
 
 def picture_of(figure: Figure) -> Picture:

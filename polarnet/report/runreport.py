@@ -1,6 +1,5 @@
 """The report of one run or several: one HTML page, and the figures about their test studies."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +27,7 @@ from polarnet.plotting.maps import plot_polar_map
 from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
 from polarnet.plotting.style import MARKERS, SMALL, TWO_COLUMNS, new_panels
 from polarnet.report.explanationpage import PAGE_FILE, read_explained
-from polarnet.report.pages import picture_of, write_page
+from polarnet.report.pages import address_of, picture_of, write_page
 from polarnet.report.resulttables import condensed, page_table
 from polarnet.report.sentences import OUT_OF_FOLD, findings
 from polarnet.rundata import read_finetuning, read_heads, trust_words
@@ -86,7 +85,7 @@ def write_report(
             figures.append((text, _draw_calibration(shown)))
     forest = _draw_forest(configs, metrics)
     explanations = [
-        (Path(os.path.relpath(one["folder"] / PAGE_FILE, Path(out).parent)).as_posix(), one)
+        (address_of(one["folder"] / PAGE_FILE, Path(out).parent), one)
         for one in read_explained(explained)
     ]
     page = {

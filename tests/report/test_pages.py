@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import polarnet as pn
 from polarnet.plotting import save_figure
-from polarnet.report.pages import picture_in, picture_of
+from polarnet.report.pages import address_of, picture_in, picture_of
 
 
 def test_a_picture_has_the_size_of_its_paper(tmp_path):
@@ -84,3 +84,14 @@ def test_a_page_opens_quietly_on_a_phone_and_a_screen(finished_run, tmp_path, wr
     assert found["scroll_width"] <= found["width"]
     assert "phantom, not patients" in found["title"] + found["text"].lower()
     assert shown in found["text"]
+
+
+def test_a_link_leads_to_a_file_in_another_folder_or_on_another_drive(tmp_path, monkeypatch):
+    file = tmp_path / "erklärt 1" / "explanation.html"
+    assert address_of(file, tmp_path / "pages") == "../erkl%C3%A4rt%201/explanation.html"
+
+    def on_windows(*_):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr("os.path.relpath", on_windows)
+    assert address_of(file, tmp_path) == file.as_uri()
