@@ -42,7 +42,11 @@ EXTRAS: Final = {
 _FOLDERS: Final[tuple[tuple[str, Callable[[], Path], str], ...]] = (
     ("working folder", Path.cwd, "Work in a folder of your own, on a local disk."),
     ("cache", lambda: import_module("polarnet.cachefolder").cache_folder(), "Use --cache FOLDER."),
-    ("temporary folder", lambda: Path(tempfile.gettempdir()), "Let TEMP or TMPDIR name another."),
+    (
+        "temporary folder",
+        lambda: Path(tempfile.gettempdir()).resolve(),
+        "Let TEMP or TMPDIR name another.",
+    ),
 )
 _HEAVY: Final = ("tensorflow", "keras", "numpy", "pandas", "scipy")
 _LONG_PATH: Final = 140  # files of a run lie up to 120 characters deeper; Windows may stop at 260
@@ -92,7 +96,7 @@ def examine(*, is_quick: bool = False) -> Iterator[Finding]:
     for part in (_software, _computer, _folders, _shadows, _weights):
         try:
             yield from part()
-        except (OSError, ImportError) as error:
+        except (OSError, ImportError, ValueError) as error:  # of a damaged description, too
             yield Finding("note", f"not all could be looked at: {error}")
     yield Finding("note", "TensorFlow was not started (--quick)") if is_quick else _tensorflow()
 
@@ -117,10 +121,11 @@ def _software() -> Iterator[Finding]:
     own = next(iter(metadata.distributions(name="polarnet")), None)
     wanted = str(own.metadata["Requires-Python"] or "") if own else ""
     bits = 64 if sys.maxsize > 2**32 else 32
-    text = f"Python {platform.python_version()}, {bits} bits, {platform.platform()}"
+    version = ".".join(map(str, sys.version_info[:3]))
+    text = f"Python {version}, {bits} bits, {platform.platform()}"
     yield Finding("ok", f"polarnet {__version__}; text is printed as {sys.stdout.encoding}")
     no_wheel = (sys.platform, platform.machine()) in {("darwin", "x86_64"), ("win32", "ARM64")}
-    if bits == 32 or no_wheel or not SpecifierSet(wanted).contains(platform.python_version()):
+    if bits == 32 or no_wheel or not SpecifierSet(wanted).contains(version):
         advice = f"Install Python {wanted} for 64 bits; a Mac must have Apple silicon."
         yield Finding("FAULT", f"{text}: there is no TensorFlow for it", advice)
     else:
@@ -134,13 +139,15 @@ def _software() -> Iterator[Finding]:
         group, level = (f"{extra} ({purpose})", "note") if extra else ("packages", "FAULT")
         present = []
         for need in needs:
-            if not (need.marker.evaluate({"extra": extra}) if need.marker else not extra):
+            if ("extra" in str(need.marker)) != bool(extra):
                 continue
-            version = next((one.version for one in metadata.distributions(name=need.name)), None)
-            if version and need.specifier.contains(version, prereleases=True):
-                present.append(f"{need.name} {version}")
+            if need.marker and not need.marker.evaluate({"extra": extra}):
                 continue
-            lack = f"{version} instead of {need.specifier}" if version else "missing"
+            has = next((one.version for one in metadata.distributions(name=need.name)), None)
+            if has and need.specifier.contains(has, prereleases=True):
+                present.append(f"{need.name} {has}")
+                continue
+            lack = f"{has} instead of {need.specifier}" if has else "missing"
             by_pip = f"polarnet[{extra}]" if extra else f"{need.name}{need.specifier}"
             advice = f'python -m pip install "{by_pip}"'
             yield Finding(level, f"{group}: {need.name} {lack}", advice)

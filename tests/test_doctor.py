@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -180,3 +181,32 @@ def test_a_tensorflow_that_does_not_start_is_a_fault(tmp_path, monkeypatch, code
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     one = found("TensorFlow cannot be started", is_quick=False)
     assert (one.level, told in one.text, advice in one.advice) == ("FAULT", True, True)
+
+
+def test_the_traps_of_windows_are_told(tmp_path, monkeypatch):
+    """As far as another system can play Windows: what it would answer is made up here."""
+
+    class Kernel:
+        def IsProcessorFeaturePresent(self, number):
+            return number == 39
+
+        def GlobalMemoryStatusEx(self, status):
+            status._obj[1] = 3 * 10**9
+            return True
+
+        def GetDriveTypeW(self, drive):
+            return 4
+
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    monkeypatch.setattr("ctypes.windll", SimpleNamespace(kernel32=Kernel()), raising=False)
+    monkeypatch.setattr("ctypes.util.find_library", lambda _: None)
+    told = {one.text: one for one in doctor.examine(is_quick=True)}
+    assert told["no Visual C++ runtime, which TensorFlow needs"].level == "FAULT"
+    assert told["memory: 3 GB"].level == "note"
+    assert told["working folder: a network drive, which is slow and may fail"].level == "note"
+    assert f"working folder: a path of {len(str(deep))} characters; Windows may stop at 260" in told
+    assert any("(avx)" in text and one.level == "ok" for text, one in told.items())
