@@ -122,7 +122,7 @@ def train(given: Namespace) -> None:
 
 def _settings_and_cohort(given: Namespace) -> tuple[ExperimentConfig, Cohort]:
     """Settings of the file, over which those of the command line win, and the cohort."""
-    settings = ("map_type", "mode", "traits", "weights", "seed")
+    settings = ("map_type", "mode", "traits", "clinical", "weights", "seed")
     changes = {name: getattr(given, name) for name in settings}
     changes = {name: value for name, value in changes.items() if value is not None}
     if given.config:

@@ -31,7 +31,7 @@ SMALL: Final = "small"
 MOST_TRAITS: Final = 200
 LONGEST_NAME: Final = 200
 LONGEST_TEXT: Final = 4096
-"""Traits, characters of a trait's name, characters of other texts (our choice)."""
+"""Traits (and clinical columns), characters of a name, characters of other texts (our choice)."""
 
 SIZE_STEP: Final = 16
 """VGG16 halves its input four times before block 5; other sizes would lose rows on the way."""
@@ -85,6 +85,9 @@ class ExperimentConfig:
         `trunk` do not apply).
     traits
         One sigmoid head each (multi-task; abstract).
+    clinical
+        Columns of the cohort's table, of numbers or of 0 and 1, that are read beside the map, such
+        as age and bmi. None by default, as the paper reads maps alone.
     weights
         Of the trunk: "imagenet" (part of the package up to block 2, downloaded above), the path of
         a weights file, or None for an untrained trunk.
@@ -132,6 +135,7 @@ class ExperimentConfig:
     map_type: str = "stress"
     mode: str = "frozen"
     traits: tuple[str, ...] = TRAITS
+    clinical: tuple[str, ...] = ()
     weights: str | None = "imagenet"
     trunk: str | None = None
     pooling: str = "aha"
@@ -176,13 +180,20 @@ class ExperimentConfig:
             raise ValueError(f"val ({self.val}) and test ({self.test}) must sum to less than 1.")
         if self.mode == "scratch" and (self.weights is not None or self.trunk is not None):
             raise ValueError("Mode scratch has no VGG16: leave trunk out, and weights at none.")
+        if self.mode == "scratch" and self.clinical:
+            raise ValueError("Mode scratch reads maps alone: leave clinical out.")
+        if both := [name for name in self.clinical if name in self.traits]:
+            raise ValueError(
+                f"{', '.join(both)} cannot be both a clinical column and a trait of one run. Leave "
+                "it out of either."
+            )
         if self.map_type == COMBINED and self.palette != "grey":
             raise ValueError("The three combined maps are channels of one image; palette is grey.")
 
     def _checked(self, name: str, value: Any) -> Any:
         """A setting in its own type, or ValueError."""
-        if name == "traits":
-            return _checked_traits(value)
+        if name in ("traits", "clinical"):
+            return _checked_names(value, name)
         if name == "window":
             return _checked_window(value, self.map_type)
         if name in _CHOICES:
@@ -251,29 +262,31 @@ class ExperimentConfig:
         Path(path).write_text(yaml_text(settings_of(self)), encoding="utf-8")
 
 
-def _checked_traits(traits: Any) -> tuple[str, ...]:
+def _checked_names(given: Any, setting: str) -> tuple[str, ...]:
     """Names that can head a column and a figure; a whole number may name a column too."""
-    names = () if isinstance(traits, str | Mapping) or not isinstance(traits, Iterable) else traits
-    names = tuple(names)
-    if not names or any(isinstance(t, bool) or not isinstance(t, str | int) for t in names):
+    kind, fewest = ("trait", 1) if setting == "traits" else ("clinical column", 0)
+    is_list = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+    names = tuple(given) if is_list else ()
+    is_odd = any(isinstance(n, bool) or not isinstance(n, str | int) for n in names)
+    if not is_list or len(names) < fewest or is_odd:
         raise ValueError(
-            f"traits must be a list of names, but {shown(traits)} was given. Put quotes around "
+            f"{setting} must be a list of names, but {shown(given)} was given. Put quotes around "
             "yes, no and names that are numbers."
         )
     checked = tuple(map(str, names))
     if len(set(checked)) < len(checked) or len(checked) > MOST_TRAITS:
         raise ValueError(
-            f"traits must name 1 to {MOST_TRAITS} traits, each once: {shown(checked)}."
+            f"{setting} must name {fewest} to {MOST_TRAITS} {kind}s, each once: {shown(checked)}."
         )
     for name in checked:
         if name != name.strip() or not 0 < len(name) <= LONGEST_NAME or _breaks(name):
             raise ValueError(
-                f"{shown(name)} cannot name a trait: it is empty, has more than {LONGEST_NAME} "
+                f"{shown(name)} cannot name a {kind}: it is empty, has more than {LONGEST_NAME} "
                 "characters, begins or ends with a space, or holds a tab or line end. Rename it."
             )
         if is_formula(name):
             raise ValueError(
-                f"{shown(name)} cannot name a trait: a spreadsheet would take it for a formula. "
+                f"{shown(name)} cannot name a {kind}: a spreadsheet would take it for a formula. "
                 "Rename the column."
             )
     return checked
@@ -321,7 +334,7 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:
     """Every setting, as YAML and JSON have it."""
     settings = asdict(config)
-    settings["traits"] = list(config.traits)
+    settings |= {name: list(settings[name]) for name in ("traits", "clinical")}
     settings["window"] = np.asarray(config.window).tolist() if config.window else None
     return settings
 

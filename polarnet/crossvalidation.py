@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
+from polarnet.clinical import MAPS_ALONE
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.evaluation.baselines import baseline_scores
@@ -108,8 +109,8 @@ def cross_validate(
     facts = {
         "folds": folds,
         "repeats": repeats,
-        "data": data_facts(cohort, pixels, config.traits),
-        "settings": {k: str(v) for k, v in sorted(asdict(config).items())},
+        "data": data_facts(cohort, pixels, config.traits, config.clinical),
+        "settings": {k: str(v) for k, v in sorted(asdict(config).items()) if k != "clinical" or v},
         "kind": kind_of_data(cohort),
         "is_circular": [t for t in config.traits if is_circular(cohort, config.map_type, t)],
     }
@@ -150,6 +151,7 @@ def _of_fold(
 ) -> dict[str, pd.DataFrame]:
     """Model -> scores of the held-out studies."""
     from polarnet.network import predict, train
+    from polarnet.network.training import scores_of_maps_alone
 
     train_part, val = next(rest.folds(_VAL_FOLDS, seed=config.seed))
     with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
@@ -157,8 +159,15 @@ def _of_fold(
         of_network = predict(run, held, cache=cache)
     of_network.attrs = {}
     baselines = baseline_scores(
-        rest, [held], map_type=config.map_type, traits=config.traits, seed=config.seed
+        rest,
+        [held],
+        map_type=config.map_type,
+        traits=config.traits,
+        seed=config.seed,
+        clinical=config.clinical,
     )
+    if config.clinical:
+        baselines[MAPS_ALONE] = scores_of_maps_alone((train_part, val), [held], config, cache)
     of_baselines = {name: tables[0] for name, tables in baselines.items()}
     for table in of_baselines.values():
         table.attrs = {}

@@ -33,7 +33,7 @@ from polarnet.plotting.overlays import (
 )
 from polarnet.plotting.sanitychecks import plot_cascade, plot_checks
 from polarnet.report.explanationpage import ADDED, BY_GROUP, write_explanation
-from polarnet.rundata import NEW, TEST, parts_of, seen_note
+from polarnet.rundata import NEW, TEST, logit_words, parts_of, seen_note
 from polarnet.traits import COMBINED
 
 PATIENTS: Final = 200
@@ -188,6 +188,9 @@ def explain_run(
             "share of the trunk": ", ".join(
                 f"{share:g}" + ("" if share else " (bullseye alone)") for share in shares
             ),
+            "parts of the logit": logit_words(first.heads.loc[trait]),
+            "clinical columns": f"{', '.join(config.clinical)}: held at each patient's own values; "
+            "what is explained is the part of the map",
             "channels": f"the {STRONGEST} whose activations vary most in the map",
             "maps": maps,
             "checks": f"of the first network, on {len(few)} patients; layers between the heads "
@@ -197,6 +200,8 @@ def explain_run(
             "command": command,
         }
         no_matter = {"channels": method != "scorecam", "groups": not lacking,
+                     "clinical columns": not config.clinical,
+                     "parts of the logit": not config.clinical,
                      "share of the trunk": config.mode == "scratch"}  # fmt: skip
         write_explanation(
             folder,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
+from polarnet.clinical import MAPS_ALONE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.files import new_folder, read_json, shown, write_csv, write_json
@@ -90,21 +91,29 @@ def run_experiment(
     from polarnet.evaluation.table import read_scores
     from polarnet.network import predict
     from polarnet.network import train as train_model
-    from polarnet.network.training import write_scores
+    from polarnet.network.training import scores_of_maps_alone, write_scores
     from polarnet.plotting.style import save_png
     from polarnet.report.runreport import draw_run_roc
 
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
-        note_test(folder, test, config.traits, config.map_types)
+        note_test(folder, test, config)
         write_labels(folder, {"val": val, "test": test}, config.traits)
         run = replace(run, seen=read_patients(folder))  # now with those of the test
         of_val = read_scores(folder / "scores_val.csv")
         of_test = predict(run, test, cache=kept, show_progress=show_progress)
         write_scores(of_test, folder / "scores_test.csv")
         baselines = baseline_scores(
-            train, (val, test), map_type=config.map_type, traits=config.traits, seed=config.seed
+            train,
+            (val, test),
+            map_type=config.map_type,
+            traits=config.traits,
+            seed=config.seed,
+            clinical=config.clinical,
         )
+        if config.clinical:
+            of_maps = scores_of_maps_alone((train, val), (val, test), config, kept)
+            baselines = {MAPS_ALONE: of_maps} | baselines
         scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
         metrics = compare_with_baselines(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
@@ -270,7 +279,7 @@ def _check_data(out: Path, studies: Cohort, pixels: pd.DataFrame, runs: Sequence
     A grid may grow by traits and map types: what two calls have in common is compared.
     """
     traits = list(dict.fromkeys(trait for run in runs for trait in run.config.traits))
-    here = data_facts(studies, pixels, traits, clinical=True)
+    here = data_facts(studies, pixels, traits, list(studies.clinical))
     path = out / "data.json"
     kept = read_json(path) if path.is_file() else {}
     if odd := [name for name in kept if name in here and kept[name] != here[name]]:
@@ -300,7 +309,7 @@ def _has_finished(run: GridRun, studies: Cohort, pixels: pd.DataFrame, out: Path
         raise ValueError(f"{folder} is a run of other settings; choose another --out.")
     of_run = pixels[list(config.map_types)]
     here = {
-        part: data_facts(cohort, of_run, config.traits)
+        part: data_facts(cohort, of_run, config.traits, config.clinical)
         for part, cohort in zip(PARTS, run.parts(studies), strict=True)
     }
     if noted(folder, "data") != here:

@@ -28,9 +28,11 @@ def write_onnx(run: Run | str | Path, out: str | Path) -> Path:
     -------
     `out`. The file takes maps as they are in a cohort: one input named by the map type, float32,
     shape (n, size, size, channels), in the unit of the training, 0 outside the disc; combined
-    networks read rest, stress and reserve as three channels. One output per trait, named by it:
-    probability (n, 1). Its metadata say traits, map types, unit, window, size, scaling, palette and
-    version. Unlike `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
+    networks read rest, stress and reserve as three channels. With clinical columns there is a
+    second input, "clinical", float32, (n, k), in their order and the units of the cohort's table,
+    NaN where not recorded. One output per trait, named by it: probability (n, 1). Its metadata say
+    traits, map types, clinical columns, unit, window, size, scaling, palette and version. Unlike
+    `predict`, the file cannot refuse maps of another unit: whoever runs it has to.
 
     Raises
     ------
@@ -54,11 +56,13 @@ def write_onnx(run: Run | str | Path, out: str | Path) -> Path:
             found.model.export(made, format="onnx", verbose=False)
         content = onnx.load(made)
     content.producer_name, content.producer_version = "polarnet", __version__
+    clinical = f", and clinical columns {', '.join(config.clinical)}" if config.clinical else ""
     content.doc_string = (
         f"{'Phantom, not patients. ' if config.software == PHANTOM else ''}Probabilities of "
         f"{', '.join(config.traits)} from {', '.join(config.map_types)} polar maps, "
         f"{config.map_size} x {config.map_size}, {config.unit}, 0 outside the disc; apex at the "
-        "centre, anterior wall up, septum left. The encoding is part of the graph. Research only."
+        f"centre, anterior wall up, septum left{clinical}. The encoding is part of the graph. "
+        "Research only."
     )
     onnx.helper.set_model_props(content, _facts(config))
     onnx.checker.check_model(content, full_check=True)
@@ -72,6 +76,7 @@ def _facts(config: ExperimentConfig) -> dict[str, str]:
     names = ("traits", "map_types", "unit", "scaling", "palette", "input_size", "mode", "seed",
              "software", "tracer", "stress_agent")  # fmt: skip
     facts = {name: getattr(config, name) for name in names}
+    facts |= {"clinical": config.clinical} if config.clinical else {}
     facts |= {"size": config.map_size, "window": config.windows}
     facts |= {"polarnet_version": __version__, "use": "Research only, not a medical device"}
     facts |= {"data": "Phantom, not patients"} if config.software == PHANTOM else {}

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from polarnet.clinical import clinical_columns
 from polarnet.cohort import Cohort, map_digest
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, settings_of
 from polarnet.files import read_csv, read_json, write_csv, write_json
@@ -36,6 +37,15 @@ NEW: Final = "new"  # part of a patient whom the run has never seen
 KEPT: Final = "kept"
 NOT_KEPT: Final = "not kept"
 NO_SHARE: Final = "no share of the trunk"
+
+GROUPS: Final = {
+    "logit_bullseye": "bullseye",
+    "logit_trunk": "trunk",
+    "logit_clinical": "clinical columns",
+}
+"""Columns of heads.csv, of a run with clinical columns: what each group of features has of the
+variance of the logit over training studies, which is its covariance with the logit over the
+variance of the logit. They add up to 1; one below 0 works against the others."""
 
 ALL: Final = "all"  # group of all training studies; the others are `group_without(trait)`
 
@@ -167,7 +177,19 @@ def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
         for trait, share in heads["share"].items()
     ]
     tuned = f"; fine-tuning: {finetuning}" if finetuning else ""
-    return f"share of the trunk: {', '.join(told)}{tuned}"
+    parts = "; ".join(f"{t}: {words}" for t, row in heads.iterrows() if (words := logit_words(row)))
+    parts = f"; parts of the logit: {parts}" if parts else ""
+    return f"share of the trunk: {', '.join(told)}{tuned}{parts}"
+
+
+def logit_words(head: pd.Series) -> str:
+    """What each group has in the logit of a trait, for a run with clinical columns; else nothing.
+
+    >>> logit_words(pd.Series({"logit_bullseye": 0.4, "logit_trunk": 0.0, "logit_clinical": 0.6}))
+    'bullseye 40 %, trunk 0 %, clinical columns 60 %'
+    """
+    told = {word: head[name] for name, word in GROUPS.items() if name in head}
+    return ", ".join(f"{word} {round(100 * share)} %" for word, share in told.items())
 
 
 # === Digests: what a run was made of, and whether its files are still those ===
@@ -183,12 +205,11 @@ def pixel_digests(cohort: Cohort, map_types: Sequence[str]) -> pd.DataFrame:
 
 
 def data_facts(
-    cohort: Cohort, pixels: pd.DataFrame, traits: Sequence[str], *, clinical: bool = False
+    cohort: Cohort, pixels: pd.DataFrame, traits: Sequence[str], clinical: Sequence[str] = ()
 ) -> dict[str, str]:
     """Digest of everything that a result depends on, each under the words that name it.
 
-    `pixels` are the `pixel_digests` of these studies or more; with `clinical`, the clinical columns
-    are among it, as clinical baselines need them.
+    `pixels` are the `pixel_digests` of these studies or more; `clinical` names clinical columns.
     """
     ids = normal_ids(cohort.patients.index), normal_ids(cohort.patients)
     facts = {"studies or their patients": _sha256("\x1f".join([*ids[0], *ids[1]]))}
@@ -200,9 +221,8 @@ def data_facts(
         facts[f"labels of {trait}"] = _column_digest(cohort.traits[trait])
     for name in ("unit", "tracer", "stress_agent", "software"):
         facts[name.replace("_", " ")] = str(getattr(cohort, name))
-    if clinical:
-        columns = cohort.clinical.columns
-        facts |= {f"clinical column {c}": _column_digest(cohort.clinical[c]) for c in columns}
+    for name, column in clinical_columns(cohort, clinical).items():
+        facts[f"clinical column {name}"] = _column_digest(column)
     return facts
 
 
@@ -259,13 +279,15 @@ def write_patients(folder: Path, cohorts: Mapping[str, tuple[Cohort, pd.DataFram
     )
 
 
-def note_test(folder: Path, test: Cohort, traits: Sequence[str], map_types: Sequence[str]) -> None:
+def note_test(folder: Path, test: Cohort, config: ExperimentConfig) -> None:
     """Write into a run folder who tested it, and on which data."""
-    pixels = pixel_digests(test, map_types)
+    pixels = pixel_digests(test, config.map_types)
     found = read_json(folder / PATIENTS_FILE)
     write_json(folder / PATIENTS_FILE, found | {"test": _digests(found["salt"], test, pixels)})
     facts = read_json(folder / ENVIRONMENT_FILE)
-    facts["data"] = facts["data"] | {"test": data_facts(test, pixels, traits)}
+    facts["data"] = facts["data"] | {
+        "test": data_facts(test, pixels, config.traits, config.clinical)
+    }
     write_json(folder / ENVIRONMENT_FILE, facts | {"files": file_digests(folder)})
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from polarnet.clinical import check_predictors, clinical_values
 from polarnet.cohort import PHANTOM, RECOVERED, STATED, Cohort, as_labels, cells_told
 from polarnet.config import ExperimentConfig
 from polarnet.ids import listing
@@ -18,13 +19,15 @@ RESERVED: Final = (
     "trunk_cells", "trunk_channels", "trunk_segments", "deep", "deep_standardised",
     "map_cells", "map_channels", "map_segments", "map_segments_last", "map_negative", "segments",
     "highest_negative", "lowest_segment", "highest_segment", "mean_segment",
-    "wide", "wide_standardised",
+    "wide", "wide_standardised", "clinical", "clinical_given", "clinical_standardised",
+    "clinical_encoded",
 )  # fmt: skip
 """Names that inputs, columns and layers have already."""
 
 _OF_LAYERS: Final = re.compile(
-    r"block\d_(conv\d|pool)|small_(scaled|conv\d|pool\d)|divide_no_nan.*"
-    r"|(share_of_trunk|groups_of)_.*"
+    r"block\d_(conv\d|pool)|small_(scaled|conv\d|pool\d)"
+    r"|divide_no_nan.*|(isnan|where|cast)(_\d+)?"
+    r"|(share_of_trunk|groups_of|weight_of_clinical|all_of)_.*"
 )
 """Further names of layers."""
 
@@ -40,8 +43,9 @@ def check_training(
 ) -> None:
     """Raise ValueError where these cohorts cannot be trained on, or tested, with these settings.
 
-    A trait is not there, not recorded in validation or of one class only; a map type is missing;
-    cohorts share a patient or differ in unit or size, or one of them is no longer sound.
+    A trait is not there, not recorded in validation or of one class only; a map type or clinical
+    column is missing, or one would give a trait away; cohorts share a patient or differ in unit or
+    size, or one of them is no longer sound.
     """
     parts = {"training": train, "validation": val} | ({} if test is None else {"test": test})
     part_of: dict[str, str] = {}
@@ -68,6 +72,7 @@ def check_training(
                 f"Training needs both classes of {trait}, but all {len(train)} training studies "
                 f"are {what}. Drop the trait, or add studies."
             )
+    check_predictors(train, config.clinical, config.traits)
     if unseen := [t for t in config.traits if val.traits[t].isna().all()]:
         raise ValueError(
             f"No validation study has {listing(unseen)} recorded, so nothing tells when to stop. "
@@ -90,8 +95,9 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
 
     Raises
     ------
-    ValueError: another unit, map size or map type, the configuration was never resolved, or it is
-        no cohort or one that is no longer sound.
+    ValueError: another unit, map size or map type, a clinical column is missing or holds something
+        else than finite numbers, the configuration was never resolved, or it is no cohort or one
+        that is no longer sound.
     """
     if not isinstance(cohort, Cohort):
         raise ValueError(
@@ -115,6 +121,7 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
             f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
             f"these are {cohort.size} x {cohort.size}. Export them in that size."
         )
+    clinical_values(cohort, config.clinical)
 
 
 def difference(config: ExperimentConfig, cohort: Cohort) -> str:

@@ -154,7 +154,8 @@ def resolved():
 @pytest.fixture
 def few(phantom):
     """Four studies of a cohort that states nothing, as the settings of `resolved`."""
-    return dataclasses.replace(phantom.select(np.arange(4)), tracer="", software="")
+    four = partly_recorded(phantom.select(np.arange(4)))
+    return dataclasses.replace(four, tracer="", software="")
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def drawn(few, resolved):
     model is exact. By default of one block, and of four studies."""
     from polarnet.network import Run, build_model
     from polarnet.network.model import DEEP, WIDE, below, head_name, standards_of_features
-    from polarnet.network.pipeline import input_maps
+    from polarnet.network.pipeline import clinical_input, input_maps
     from polarnet.rundata import training_segments
 
     def make(cohort=few, share=1.0, **settings):
@@ -173,8 +174,9 @@ def drawn(few, resolved):
         base, maps = build_model(exact), input_maps(cohort, config)[:]
         groups = [DEEP] if config.mode == "scratch" else [WIDE, DEEP]
         features = {name: below(base, name)(maps).numpy() for name in groups}
-        shares = dict.fromkeys(config.traits, share)
-        model = build_model(exact, standards_of_features(features, shares))
+        features |= clinical_input(cohort, config)
+        shares, weights = (dict.fromkeys(config.traits, value) for value in (share, 3.0))
+        model = build_model(exact, standards_of_features(features, shares, weights))
         model.set_weights(base.get_weights())
         rng = np.random.default_rng(0)
         for trait in config.traits:
@@ -201,6 +203,21 @@ def finished_run(phantom, tiny, cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "Übung mit Leerzeichen"
     run = run_experiment(*splits, tiny, out, cache=cache, show_progress=False)
     return run, splits
+
+
+@pytest.fixture(scope="session")
+def clinical_run(finished_run, tiny, cache, tmp_path_factory):
+    """The finished run with two clinical columns, one of which is not always recorded."""
+    splits = [partly_recorded(cohort) for cohort in finished_run[1]]
+    config = dataclasses.replace(tiny, clinical=("age", "bmi"))
+    out = tmp_path_factory.mktemp("clinical") / "run"
+    return run_experiment(*splits, config, out, cache=cache, show_progress=False), splits
+
+
+def partly_recorded(cohort):
+    """A cohort in which every third BMI was not recorded."""
+    bmi = cohort.clinical["bmi"].where(np.arange(len(cohort)) % 3 > 0)
+    return dataclasses.replace(cohort, clinical=cohort.clinical.assign(bmi=bmi))
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from polarnet.readers.profiles import load_profile
         {"traits": ("a", "ß"), "window": (0, 5), "seed": 3, "weights": None},
         {"traits": ("017", "1e3", "ja/nein"), "tracer": "1e5", "software": "4.10",
          "learning_rate": 3e-5},
+        {"clinical": ("age", "7")},
         {"val": np.float64(0.2), "seed": np.int64(3)},
         {"map_type": "combined", "window": [[0, 3], [0, 6], [0, 8]]},
     ],
-    ids=["plain", "text like numbers", "numpy", "three windows"],
+    ids=["plain", "text like numbers", "clinical", "numpy", "three windows"],
 )  # fmt: skip
 def test_a_saved_configuration_reads_back_the_same(tmp_path, settings):
     config = pn.ExperimentConfig(**{"weights": tmp_path} | settings)
@@ -79,6 +80,11 @@ def test_changes_win_over_the_file_and_the_last_block_follows_the_mode(tmp_path)
         ("traits: [sex, 1.50]", "traits must be a list of names"),
         ("traits: [~]", "a list of names"),
         ("traits: []", "a list of names"),
+        ("clinical: age", "clinical must be a list of names"),
+        ("clinical: [age, age]", "each once"),
+        ("clinical: ['=age']", "cannot name a clinical column"),
+        ("clinical: [age, sex]", "sex cannot be both a clinical column and a trait"),
+        ("clinical: [age]\nmode: scratch\nweights: none", "Mode scratch reads maps alone"),
         ("val: 0.6\ntest: 0.6", "sum to less than 1"),
         ("- a", "must hold lines like"),
         ("a: [", "is not YAML"),

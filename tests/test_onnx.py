@@ -9,15 +9,16 @@ import pytest
 
 import polarnet as pn
 from polarnet import cli
-from polarnet.network.pipeline import input_maps
+from polarnet.network.pipeline import clinical_input, input_maps
 from polarnet.onnx import write_onnx
 
 
-def _scores(path, maps, config):
+def _scores(path, maps, config, **clinical):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    assert [given.name for given in session.get_inputs()] == [config.map_type]
+    given = {config.map_type: maps} | clinical
+    assert {one.name for one in session.get_inputs()} == set(given)
     assert sorted(out.name for out in session.get_outputs()) == sorted(config.traits)
-    return np.hstack(session.run(list(config.traits), {config.map_type: maps}))
+    return np.hstack(session.run(list(config.traits), given))
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def _scores(path, maps, config):
         {"map_type": "combined", "scaling": "relative"},
         {"palette": "viridis", "map_type": "rest"},
         {"map_type": "combined", "precision": "mixed_bfloat16"},
+        {"clinical": ("age", "bmi")},
     ],
     ids=lambda changes: " ".join(map(str, changes.values())) or "usual",
 )
@@ -42,7 +44,8 @@ def test_onnx_runtime_scores_as_the_run(few, drawn, tmp_path, changes):
     cohort = dataclasses.replace(few, maps=maps)
     expected = pn.predict(run, cohort)
     path = write_onnx(run, tmp_path / "Modell ä.onnx")
-    scores = _scores(path, input_maps(cohort, run.config)[:], run.config)
+    clinical = clinical_input(cohort, run.config)
+    scores = _scores(path, input_maps(cohort, run.config)[:], run.config, **clinical)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
     assert expected.std().min() > 1e-3  # scores that were all equal would show nothing
 

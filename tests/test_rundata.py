@@ -60,7 +60,7 @@ def test_numbers_written_otherwise_are_the_same_data(make_cohort):
     for age in ([61, 62, 63, 64, 65, 66], [61.0, 62, 63, 64, 65, 66]):
         clinical = cohort.clinical.assign(age=age)
         changed = dataclasses.replace(cohort, clinical=clinical)
-        facts.append(rundata.data_facts(changed, pixels, ["sex"], clinical=True))
+        facts.append(rundata.data_facts(changed, pixels, ["sex"], list(changed.clinical)))
     assert facts[0] == facts[1]
 
 

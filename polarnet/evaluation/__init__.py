@@ -1,7 +1,7 @@
 """Statistics on scores and labels; runs without TensorFlow."""
 
+from polarnet.clinical import DEFAULT_PROXIES as DEFAULT_PROXIES
 from polarnet.evaluation.baselines import BASELINES as BASELINES
-from polarnet.evaluation.baselines import DEFAULT_PROXIES as DEFAULT_PROXIES
 from polarnet.evaluation.baselines import OF_THE_MAP as OF_THE_MAP
 from polarnet.evaluation.baselines import QUICK as QUICK
 from polarnet.evaluation.baselines import baseline_scores as baseline_scores

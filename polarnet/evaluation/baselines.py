@@ -1,9 +1,6 @@
 """Baselines: simple models on the same maps, which a network has to beat."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from importlib import resources
 from typing import Any, Final
 
 import numpy as np
@@ -19,9 +16,16 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_means
+from polarnet.clinical import (
+    CLINICAL_ALONE,
+    DEFAULT_PROXIES,
+    NOT_CLINICAL,
+    clinical_values,
+    is_barred,
+    plain_name,
+)
 from polarnet.cohort import Cohort
-from polarnet.files import parse_yaml
-from polarnet.traits import COMBINED, IMPAIRED_MFR, MAP_TYPES
+from polarnet.traits import COMBINED, MAP_TYPES
 
 STRENGTHS: Final = np.logspace(-4, 2, 13)
 LEARNING_RATES: Final = (0.03, 0.1)
@@ -36,20 +40,6 @@ TREES_TO_CHOOSE: Final = 100
 
 SEX: Final = "sex"
 """The one trait that also predicts the others."""
-
-_PATTERNS: Final = parse_yaml(
-    resources.files("polarnet.evaluation").joinpath("proxies.yaml").read_text("utf-8"),
-    "proxies.yaml",
-)
-
-DEFAULT_PROXIES: Final[Mapping[str, Sequence[str]]] = {
-    trait: tuple(text.split(", "))
-    for trait, text in {IMPAIRED_MFR: _PATTERNS["from the maps"], **_PATTERNS["traits"]}.items()
-}
-"""Trait -> patterns of columns that measure or treat it: predictors that would leak its label."""
-
-NOT_CLINICAL: Final = (*_PATTERNS["not clinical"].split(", "), *DEFAULT_PROXIES[IMPAIRED_MFR])
-"""Patterns of columns that never predict: ids, days, how the study was read, what the maps say."""
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 """Pairs of rows: to fit on, and to be scored."""
@@ -239,6 +229,7 @@ def baseline_scores(
     seed: int,
     models: Sequence[str] = QUICK,
     proxies: Mapping[str, Sequence[str]] = DEFAULT_PROXIES,
+    clinical: Sequence[str] = (),
     features: Mapping[str, Sequence[np.ndarray]] | None = None,
     chosen: Mapping[str, Mapping[str, Setting]] | None = None,
 ) -> dict[str, list[pd.DataFrame]]:
@@ -260,6 +251,9 @@ def baseline_scores(
         Names out of `BASELINES`.
     proxies
         Trait -> patterns of clinical columns that must not predict it, see `clinical_features`.
+    clinical
+        Clinical columns that the network reads: a further model, logistic ridge on these alone
+        (standardised, with a mark of what was not recorded), is named `CLINICAL_ALONE`.
     features
         Further models, logistic ridge on features of the caller, such as those of a frozen
         network: name -> arrays (n, p) of the training studies and of each other cohort, row k of
@@ -284,6 +278,8 @@ def baseline_scores(
             f"Unknown baselines: {', '.join(map(str, unknown))}; use {', '.join(BASELINES)}."
         )
     cohorts, own = (train, *others), dict(features or {})
+    if clinical:
+        own[CLINICAL_ALONE] = [clinical_values(cohort, clinical) for cohort in cohorts]
     for name, arrays in own.items():
         width = arrays[0].shape[1:]
         for array, cohort in zip(arrays, cohorts, strict=True):
@@ -400,12 +396,11 @@ def clinical_features(
     underscore). The patterns are English: name the columns of another language yourself. Without
     columns if only sex is left, which would be no clinical model.
     """
-    barred = [_plain(pattern) for pattern in (*NOT_CLINICAL, *proxies.get(trait, ()))]
+    barred = (*NOT_CLINICAL, *proxies.get(trait, ()))
     numbers = cohort.clinical.select_dtypes(["number", "bool"])
     names = [
         name for name in dict.fromkeys([*numbers, *({SEX} & set(cohort.traits))])
-        if _plain(name) != _plain(trait)
-        and not any(fnmatchcase(_plain(name), pattern) for pattern in barred)
+        if plain_name(name) != plain_name(trait) and not is_barred(name, barred)
     ]  # fmt: skip
     values = _clinical_numbers(cohort, names)
     values = values.loc[:, values.nunique() > 1]
@@ -419,8 +414,3 @@ def _clinical_numbers(cohort: Cohort, names: Iterable[str]) -> pd.DataFrame:
         table = table.assign(**{SEX: cohort.traits[SEX]})
     table = table.reindex(columns=list(names)).apply(pd.to_numeric, errors="coerce")
     return table.astype(float).replace([np.inf, -np.inf], np.nan)
-
-
-def _plain(name: object) -> str:
-    """A name without case, its words joined by underscores."""
-    return re.sub(r"[\s.\-]+", "_", str(name).strip().casefold())

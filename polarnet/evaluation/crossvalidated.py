@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
+from polarnet.clinical import CLINICAL_ALONE, MAPS_ALONE
 from polarnet.config import ExperimentConfig
 from polarnet.display import Result, interval_text, trait_name
 from polarnet.evaluation.baselines import BASELINES
@@ -102,7 +103,8 @@ def summarise(
     facts: Mapping[str, Any],
 ) -> CrossValidation:
     """The tables of a cross-validation from its out-of-fold scores and labels."""
-    models = [m for m in (NETWORK, *BASELINES) if m in set(scores["model"])]
+    known = (NETWORK, MAPS_ALONE, CLINICAL_ALONE, *BASELINES)
+    models = [m for m in known if m in set(scores["model"])]
     metrics, calibration, thresholds = [], [], []
     fold_of = scores[scores["model"] == NETWORK].pivot(index="repeat", columns="study_id")["fold"]
     for trait in config.traits:

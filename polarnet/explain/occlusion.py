@@ -16,7 +16,7 @@ from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import wide_features
-from polarnet.network.model import WIDE, head_name, in_precision
+from polarnet.network.model import WIDE, head_name, in_precision, maps_of
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -49,18 +49,22 @@ def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
 
 
 def logit_model(run: Run, trait: str) -> keras.Model:
-    """The part of a model that gives 0 and the logit of one trait, (n, 2), as Score-CAM wants."""
+    """The part of a model that gives 0 and the logit of one trait, (n, 2), as Score-CAM wants; from
+    the map alone, without what clinical columns add to it."""
     head = run.model.get_layer(head_name(trait))
     features, (kernel, bias) = head.input, head.get_weights()
+    if run.config.clinical:
+        # Held at the study's own values, they add a constant: the part of the map is explained.
+        features = run.model.get_layer(f"groups_of_{head.name}").output
     if not run.heads.loc[trait, "share"]:
         # What a share of 0 multiplies need not be computed.
         features = run.model.get_layer(f"{WIDE}_standardised").output
-        kernel = kernel[: features.shape[-1]]
+    kernel = kernel[: features.shape[-1]]
     linear = keras.layers.Dense(2, name="logit", dtype="float32")
     logit = linear(features)
     linear.set_weights([np.c_[np.zeros_like(kernel), kernel], np.r_[0, bias]])
     # A list of inputs: that is how tf-keras-vis calls a model.
-    return keras.Model(run.model.inputs, logit)
+    return keras.Model([maps_of(run.model)], logit)
 
 
 def fast_run(run: Run) -> Run:
@@ -143,7 +147,8 @@ def wide_contribution(
     head times the difference of its mean from the usual level; 1/17 of what the mean over segments
     adds for each unit of that difference; and, where it is the lowest (highest) of its study, all
     that the lowest (highest) value adds beside the lowest (highest) of the usual levels. Nothing is
-    estimated: the logit is the sum of the row, plus what the trunk adds, plus one constant.
+    estimated: the logit is the sum of the row, plus what the trunk and clinical columns add, plus
+    one constant.
 
     Raises
     ------

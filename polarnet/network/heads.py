@@ -1,6 +1,7 @@
-"""Share of the trunk and penalty of each head, chosen by cross-validation in training."""
+"""Share of the trunk, weight of clinical columns and penalty of each head, chosen in training."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -10,12 +11,16 @@ from scipy.special import expit
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from polarnet.network.model import DEEP, WIDE, Standards, standards_of_features
+from polarnet.network.model import CLINICAL, DEEP, WIDE, Standards, standards_of_features
 from polarnet.progressbar import progress_bar
 
 SHARES: Final = (0.0, 0.1, 0.3)
 """Weights of the trunk's features beside the bullseye that are tried (our choice). With many
 patients a larger share gains nothing that a weaker penalty does not, with few it is a risk."""
+
+CLINICAL_WEIGHTS: Final = (1.0, 10.0)
+"""Weights of standardised clinical columns beside the bullseye that are tried (our choice). They
+are few and mostly known to matter: at 10 they are held back a hundredth as strongly as the map."""
 
 PENALTIES: Final = tuple(np.logspace(2, -2, 9).tolist())
 """L2 penalties that are tried, strong to weak: half of it times the squared length of a head's
@@ -44,14 +49,16 @@ def choose_heads(
 ) -> pd.DataFrame:
     """Share of the trunk and penalty of each trait, by cross-validation over training patients.
 
-    `groups` holds the features of the training studies, (n, n_features), as `WIDE` and `DEEP`; all
-    studies of a patient fall into one of five folds, drawn by the seed. Where a share is given,
-    only the penalty is chosen.
+    `groups` holds the features of the training studies, (n, n_features), as `WIDE` and `DEEP`, and
+    clinical columns as `CLINICAL` where there are any, NaN where not recorded; all studies of a
+    patient fall into one of five folds, drawn by the seed. Where a share is given, it is not
+    chosen.
 
     Returns one row per trait: `n` studies with a label, `share`, `penalty`, `log_loss` of that
     choice over the held-out folds in nats, and `log_loss_bullseye`, the lowest without the trunk.
     The share is the smallest whose log-loss is within one standard error of the lowest (Breiman et
-    al., Classification and Regression Trees, 1984, section 3.4.3): without evidence it is 0.
+    al., Classification and Regression Trees, 1984, section 3.4.3): without evidence it is 0. With
+    clinical columns also `clinical_weight`, chosen together with the penalty by the lowest loss.
     """
     shares = SHARES if share is None else (float(share),)
     chosen = {}
@@ -84,16 +91,26 @@ def fitted_heads(
             if labels.min() == labels.max():
                 continue  # a rare trait, of which none was drawn
             scaled = {name: standards.apply(name, rows[known]) for name, rows in groups.items()}
-            share, penalty = heads.loc[trait, ["share", "penalty"]]
-            found[str(trait)] = fitted_head(scaled, labels, share, penalty)
+            found[str(trait)] = fitted_head(scaled, labels, **_chosen(heads.loc[trait]))
     return found
 
 
+def _chosen(head: pd.Series) -> dict[str, float]:
+    """What was chosen for a head, as arguments of `fitted_head`."""
+    names = {"share": "share", "penalty": "penalty", "clinical_weight": "weight"}
+    return {name: head[column] for column, name in names.items() if column in head}
+
+
 def fitted_head(
-    groups: Mapping[str, np.ndarray], labels: np.ndarray, share: float, penalty: float
+    groups: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    share: float,
+    penalty: float,
+    weight: float = 1.0,
 ) -> tuple[np.ndarray, float]:
-    """Exact weights (of wide, then deep features) and bias of one head; features standardised."""
-    both = np.hstack([groups[WIDE], share * groups[DEEP]])
+    """Exact weights (wide, deep, clinical) and bias of one head; features are standardised."""
+    clinical = [weight * groups[CLINICAL]] if CLINICAL in groups else []
+    both = np.hstack([groups[WIDE], share * groups[DEEP], *clinical])
     dual, bias = _solve(both @ both.T, labels, penalty)
     return both.T @ dual, bias
 
@@ -113,35 +130,45 @@ def _choose(
     shares: Sequence[float],
     seed: int,
 ) -> dict[str, float]:
-    """Share and penalty of one trait, with the losses that speak for them."""
+    """What is chosen for one trait, with the losses that speak for it."""
+    weights = CLINICAL_WEIGHTS if CLINICAL in groups else (1.0,)
+    told = ("clinical_weight",) if CLINICAL in groups else ()
     # It is patients, not studies, that must suffice.
     smaller = min(len(set(patients[labels == value])) for value in (0, 1))
     if smaller < 2:
         share = UNTUNED[0] if len(shares) > 1 else shares[0]
         return {"n": len(labels), "share": share, "penalty": UNTUNED[1],
-                "log_loss": np.nan, "log_loss_bullseye": np.nan}  # fmt: skip
-    losses = np.empty((len(shares), len(PENALTIES), len(labels)))
+                "log_loss": np.nan, "log_loss_bullseye": np.nan,
+                **dict.fromkeys(told, weights[0])}  # fmt: skip
+    options = list(product(weights, PENALTIES))
+    losses = np.empty((len(shares), len(options), len(labels)))
     folds = StratifiedGroupKFold(min(FOLDS, smaller), shuffle=True, random_state=seed)
     for seen, held in folds.split(labels, labels, patients):
-        gram = {name: _gram(values, seen, held) for name, values in groups.items()}
-        for s, share in enumerate(shares):
-            of_seen, of_held = (gram[WIDE][k] + share**2 * gram[DEEP][k] for k in range(2))
+        gram = {name: _gram(name, values, seen, held) for name, values in groups.items()}
+        for (s, share), weight in product(enumerate(shares), weights):
+            factor = {WIDE: 1.0, DEEP: share**2, CLINICAL: weight**2}
+            of_seen, of_held = (
+                np.sum([factor[name] * pair[k] for name, pair in gram.items()], axis=0)
+                for k in range(2)
+            )
             start = None
-            for p, penalty in enumerate(PENALTIES):
+            for penalty in PENALTIES:
                 start = _solve(of_seen, labels[seen], penalty, start)
                 logits = of_held @ start[0] + start[1]
-                losses[s, p, held] = np.logaddexp(0, np.where(labels[held] == 1, -logits, logits))
+                wrong = np.where(labels[held] == 1, -logits, logits)
+                losses[s, options.index((weight, penalty)), held] = np.logaddexp(0, wrong)
     means = losses.mean(axis=2)
-    best = means.argmin(axis=1)  # penalty of each share
+    best = means.argmin(axis=1)  # weight and penalty of each share
     lowest = int(means.min(axis=1).argmin())
     chosen = next(
         s for s in range(len(shares))
         if not is_gain(losses[s, best[s]] - losses[lowest, best[lowest]])
     )  # fmt: skip
     return {
-        "n": len(labels), "share": shares[chosen], "penalty": PENALTIES[best[chosen]],
+        "n": len(labels), "share": shares[chosen], "penalty": options[best[chosen]][1],
         "log_loss": means[chosen].min(),
         "log_loss_bullseye": means[0].min() if shares[0] == 0 else np.nan,
+        **dict.fromkeys(told, options[best[chosen]][0]),
     }  # fmt: skip
 
 
@@ -150,12 +177,14 @@ def is_gain(gains: np.ndarray) -> bool:
     return len(gains) > 1 and bool(gains.mean() > gains.std(ddof=1) / len(gains) ** 0.5)
 
 
-def _gram(values: np.ndarray, seen: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gram(
+    name: str, values: np.ndarray, seen: np.ndarray, held: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Inner products of standardised features: seen with seen, held out with seen."""
-    standards = standards_of_features({"": values[seen]})
+    standards = standards_of_features({name: values[seen]})
     # In single precision, which changes a mean loss by a millionth.
     of_seen, of_held = (
-        standards.apply("", values[rows]).astype(np.float32) for rows in (seen, held)
+        standards.apply(name, values[rows]).astype(np.float32) for rows in (seen, held)
     )
     return of_seen @ of_seen.T, of_held @ of_seen.T
 

@@ -1,7 +1,8 @@
 """The model from a polar map to probabilities: encoding, VGG16 beside a bullseye, heads.
 
-Each head is a logistic regression on what a bullseye shows and on the pooled features of the trunk.
-One flat graph of standard layers, so that Keras alone can load, copy and export it.
+Each head is a logistic regression on what a bullseye shows, on the pooled features of the trunk
+and, where asked for, on clinical columns. One flat graph of standard layers, so that Keras
+alone can load, copy and export it.
 """
 
 import hashlib
@@ -32,6 +33,7 @@ WIDE: Final = "wide"
 """Layer that gives what a bullseye shows of a study: segment means, lowest, highest, mean."""
 
 DEEP: Final = "deep"  # layer that gives the pooled features of the trunk, one vector per study
+CLINICAL: Final = "clinical"  # input of clinical columns, and the group that is made of them
 ENCODING_VERSION: Final = 3
 """To be raised with every change of the image, so that kept features are not reused."""
 
@@ -49,28 +51,42 @@ _FINE: Final = 32  # sub-pixels per side when segment shares of a coarse cell ar
 @dataclass(frozen=True, eq=False)
 class Standards:
     """What the training patients decide about the graph: for each group of features (`WIDE`,
-    `DEEP`) what each is multiplied by, and what is then added (lacking: features are as they are);
-    for each trait the weight of the deep group, 0 to 10 (lacking: 1).
+    `DEEP`, `CLINICAL`) what each is multiplied by, and what is then added (lacking: features are as
+    they are); for each trait the weights of the deep and the clinical group, 0 to 10 (lacking: 1).
     """
 
     factors: Mapping[str, list[float]] = field(default_factory=dict)
     offsets: Mapping[str, list[float]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def apply(self, group: str, features: np.ndarray) -> np.ndarray:
-        """Features (n, n_features) of a group, standardised, in float64."""
-        return features * np.array(self.factors[group]) + self.offsets[group]
+        """Features (n, n_features) of a group, standardised, in float64; of k clinical columns also
+        k indicators of what was not recorded, (n, 2 k).
+        """
+        scaled = features * np.array(self.factors[group]) + self.offsets[group]
+        return np.hstack([np.nan_to_num(scaled), np.isnan(scaled)]) if group == CLINICAL else scaled
 
 
 def standards_of_features(
-    groups: Mapping[str, np.ndarray], shares: Mapping[str, float] | None = None
+    groups: Mapping[str, np.ndarray],
+    shares: Mapping[str, float] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Standards:
     """Standards by which each group (n, n_features) has mean 0, and length 1 on average.
 
     A feature that hardly varies in training gets a variance that keeps it small elsewhere too.
+    Clinical columns, whose units differ, get mean 0 and SD 1 each over what was recorded, and 0
+    where they do not vary.
     """
     factors, offsets = {}, {}
     for name, features in groups.items():
+        if name == CLINICAL:
+            recorded = np.ma.masked_invalid(np.asarray(features, np.float64))
+            mean, sd = recorded.mean(axis=0).filled(0), recorded.std(axis=0).filled(0)
+            factor = np.divide(1, sd, out=np.zeros_like(sd), where=sd > 1e-6 * np.abs(mean))
+            factors[name], offsets[name] = factor.tolist(), (-mean * factor).tolist()
+            continue
         n = len(features)
         parts = [features[start : start + _ROWS] for start in range(0, n, _ROWS)]
         mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in parts], axis=0) / n
@@ -78,16 +94,26 @@ def standards_of_features(
         variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
         factor = (len(mean) * variance) ** -0.5
         factors[name], offsets[name] = factor.tolist(), (-mean * factor).tolist()
-    return Standards(factors, offsets, dict({} if shares is None else shares))
+    return Standards(
+        factors,
+        offsets,
+        dict({} if shares is None else shares),
+        dict({} if weights is None else weights),
+    )
 
 
 def standards_of(layers: Mapping[str, Mapping[str, Any]], traits: Sequence[str]) -> Standards:
     """What `build_model` was given, read from Keras' configuration of each layer, by its name."""
-    groups = {g: layers[f"{g}_standardised"] for g in (WIDE, DEEP) if f"{g}_standardised" in layers}
+    groups = {
+        group: layers[name]
+        for group in (WIDE, DEEP, CLINICAL)
+        if (name := f"{group}_standardised") in layers
+    }
     return Standards(
         {group: layer["scale"] for group, layer in groups.items()},
         {group: layer["offset"] for group, layer in groups.items()},
         {t: layers[name]["scale"] for t in traits if (name := _share_name(t)) in layers},
+        {t: layers[name]["scale"] for t in traits if (name := _weight_name(t)) in layers},
     )
 
 
@@ -104,7 +130,9 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     Returns
     -------
     A functional model: one input named by the map type, maps (n, size, size, channels) in the unit
-    of the cohort; outputs a dict, trait -> probability (n, 1), float32. Heads are zero.
+    of the cohort; outputs a dict, trait -> probability (n, 1), float32. Heads are zero. With
+    clinical columns there are two inputs, as a dict of that name and "clinical", (n, k), in the
+    units of the cohort's table, NaN where not recorded.
 
     Raises
     ------
@@ -128,8 +156,12 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     wide = None
     if config.mode != "scratch":
         wide = _standardised(_bullseye(maps), WIDE, standards)
-    heads = {t: _head(t, wide, deep, standards.shares.get(t, 1.0)) for t in config.traits}
-    model = keras.Model(maps, heads, name="polarnet")
+    inputs, clinical = maps, None
+    if config.clinical:
+        values = keras.Input((len(config.clinical),), name=CLINICAL, dtype="float32")
+        inputs, clinical = {config.map_type: maps, CLINICAL: values}, _encoded(values, standards)
+    heads = {t: _head(t, wide, deep, clinical, standards) for t in config.traits}
+    model = keras.Model(inputs, heads, name="polarnet")
     if config.mode == "scratch" or config.weights is None:
         _draw_weights(model, config.seed)
     model(model.input)  # Keras exports only what was called; this computes nothing
@@ -154,15 +186,29 @@ def in_precision(model: keras.Model, config: ExperimentConfig) -> keras.Model:
 
 def below(model: keras.Model, layer: str) -> keras.Model:
     """The part of the model from the maps to the output of one layer."""
-    return keras.Model(model.input, model.get_layer(layer).output)
+    return keras.Model(maps_of(model), model.get_layer(layer).output)
+
+
+def maps_of(model: keras.Model) -> keras.KerasTensor:
+    """The input for maps, beside which there may be one for clinical columns."""
+    return next(given for given in model.inputs if given.name != CLINICAL)
 
 
 def above(model: keras.Model, layers: Sequence[str], traits: Sequence[str]) -> keras.Model:
-    """From the outputs of layers (or the maps alone) to the heads side by side, (n, n_traits)."""
-    cut = [model.get_layer(layer).output for layer in layers]
+    """From the outputs of layers (or the inputs) to the heads side by side, (n, n_traits)."""
+    cut = cut_at(model, layers)
     upper = keras.Model(cut if len(cut) > 1 else cut[0], model.output)
     heads = [upper.output[trait] for trait in traits]
     return keras.Model(upper.input, keras.ops.concatenate(heads, axis=1))
+
+
+def cut_at(model: keras.Model, layers: Sequence[str]) -> list[keras.KerasTensor]:
+    """Outputs of layers, where a part of the model may begin. Beside inner layers that is just
+    above the input of clinical columns: a real input among them Keras 3 would lose from the model.
+    """
+    is_inner = not set(layers) <= {given.name for given in model.inputs}
+    names = [f"{CLINICAL}_given" if is_inner and name == CLINICAL else name for name in layers]
+    return [model.get_layer(name).output for name in names]
 
 
 def resolve_precision(precision: str) -> str:
@@ -299,22 +345,43 @@ def _standardised(group: keras.KerasTensor, name: str, standards: Standards) -> 
     return scale(group)
 
 
+def _encoded(values: keras.KerasTensor, standards: Standards) -> keras.KerasTensor:
+    """Clinical columns (n, k): standardised, 0 where not recorded, which further columns mark."""
+    values = keras.layers.Identity(name=f"{CLINICAL}_given", dtype="float32")(values)
+    is_missing = keras.ops.isnan(values)
+    known = keras.ops.where(is_missing, 0.0, _standardised(values, CLINICAL, standards))
+    marks = keras.ops.cast(is_missing, "float32")
+    return keras.layers.Concatenate(name=f"{CLINICAL}_encoded", dtype="float32")([known, marks])
+
+
 def _head(
-    trait: str, wide: keras.KerasTensor | None, deep: keras.KerasTensor, share: float
+    trait: str,
+    wide: keras.KerasTensor | None,
+    deep: keras.KerasTensor,
+    clinical: keras.KerasTensor | None,
+    standards: Standards,
 ) -> keras.KerasTensor:
-    """Probability of a trait from both groups."""
-    name = head_name(trait)
-    both = deep
+    """Probability of a trait from all groups."""
+    name, layers, groups = head_name(trait), keras.layers, deep
     if wide is not None:
-        weighed = keras.layers.Rescaling(share, name=_share_name(trait), dtype="float32")(deep)
-        both = keras.layers.Concatenate(name=f"groups_of_{name}", dtype="float32")([wide, weighed])
-    return keras.layers.Dense(
+        share = standards.shares.get(trait, 1.0)
+        weighed = layers.Rescaling(share, name=_share_name(trait), dtype="float32")(deep)
+        groups = layers.Concatenate(name=f"groups_of_{name}", dtype="float32")([wide, weighed])
+    if clinical is not None:
+        weight = standards.weights.get(trait, 1.0)
+        weighed = layers.Rescaling(weight, name=_weight_name(trait), dtype="float32")(clinical)
+        groups = layers.Concatenate(name=f"all_of_{name}", dtype="float32")([groups, weighed])
+    return layers.Dense(
         1, activation="sigmoid", kernel_initializer="zeros", name=name, dtype="float32"
-    )(both)
+    )(groups)
 
 
 def _share_name(trait: str) -> str:
     return f"share_of_trunk_{head_name(trait)}"
+
+
+def _weight_name(trait: str) -> str:
+    return f"weight_of_clinical_{head_name(trait)}"
 
 
 def _draw_weights(model: keras.Model, seed: int) -> None:

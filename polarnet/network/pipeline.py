@@ -12,8 +12,10 @@ import pandas as pd
 import tensorflow as tf
 
 from polarnet.anatomy import disc_mask
+from polarnet.clinical import clinical_values
 from polarnet.cohort import Cohort, MapStack
 from polarnet.config import ExperimentConfig
+from polarnet.network.model import CLINICAL
 
 NOT_RECORDED: Final = -1.0
 """Stands for a label that was not recorded: NaN would spoil every sum that it enters."""
@@ -48,6 +50,13 @@ class Inputs:
 def input_maps(cohort: Cohort, config: ExperimentConfig) -> Inputs:
     """The maps of a cohort that a network of these settings reads."""
     return Inputs(tuple(cohort.maps[map_type] for map_type in config.map_types))
+
+
+def clinical_input(cohort: Cohort, config: ExperimentConfig) -> dict[str, np.ndarray]:
+    """The clinical columns of a cohort that a network of these settings reads, if any, by the name
+    of their input: (n, k) float32, NaN where not recorded.
+    """
+    return {CLINICAL: clinical_values(cohort, config.clinical)} if config.clinical else {}
 
 
 def clipped_share(cohort: Cohort, config: ExperimentConfig) -> float:

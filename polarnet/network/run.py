@@ -32,8 +32,15 @@ from polarnet.network.features import (
     trunk_features,
     wide_features,
 )
-from polarnet.network.model import WIDE, Standards, above, build_model, standards_of
-from polarnet.network.pipeline import Rows, input_maps
+from polarnet.network.model import (
+    CLINICAL,
+    WIDE,
+    Standards,
+    above,
+    build_model,
+    standards_of,
+)
+from polarnet.network.pipeline import Rows, clinical_input, input_maps
 from polarnet.network.weights import check_weights
 from polarnet.ood import FILE as DISTRIBUTION_FILE
 from polarnet.ood import MapDistribution, Shares, read_distribution
@@ -41,6 +48,7 @@ from polarnet.progressbar import progress_bar
 from polarnet.suitability import check_prediction, difference
 
 MODEL_FILE: Final = "model.keras"
+FAR: Final = 5  # SD of a clinical column from its training mean that are warned of (our choice)
 
 _PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
 _LARGEST_GRAPH: Final = 2**22  # bytes of config.json: 30 kB, and 1 kB more for each trait
@@ -63,10 +71,12 @@ class Run(Result):
     config
         The settings with everything resolved.
     model
-        The plain Keras model: maps in, a dict of probabilities out, float32.
+        The plain Keras model: maps in, a dict of probabilities out, float32. With clinical columns
+        a dict goes in, see `load_model`.
     heads
         Index trait: `share` of the trunk, `penalty`, `log_loss` and `log_loss_bullseye` (without
-        the trunk) in cross-validation over the training patients.
+        the trunk) in cross-validation over the training patients; with clinical columns also
+        their `clinical_weight`, and `rundata.GROUPS`.
     segments
         Mean of each AHA segment over training studies, see `training_segments`; None if unknown.
     distribution
@@ -100,6 +110,7 @@ class Run(Result):
         rows = {
             "network": f"{self.config.mode} VGG16, {self.config.input_size} px",
             "maps": self.config.map_type,
+            **({"clinical": ", ".join(self.config.clinical)} if self.config.clinical else {}),
             "weights": Path(self.config.weights or "untrained").name,
             "traits": ", ".join(self.config.traits),
             "seed": self.config.seed,
@@ -140,7 +151,9 @@ def load_model(folder: str | Path) -> keras.Model:
     """The trained model of a run folder: a plain keras.Model in float32.
 
     Maps (n, size, size, channels) in the unit of the training cohort in, a dict trait ->
-    probability (n, 1) out. Keras alone loads the file as well. Errors are those of `load_run`.
+    probability (n, 1) out. With clinical columns the input is a dict, {map type: maps, "clinical":
+    (n, k) numbers in the order of the settings, NaN where not recorded}. Keras alone loads the file
+    as well. Errors are those of `load_run`.
     """
     return load_run(folder).model
 
@@ -174,7 +187,7 @@ def predict(
     run
         A Run, a run folder, or a Bundle, whose mean score is given.
     cohort
-        In the unit and map size that the model was trained with.
+        In the unit and map size that the model was trained with, with its clinical columns.
     cache
         Folder of trunk features to use and to fill, or "user" for the user's cache folder. None:
         nothing is kept.
@@ -182,17 +195,18 @@ def predict(
     Returns
     -------
     DataFrame, index study_id, one column per trait, probabilities in [0, 1]. Its attrs: "warning"
-    says where tracer, stress agent or software differ from the training cohort, or that the model
-    was trained on a phantom; "ood" (where the run has a `distribution`) is a Series study_id ->
-    distance from the training maps, as a share of what validation maps keep: above 1 is out of
-    distribution; "part" is a Series study_id -> what the study is to the run: "train", "val",
-    "test" or "new", by patient or by its map, empty where unknown; of a Bundle, "spread" is the
-    standard deviation over its members.
+    says where tracer, stress agent or software differ from the training cohort, that the model was
+    trained on a phantom, or that clinical values lie more than 5 SD from the training mean; "ood"
+    (where the run has a `distribution`) is a Series study_id -> distance from the training maps, as
+    a share of what validation maps keep: above 1 is out of distribution; "part" is a Series
+    study_id -> what the study is to the run: "train", "val", "test" or "new", by patient or by its
+    map, empty where unknown; of a Bundle, "spread" is the standard deviation over its members.
 
     Raises
     ------
     ValueError: the cohort has another unit, map size or map type than the model was trained with,
-        a map has impossible values, or `run` is something else, such as a bare Keras model.
+        or lacks a clinical column, a map has impossible values, or `run` is something else, such as
+        a bare Keras model.
     """
     if members := getattr(run, "members", None):
         return _mean_scores(members, cohort, cache, show_progress)
@@ -202,8 +216,10 @@ def predict(
     folder = None if cache is None else cache_folder(cache)
     scores = _scores(run, cohort, folder, show_progress).astype(float)
     table = pd.DataFrame(scores, index=cohort.patients.index, columns=list(config.traits))
-    table.attrs["warning"] = difference(config, cohort)
-    if table.attrs["warning"] and not (cohort.is_phantom and config.software == PHANTOM):
+    notes = [difference(config, cohort), far := _far(run, cohort)]
+    table.attrs["warning"] = "; ".join(filter(None, notes))
+    is_told = cohort.is_phantom and config.software == PHANTOM and not far
+    if table.attrs["warning"] and not is_told:
         warnings.warn(table.attrs["warning"], stacklevel=2)
     if run.distribution is not None:
         distances = run.distribution.distances(cohort.maps) / run.distribution.threshold
@@ -239,13 +255,25 @@ def _scores(run: Run, cohort: Cohort, cache: Path | None, show_progress: bool) -
     bar = progress_bar(
         total=len(cohort), desc="Scoring", unit="study", disable=not show_progress or bool(end)
     )
+    clinical = clinical_input(cohort, config)
     cut: tuple[str, ...] = (config.map_type,)
     rows: tuple[Rows, ...] = (maps,)
     with deterministic(), bar:
         if cache is not None and end is not None:
             kept = trunk_features(run.model, config, end, maps, cache, show_progress=show_progress)
             cut, rows = (WIDE, end), (wide_features(run.model, maps), kept)
-        return in_batches(compiled(above(run.model, cut, config.traits)), *rows, bar=bar)
+        scorer = compiled(above(run.model, (*cut, *clinical), config.traits))
+        return in_batches(scorer, *rows, *clinical.values(), bar=bar)
+
+
+def _far(run: Run, cohort: Cohort) -> str:
+    """Which clinical columns have values that the training can say little about."""
+    notes = []
+    for values in clinical_input(cohort, run.config).values():
+        scale = run.model.get_layer(f"{CLINICAL}_standardised")
+        n_far = (np.abs(values * np.array(scale.scale) + scale.offset) > FAR).sum(axis=0)
+        notes = [f"{c} of {n}" for c, n in zip(run.config.clinical, n_far, strict=True) if n]
+    return f"more than {FAR} SD from the training mean: {', '.join(notes)} studies" * bool(notes)
 
 
 def _mean_scores(
@@ -307,8 +335,9 @@ def _read_model(path: Path, config: ExperimentConfig) -> keras.Model:
 
 
 def _graph(content: bytes) -> dict[str, Any]:
-    """Keras' description of a model. One name counts up within a process."""
-    return json.loads(re.sub(rb'"divide_no_nan_\d+"', b'"divide_no_nan"', content))["config"]
+    """Keras' description of a model. Names of operations count up within a process."""
+    plain = re.sub(rb'"(divide_no_nan|isnan|where|cast)_\d+"', rb'"\1"', content)
+    return json.loads(plain)["config"]
 
 
 def _standards(graph: dict[str, Any], config: ExperimentConfig) -> Standards:
@@ -322,13 +351,14 @@ def _standards(graph: dict[str, Any], config: ExperimentConfig) -> Standards:
 
     layers = {layer["config"]["name"]: layer["config"] for layer in graph["layers"]}
     found = standards_of(layers, config.traits)
-    shares = numbers(list(found.shares.values()))
-    if not all(0 <= share <= LARGEST_SHARE for share in shares):
+    weights = numbers([*found.shares.values(), *found.weights.values()])
+    if not all(0 <= weight <= LARGEST_SHARE for weight in weights):
         raise ValueError("it has a share of the trunk that is none")
     return Standards(
         {group: numbers(values) for group, values in found.factors.items()},
         {group: numbers(values) for group, values in found.offsets.items()},
-        dict(zip(found.shares, shares, strict=True)),
+        dict(zip(found.shares, weights, strict=False)),
+        dict(zip(found.weights, weights[len(found.shares) :], strict=True)),
     )
 
 

@@ -11,7 +11,9 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -42,10 +44,12 @@ from polarnet.network.features import (
 )
 from polarnet.network.heads import choose_heads, fitted_heads, is_gain
 from polarnet.network.model import (
+    CLINICAL,
     DEEP,
     WIDE,
     above,
     build_model,
+    cut_at,
     head_name,
     in_precision,
     resolve_precision,
@@ -54,6 +58,7 @@ from polarnet.network.model import (
 from polarnet.network.pipeline import (
     Rows,
     Varied,
+    clinical_input,
     clipped_share,
     input_maps,
     recorded_log_loss,
@@ -120,7 +125,8 @@ def train(
     Raises
     ------
     ValueError: a trait is unknown or has one class in training, the cohorts share a patient or
-        differ in unit, size or map type, a label is not 0, 1 or NaN, or a map is unsound.
+        differ in unit, size or map type, a label is not 0, 1 or NaN, a map is unsound, or a
+        clinical column is unknown, holds no numbers, or would give a trait away.
     FileExistsError: `out` is not empty.
     """
     train, val = (cohort.with_traits(config.traits) for cohort in (train, val))
@@ -128,7 +134,10 @@ def train(
     config = resolved_config(config, train)
     parts = {"train": train, "val": val}
     pixels = {k: rundata.pixel_digests(part, config.map_types) for k, part in parts.items()}
-    data = {k: rundata.data_facts(v, pixels[k], config.traits) for k, v in parts.items()}
+    data = {
+        k: rundata.data_facts(v, pixels[k], config.traits, config.clinical)
+        for k, v in parts.items()
+    }
     facts = environment(config)
     with new_folder(out) as folder, kept_in(cache) as kept, deterministic():
         config.save(folder / "config.yaml")
@@ -169,6 +178,19 @@ def train(
         write_json(folder / rundata.ENVIRONMENT_FILE, facts)
     shutil.rmtree(progress, ignore_errors=True)
     return run
+
+
+def scores_of_maps_alone(
+    learnt: tuple[Cohort, Cohort], others: Sequence[Cohort], config: ExperimentConfig, cache: Path
+) -> list[pd.DataFrame]:
+    """Scores of other cohorts by the same network, trained in the same way on the same studies
+    (training, validation) without its clinical columns: what these add is measured against it.
+    """
+    plain = replace(config, clinical=())
+    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said of the network itself
+        run = train(*learnt, plain, Path(folder) / "run", cache=cache, show_progress=False)
+        return [predict(run, cohort, cache=cache) for cohort in others]
 
 
 def resolved_config(config: ExperimentConfig, cohort: Cohort) -> ExperimentConfig:
@@ -271,19 +293,21 @@ def _fit(
 
     end = kept_end(config) or config.map_type
 
-    def read(rows: Rows) -> Kept:
+    def read(rows: Rows, cohort: Cohort) -> Kept:
         kept = rows
         if end != config.map_type:
             kept = trunk_features(base, config, end, rows, cache, show_progress=show_progress)
-        return {WIDE: wide_features(base, rows), end: kept, DEEP: _deep(base, end, kept)}
+        of_maps = {WIDE: wide_features(base, rows), end: kept, DEEP: _deep(base, end, kept)}
+        return of_maps | clinical_input(cohort, config)
 
-    plain, val_kept = read(maps), read(of_val)
-    groups = {g: plain[g][:] for g in (WIDE, DEEP)}
+    plain, val_kept = read(maps, train), read(of_val, val)
+    also = (CLINICAL,) if config.clinical else ()
+    groups = {g: plain[g][:] for g in (WIDE, DEEP, *also)}
     heads = choose_heads(
         groups, traits, train.patients, seed=config.seed, share=config.share,
         show_progress=show_progress,
     )  # fmt: skip
-    standards = standards_of_features(groups, heads["share"])
+    standards = standards_of_features(groups, heads["share"], heads.get("clinical_weight"))
     model = build_model(config, standards)
     model.set_weights(base.get_weights())
     for trait, solution in fitted_heads(groups, standards, traits, heads, seed=config.seed).items():
@@ -291,16 +315,17 @@ def _fit(
         start = [np.round(part, 3) for part in (solution[0][:, None], np.array([solution[1]]))]
         model.get_layer(head_name(trait)).set_weights(start)
     stages = _Trainer(model, heads["penalty"], traits, labels, config, progress, show_progress)
-    seen = [read(view) for view in views] if config.augment else [plain]
+    seen = [read(view, train) for view in views] if config.augment else [plain]
     history = stages.run(
-        "heads", (WIDE, DEEP), seen, val_kept, rate=config.learning_rate, epochs=config.epochs
-    )
-    if config.mode == "frozen":
-        return model, heads, history, ""
-    if not heads["share"].any():
-        return model, heads, history, rundata.NO_SHARE
+        "heads", (WIDE, DEEP, *also), seen, val_kept, rate=config.learning_rate,
+        epochs=config.epochs,
+    )  # fmt: skip
     # The bullseye comes from the maps, too.
-    cut = (end,) if end == config.map_type else (WIDE, end)
+    cut = (*((end,) if end == config.map_type else (WIDE, end)), *also)
+    if config.mode == "frozen":
+        return model, _with_groups(heads, model, plain, cut), history, ""
+    if not heads["share"].any():
+        return model, _with_groups(heads, model, plain, cut), history, rundata.NO_SHARE
     before, frozen = model.get_weights(), stages.losses_of_validation(val_kept, cut)
     block = [layer for layer in model.layers if layer.name.startswith(f"{config.last_block}_conv")]
     for layer in block:
@@ -316,7 +341,30 @@ def _fit(
     for layer in block:
         layer.kernel.regularizer = None
     history = pd.concat([history, tuned], ignore_index=True)
+    heads = _with_groups(heads, model, plain, cut)
     return model, heads, history, rundata.KEPT if is_better else rundata.NOT_KEPT
+
+
+def _with_groups(
+    heads: pd.DataFrame, model: keras.Model, kept: Kept, cut: Sequence[str]
+) -> pd.DataFrame:
+    """The heads with what each group has in their logits, where there are clinical columns."""
+    if CLINICAL not in cut:
+        return heads
+    inputs = cut_at(model, cut)
+    ends = np.cumsum([model.get_layer(group).output.shape[-1] for group in (WIDE, DEEP)])
+    parts = {}
+    for trait in heads.index:
+        head = model.get_layer(head_name(trait))
+        features = in_batches(
+            compiled(keras.Model(inputs, head.input)), *(kept[layer] for layer in cut)
+        )
+        added = features.astype(float) * head.get_weights()[0][:, 0]
+        groups = np.stack([part.sum(axis=1) for part in np.split(added, ends, axis=1)])
+        shares = np.cov(groups)
+        parts[trait] = shares.sum(axis=1) / max(shares.sum(), np.finfo(float).tiny)
+    table = pd.DataFrame.from_dict(parts, orient="index", columns=list(rundata.GROUPS))
+    return heads.join(table)
 
 
 @dataclass(frozen=True)

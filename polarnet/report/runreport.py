@@ -190,7 +190,8 @@ def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
 def _run_facts(folder: Path, config: ExperimentConfig) -> tuple[str, str]:
     """Name of a run, and what was run."""
     text = (
-        f"{network_words(config)}, {config.map_type} maps, {config.scaling} scaling, "
+        f"{network_words(config)}, {', '.join([f'{config.map_type} maps', *config.clinical])}, "
+        f"{config.scaling} scaling, "
         f"{config.precision}, seed {config.seed}"
     )
     if config.mode != "scratch":

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 import polarnet as pn
 from polarnet.grid import run_experiment
 from polarnet.network import heads
-from polarnet.network.model import DEEP, WIDE, below, standards_of_features
+from polarnet.network.model import CLINICAL, DEEP, WIDE, below, standards_of_features
 from polarnet.network.pipeline import input_maps
 
 
@@ -97,9 +97,9 @@ def test_no_patient_is_in_two_folds(made, monkeypatch):
     patients = np.repeat([f"P{k}" for k in range(50)], 3)
     folds, gram = [], heads._gram
 
-    def spy(values, seen, held):
+    def spy(name, values, seen, held):
         folds.append((seen, held))
-        return gram(values, seen, held)
+        return gram(name, values, seen, held)
 
     monkeypatch.setattr(heads, "_gram", spy)
     heads.choose_heads(groups, traits, patients, seed=0)
@@ -155,6 +155,42 @@ def test_the_exact_solution_is_that_of_scikit_learn(made):
     weights, bias = heads.fitted_head(groups, traits["sign"].to_numpy(), share=0.3, penalty=0.5)
     np.testing.assert_allclose(weights, fitted.coef_[0], atol=1e-4)
     assert bias == pytest.approx(fitted.intercept_[0], abs=1e-4)
+
+
+def test_clinical_columns_are_weighed_as_scikit_learn_would(made):
+    """By hand in each fold: z-scores over what was recorded, 0 and a mark where nothing was. The
+    label follows the first column, of which a third is missing and whose unit is a million."""
+    groups, traits, patients = made()
+    rng, labels = np.random.default_rng(4), traits["sign"].to_numpy()
+    values = np.c_[1e6 * (2 * labels + rng.normal(size=150)), rng.normal(size=150)]
+    values[::3, 0] = np.nan
+    groups[CLINICAL] = values.astype(np.float32)
+    losses = {}
+    for seen, held in StratifiedGroupKFold(5, shuffle=True, random_state=3).split(
+        labels, labels, patients
+    ):
+        z = (values - np.nanmean(values[seen], axis=0)) / np.nanstd(values[seen], axis=0)
+        clinical = np.hstack([np.where(np.isnan(z), 0, z), np.isnan(z)])
+        wide = (groups[WIDE] - groups[WIDE][seen].mean(axis=0)) / groups[WIDE][seen].std(axis=0)
+        for weight in heads.CLINICAL_WEIGHTS:
+            both = np.hstack([wide / np.sqrt(6), weight * clinical])
+            for penalty in heads.PENALTIES:
+                fitted = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000)
+                odds = fitted.fit(both[seen], labels[seen]).predict_proba(both[held])
+                loss = losses.setdefault((weight, penalty), np.empty(150))
+                loss[held] = -np.log(odds[np.arange(len(held)), labels[held].astype(int)])
+    best = min(losses, key=lambda pair: losses[pair].mean())
+    found = heads.choose_heads(groups, traits, patients, seed=3, share=0.0).loc["sign"]
+    assert (found["clinical_weight"], found["penalty"]) == best
+    assert found["log_loss"] == pytest.approx(losses[best].mean(), abs=1e-5)
+    assert found["log_loss"] < 0.55  # that of a coin is ln 2
+    standards = standards_of_features(groups)
+    encoded = standards.apply(CLINICAL, values)
+    assert np.abs(encoded[:, 1].std() - 1) < 1e-6
+    assert encoded[:, 2].tolist() == (np.arange(150) % 3 == 0).tolist()
+    assert not encoded[::3, 0].any()
+    assert np.isfinite(encoded).all()
+    assert not encoded[:, 3].any()
 
 
 def test_a_gain_counts_that_is_larger_than_its_standard_error():
@@ -230,3 +266,32 @@ def test_training_comes_close_to_the_exact_solution(
         found = np.log(scores[trait] / (1 - scores[trait]))
         assert np.abs(logits - logits.mean()).max() > 0.2
         np.testing.assert_allclose(found, logits, atol=0.02)
+
+
+def test_a_planted_clinical_signal_is_found_and_takes_its_part_of_the_logit(
+    phantom, tiny, cache, tmp_path
+):
+    """Age is set to follow diabetes. Parts of the logit: covariances by hand, with NumPy."""
+    rng, label = np.random.default_rng(0), phantom.traits["diabetes"].fillna(0)
+    clinical = phantom.clinical.assign(age=60 + 10 * label + 5 * rng.normal(size=len(label)))
+    train, val, test = pn.split_by_patient(dataclasses.replace(phantom, clinical=clinical), seed=5)
+    config = dataclasses.replace(tiny, clinical=("age",), share=0.3)
+    run = pn.train(train, val, config, tmp_path / "run", cache=cache, show_progress=False)
+    parts = run.heads[["logit_bullseye", "logit_trunk", "logit_clinical"]]
+    assert parts.loc["diabetes", "logit_clinical"] > 0.6 > parts.loc["sex", "logit_clinical"]
+    known = test.traits["diabetes"].notna()
+    scores = pn.predict(run, test)["diabetes"]
+    assert pn.auroc(test.traits["diabetes"][known], scores[known]).value > 0.8
+    seen = features(run, train, "_standardised")
+    ages = train.clinical["age"].to_numpy()
+    z = (ages - ages.mean()) / ages.std()
+    groups = [
+        seen[WIDE],
+        0.3 * seen[DEEP],
+        run.heads.loc["diabetes", "clinical_weight"] * z[:, None],
+    ]
+    kernel = run.model.get_layer("diabetes").get_weights()[0][:-1, 0]
+    added = [g @ k for g, k in zip(groups, np.split(kernel, [20, len(kernel) - 1]), strict=True)]
+    expected = [np.cov(one, sum(added))[0, 1] / np.var(sum(added), ddof=1) for one in added]
+    np.testing.assert_allclose(parts.loc["diabetes"], expected, atol=1e-4)
+    assert "diabetes: bullseye " in run.trust

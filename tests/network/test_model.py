@@ -1,6 +1,7 @@
 """The model from the map to the probability: its image, its form, and its copies."""
 
 import copy
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import tensorflow as tf
 import polarnet as pn
 from polarnet.network import build_model, model
 from polarnet.network.features import wide_features
-from polarnet.network.pipeline import input_maps
+from polarnet.network.pipeline import clinical_input, input_maps
 from polarnet.suitability import check_trait_names
 
 
@@ -120,6 +121,23 @@ def test_groups_are_standardised_and_the_share_weighs_the_trunk_of_its_own_trait
     np.testing.assert_allclose(built(maps)["sex"], 1 / (1 + np.exp(-logits)), atol=1e-5)
 
 
+def test_clinical_columns_are_standardised_and_what_is_missing_is_0_and_marked(few, drawn):
+    """By hand: ages 50, 60, 70, of one patient unknown, have SD 8.165 (root of 200 / 3); the bmi of
+    one patient is all that is known of it, so it counts as 0."""
+    table = few.clinical.assign(age=[50, np.nan, 60, 70], bmi=[np.nan, 31, np.nan, np.nan])
+    cohort = dataclasses.replace(few, clinical=table)
+    run = drawn(cohort, clinical=("age", "bmi"), traits=("sex",))
+    given = given_to(run, cohort)
+    end = run.model.get_layer("clinical_encoded").output
+    encoded = keras.Model(run.model.input, end)(given).numpy()
+    expected = [[-1.224745, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1], [1.224745, 0, 0, 1]]
+    np.testing.assert_allclose(encoded, expected, atol=1e-5)
+    joined = keras.Model(run.model.input, run.model.get_layer("all_of_sex").output)(given)
+    np.testing.assert_allclose(joined[:, -4:], 3 * np.array(expected), atol=1e-5)
+    without = keras.Model(run.model.input, run.model.get_layer("groups_of_sex").output)(given)
+    np.testing.assert_array_equal(joined[:, :-4], without)
+
+
 def test_a_feature_without_spread_does_not_explode():
     values = np.random.default_rng(0).normal(size=(50, 40)).astype(np.float32)
     values[:, 0] = 0
@@ -131,7 +149,7 @@ def test_a_feature_without_spread_does_not_explode():
 @pytest.mark.parametrize(
     "changes",
     [{"palette": "jet"}, {"scaling": "relative"}, {"map_type": "combined"}, {"trunk": "block3"},
-     {"mode": "scratch"}, {"pooling": "global", "trunk": "block1"}],
+     {"mode": "scratch"}, {"pooling": "global", "trunk": "block1"}, {"clinical": ("age",)}],
 )  # fmt: skip
 def test_no_trait_may_have_the_name_of_a_layer(resolved, changes):
     built = build_model(resolved(traits=("sex",), **changes))
@@ -194,10 +212,17 @@ WITHOUT_POLARNET = """
 import sys
 import keras, numpy as np
 model = keras.saving.load_model(sys.argv[1], safe_mode=True)
-scores = model.predict(np.load(sys.argv[2]), verbose=0)
+given = dict(np.load(sys.argv[2]))
+scores = model.predict(given if len(given) > 1 else given["stress"], verbose=0)
 np.savez(sys.argv[3], **scores)
 assert not [name for name in sys.modules if name.startswith("polarnet")]
 """
+
+
+def given_to(run, cohort):
+    """What the model of a run is given: maps, or maps and clinical columns by name."""
+    maps, clinical = input_maps(cohort, run.config)[:], clinical_input(cohort, run.config)
+    return {run.config.map_type: maps} | clinical if clinical else maps
 
 
 def assert_same(found, scores):
@@ -209,15 +234,21 @@ def assert_same(found, scores):
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")  # its heir is a package
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"map_type": "combined"}, {"palette": "jet"}, {"scaling": "relative"}],
-    ids=["single", "combined", "palette", "relative"],
+    [
+        {},
+        {"map_type": "combined"},
+        {"palette": "jet"},
+        {"scaling": "relative"},
+        {"clinical": ("age", "bmi")},
+    ],
+    ids=["single", "combined", "palette", "relative", "clinical"],
 )
 def test_the_model_alone_its_copies_and_its_exports_score_as_predict_does(
     few, drawn, tmp_path, settings
 ):
     """By name of trait; TensorFlow's SavedModel, and TFLite."""
     run = drawn(traits=("sex", "known CAD"), input_size=48, **settings)
-    built, maps, scores = run.model, input_maps(few, run.config)[:], pn.predict(run, few)
+    built, maps, scores = run.model, given_to(run, few), pn.predict(run, few)
     assert scores.to_numpy().std(axis=0).min() > 0.01
     assert_same(built.predict(maps, verbose=0), scores)
     clone = keras.models.clone_model(built)
@@ -227,17 +258,20 @@ def test_the_model_alone_its_copies_and_its_exports_score_as_predict_does(
     built.export(tmp_path / "saved", verbose=False)
     saved = tf.saved_model.load(tmp_path / "saved")
     assert_same(saved.serve(maps), scores)
-    content = tf.lite.TFLiteConverter.from_keras_model(built).convert()
-    runner = tf.lite.Interpreter(model_content=content).get_signature_runner()
-    (name,) = runner.get_input_details()
-    assert_same(runner(**{name: maps}), scores)
+    # Of a Keras model with two inputs TensorFlow 2.21 can convert the SavedModel only.
+    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
+    runner = tf.lite.Interpreter(model_content=content).get_signature_runner("serving_default")
+    named = maps if run.config.clinical else dict.fromkeys(runner.get_input_details(), maps)
+    assert_same(runner(**named), scores)
 
 
-def test_keras_alone_scores_the_same(finished_run, tmp_path):
+@pytest.mark.parametrize("kind", ["finished_run", "clinical_run"])
+def test_keras_alone_scores_the_same(kind, request, tmp_path):
     """In a process that never imports this package, from the files of a run and of its maps."""
-    run, (_, _, test) = finished_run
-    np.save(tmp_path / "maps.npy", stress_of(test))
-    arguments = [run.folder / "model.keras", tmp_path / "maps.npy", tmp_path / "scores.npz"]
+    run, (_, _, test) = request.getfixturevalue(kind)
+    given = given_to(run, test)
+    np.savez(tmp_path / "given.npz", **given if run.config.clinical else {"stress": given})
+    arguments = [run.folder / "model.keras", tmp_path / "given.npz", tmp_path / "scores.npz"]
     subprocess.run(
         [sys.executable, "-c", WITHOUT_POLARNET, *map(str, arguments)],
         check=True, cwd=tmp_path, capture_output=True,
