@@ -149,7 +149,7 @@ def test_the_readme_example_runs(tmp_path, monkeypatch, cache):
     """As printed, but with a smaller phantom, an untrained trunk and fewer epochs."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert code.count("\n") == 10
+    assert code.count("\n") == 11
     code = code.replace("n_patients=400", "n_patients=80")
     code = code.replace(
         'weights="imagenet"', 'weights=None, input_size=32, epochs=2, trunk="block1"'
@@ -159,7 +159,7 @@ def test_the_readme_example_runs(tmp_path, monkeypatch, cache):
     space = {}
     exec(code, space)
     assert (tmp_path / "runs" / "stress" / "model.keras").is_file()
-    assert list(space["scores"].columns) == list(pn.TRAITS)
+    assert list(space["table"]["trait"]) == list(pn.TRAITS)
 
 
 def test_the_changelog_names_this_version():
