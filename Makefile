@@ -22,9 +22,12 @@ study: .venv/.ready
 bench: .venv/.ready
 	$(BIN)/python experiments/benchmarks/bench.py --out $(or $(OUT),bench) $(if $(QUICK),--quick)
 
-# The documentation site, in build/docs. Nothing is fetched but the packages of the extra.
+# The documentation site, in build/docs, made anew. Nothing is fetched but the packages of the extra.
+MADE_DOCS := docs/generated docs/auto_gallery docs/gallery/demo
+
 docs: .venv/.docs
-	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
+	rm -rf build/docs $(MADE_DOCS)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
 
 .venv/.docs: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
@@ -58,4 +61,4 @@ lint: .venv/.ready
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv build dist *.egg-info docs/generated docs/auto_gallery docs/gallery/demo
+	rm -rf .venv build dist *.egg-info $(MADE_DOCS)

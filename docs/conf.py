@@ -86,19 +86,14 @@ sphinx_gallery_conf = {
 def make_demo(_app):
     """What the examples of the gallery read: a part of what `polarnet demo` writes."""
     folder = Path(__file__).parent / "gallery" / "demo"
-    if not (folder / "cohort").is_dir():
-        pn.make_phantom_cohort(600, seed=SEED).save(folder / "cohort")
-    cohort = pn.read_cohort(folder / "cohort")
+    if folder.is_dir():
+        return
+    pn.make_phantom_cohort(600, seed=SEED).save(folder / "cohort")
+    parts = pn.split_by_patient(pn.read_cohort(folder / "cohort"), seed=SEED)
     for map_type in ("rest", "stress"):
-        if not (folder / "runs" / f"{map_type}_frozen").is_dir():
-            config = pn.ExperimentConfig(map_type=map_type, input_size=64, seed=SEED)
-            run_experiment(
-                *pn.split_by_patient(cohort, seed=SEED),
-                config,
-                folder / "runs" / f"{map_type}_frozen",
-                cache=None,
-                show_progress=False,
-            )
+        config = pn.ExperimentConfig(map_type=map_type, input_size=64, seed=SEED)
+        out = folder / "runs" / f"{map_type}_frozen"
+        run_experiment(*parts, config, out, cache=None, show_progress=False)
 
 
 def short_types(_app, _what, _name, _obj, _options, signature, returned):
