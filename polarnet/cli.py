@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="polarnet",
         allow_abbrev=False,
         description="Multi-task VGG16 on PET perfusion polar maps. Research use only.",
-        epilog="Example: polarnet demo --out demo",
+        epilog="Example: polarnet demo --out demo. If something fails: polarnet doctor",
     )
     parser.add_argument("--version", action="version", version=f"polarnet {__version__}")
     choices = parser.add_subparsers(metavar="COMMAND", required=True)

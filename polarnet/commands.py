@@ -17,6 +17,7 @@ from polarnet.cohort import RECOVERED, Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig
 from polarnet.display import p_text
 from polarnet.files import check_vacant, new_file, write_csv
+from polarnet.ids import listing
 from polarnet.rundata import load_run_config
 from polarnet.suitability import check_prediction, check_training
 
@@ -312,6 +313,11 @@ def report(given: Namespace) -> None:
     elif is_single and (folder / FACTS_FILE).is_file():
         write_cross_validation(folder, given.out)
     else:
+        if others := [run for run in given.path if not Path(run, "config.yaml").is_file()]:
+            raise FileNotFoundError(
+                f"{listing(others)}: no folder of a run, cross-validation or project. Is the name "
+                "spelt right?"
+            )
         write_report(given.path, given.out, explained=given.explained)
     wrote(given.out)
 

@@ -133,6 +133,8 @@ def test_other_bad_input_is_one_line(finished_run, cohort_folder, make_cohort, t
     assert "config.yaml is missing" in _fails(capsys, "predict", tmp_path, percent, "--out", scores)
     assert not scores.exists()
     assert "No file of scores" in _fails(capsys, "evaluate", scores, "--cohort", percent)
+    page = ["--out", tmp_path / "page.html"]
+    assert f"{percent}: no folder of a run" in _fails(capsys, "report", run, percent, *page)
 
 
 def test_the_demo_shows_where_its_network_looks_and_keeps_what_is_finished(

@@ -124,7 +124,7 @@ def default_columns(
     if absent := [column for column in ("study_id", "patient_id") if column not in table]:
         raise ValueError(
             f"{name} has no column {' and no column '.join(absent)}. Call it so in the first line, "
-            "or say by a column map which columns are what: --suggest-columns writes a first one."
+            "or say by a column map which columns are what."
         )
     used = ("study_id", "patient_id", "mfr", "split", *PROVENANCE)
     others = [column for column in table if column not in used]
