@@ -18,6 +18,7 @@ import tempfile
 import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -42,11 +43,7 @@ EXTRAS: Final = {
 _FOLDERS: Final[tuple[tuple[str, Callable[[], Path], str], ...]] = (
     ("working folder", Path.cwd, "Work in a folder of your own, on a local disk."),
     ("cache", lambda: import_module("polarnet.cachefolder").cache_folder(), "Use --cache FOLDER."),
-    (
-        "temporary folder",
-        lambda: Path(tempfile.gettempdir()).resolve(),
-        "Let TEMP or TMPDIR name another.",
-    ),
+    ("temporary folder", lambda: Path(tempfile.gettempdir()).resolve(), "Set TEMP to another."),
 )
 _HEAVY: Final = ("tensorflow", "keras", "numpy", "pandas", "scipy")
 _LONG_PATH: Final = 140  # files of a run lie up to 120 characters deeper; Windows may stop at 260
@@ -68,6 +65,10 @@ class Finding(NamedTuple):
     level: str
     text: str
     advice: str = ""
+
+
+def _judge(is_well: bool, text: str, advice: str, level: str = "FAULT") -> Finding:
+    return Finding("ok", text) if is_well else Finding(level, text, advice)
 
 
 def doctor(given: Namespace) -> None:
@@ -93,7 +94,9 @@ def _tell(text: str) -> None:
 
 def examine(*, is_quick: bool = False) -> Iterator[Finding]:
     """All findings; the start of TensorFlow comes last, because it takes seconds."""
-    for part in (_software, _computer, _folders, _shadows, _weights):
+    parts: list[Callable[[], Iterator[Finding]]] = [_software, _computer, _shadows, _weights]
+    parts[2:2] = [partial(_folder, *place) for place in _FOLDERS]
+    for part in parts:
         try:
             yield from part()
         except (OSError, ImportError, ValueError) as error:  # of a damaged description, too
@@ -124,12 +127,10 @@ def _software() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     text = f"Python {version}, {bits} bits, {platform.platform()}"
     yield Finding("ok", f"polarnet {__version__}; text is printed as {sys.stdout.encoding}")
-    no_wheel = (sys.platform, platform.machine()) in {("darwin", "x86_64"), ("win32", "ARM64")}
-    if bits == 32 or no_wheel or not SpecifierSet(wanted).contains(version):
-        advice = f"Install Python {wanted} for 64 bits; a Mac must have Apple silicon."
-        yield Finding("FAULT", f"{text}: there is no TensorFlow for it", advice)
-    else:
-        yield Finding("ok", text)
+    has_wheel = (sys.platform, platform.machine()) not in {("darwin", "x86_64"), ("win32", "ARM64")}
+    is_fit = bits == 64 and has_wheel and SpecifierSet(wanted).contains(version)
+    advice = f"There is no TensorFlow for it. Install Python {wanted} for 64 bits, on a Mac with "
+    yield _judge(is_fit, text, f"{advice}Apple silicon or another computer.")
     if own is None:
         advice = "In the folder with setup.cfg: python -m pip install ."
         yield Finding("note", "polarnet is not installed; its packages were not checked", advice)
@@ -213,21 +214,12 @@ def _computer() -> Iterator[Finding]:
     known = ("avx", "avx2", "avx512f", "avx512_bf16", "amx_bf16")
     shown = " ".join(flag for flag in known if flag in flags.split()) or "none known of AVX, bf16"
     text = f"{os.cpu_count()} cores of {name or 'an unknown processor'} ({shown})"
-    if platform.machine().lower() in ("x86_64", "amd64") and "avx" not in flags.split():
-        advice = "TensorFlow needs AVX, which processors have since about 2012."
-        yield Finding("FAULT" if flags else "note", text, advice)
-    else:
-        yield Finding("ok", text)
+    is_fit = platform.machine().lower() not in ("x86_64", "amd64") or "avx" in flags.split()
+    advice = "TensorFlow needs AVX, which processors have since about 2012."
+    yield _judge(is_fit, text, advice, "FAULT" if flags else "note")
     text = f"memory: {n_bytes / 1e9:.0f} GB" if n_bytes > 0 else "memory: unknown"
-    if 0 < n_bytes < 4e9:  # our choice
-        yield Finding("note", text, "Close other programs; lower batch_size in YAML if it stops.")
-    else:
-        yield Finding("ok", text)
-
-
-def _folders() -> Iterator[Finding]:
-    for name, where, advice in _FOLDERS:
-        yield from _folder(name, where, advice)
+    advice = "Close other programs; lower batch_size in YAML if the work stops."
+    yield _judge(not 0 < n_bytes < 4e9, text, advice, "note")  # our choice
 
 
 def _folder(name: str, where: Callable[[], Path], advice: str) -> Iterator[Finding]:
@@ -250,7 +242,7 @@ def _folder(name: str, where: Callable[[], Path], advice: str) -> Iterator[Findi
         return
     level = next((level for level, few in LITTLE_BYTES.items() if free < few), "ok")
     text = f"{name} {folder}: can be written, {free / 1e9:.1f} GB free"
-    yield Finding(level, text, "" if level == "ok" else f"Free some space. {advice}")
+    yield _judge(level == "ok", text, f"Free some space. {advice}", level)
     if sys.platform == "win32":
         drive = there.resolve().anchor
         if drive.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(drive) == 4:
@@ -265,11 +257,10 @@ def _weights() -> Iterator[Finding]:
     here = Path(__file__).with_name("network")
     stated = re.findall("[0-9a-f]{64}", (here / "vgg16_blocks_1_2.txt").read_text("utf-8"))
     file = here / "vgg16_blocks_1_2.npz"
-    if file.is_file() and [hashlib.sha256(file.read_bytes()).hexdigest()] == stated:
-        yield Finding("ok", "ImageNet weights of VGG16's blocks 1 and 2: as published")
-    else:
-        advice = "Install polarnet again, by pip with --force-reinstall --no-deps."
-        yield Finding("FAULT", f"ImageNet weights: {file.name} is damaged or missing", advice)
+    is_sound = file.is_file() and [hashlib.sha256(file.read_bytes()).hexdigest()] == stated
+    state = "as published" if is_sound else "damaged or missing"
+    advice = "Install polarnet again, by pip with --force-reinstall --no-deps."
+    yield _judge(is_sound, f"ImageNet weights of VGG16's blocks 1 and 2: {state}", advice)
     cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     is_kept = (cache / "models/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5").is_file()
     where = "in the cache of Keras" if is_kept else "not here"
