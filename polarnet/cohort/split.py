@@ -32,7 +32,10 @@ def drawn_split(
         raise ValueError(f"val ({val}) and test ({test}) must be shares with a sum below 1.")
     names, labels = _patient_labels(traits, patients)
     if min(val, test, 1 - val - test) * len(names) < 1:
-        raise ValueError(f"{len(names)} patients are too few to be split by {val} and {test}.")
+        raise ValueError(
+            f"{len(names)} patients are too few for shares of {val} (validation) and {test} (test). "
+            "Ask for larger shares, or collect more patients."
+        )
     # It loads scikit-learn, which reading and saving a cohort do without.
     from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 
@@ -52,7 +55,7 @@ def drawn_folds(
     """For each of k folds, which studies are held out, (n,) of True and False."""
     names, labels = _patient_labels(traits, patients)
     if len(names) < k:
-        raise ValueError(f"{len(names)} patients cannot be put into {k} folds.")
+        raise ValueError(f"{len(names)} patients cannot be put into {k} folds. Ask for fewer.")
     from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
     folds = MultilabelStratifiedKFold(n_splits=k, shuffle=True, random_state=seed)
