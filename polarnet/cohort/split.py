@@ -33,8 +33,8 @@ def drawn_split(
     names, labels = _patient_labels(traits, patients)
     if min(val, test, 1 - val - test) * len(names) < 1:
         raise ValueError(
-            f"{len(names)} patients are too few for shares of {val} (validation) and {test} (test). "
-            "Ask for larger shares, or collect more patients."
+            f"{len(names)} patients are too few for shares of {val} (validation) and {test} "
+            "(test). Ask for larger shares, or collect more patients."
         )
     # It loads scikit-learn, which reading and saving a cohort do without.
     from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
