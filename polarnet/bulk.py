@@ -84,6 +84,8 @@ def predict_in_parts(
     table = pd.read_csv(out, usecols=lambda n: n in (PART_COLUMN, "warning"), dtype=str).fillna("")
     if "warning" in table and (n := table["warning"].str.contains(OUTSIDE, regex=False).sum()):
         notes.append(f"maps of {n} of {len(table)} studies are out of distribution")
+    if "warning" in table and table["warning"].str.contains("training mean", regex=False).any():
+        notes.append("clinical values far from those of the training (see the column warning)")
     if PART_COLUMN in table:
         notes.append(seen_note(table[PART_COLUMN]))
     return "; ".join(filter(None, notes))

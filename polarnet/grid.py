@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from polarnet.cachefolder import USER_CACHE, kept_in
-from polarnet.clinical import MAPS_ALONE
+from polarnet.clinical import CLINICAL_ALONE, MAPS_ALONE
 from polarnet.cohort import Cohort, read_cohort, split_by_patient
 from polarnet.config import ExperimentConfig, read_settings
 from polarnet.files import new_folder, read_json, shown, write_csv, write_json
@@ -113,7 +113,8 @@ def run_experiment(
         )
         if config.clinical:
             of_maps = scores_of_maps_alone((train, val), (val, test), config, kept)
-            baselines = {MAPS_ALONE: of_maps} | baselines
+            first: dict[str, list] = {MAPS_ALONE: of_maps, CLINICAL_ALONE: []}
+            baselines = first | baselines  # which has the scores of the columns alone
         scores = {NETWORK: (of_val, of_test)} | {k: (v[0], v[1]) for k, v in baselines.items()}
         metrics = compare_with_baselines(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")

@@ -86,7 +86,7 @@ def test_a_cohort_to_score_needs_the_columns_and_far_values_are_told(clinical_ru
     days = test.clinical["age"].where(np.arange(len(test)) > 1, 365 * 60)
     with pytest.warns(UserWarning, match="more than 5 SD from the training mean"):
         scores = pn.predict(run, dataclasses.replace(test, clinical=test.clinical.assign(age=days)))
-    assert scores.attrs["warning"].endswith("age of 2 studies")
+    assert scores.attrs["warning"].endswith("training mean: age (2)")
     unknown = dataclasses.replace(test, clinical=test.clinical.assign(age=np.nan, bmi=np.nan))
     assert pn.predict(run, unknown).notna().all(axis=None)
 
@@ -114,6 +114,10 @@ def test_a_bundle_and_a_cross_validation_read_the_columns(
     found = cross_validate(phantom, config, tmp_path / "cv", **options).metrics
     assert list(found["model"][:3]) == ["network", "maps alone", "clinical columns alone"]
     assert found["difference"][1:].notna().all()
+    assert main(["report", str(tmp_path / "cv"), "--out", str(tmp_path / "cv.html")]) == 0
+    page = (tmp_path / "cv.html").read_text(encoding="utf-8")
+    assert "stress maps with clinical columns told women from men" in page
+    assert "stress maps with age" in page
     plain = dataclasses.replace(config, clinical=())
     beside = cross_validate(phantom, plain, tmp_path / "plain", **options).metrics
     assert found.loc[1, "auroc"] == beside.loc[0, "auroc"]

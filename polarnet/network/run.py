@@ -49,6 +49,7 @@ from polarnet.suitability import check_prediction, difference
 
 MODEL_FILE: Final = "model.keras"
 FAR: Final = 5  # SD of a clinical column from its training mean that are warned of (our choice)
+FAR_NOTE: Final = f"studies with values more than {FAR} SD from the training mean:"
 
 _PARTS: Final = {"metadata.json", "config.json", "model.weights.h5"}
 _LARGEST_GRAPH: Final = 2**22  # bytes of config.json: 30 kB, and 1 kB more for each trait
@@ -272,8 +273,8 @@ def _far(run: Run, cohort: Cohort) -> str:
     for values in clinical_input(cohort, run.config).values():
         scale = run.model.get_layer(f"{CLINICAL}_standardised")
         n_far = (np.abs(values * np.array(scale.scale) + scale.offset) > FAR).sum(axis=0)
-        notes = [f"{c} of {n}" for c, n in zip(run.config.clinical, n_far, strict=True) if n]
-    return f"more than {FAR} SD from the training mean: {', '.join(notes)} studies" * bool(notes)
+        notes = [f"{c} ({n})" for c, n in zip(run.config.clinical, n_far, strict=True) if n]
+    return f"{FAR_NOTE} {', '.join(notes)}" if notes else ""
 
 
 def _mean_scores(

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from polarnet.clinical import CLINICAL_ALONE, MAPS_ALONE
 from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
@@ -123,7 +124,8 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
     """
     found = load_cross_validation(folder)
     config, facts = found.config, read_json(found.folder / FACTS_FILE)
-    forest = plot_forest(found.metrics.assign(series=found.metrics["model"])).figure
+    shown_models = _told_apart(found.metrics)
+    forest = plot_forest(shown_models.assign(series=shown_models["model"])).figure
     assert isinstance(forest, Figure)
     of_network = found.scores[found.scores["model"] == NETWORK].groupby("study_id")
     shown = {
@@ -145,7 +147,7 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
         "is_untrained": is_untrained(config),
         "folds": facts["folds"],
         "repeats": facts["repeats"],
-        "network": f"{network_words(config)}, {config.map_type} maps",
+        "network": f"{network_words(config)}, {_read_words(config)}",
         "findings": findings(found.metrics, counted=OUT_OF_FOLD),
         "forest": picture_of(forest),
         "calibration": picture_of(_draw_calibration(shown)),
@@ -175,6 +177,12 @@ def network_words(config: ExperimentConfig) -> str:
     )
 
 
+def _read_words(config: ExperimentConfig) -> str:
+    """What a network reads: maps, and clinical columns where there are any."""
+    columns = f" with {', '.join(config.clinical)}" if config.clinical else ""
+    return f"{config.map_type} maps{columns}"
+
+
 def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
     """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
     shown = _reported(folder)
@@ -190,7 +198,7 @@ def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
 def _run_facts(folder: Path, config: ExperimentConfig) -> tuple[str, str]:
     """Name of a run, and what was run."""
     text = (
-        f"{network_words(config)}, {', '.join([f'{config.map_type} maps', *config.clinical])}, "
+        f"{network_words(config)}, {_read_words(config)}, "
         f"{config.scaling} scaling, "
         f"{config.precision}, seed {config.seed}"
     )
@@ -206,7 +214,8 @@ def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str
         return None
     network, others = rows.loc[NETWORK], rows.drop(index=NETWORK)
     ends = ["auroc", "ci_low", "ci_high"]
-    published = PUBLISHED.get((config.map_type, trait))
+    # The paper reads maps alone.
+    published = None if config.clinical else PUBLISHED.get((config.map_type, trait))
     cell = {
         "network": interval_text(*network[ends]),
         "p_value": p_text(network["p_value"]),
@@ -216,10 +225,13 @@ def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str
         "note": short_note(network["note"]),
         "is_circular": bool(network["is_circular"]),
     }
-    for name, row in others[others["is_comparator"]].head(1).iterrows():
-        gain = row[["difference", "difference_low", "difference_high"]]
-        if pd.notna(gain.iloc[0]):  # else the cell says that it is not reported
-            cell |= {"comparator": name, "difference": interval_text(*gain, is_signed=True)}
+    named = others["is_comparator"] | others.index.isin([MAPS_ALONE, CLINICAL_ALONE])
+    gains = others.loc[named, ["difference", "difference_low", "difference_high"]]
+    # Without one the cell says that it is not reported.
+    cell["differences"] = [
+        (name, interval_text(*gain, is_signed=True))
+        for name, gain in gains.dropna(subset="difference").iterrows()
+    ]
     return cell
 
 
@@ -270,11 +282,19 @@ def _draw_forest(
     whole = pd.concat(tables, ignore_index=True)
     if len(metrics) > 1:
         whole = whole[whole["model"] == NETWORK]
+    whole = _told_apart(whole)
     whole["series"] = whole[named]
     is_twice = whole.duplicated(["map_type", "trait", "series"]).any()
     if whole.empty or is_twice or whole["series"].nunique() > len(MARKERS):
         return None
     return plot_forest(whole).get_figure(root=True)
+
+
+def _told_apart(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Of a network with clinical columns, without baselines of one number: there are five marks."""
+    if MAPS_ALONE not in set(metrics["model"]):
+        return metrics
+    return metrics[~metrics["model"].isin(["global mean", "lowest segment"])].copy()
 
 
 def _reported(folder: Path) -> dict[str, pd.DataFrame]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from polarnet.clinical import MAPS_ALONE
 from polarnet.cohort import RECOVERED
 from polarnet.display import trait_name
 from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL
@@ -44,6 +45,7 @@ def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[s
     for trait in dict.fromkeys(metrics["trait"]):
         rows = metrics[metrics["trait"] == trait]
         network = rows[rows["model"] == NETWORK].iloc[0].to_dict()
+        network["reads_columns"] = MAPS_ALONE in set(rows["model"])
         told.append(" ".join(_finding(network, _comparator(rows), counted)))
     return told
 
@@ -62,6 +64,7 @@ def _finding(
 ) -> list[str]:
     trait, maps = network["trait"], network["map_type"]
     maps = "Rest, stress and reserve maps together" if maps == "combined" else f"{maps} maps"
+    maps += " with clinical columns" if network["reads_columns"] else ""
     contrast = CONTRASTS.get(trait, f"patients with {trait_name(trait)} from those without")
     n_pos, n_neg = int(network["n_pos"]), int(network["n_neg"])
     n = f"{n_pos} and {n_neg} {counted}"
