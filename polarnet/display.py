@@ -8,6 +8,8 @@ import pandas as pd
 NOT_ESTIMABLE: Final = "not estimable"
 NOT_REPORTED: Final = "not reported"
 
+_WIDTH: Final = 80  # columns of a terminal
+
 TRAIT_NAMES: Final = {"impaired_mfr": "impaired MFR"}
 """Traits whose name in print is not their name in a file, underscores apart."""
 
@@ -49,6 +51,44 @@ def trait_name(trait: str) -> str:
     'impaired MFR'
     """
     return TRAIT_NAMES.get(trait, trait.replace("_", " "))
+
+
+class ResultTable(pd.DataFrame):
+    """A table of results that prints within 80 columns: interval and value in one cell, no notes.
+
+    All else is that of a DataFrame, and what is made of it (rows, columns, joins) is a plain one.
+
+    >>> ResultTable({"trait": ["sex"], "n_pos": [41], "n_neg": [56], "auroc": [0.812],
+    ...              "ci_low": [0.731], "ci_high": [0.884], "note": [""]})
+    trait n with / without             AUROC
+      sex          41 / 56 0.81 [0.73, 0.88]
+    """
+
+    def __repr__(self) -> str:
+        names = [name for name in ("trait", "model", "run", "threshold") if name in self]
+        cells = {name: self[name].astype(str) for name in names}
+        if "n_pos" in self:
+            cells["n with / without"] = (
+                self["n_pos"].astype(str) + " / " + self["n_neg"].astype(str)
+            )
+        for name, heading, low in (
+            ("auroc", "AUROC", "ci"), ("difference", "difference", "difference"),
+        ):  # fmt: skip
+            if name in self:
+                ends = self[[name, f"{low}_low", f"{low}_high"]].to_numpy(float)
+                texts = [interval_text(*row, is_signed=name == "difference") for row in ends]
+                is_gap = self[name].isna() & (name == "difference")
+                cells[heading] = ["" if gap else t for gap, t in zip(is_gap, texts, strict=True)]
+        for name, heading in (("p_adjusted", "p adjusted"), ("p_chance", "p of chance")):
+            if name in self:
+                cells[heading] = [p_text(p) for p in self[name]]
+        if len(cells) == len(names):  # columns were taken away
+            return pd.DataFrame(self).to_string()
+        text = pd.DataFrame(cells).to_string(index=False)
+        while len(text.split("\n", 1)[0]) > _WIDTH and len(cells) > len(names) + 2:
+            cells.popitem()
+            text = pd.DataFrame(cells).to_string(index=False)
+        return text
 
 
 class Result:

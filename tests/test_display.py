@@ -1,6 +1,6 @@
 import pandas as pd
 
-from polarnet.display import Result, interval_text, p_text, trait_name
+from polarnet.display import Result, ResultTable, interval_text, p_text, trait_name
 
 NAN = float("nan")
 
@@ -26,3 +26,18 @@ def test_a_result_shows_its_summary_as_text_and_escaped_in_a_notebook():
         "<p>Found &lt;i&gt;</p><table><tr><th>n</th><td>3</td></tr>"
         "<tr><th>&lt;b&gt;</th><td>&lt;script&gt;</td></tr></table>"
     )
+
+
+def test_a_table_of_results_prints_within_80_columns_and_keeps_its_columns():
+    table = ResultTable(
+        {"data": "phantom, not patients", "trait": ["sex", "smoking"], "model": "17 segments",
+         "n_pos": [41, 9], "n_neg": [56, 88], "auroc": [0.812, None], "ci_low": [0.731, None],
+         "ci_high": [0.884, None], "difference": [0.1, None], "difference_low": [-0.05, None],
+         "difference_high": [0.25, None], "p_adjusted": [0.0004, None], "note": "x" * 90}
+    )  # fmt: skip
+    heading, first, second = repr(table).splitlines()
+    assert max(map(len, (heading, first, second))) <= 80
+    assert "41 / 56 0.81 [0.73, 0.88] +0.10 [-0.05, +0.25]" in first
+    assert "9 / 88      not reported" in second
+    assert table["note"].str.len().max() == 90
+    assert type(table[["trait", "auroc"]]) is pd.DataFrame

@@ -7,7 +7,8 @@ numbers like the means of segments (correlation 0.7), which are shifted in all s
 territory, or in none. A logistic ridge stands in for the network; 5 folds, 5 repeats. The interval
 of `pn.evaluation.repeated_auroc` should hold the AUROC that such a model is expected to have,
 which is the mean over all cohorts and folds of its AUROC on 1,000 fresh patients. Where nothing is
-shifted, `claims_gain` is how often the interval lies above one half: 2.5 % at most is nominal.
+shifted, `claims_gain` is how often the interval lies above one half (2.5 % at most is nominal), and
+`p_below_5` how often the one-sided p-value lies below 0.05.
 """
 
 import argparse
@@ -39,12 +40,13 @@ def main() -> None:
         for name, case in CASES.items():
             rng = np.random.default_rng(0)
             found = [one(rng, *case) for _ in tqdm(range(arguments.n), desc=name)]
-            value, low, high, truth = np.array(found).T
+            value, low, high, p, truth = np.array(found).T
             expected = truth.mean()
             rows.append({
                 "shifted": name, "cohorts": arguments.n, "auroc": value.mean(),
                 "expected": expected, "coverage": ((low <= expected) & (expected <= high)).mean(),
-                "claims_gain": (low > 0.5).mean(), "width": (high - low).mean(),
+                "claims_gain": (low > 0.5).mean(), "p_below_5": (p < 0.05).mean(),
+                "width": (high - low).mean(),
             })  # fmt: skip
     table = pd.DataFrame(rows)
     table.to_csv(arguments.out, index=False, float_format="%.4f")
@@ -53,8 +55,8 @@ def main() -> None:
 
 def one(
     rng: np.random.Generator, share: float, shifted: int, shift: float
-) -> tuple[float, float, float, float]:
-    """AUROC of one cohort with its interval, and the mean AUROC of its models on fresh patients."""
+) -> tuple[float, float, float, float, float]:
+    """AUROC of one cohort with its interval and p-value, and the mean AUROC of its models on fresh patients."""
     spread = np.full((SEGMENTS, SEGMENTS), CORRELATION) + (1 - CORRELATION) * np.eye(SEGMENTS)
     root = np.linalg.cholesky(spread)
 
@@ -74,7 +76,8 @@ def one(
             scores[repeat, held], folds[repeat, held] = model.decision_function(values[held]), fold
             truth.append(area(fresh, model.decision_function(of_fresh)))
     found = pn.evaluation.repeated_auroc(labels, scores, folds)
-    return found.value, found.low, found.high, float(np.mean(truth))
+    p = pn.evaluation.chance_p_value(labels, scores, folds)
+    return found.value, found.low, found.high, p, float(np.mean(truth))
 
 
 def area(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from polarnet.evaluation.comparison import compare_runs as compare_runs
 from polarnet.evaluation.comparison import compare_with_baselines as compare_with_baselines
 from polarnet.evaluation.comparison import is_circular as is_circular
 from polarnet.evaluation.comparison import results_of_run as results_of_run
+from polarnet.evaluation.crossvalidated import chance_p_value as chance_p_value
 from polarnet.evaluation.crossvalidated import repeated_auroc as repeated_auroc
 from polarnet.evaluation.crossvalidated import (
     repeated_auroc_difference as repeated_auroc_difference,

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import log_loss
 
 from polarnet.cohort import RECOVERED, Cohort
+from polarnet.display import ResultTable
 from polarnet.evaluation.roc import delong_test
 from polarnet.evaluation.table import (
     adjusted,
@@ -129,7 +130,9 @@ def compare_with_baselines(
     best = whole[is_candidate & whole["val_log_loss"].notna()].groupby("trait")["val_log_loss"]
     whole.loc[best.idxmin(), "is_comparator"] = True
     order = pd.Index(of_network.columns)
-    return whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
+    return ResultTable(
+        whole.sort_values("trait", key=order.get_indexer, kind="stable", ignore_index=True)
+    )
 
 
 def results_of_run(folder: str | Path, trait: str, part: str = "test") -> pd.DataFrame:
@@ -214,7 +217,7 @@ def compare_runs(runs: Sequence[str | Path]) -> pd.DataFrame:
                 test = delong_test(known, of_first, of_run.loc[known.index, trait])
                 found = test.difference, test.low, test.high, test.p_value
             rows.append(row | dict(zip(DIFFERENCE, found, strict=True)))
-    return pd.DataFrame(rows)
+    return ResultTable(rows)
 
 
 def kind_of_data(cohort: Cohort) -> str:

@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from polarnet.clinical import CLINICAL_ALONE, MAPS_ALONE
 from polarnet.config import ExperimentConfig
-from polarnet.display import Result, interval_text, trait_name
+from polarnet.display import Result, ResultTable, interval_text, trait_name
 from polarnet.evaluation.baselines import BASELINES
 from polarnet.evaluation.calibration import measure_calibration
 from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL
@@ -44,8 +44,9 @@ class CrossValidation(Result):
     labels
         Index study_id, one column per trait: the first study of each patient.
     metrics
-        One row per trait and model: n_pos, n_neg, auroc with ci_low and ci_high, and the paired
-        `difference` (network minus model) with its interval.
+        One row per trait and model: n_pos, n_neg, auroc with ci_low and ci_high, `p_chance` (that
+        it is one half or less, one-sided), and the paired `difference` (network minus model) with
+        its interval.
     calibration, thresholds
         Of the network's out-of-fold scores, one row per trait, or per trait and threshold.
     """
@@ -121,6 +122,7 @@ def summarise(
                 "data": facts["kind"], "map_type": config.map_type, "trait": trait, "model": model,
                 "n_pos": int((known == 1).sum()), "n_neg": int((known == 0).sum()),
                 "auroc": area.value, "ci_low": area.low, "ci_high": area.high,
+                "p_chance": chance_p_value(known.array, by_model[model].to_numpy(), folds),
                 "difference": np.nan, "difference_low": np.nan, "difference_high": np.nan,
                 "is_circular": trait in facts["is_circular"], "method": area.method,
             }  # fmt: skip
@@ -135,7 +137,7 @@ def summarise(
         calibration.append({"trait": trait} | _calibration(known, of_network.mean(axis=0)))
         thresholds += _thresholds(trait, known, of_network, folds)
     return CrossValidation(
-        folder, config, scores, labels, pd.DataFrame(metrics), pd.DataFrame(calibration),
+        folder, config, scores, labels, ResultTable(metrics), pd.DataFrame(calibration),
         pd.DataFrame(thresholds),
     )  # fmt: skip
 
@@ -217,14 +219,23 @@ def repeated_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike) -> In
     ----------
     Nadeau & Bengio, Machine Learning 2003;52:239-281. The logit scale is our choice.
     """
-    areas, share = _areas_of_folds(labels, scores, folds)
-    mean = float(areas.mean())
-    half = _half_width(areas, share)
-    if not 0 < mean < 1 or not half > 0:
+    mean, error, df = _mean_auroc(labels, scores, folds)
+    if np.isnan(error):
         return Interval(mean, np.nan, np.nan, NOT_ESTIMABLE)
-    half /= mean * (1 - mean)
+    half = t.ppf(0.5 + LEVEL / 2, df) * error
     low, high = expit(logit(mean) + np.array([-half, half]))
     return Interval(mean, float(low), float(high), OVER_REPEATS)
+
+
+def chance_p_value(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike) -> float:
+    """One-sided p-value of the hypothesis that the AUROC of `repeated_auroc` is one half or less.
+
+    Parameters are those of `repeated_auroc`, and so are the statistic, the errors and the source.
+    NaN where the interval is not estimable. Of 500 simulated cohorts of 160 without any signal, 7 %
+    had a p-value below 0.05 (experiments/statistics/cross_validated_coverage.py).
+    """
+    mean, error, df = _mean_auroc(labels, scores, folds)
+    return np.nan if np.isnan(error) else float(t.sf(logit(mean) / error, df))
 
 
 def repeated_auroc_difference(
@@ -237,15 +248,22 @@ def repeated_auroc_difference(
     """
     first, share = _areas_of_folds(labels, scores, folds)
     differences = first - _areas_of_folds(labels, others, folds)[0]
-    mean, half = float(differences.mean()), _half_width(differences, share)
+    mean = float(differences.mean())
+    half = float(t.ppf(0.5 + LEVEL / 2, len(differences) - 1) * _error(differences, share))
     return Interval(mean, mean - half, mean + half, DIFFERENCE_OVER_REPEATS)
 
 
-def _half_width(values: np.ndarray, share: float) -> float:
-    """Of the t interval of a mean over folds, whose training parts overlap."""
-    n = len(values)
-    error = np.sqrt((1 / n + share) * values.var(ddof=1))
-    return float(t.ppf(0.5 + LEVEL / 2, n - 1) * error)
+def _mean_auroc(labels: ArrayLike, scores: ArrayLike, folds: ArrayLike) -> tuple[float, float, int]:
+    """Mean over folds, its standard error on the logit scale (NaN: none), degrees of freedom."""
+    areas, share = _areas_of_folds(labels, scores, folds)
+    mean, error = float(areas.mean()), _error(areas, share)
+    is_estimable = 0 < mean < 1 and error > 0
+    return mean, error / (mean * (1 - mean)) if is_estimable else np.nan, len(areas) - 1
+
+
+def _error(values: np.ndarray, share: float) -> float:
+    """Standard error of a mean over folds, whose training parts overlap."""
+    return float(np.sqrt((1 / len(values) + share) * values.var(ddof=1)))
 
 
 def _areas_of_folds(

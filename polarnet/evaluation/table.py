@@ -11,6 +11,7 @@ from scipy.stats import mannwhitneyu
 from statsmodels.stats.multitest import multipletests
 
 from polarnet.cohort import Cohort
+from polarnet.display import ResultTable
 from polarnet.evaluation.roc import NOT_ESTIMABLE, auroc
 from polarnet.files import read_csv, shown
 from polarnet.ids import listing, normal_ids
@@ -90,7 +91,7 @@ def evaluate(
         else:
             lines.append(_row(trait, np.empty(0), np.empty(0), "no labels in this cohort"))
     table = pd.DataFrame(lines)
-    return table.assign(p_adjusted=adjusted(table["p_value"].to_numpy(), "fdr_bh"))
+    return ResultTable(table.assign(p_adjusted=adjusted(table["p_value"].to_numpy(), "fdr_bh")))
 
 
 def _row(trait: str, labels: np.ndarray, scores: np.ndarray, remark: str) -> dict[str, object]:

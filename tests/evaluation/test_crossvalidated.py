@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from polarnet.evaluation.crossvalidated import repeated_auroc, repeated_auroc_difference
+from polarnet.evaluation.crossvalidated import (
+    chance_p_value,
+    repeated_auroc,
+    repeated_auroc_difference,
+)
 
 LABELS = [1, 1, 0, 0, 1, 1, 0, 0]
 FOLDS = [[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]]
@@ -19,6 +23,14 @@ def test_interval_is_the_corrected_t_interval_worked_by_hand():
     found = repeated_auroc(LABELS, FIRST, FOLDS)
     assert found.value == 0.75
     assert (found.low, found.high) == pytest.approx((0.0587, 0.9931), abs=2e-4)
+
+
+def test_p_value_is_that_of_the_same_statistic():
+    """logit(3/4) = 1.0986, error 0.2282 / (3/4 * 1/4) = 1.2172: t(3) = 0.9026, above it 0.2167."""
+    assert chance_p_value(LABELS, FIRST, FOLDS) == pytest.approx(0.2167, abs=2e-4)
+    turned = chance_p_value(LABELS, -np.array(FIRST), FOLDS)
+    assert turned == pytest.approx(1 - 0.2167, abs=2e-4)
+    assert np.isnan(chance_p_value(LABELS, [[4, 3, 2, 1] * 2] * 2, FOLDS))
 
 
 def test_difference_is_that_of_each_fold():
