@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+
+import polarnet as pn
 
 
 def test_a_cross_validation_is_the_mean_over_repeats_and_the_better_bullseye_its_bar(
@@ -87,3 +90,26 @@ def test_phantom_cohorts_have_the_t_interval_and_requirements_look_at_its_bounds
     assert all(module.requirements(table).values())
     table.loc[0, "difference_low"] = -0.011
     assert list(module.requirements(table).values()) == [False, True, True]
+
+
+def test_what_age_and_bmi_add_is_the_mean_over_cohorts_and_the_ceiling_is_met(script):
+    """Known answers: SciPy's interval; a logistic regression on age and the logarithm of BMI, which
+    has the form of the simulator's own probability of diabetes, of 3,000 patients."""
+    module, rng = script("phantom/clinical_columns"), np.random.default_rng(3)
+    models = {"network": 0.7, "maps alone": 0.6, "clinical columns alone": 0.65}
+    gains = 0.1 + 0.01 * rng.random(4)
+    rows = [
+        {"trait": "sex", "model": model, "auroc": area, "oracle": 0.5, "cohort": k,
+         "difference": np.nan if model == "network" else gains[k]}
+        for model, area in models.items() for k in range(4)
+    ]  # fmt: skip
+    found = module.summarise(pd.DataFrame(rows)).iloc[0]
+    expected = ttest_1samp(gains, 0).confidence_interval()
+    assert found[["minus_maps_low", "minus_maps_high"]].tolist() == pytest.approx([*expected])
+    assert found["both"] == pytest.approx(0.7)
+    cohort = pn.make_phantom_cohort(3000, seed=5, size=16).first_studies()
+    labels = cohort.traits["diabetes"].dropna()
+    columns = cohort.clinical.loc[labels.index, ["age", "bmi"]].assign(bmi=lambda t: np.log(t.bmi))
+    fitted = LogisticRegression(C=1e6, max_iter=1000).fit(columns, labels)
+    area = roc_auc_score(labels, fitted.decision_function(columns))
+    assert module.oracle(cohort)["diabetes"] == pytest.approx(area, abs=0.005)
