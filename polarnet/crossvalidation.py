@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -154,7 +155,8 @@ def _of_fold(
     from polarnet.network.training import scores_of_maps_alone
 
     train_part, val = next(rest.folds(_VAL_FOLDS, seed=config.seed))
-    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder:
+    with tempfile.TemporaryDirectory(prefix="polarnet_") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of clinical values far from a fold
         run = train(train_part, val, config, Path(folder) / "run", cache=cache, show_progress=False)
         of_network = predict(run, held, cache=cache)
     of_network.attrs = {}

@@ -219,13 +219,15 @@ def predict(
     table = pd.DataFrame(scores, index=cohort.patients.index, columns=list(config.traits))
     notes = [difference(config, cohort), far := _far(run, cohort)]
     table.attrs["warning"] = "; ".join(filter(None, notes))
-    is_told = cohort.is_phantom and config.software == PHANTOM and not far
-    if table.attrs["warning"] and not is_told:
+    part = rundata.parts_of(run.seen, cohort)
+    is_own = part.isin(rundata.PARTS).all()  # patients of the run itself: the files say it
+    is_phantom = cohort.is_phantom and config.software == PHANTOM
+    if (notes[0] and not is_phantom) or (far and not is_own):
         warnings.warn(table.attrs["warning"], stacklevel=2)
     if run.distribution is not None:
         distances = run.distribution.distances(cohort.maps) / run.distribution.threshold
         table.attrs["ood"] = Shares(distances, table.index)
-    table.attrs[rundata.PART_COLUMN] = Shares(rundata.parts_of(run.seen, cohort))
+    table.attrs[rundata.PART_COLUMN] = Shares(part)
     return table
 
 
