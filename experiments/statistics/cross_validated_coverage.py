@@ -56,7 +56,7 @@ def main() -> None:
 def one(
     rng: np.random.Generator, share: float, shifted: int, shift: float
 ) -> tuple[float, float, float, float, float]:
-    """AUROC of one cohort with its interval and p-value, and the mean AUROC of its models on fresh patients."""
+    """AUROC of one cohort, its interval and p-value; mean AUROC of its models on fresh patients."""
     spread = np.full((SEGMENTS, SEGMENTS), CORRELATION) + (1 - CORRELATION) * np.eye(SEGMENTS)
     root = np.linalg.cholesky(spread)
 
