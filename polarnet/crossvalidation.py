@@ -29,7 +29,7 @@ from polarnet.evaluation.table import SUPPRESSED_BELOW, smaller_classes
 from polarnet.files import read_json, write_csv, write_json
 from polarnet.ids import listing
 from polarnet.progressbar import progress_bar
-from polarnet.rundata import data_facts, pixel_digests
+from polarnet.rundata import ENVIRONMENT_FILE, PARTICIPANTS_FILE, data_facts, participants, pixel_digests
 from polarnet.suitability import check_training
 
 FOLDS: Final = 5
@@ -121,6 +121,7 @@ def cross_validate(
     parts.mkdir(parents=True, exist_ok=True)
     config.save(out / "config.yaml")
     write_json(out / FACTS_FILE, facts)
+    write_csv(participants({"all": cohort}, config.traits), out / PARTICIPANTS_FILE, float_format="%.6g")
     with kept_in(cache) as kept:
         for repeat, fold, rest, held in progress_bar(
             pairs, desc="Cross-validation", unit="fold", disable=not show_progress

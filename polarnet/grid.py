@@ -93,12 +93,12 @@ def run_experiment(
     from polarnet.network import train as train_model
     from polarnet.network.training import scores_of_maps_alone, write_scores
     from polarnet.plotting.style import save_png
-    from polarnet.report.runreport import draw_run_roc
+    from polarnet.report.runreport import draw_run_roc, read_results
 
     with new_folder(out) as folder, kept_in(cache) as kept:
         run = train_model(train, val, config, folder, cache=kept, show_progress=show_progress)
         note_test(folder, test, config)
-        write_labels(folder, {"val": val, "test": test}, config.traits)
+        write_labels(folder, {"train": train, "val": val, "test": test}, config.traits)
         run = replace(run, seen=read_patients(folder))  # now with those of the test
         of_val = read_scores(folder / "scores_val.csv")
         of_test = predict(run, test, cache=kept, show_progress=show_progress)
@@ -119,7 +119,7 @@ def run_experiment(
         metrics = compare_with_baselines(scores, val, test, config.map_type)
         write_csv(metrics, folder / "metrics.csv", float_format="%.6g")
         figure = Figure(figsize=(5, 5), layout="constrained")
-        draw_run_roc(figure.subplots(), folder, run.config)
+        draw_run_roc(figure.subplots(), read_results(folder))
         save_png(figure, folder / "figures" / "roc.png", 150)
     return replace(run, folder=Path(out))
 

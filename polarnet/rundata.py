@@ -21,6 +21,7 @@ PATIENTS_FILE: Final = "patients.json"
 HEADS_FILE: Final = "heads.csv"
 SEGMENTS_FILE: Final = "training_segments.csv"
 LABELS_FILE: Final = "labels.csv"
+PARTICIPANTS_FILE: Final = "participants.csv"
 DIGESTED: Final = ("model.keras", HEADS_FILE, SEGMENTS_FILE, "familiarity.npz", PATIENTS_FILE)
 """Files of a run that decide its scores and what is said of them."""
 
@@ -29,6 +30,10 @@ PART_COLUMN: Final = "part"
 
 PARTS: Final = ("train", "val", "test")
 """Of a run's own patients. One that is in two of them belongs to the first."""
+
+STUDIES: Final = "studies"
+PATIENTS: Final = "patients"
+"""Variables of the table of participants that are counts alone."""
 
 TEST: Final = "test"
 NEW: Final = "new"  # part of a patient whom the run has never seen
@@ -292,13 +297,47 @@ def note_test(folder: Path, test: Cohort, config: ExperimentConfig) -> None:
 
 
 def write_labels(folder: Path, parts: Mapping[str, Cohort], traits: Sequence[str]) -> None:
-    """Write the labels of the first study of each patient into a run folder, part by part."""
+    """Write the labels of validation and test patients, and who the patients of all parts were."""
     tables = [
         cohort.first_studies().traits[list(traits)].assign(**{PART_COLUMN: part})
         for part, cohort in parts.items()
+        if part != "train"
     ]
     table = pd.concat(tables)[[PART_COLUMN, *traits]]
     write_csv(table, folder / LABELS_FILE, index_label="study_id", float_format="%g")
+    table = participants(parts, traits)
+    write_csv(table, folder / PARTICIPANTS_FILE, float_format="%.6g")
+
+
+def participants(parts: Mapping[str, Cohort], traits: Sequence[str]) -> pd.DataFrame:
+    """Who the patients were, in numbers that single nobody out.
+
+    One row per part and variable (studies, patients, each trait, each clinical column of numbers):
+    n (recorded), n_with (of columns of 0 and 1), mean and sd (of the others). Each patient counts
+    with the first study.
+    """
+    rows: list[dict[str, Any]] = []
+    for part, cohort in parts.items():
+        first = cohort.first_studies()
+        rows.append({"part": part, "variable": STUDIES, "n": len(cohort)})
+        rows.append({"part": part, "variable": PATIENTS, "n": len(first)})
+        clinical = first.clinical.select_dtypes(["number", "bool"])
+        table = pd.concat([first.traits[list(traits)], clinical.drop(columns=traits, errors="ignore")], axis=1)
+        for name, values in table.items():
+            known = values.dropna().astype(float)
+            row = {"part": part, "variable": name, "n": len(known)}
+            if set(table[name].dropna()) <= {0, 1}:
+                row["n_with"] = int(known.sum())
+            else:
+                row |= {"mean": known.mean(), "sd": known.std()}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["part", "variable", "n", "n_with", "mean", "sd"])
+
+
+def participants_of_run(folder: Path) -> pd.DataFrame | None:
+    """The table of `participants` in a run folder; None for a run of an earlier version."""
+    path = folder / PARTICIPANTS_FILE
+    return read_csv(path, text=("part", "variable")) if path.is_file() else None
 
 
 def labels_of_run(folder: str | Path, part: str = "test") -> pd.DataFrame:

@@ -163,6 +163,7 @@ def train(
         seen = rundata.read_patients(folder)
         run = Run(Path(out), config, model, heads, segments, distribution, seen, finetuning)
         write_scores(predict(run, val, cache=kept), folder / "scores_val.csv")
+        rundata.write_labels(folder, parts, config.traits)
         facts |= {
             "model_sha256": weights_digest(model),
             "finetuning": finetuning,

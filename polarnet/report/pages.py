@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
 from polarnet import __version__
@@ -37,6 +37,11 @@ def render(template: str, **facts: Any) -> str:
     `template` is the name of a file in templates/, without ending; `facts` are what it speaks of.
     """
     return _templates().get_template(f"{template}.html").render(version=__version__, **facts)
+
+
+def render_text(template: str, **facts: Any) -> str:
+    """A text to paste, from a file in templates/ that ends in .txt; lines are not wrapped."""
+    return _templates().get_template(f"{template}.txt").render(**facts).strip() + "\n"
 
 
 def write_page(out: str | Path, template: str, **facts: Any) -> Path:
@@ -78,4 +83,4 @@ def _picture(content: bytes, dots_per_inch: int) -> Picture:
 @cache
 def _templates() -> Environment:
     loader = PackageLoader("polarnet.report")
-    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)

@@ -1,9 +1,11 @@
 """The report of one run or several: one HTML page, and the figures about their test studies."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +15,8 @@ from polarnet.cohort import PHANTOM, RECOVERED, Cohort, Study
 from polarnet.config import ExperimentConfig
 from polarnet.display import interval_text, p_text, trait_name
 from polarnet.evaluation.comparison import (
+    CIRCULAR_MAPS,
+    DIFFERENCE,
     NETWORK,
     PHANTOM_LABEL,
     PUBLISHED,
@@ -20,21 +24,83 @@ from polarnet.evaluation.comparison import (
     results_of_run,
 )
 from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
-from polarnet.evaluation.table import is_reportable, short_note
+from polarnet.evaluation.table import evaluate, is_reportable, read_scores, short_note
 from polarnet.evaluation.thresholds import choose_thresholds, classify
 from polarnet.files import read_csv, read_json
 from polarnet.ood import OUTSIDE
 from polarnet.plotting.maps import plot_polar_map
+from polarnet.plotting.participants import Box, plot_participants
 from polarnet.plotting.performance import plot_calibration, plot_forest, plot_roc
 from polarnet.plotting.style import MARKERS, SMALL, TWO_COLUMNS, new_panels
 from polarnet.report.explanationpage import PAGE_FILE, read_explained
+from polarnet.report.methods import PART_NAMES, methods_of_cross_validation, methods_of_run
 from polarnet.report.pages import address_of, picture_of, write_page
 from polarnet.report.resulttables import condensed, page_table
 from polarnet.report.sentences import OUT_OF_FOLD, findings
-from polarnet.rundata import read_finetuning, read_heads, trust_words
+from polarnet.rundata import (
+    PATIENTS,
+    STUDIES,
+    labels_of_run,
+    participants_of_run,
+    read_finetuning,
+    read_heads,
+    trust_words,
+)
+from polarnet.traits import IMPAIRED_MFR
 
 _COLUMNS: Final = 3
 """Panels in a row of calibration."""
+
+COUNTED: Final = {"test": "test patients", "val": "validation patients, who chose the network"}
+"""What the numbers of a run count, by the part that was scored."""
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What a run folder holds of its results.
+
+    `part` is "test", or "val" where the run was never tested; `metrics` as of
+    `compare_with_baselines`, without baselines where there was no test; `reported` gives label and
+    score of the patients of that part for each trait with an AUROC.
+    """
+
+    folder: Path
+    config: ExperimentConfig
+    part: str
+    metrics: pd.DataFrame
+    reported: Mapping[str, pd.DataFrame]
+
+
+def read_results(folder: str | Path) -> RunResults:
+    """The results of a run folder: of its test patients, or else of its validation patients.
+
+    FileNotFoundError: there are neither. ValueError: a table was damaged.
+    """
+    folder = Path(folder)
+    config = ExperimentConfig.load(folder / "config.yaml")
+    is_tested = (folder / "metrics.csv").is_file() or not (folder / "scores_val.csv").is_file()
+    part = "test" if is_tested else "val"
+    metrics = read_metrics(folder) if is_tested else _metrics_of_validation(folder, config)
+    is_shown = (metrics["model"] == NETWORK) & metrics["auroc"].notna()
+    reported = {t: results_of_run(folder, t, part) for t in metrics.loc[is_shown, "trait"]}
+    return RunResults(folder, config, part, metrics, reported)
+
+
+def _metrics_of_validation(folder: Path, config: ExperimentConfig) -> pd.DataFrame:
+    """AUROCs of validation patients, by the network alone."""
+    labels = labels_of_run(folder, "val")
+    scores = read_scores(folder / "scores_val.csv").loc[labels.index, list(config.traits)]
+    kind = "cohort"
+    if config.software == PHANTOM:
+        kind = PHANTOM_LABEL
+    elif RECOVERED in config.software:
+        kind = RECOVERED
+    # Where the label came from is not known here: it may be this very map.
+    is_circular = [t == IMPAIRED_MFR and config.map_type in CIRCULAR_MAPS for t in config.traits]
+    return evaluate(scores, labels).assign(
+        data=kind, map_type=config.map_type, model=NETWORK, is_circular=is_circular,
+        is_comparator=False, **dict.fromkeys(("val_log_loss", *DIFFERENCE), np.nan),
+    )  # fmt: skip
 
 
 def write_report(
@@ -68,22 +134,22 @@ def write_report(
         explanation.
     ValueError: a table of a run was damaged.
     """
-    folders = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
-    configs = [ExperimentConfig.load(folder / "config.yaml") for folder in folders]
-    metrics = [read_metrics(folder) for folder in folders]
+    found = [read_results(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    folders, configs = [run.folder for run in found], [run.config for run in found]
+    metrics = [run.metrics for run in found]
+    counted = " and ".join(dict.fromkeys(COUNTED[run.part] for run in found))
     traits = dict.fromkeys(trait for config in configs for trait in config.traits)
     figures = []
     if examples and cohort is not None:
         name = "Two studies" if len(examples) == 2 else "Studies"
         figures.append((name, _draw_studies([cohort[k] for k in examples])))
-    reported = [_reported(folder) for folder in folders]
-    if any(reported):
-        figures.append(("ROC curves, test studies", _draw_roc(folders, configs)))
-    for shown, config in zip(reported, configs, strict=True):
-        if shown:
-            text = "Calibration with 95 % band, as predicted, test studies: "
-            text += f"{config.map_type}, {config.mode}"
-            figures.append((text, _draw_calibration(shown)))
+    if any(run.reported for run in found):
+        figures.append((f"ROC curves, {counted}", _draw_roc(found)))
+    for run in found:
+        if run.reported:
+            text = f"Calibration with 95 % band, as predicted, {COUNTED[run.part]}: "
+            text += f"{run.config.map_type}, {run.config.mode}"
+            figures.append((text, _draw_calibration(run.reported)))
     forest = _draw_forest(configs, metrics)
     explanations = [
         (address_of(one["folder"] / PAGE_FILE, Path(out).parent), one)
@@ -95,16 +161,22 @@ def write_report(
         "is_untrained": any(map(is_untrained, configs)),
         "notes": list(notes),
         "findings": [
-            (f"{config.map_type}, {config.mode}", findings(table))
-            for config, table in zip(configs, metrics, strict=True)
+            (
+                f"{run.config.map_type}, {run.config.mode}",
+                findings(run.metrics, counted=COUNTED[run.part]),
+            )
+            for run in found
         ],
+        "counted": counted,
         "forest": None if forest is None else picture_of(forest),
         "points": page_table(
-            pd.concat(map(_operating_points, folders)),
+            pd.concat([_operating_points(run) for run in found if run.part == "test"] or [pd.DataFrame()]),
             "Sensitivity and specificity of test patients, at thresholds that validation patients "
             "chose [Wilson, 95 %]",
         ),
-        "unusual": [_unusual(folder) for folder in folders],
+        "unusual": [_unusual(run) for run in found],
+        "participants": _participants(folders),
+        "methods": [methods_of_run(run.folder, run.config, run.metrics, COUNTED[run.part]) for run in found],
         "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
         "columns": [(config.map_type, config.mode) for config in configs],
         "rows": [
@@ -149,6 +221,7 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
         "repeats": facts["repeats"],
         "network": f"{network_words(config)}, {_read_words(config)}",
         "findings": findings(found.metrics, counted=OUT_OF_FOLD),
+        "methods": methods_of_cross_validation(found),
         "forest": picture_of(forest),
         "calibration": picture_of(_draw_calibration(shown)),
         "tables": [page_table(*_readable(table, title)) for title, table in tables.items()],
@@ -183,16 +256,15 @@ def _read_words(config: ExperimentConfig) -> str:
     return f"{config.map_type} maps{columns}"
 
 
-def draw_run_roc(ax: Axes, folder: Path, config: ExperimentConfig) -> None:
-    """ROC curves of a run's test studies, one for each trait with a reported AUROC."""
-    shown = _reported(folder)
-    for trait, found in shown.items():
+def draw_run_roc(ax: Axes, run: RunResults) -> None:
+    """ROC curves of a run, one for each trait with a reported AUROC."""
+    for trait, found in run.reported.items():
         plot_roc(found["label"], found["score"], ax, name=trait_name(trait))
-    if not shown:
-        text = "No curve: fewer than 10 test patients\nin the smaller class of every trait"
+    if not run.reported:
+        text = "No curve: fewer than 10 patients\nin the smaller class of every trait"
         ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
         ax.axis("off")
-    ax.set_title(_title(config), fontsize=9)
+    ax.set_title(_title(run.config), fontsize=9)
 
 
 def _run_facts(folder: Path, config: ExperimentConfig) -> tuple[str, str]:
@@ -246,12 +318,12 @@ def _draw_studies(studies: Sequence[Study]) -> Figure:
     return figure
 
 
-def _draw_roc(folders: Sequence[Path], configs: Sequence[ExperimentConfig]) -> Figure:
+def _draw_roc(runs: Sequence[RunResults]) -> Figure:
     """ROC curves of every run, traits with too few patients left out."""
-    columns = min(2, len(folders))
-    figure, axes = new_panels(len(folders), columns, width=4.6 * columns, height=4.4)
-    for ax, folder, config in zip(axes, folders, configs, strict=True):
-        draw_run_roc(ax, folder, config)
+    columns = min(2, len(runs))
+    figure, axes = new_panels(len(runs), columns, width=4.6 * columns, height=4.4)
+    for ax, run in zip(axes, runs, strict=True):
+        draw_run_roc(ax, run)
     return figure
 
 
@@ -297,19 +369,12 @@ def _told_apart(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics[~metrics["model"].isin(["global mean", "lowest segment"])].copy()
 
 
-def _reported(folder: Path) -> dict[str, pd.DataFrame]:
-    """Trait -> label and score of test patients, where an AUROC is reported."""
-    metrics = read_metrics(folder)
-    traits = metrics.loc[(metrics["model"] == NETWORK) & metrics["auroc"].notna(), "trait"]
-    return {trait: results_of_run(folder, trait) for trait in traits}
-
-
-def _operating_points(folder: Path) -> pd.DataFrame:
+def _operating_points(run: RunResults) -> pd.DataFrame:
     """Test sensitivity and specificity at thresholds that validation patients chose."""
     rows = []
-    for trait, of_test in _reported(folder).items():
-        row: dict[str, Any] = {"run": folder.name, "trait": trait_name(trait)}
-        of_val = results_of_run(folder, trait, "val")
+    for trait, of_test in run.reported.items():
+        row: dict[str, Any] = {"run": run.folder.name, "trait": trait_name(trait)}
+        of_val = results_of_run(run.folder, trait, "val")
         if not is_reportable(of_val["label"]):
             n = f"{int((of_val['label'] == 1).sum())} / {int((of_val['label'] == 0).sum())}"
             rows.append(row | {"note": f"no threshold: {n} validation patients are too few"})
@@ -326,14 +391,71 @@ def _operating_points(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _unusual(folder: Path) -> str:
-    """How many test studies have maps unlike those of the training."""
-    table = read_csv(folder / "scores_test.csv", text=("study_id", "warning", "part"))
+def _unusual(run: RunResults) -> str:
+    """How many scored studies have maps unlike those of the training."""
+    path = run.folder / f"scores_{run.part}.csv"
+    table = read_csv(path, text=("study_id", "warning", "part"))
     said = table["warning"].astype(str) if "warning" in table else pd.Series(dtype=str)
     n = int(said.str.contains(OUTSIDE, regex=False).sum())
-    return f"{folder.name}: {n} of {len(table)}"
+    return f"{run.folder.name}: {n} of {len(table)}"
 
 
 def _title(config: ExperimentConfig) -> str:
     title = f"{config.map_type}, {config.mode}"
     return f"{title} (phantom, not patients)" if config.software == PHANTOM else title
+
+
+def _participants(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Flow and table of the patients of each run; once where several have the same."""
+    shown: list[tuple[list[str], pd.DataFrame]] = []
+    for folder in folders:
+        table = participants_of_run(folder)
+        if table is None:
+            continue
+        same = next((names for names, other in shown if other.equals(table)), None)
+        if same is None:
+            shown.append(([folder.name], table))
+        else:
+            same.append(folder.name)
+    pages = []
+    for names, table in shown:
+        printed = participants_table(table)
+        notes = ["n (%) of those recorded, or mean (SD); each patient counts with the first study."]
+        pages.append(
+            {"runs": names if len(shown) > 1 else [], "flow": picture_of(_draw_flow(table)),
+             "table": page_table(printed, "Patients by part", notes)}
+        )  # fmt: skip
+    return pages
+
+
+def participants_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 1: one row per variable, one column per part; from the table of `participants`."""
+    cells: dict[str, dict[str, str]] = {}
+    n_patients = table[table["variable"] == PATIENTS].set_index("part")["n"]
+    for row in table.itertuples():
+        text = f"{row.n:.0f}"
+        if row.variable not in (STUDIES, PATIENTS):
+            text = "not recorded"
+            if row.n and pd.notna(row.n_with):
+                text = f"{row.n_with:.0f} ({100 * row.n_with / row.n:.0f} %)"
+            elif row.n:
+                text = f"{row.mean:.1f} ({row.sd:.1f})"
+            if 0 < row.n < n_patients[row.part]:
+                text += f", of {row.n:.0f}"
+        name = trait_name(str(row.variable))
+        cells.setdefault(name, {"": name})[PART_NAMES.get(row.part, row.part)] = text
+    return pd.DataFrame(list(cells.values())).fillna("not recorded")
+
+
+def _draw_flow(table: pd.DataFrame) -> Figure:
+    """Studies, patients, and the parts that they were divided into."""
+    n = table.pivot(index="part", columns="variable", values="n")
+    studies, patients = int(n[STUDIES].sum()), int(n[PATIENTS].sum())
+    later = (f"{studies - patients} later studies", "of the same patients") * (studies > patients)
+    parts = [
+        Box((PART_NAMES.get(part, part), f"{n.at[part, PATIENTS]:.0f} patients",
+             f"{n.at[part, STUDIES]:.0f} studies"))
+        for part in dict.fromkeys(table["part"])
+    ]  # fmt: skip
+    top = [[Box((f"{studies} studies",), later)], [Box((f"{patients} patients",))]]
+    return plot_participants([*top, parts]).get_figure(root=True)

@@ -1,0 +1,201 @@
+"""Methods and results as paragraphs to paste into a manuscript; the words are in methods.txt."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from polarnet.cohort import PHANTOM
+from polarnet.config import ExperimentConfig
+from polarnet.display import trait_name
+from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.crossvalidated import FACTS_FILE, CrossValidation
+from polarnet.evaluation.table import EXPLORATORY_BELOW, SUPPRESSED_BELOW
+from polarnet.files import read_json
+from polarnet.report.pages import render_text
+from polarnet.report.sentences import OUT_OF_FOLD, findings
+from polarnet.rundata import (
+    ENVIRONMENT_FILE,
+    KEPT,
+    NO_SHARE,
+    NOT_KEPT,
+    PATIENTS,
+    STUDIES,
+    participants_of_run,
+    read_finetuning,
+    read_heads,
+)
+
+PART_NAMES: Final = {"train": "training", "val": "validation", "test": "test", "all": "all"}
+
+_DELONG: Final = (
+    "DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated "
+    "receiver operating characteristic curves: a nonparametric approach. Biometrics "
+    "1988;44:837-845. doi:10.2307/2531595"
+)
+_NADEAU: Final = (
+    "Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning "
+    "2003;52:239-281. doi:10.1023/A:1024068626366"
+)
+_FINETUNED: Final = {
+    KEPT: "It was kept, because the validation log-loss fell by more than its standard error.",
+    NOT_KEPT: "It was not kept, because the validation log-loss did not fall by more than its "
+    "standard error.",
+    NO_SHARE: "It was left out, because no trait gave the features of VGG16 a share.",
+}
+_LIBRARIES: Final = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy",
+                     "scipy": "SciPy", "scikit-learn": "scikit-learn"}  # fmt: skip
+
+
+def methods_of_run(
+    folder: Path, config: ExperimentConfig, metrics: pd.DataFrame, counted: str
+) -> str:
+    """Methods and results of a run folder, from what lies in it.
+
+    `metrics` are those of `compare_with_baselines`, and `counted` says whose they are, such as
+    "test patients". Every number is one of the folder, and no sentence claims more than an
+    interval allows.
+    """
+    tuned = ""
+    if config.mode == "finetuned":
+        tuned = (
+            f"Then the last block was fine-tuned (learning rate {config.finetune_learning_rate:g}, "
+            f"at most {config.finetune_epochs} epochs, stopped after {config.finetune_patience} "
+            f"without a lower validation loss). {_FINETUNED.get(read_finetuning(folder), '')}"
+        )
+    shares = ""
+    if config.mode != "scratch":
+        found = read_heads(folder, config.traits)["share"]
+        shares = ", ".join(f"{trait_name(trait)} {share:g}" for trait, share in found.items())
+    return _paragraphs(
+        folder, config, metrics,
+        counted=counted,
+        parts="The studies were divided by patient into parts that share nobody",
+        chosen="for each trait by 5-fold cross-validation of the log-loss among training patients",
+        shares=shares,
+        finetuning=tuned.strip(),
+        statistics=(
+            f"Discrimination was measured in {counted}, by the area under the receiver operating "
+            "characteristic curve (AUROC) with its 95 % interval by the method of DeLong [4] on "
+            "the logit scale. Differences to baselines are paired (DeLong); the baseline that is "
+            "named has the lowest validation log-loss. p-values and intervals are not adjusted "
+            "for the number of traits."
+        ),
+        reference=_DELONG,
+    )  # fmt: skip
+
+
+def methods_of_cross_validation(found: CrossValidation) -> str:
+    """The same of a finished cross-validation."""
+    facts = read_json(found.folder / FACTS_FILE)
+    return _paragraphs(
+        found.folder, found.config, found.metrics,
+        counted=OUT_OF_FOLD,
+        parts=(
+            f"In {facts['repeats']} repeats the patients were divided into {facts['folds']} folds, "
+            "balanced on the traits, with all studies of a patient in one fold"
+        ),
+        chosen="for each trait by cross-validation of the log-loss inside the training patients of "
+        "each fold",
+        shares="",
+        finetuning="",
+        statistics=(
+            "Each fold was scored by a network that was trained on the others, which also chose "
+            "everything that was chosen. The area under the receiver operating characteristic "
+            "curve (AUROC) is the mean over folds and repeats, with the 95 % interval of the "
+            "corrected resampled t statistic on the logit scale [4]; differences to baselines are "
+            "paired by fold. The baseline that is named has the highest AUROC on the same "
+            "patients, which favours it. Intervals are not adjusted for the number of traits."
+        ),
+        reference=_NADEAU,
+    )  # fmt: skip
+
+
+def _paragraphs(
+    folder: Path, config: ExperimentConfig, metrics: pd.DataFrame, *, parts: str, counted: str,
+    statistics: str, **words: Any,
+) -> str:  # fmt: skip
+    table = participants_of_run(folder)
+    others = list(dict.fromkeys(metrics.loc[metrics["model"] != NETWORK, "model"]))
+    if others:
+        statistics += f" Baselines: {', '.join(others)}."
+    statistics += (
+        f" An AUROC is not reported with fewer than {SUPPRESSED_BELOW} patients in a class, and is "
+        f"called exploratory with fewer than {EXPLORATORY_BELOW}."
+    )
+    maps = "rest, stress and reserve" if config.map_type == "combined" else config.map_type
+    return render_text(
+        "methods",
+        config=config,
+        is_phantom=config.software == PHANTOM,
+        maps=maps,
+        unit="no unit" if config.map_type == "reserve" else config.unit,
+        scaling=_scaling(config),
+        participants="" if table is None else f"{_counts(table)} {parts}{_by_part(table)}.",
+        labels=[] if table is None else _labels(table, config.traits),
+        trunk=_trunk(config),
+        training=(
+            f"The heads were trained with Adam (learning rate {config.learning_rate:g}, "
+            f"{config.epochs} epochs, batches of {config.batch_size}"
+            f"{', maps changed slightly' if config.augment else ''}); seed {config.seed}."
+        ),
+        statistics=statistics,
+        software=_software(folder),
+        results=findings(metrics, counted=counted),
+        **words,
+    )
+
+
+def _counts(table: pd.DataFrame) -> str:
+    n = table.groupby("variable")["n"].sum()
+    return f"{n[STUDIES]:.0f} studies of {n[PATIENTS]:.0f} patients were included."
+
+
+def _by_part(table: pd.DataFrame) -> str:
+    """Patients of each part, where there are several."""
+    n = table[table["variable"] == PATIENTS].set_index("part")["n"]
+    if len(n) < 2:
+        return ""
+    return ": " + ", ".join(f"{PART_NAMES.get(part, part)} {count:.0f}" for part, count in n.items())
+
+
+def _labels(table: pd.DataFrame, traits: Sequence[str]) -> list[str]:
+    """For each trait, who had it among those with a label."""
+    told = []
+    for trait in traits:
+        rows = table[table["variable"] == trait]
+        n, n_with = rows["n"].sum(), rows["n_with"].sum()
+        told.append(f"{trait_name(trait).capitalize()}: {n_with:.0f} of {n:.0f} patients.")
+    return told
+
+
+def _scaling(config: ExperimentConfig) -> str:
+    if config.scaling == "relative":
+        return "divided by the brightest pixel of each map"
+    unit = "" if config.map_type == "reserve" else f" {config.unit}"
+    ends = " and ".join(f"{low:g} to {high:g}" for low, high in config.windows)
+    return f"scaled from {ends}{unit}"
+
+
+def _trunk(config: ExperimentConfig) -> str:
+    weights = {None: "random weights", "imagenet": "weights trained on ImageNet"}
+    block = config.last_block.removeprefix("block")
+    return (
+        f"The maps passed the first {block} blocks of VGG16 "
+        f"({weights.get(config.weights, 'weights from a file')}"
+        f"{', left as they were' if config.mode == 'frozen' else ''})"
+    )
+
+
+def _software(folder: Path) -> str:
+    path = folder / ENVIRONMENT_FILE
+    if not path.is_file():
+        return "polarnet."
+    facts: Mapping[str, Any] = read_json(path)
+    commit = f" (commit {facts['commit'][:7]})" if facts.get("commit") else ""
+    others = ", ".join(f"{name} {facts[key]}" for key, name in _LIBRARIES.items() if key in facts)
+    precision = {"mixed_bfloat16": "bfloat16 in the trunk"}.get(str(facts["precision"]), "float32")
+    return (
+        f"polarnet {facts['polarnet']}{commit}, Python {facts['python']}, {others}; {precision}."
+    )
