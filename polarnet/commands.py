@@ -304,9 +304,20 @@ def explain(given: Namespace) -> None:
 def report(given: Namespace) -> None:
     """A project, a cross-validation, or runs, become a page."""
     from polarnet.evaluation.crossvalidated import FACTS_FILE
-    from polarnet.report import write_cross_validation, write_report, write_study_report
+    from polarnet.report import (
+        methods_text,
+        write_cross_validation,
+        write_report,
+        write_study_report,
+    )
     from polarnet.report.checklist import SETTINGS
 
+    if not (given.out or given.methods):
+        raise ValueError("Give --out for a page, --methods for text, or both.")
+    if given.methods:
+        print(*map(methods_text, given.path), sep="\n")
+    if not given.out:
+        return
     folder, is_single = Path(given.path[0]), len(given.path) == 1
     if is_single and (folder / SETTINGS).is_file():
         write_study_report(folder, given.out, explained=given.explained)

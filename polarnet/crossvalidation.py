@@ -29,7 +29,13 @@ from polarnet.evaluation.table import SUPPRESSED_BELOW, smaller_classes
 from polarnet.files import read_json, write_csv, write_json
 from polarnet.ids import listing
 from polarnet.progressbar import progress_bar
-from polarnet.rundata import ENVIRONMENT_FILE, PARTICIPANTS_FILE, data_facts, participants, pixel_digests
+from polarnet.rundata import (
+    ENVIRONMENT_FILE,
+    PARTICIPANTS_FILE,
+    data_facts,
+    participants,
+    pixel_digests,
+)
 from polarnet.suitability import check_training
 
 FOLDS: Final = 5
@@ -119,9 +125,16 @@ def cross_validate(
         return load_cross_validation(out)
     parts = out / _PARTS
     parts.mkdir(parents=True, exist_ok=True)
-    config.save(out / "config.yaml")
+
+    from polarnet.network.training import environment, resolved_config
+
+    resolved = resolved_config(config, cohort)
+    resolved.save(out / "config.yaml")
     write_json(out / FACTS_FILE, facts)
-    write_csv(participants({"all": cohort}, config.traits), out / PARTICIPANTS_FILE, float_format="%.6g")
+    write_json(out / ENVIRONMENT_FILE, environment(resolved))
+    write_csv(
+        participants({"all": cohort}, config.traits), out / PARTICIPANTS_FILE, float_format="%.6g"
+    )
     with kept_in(cache) as kept:
         for repeat, fold, rest, held in progress_bar(
             pairs, desc="Cross-validation", unit="fold", disable=not show_progress
@@ -141,7 +154,7 @@ def cross_validate(
     whole = whole[[*_WHERE, *config.traits]].sort_values(_WHERE, kind="stable", ignore_index=True)
     write_csv(whole, out / SCORES_FILE, float_format="%.9g")
     write_csv(labels, out / FOLD_LABELS_FILE, index_label="study_id", float_format="%g")
-    result = summarise(out, config, whole, labels, facts)
+    result = summarise(out, resolved, whole, labels, facts)
     for name in ("calibration", "thresholds", "metrics"):  # the last file says that it is finished
         write_csv(getattr(result, name), out / f"{name}.csv", float_format="%.6g")
     shutil.rmtree(parts)

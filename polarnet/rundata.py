@@ -322,7 +322,9 @@ def participants(parts: Mapping[str, Cohort], traits: Sequence[str]) -> pd.DataF
         rows.append({"part": part, "variable": STUDIES, "n": len(cohort)})
         rows.append({"part": part, "variable": PATIENTS, "n": len(first)})
         clinical = first.clinical.select_dtypes(["number", "bool"])
-        table = pd.concat([first.traits[list(traits)], clinical.drop(columns=traits, errors="ignore")], axis=1)
+        table = pd.concat(
+            [first.traits[list(traits)], clinical.drop(columns=traits, errors="ignore")], axis=1
+        )
         for name, values in table.items():
             known = values.dropna().astype(float)
             row = {"part": part, "variable": name, "n": len(known)}

@@ -6,4 +6,5 @@ from .resulttables import trait_name as trait_name
 from .resulttables import write_table as write_table
 from .runreport import write_cross_validation as write_cross_validation
 from .runreport import write_report as write_report
+from .studyreport import methods_text as methods_text
 from .studyreport import write_study_report as write_study_report

@@ -78,10 +78,9 @@ def methods_of_run(
         statistics=(
             f"Discrimination was measured in {counted}, by the area under the receiver operating "
             "characteristic curve (AUROC) with its 95 % interval by the method of DeLong [4] on "
-            "the logit scale. Differences to baselines are paired (DeLong); the baseline that is "
-            "named has the lowest validation log-loss. p-values and intervals are not adjusted "
-            "for the number of traits."
+            "the logit scale; intervals are not adjusted for the number of traits."
         ),
+        differences="paired (DeLong); the one that is named has the lowest validation log-loss",
         reference=_DELONG,
     )  # fmt: skip
 
@@ -104,22 +103,31 @@ def methods_of_cross_validation(found: CrossValidation) -> str:
             "Each fold was scored by a network that was trained on the others, which also chose "
             "everything that was chosen. The area under the receiver operating characteristic "
             "curve (AUROC) is the mean over folds and repeats, with the 95 % interval of the "
-            "corrected resampled t statistic on the logit scale [4]; differences to baselines are "
-            "paired by fold. The baseline that is named has the highest AUROC on the same "
-            "patients, which favours it. Intervals are not adjusted for the number of traits."
+            "corrected resampled t statistic on the logit scale [4]; intervals are not adjusted "
+            "for the number of traits."
         ),
+        differences="paired by fold; the one that is named has the highest AUROC on the same "
+        "patients, which favours it",
         reference=_NADEAU,
+    )  # fmt: skip
+
+
+def methods_of_project(facts: Mapping[str, Any], results: Sequence[str]) -> str:
+    """The same of a project: `facts` of its folder as the project page has them, and findings."""
+    return render_text(
+        "methods_project", results=results, reference=_DELONG, suppressed=SUPPRESSED_BELOW,
+        exploratory=EXPLORATORY_BELOW, **facts,
     )  # fmt: skip
 
 
 def _paragraphs(
     folder: Path, config: ExperimentConfig, metrics: pd.DataFrame, *, parts: str, counted: str,
-    statistics: str, **words: Any,
+    statistics: str, differences: str, **words: Any,
 ) -> str:  # fmt: skip
     table = participants_of_run(folder)
     others = list(dict.fromkeys(metrics.loc[metrics["model"] != NETWORK, "model"]))
     if others:
-        statistics += f" Baselines: {', '.join(others)}."
+        statistics += f" Baselines: {', '.join(others)}. Differences to them are {differences}."
     statistics += (
         f" An AUROC is not reported with fewer than {SUPPRESSED_BELOW} patients in a class, and is "
         f"called exploratory with fewer than {EXPLORATORY_BELOW}."
@@ -157,7 +165,9 @@ def _by_part(table: pd.DataFrame) -> str:
     n = table[table["variable"] == PATIENTS].set_index("part")["n"]
     if len(n) < 2:
         return ""
-    return ": " + ", ".join(f"{PART_NAMES.get(part, part)} {count:.0f}" for part, count in n.items())
+    return ": " + ", ".join(
+        f"{PART_NAMES.get(part, part)} {count:.0f}" for part, count in n.items()
+    )
 
 
 def _labels(table: pd.DataFrame, traits: Sequence[str]) -> list[str]:
@@ -166,7 +176,8 @@ def _labels(table: pd.DataFrame, traits: Sequence[str]) -> list[str]:
     for trait in traits:
         rows = table[table["variable"] == trait]
         n, n_with = rows["n"].sum(), rows["n_with"].sum()
-        told.append(f"{trait_name(trait).capitalize()}: {n_with:.0f} of {n:.0f} patients.")
+        name = trait_name(trait)
+        told.append(f"{name[0].upper()}{name[1:]}: {n_with:.0f} of {n:.0f} patients.")
     return told
 
 
@@ -196,6 +207,4 @@ def _software(folder: Path) -> str:
     commit = f" (commit {facts['commit'][:7]})" if facts.get("commit") else ""
     others = ", ".join(f"{name} {facts[key]}" for key, name in _LIBRARIES.items() if key in facts)
     precision = {"mixed_bfloat16": "bfloat16 in the trunk"}.get(str(facts["precision"]), "float32")
-    return (
-        f"polarnet {facts['polarnet']}{commit}, Python {facts['python']}, {others}; {precision}."
-    )
+    return f"polarnet {facts['polarnet']}{commit}, Python {facts['python']}, {others}; {precision}."

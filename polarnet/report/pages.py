@@ -83,4 +83,6 @@ def _picture(content: bytes, dots_per_inch: int) -> Picture:
 @cache
 def _templates() -> Environment:
     loader = PackageLoader("polarnet.report")
-    return Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+    )

@@ -51,7 +51,7 @@ from polarnet.traits import IMPAIRED_MFR
 _COLUMNS: Final = 3
 """Panels in a row of calibration."""
 
-COUNTED: Final = {"test": "test patients", "val": "validation patients, who chose the network"}
+COUNTED: Final = {"test": "test patients", "val": "validation patients (who chose the network)"}
 """What the numbers of a run count, by the part that was scored."""
 
 
@@ -95,6 +95,7 @@ def _metrics_of_validation(folder: Path, config: ExperimentConfig) -> pd.DataFra
         kind = PHANTOM_LABEL
     elif RECOVERED in config.software:
         kind = RECOVERED
+    scores.attrs = {}  # which would leave out all that the training has seen
     # Where the label came from is not known here: it may be this very map.
     is_circular = [t == IMPAIRED_MFR and config.map_type in CIRCULAR_MAPS for t in config.traits]
     return evaluate(scores, labels).assign(
@@ -170,13 +171,17 @@ def write_report(
         "counted": counted,
         "forest": None if forest is None else picture_of(forest),
         "points": page_table(
-            pd.concat([_operating_points(run) for run in found if run.part == "test"] or [pd.DataFrame()]),
+            pd.concat(
+                [_operating_points(run) for run in found if run.part == "test"] or [pd.DataFrame()]
+            ),
             "Sensitivity and specificity of test patients, at thresholds that validation patients "
             "chose [Wilson, 95 %]",
         ),
         "unusual": [_unusual(run) for run in found],
         "participants": _participants(folders),
-        "methods": [methods_of_run(run.folder, run.config, run.metrics, COUNTED[run.part]) for run in found],
+        "methods": [
+            methods_of_run(run.folder, run.config, run.metrics, COUNTED[run.part]) for run in found
+        ],
         "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
         "columns": [(config.map_type, config.mode) for config in configs],
         "rows": [

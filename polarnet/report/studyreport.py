@@ -4,14 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from polarnet.cohort import PHANTOM, RECOVERED
 from polarnet.config import ExperimentConfig
+from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
 from polarnet.files import read_csv, read_json, read_yaml
 from polarnet.report.checklist import SETTINGS, answers, check_study_folder, load_data
 from polarnet.report.explanationpage import read_explained
+from polarnet.report.methods import (
+    methods_of_cross_validation,
+    methods_of_project,
+    methods_of_run,
+)
 from polarnet.report.pages import Picture, picture_in, write_page
 from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
-from polarnet.report.runreport import is_untrained
+from polarnet.report.runreport import COUNTED, is_untrained, read_results
+from polarnet.report.sentences import findings
 
 SECTIONS: Final = "sections.yaml"
 """The sections of the page, in order: which tables and figures stand where, and what makes them."""
@@ -19,6 +29,10 @@ SECTIONS: Final = "sections.yaml"
 LONG: Final = 20
 """A table with more rows is folded up, to be opened with a click (our choice)."""
 
+_FOREST: Final = (
+    "AUROC with 95 % interval of each trait by map type, with the numbers of hold-out patients and "
+    "the values published"
+)
 _OPEN: Final = frozenset({"main_results"})
 """Never folded up."""
 
@@ -54,8 +68,12 @@ def write_study_report(
     facts, results = _facts(folder), folder / "results"
     is_phantom = facts["is_phantom"]
     sections = [s for s in load_data(SECTIONS) if is_phantom or not s.get("phantom_only")]
+    told = _findings(results, facts["plan"])
     page = {
         "facts": facts,
+        "findings": told,
+        "forest": _pictures(results, "main_forest", _FOREST),
+        "methods": methods_of_project(facts, told),
         "is_phantom": is_phantom,
         "primaries": _primaries(results, facts["plan"]),
         "chapters": [_chapter(results, section) for section in sections],
@@ -86,15 +104,53 @@ def _facts(folder: Path) -> dict[str, Any]:
     }
 
 
-def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The rows of the endpoints that were named in advance."""
+def methods_text(folder: str | Path) -> str:
+    """Methods and results of a run, a cross-validation or a project, as text for a manuscript.
+
+    Every number is one of the folder, no sentence claims more than its interval allows, and a
+    phantom is called one. Returns paragraphs with references (DOI), lines not wrapped.
+
+    Raises
+    ------
+    FileNotFoundError: the folder is none of the three, or is unfinished.
+    """
+    folder = Path(folder)
+    if (folder / SETTINGS).is_file():
+        facts = _facts(folder)
+        return methods_of_project(facts, _findings(folder / "results", facts["plan"]))
+    if (folder / FACTS_FILE).is_file():
+        return methods_of_cross_validation(load_cross_validation(folder))
+    run = read_results(folder)
+    return methods_of_run(run.folder, run.config, run.metrics, COUNTED[run.part])
+
+
+def _main_rows(results: Path, plan: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of the main results that are endpoints named in advance; none without results."""
     if not (results / "main_results.csv").is_file():
-        return None
+        return pd.DataFrame()
     table, *_ = read_table(results / "main_results")
     named = [tuple(map(str, cell)) for cell in plan.get("primaries", [])]
     modes = table["series"].astype(str).str.replace("-", "")
     cells = zip(table["map_type"].astype(str), modes, table["trait"].astype(str), strict=True)
-    table = table[[cell in named for cell in cells]]
+    return table[[cell in named for cell in cells]]
+
+
+def _findings(results: Path, plan: Mapping[str, Any]) -> list[str]:
+    """The primary endpoints in sentences."""
+    told = []
+    for row in _main_rows(results, plan).to_dict("records"):
+        row["is_circular"] = str(row["is_circular"]) == "True"
+        pair = [row | {"model": NETWORK, "is_comparator": False}]
+        if isinstance(row["comparator"], str):
+            other = {"model": row["comparator"], "auroc": row["comparator_auroc"]}
+            pair.append(row | other | {"is_comparator": True})
+        told += findings(pd.DataFrame(pair), counted=f"hold-out patients, {row['series']}")
+    return told
+
+
+def _primaries(results: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rows of the endpoints that were named in advance."""
+    table = _main_rows(results, plan)
     if table.empty:
         return None
     printed, notes = condensed(table.reindex(columns=list(_PRIMARY)))

@@ -27,7 +27,7 @@ def test_the_journey_writes_every_file_of_a_run(finished_run):
     assert names == {
         "config.yaml", "model.keras", "history.csv", "scores_val.csv", "scores_test.csv",
         "metrics.csv", "environment.json", "figures", "training_segments.csv", "familiarity.npz",
-        "patients.json", "labels.csv", "heads.csv",
+        "patients.json", "labels.csv", "heads.csv", "participants.csv",
     }  # fmt: skip
     for part, cohort in (("val", val), ("test", test)):
         firsts = cohort.first_studies()

@@ -13,7 +13,7 @@ RESULTS = {"roc"} | {
     name for section in load_data(SECTIONS) if not section.get("phantom_only")
     for part in ("tables", "figures") for name in section.get(part, ())
 }  # fmt: skip
-STUDY_FILES = {"study.yaml", "split.csv", "freeze.json", "test_reads.csv"}
+STUDY_FILES = {"results/main_forest.*", "study.yaml", "split.csv", "freeze.json", "test_reads.csv"}
 STUDY_FILES |= {f"runs/*/{name}" for name in RUN_FILES} | {f"results/{n}.*" for n in RESULTS}
 """Globs of all that a study makes."""
 

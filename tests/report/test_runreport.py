@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import polarnet as pn
 from polarnet.cli import main
 from polarnet.ood import ood_note
-from polarnet.report.runreport import draw_run_roc
+from polarnet.report.runreport import draw_run_roc, read_results
 
 
 def write(run, tmp_path, **options):
@@ -25,8 +25,9 @@ def test_no_curve_is_said_where_every_trait_is_suppressed(finished_run, tmp_path
     scores.to_csv(tmp_path / "scores_test.csv", index=False)
     metrics = pd.read_csv(run.folder / "metrics.csv").assign(auroc=np.nan)
     metrics.to_csv(tmp_path / "metrics.csv", index=False)
-    shutil.copy(run.folder / "labels.csv", tmp_path)
-    draw_run_roc(ax, tmp_path, run.config)
+    for name in ("labels.csv", "config.yaml"):
+        shutil.copy(run.folder / name, tmp_path)
+    draw_run_roc(ax, read_results(tmp_path))
     assert "No curve" in ax.texts[0].get_text()
     assert not ax.lines
 
