@@ -133,7 +133,7 @@ def test_own_data_become_a_run_and_an_explanation(place, capsys, monkeypatch):
     assert "# Model card" in said
     run(shlex.split("train cohort --config settings.yaml --map-type rest --traits sex,diabetes "
                     "--out runs/rest"), capsys)  # fmt: skip
-    follow(blocks(DOCS / "reports.md", "sh")[:1], capsys)  # of one run, of two, of all else
+    follow(blocks(DOCS / "reports.md", "sh")[:2], capsys)  # of one run, of two, of all else
     names = {}
     for _, code in blocks(DOCS / "recipes.md", "python"):
         exec(code, names)
