@@ -31,8 +31,15 @@ from polarnet.plotting.overlays import (
     plot_group_bullseyes,
     plot_overlays,
 )
-from polarnet.plotting.sanitychecks import plot_cascade, plot_checks
-from polarnet.report.explanationpage import ADDED, BY_GROUP, write_explanation
+from polarnet.plotting.sanitychecks import plot_cascade
+from polarnet.progressbar import progress_bar
+from polarnet.report.explanationpage import (
+    ADDED,
+    BY_GROUP,
+    groups_in_words,
+    write_explanation,
+)
+from polarnet.report.sentences import group_finding
 from polarnet.rundata import NEW, TEST, logit_words, parts_of, seen_note
 from polarnet.traits import COMBINED
 
@@ -133,17 +140,26 @@ def explain_run(
         maps += "" if len(cohort) == n_patients else f", drawn at random (seed {seed})"
     explain = partial(attribution, trait=trait, method=method, seed=seed)
     with new_folder(out) as folder:
-        heats = [explain(one, cohort, show_progress=show_progress) for one in networks]
+        # Each map of attribution, the layers of the cascade, checks, figures and files.
+        n_random = 0 if first.heads.loc[trait, "share"] else RANDOM_HEADS - 1
+        n_steps = len(networks) + n_random + (shuffled is not None) + 4
+        bar = progress_bar(total=n_steps, desc="Explaining", unit="step", disable=not show_progress)
+        heats = []
+        for one in networks:
+            heats.append(explain(one, cohort, show_progress=show_progress))
+            bar.update()
         few = groups.drawn_patients(cohort.patients, CHECKED, seed=seed)
         checked, heat = cohort.select(few), heats[0][few]
         steps, forgot = cascade(
             first, checked, trait, method, heat, seed=seed, show_progress=show_progress
         )
+        bar.update()
         shares = [network.heads.loc[trait, "share"] for network in networks]
         random = [forgot]
-        for k in range(1, 1 if shares[0] else RANDOM_HEADS):
+        for k in range(1, n_random + 1):
             _, forgetful = next(randomised_runs(first, trait, seed=seed + k))
             random.append(explain(forgetful, checked))
+            bar.update()
         level = checks.random_pair_level(heat, seed=seed)
         flow = input_maps(checked, config)[:]
         found = [
@@ -158,9 +174,13 @@ def explain_run(
             checks.check_not_edge(heat, seed=seed),
             _check_faithful(first, checked, trait, heat, seed),
         ]
+        bar.update(1 + (shuffled is not None))
         mean = groups.average_seeds(heats) if other_seeds else heats[0]
         segments = groups.segment_attribution(mean)
-        compared, figures, lacking = _groups(cohort, trait, mean, segments, forgot, seed)
+        is_pixelwise = method != "occlusion"  # which has one value for each segment
+        compared, figures, lacking = _groups(
+            cohort, trait, mean, segments, forgot, seed, is_pixelwise
+        )
         wide, contributions = _contributions(first, cohort, trait, heats[0], method)
         cascading = plot_cascade(steps, level=level).get_figure(root=True)
         assert isinstance(cascading, Figure)
@@ -169,8 +189,8 @@ def explain_run(
                 first, checked, trait, heat, forgot
             ),
             "Agreement with networks that forgot, layer by layer": cascading,
-            "What was checked": plot_checks(found, method=method),
         }
+        bar.update()
         np.save(folder / "attribution.npy", mean.astype(np.float32))
         tables = {
             "cascade": steps,
@@ -196,21 +216,23 @@ def explain_run(
             "checks": f"of the first network, on {len(few)} patients; layers between the heads "
             f"and the first convolution on {min(BETWEEN, len(few))}",
             "patients": seen_note(parts_of(first.seen, cohort)) or "none of them of the training",
-            "groups": lacking,
             "command": command,
         }
-        no_matter = {"channels": method != "scorecam", "groups": not lacking,
+        no_matter = {"channels": method != "scorecam",
                      "clinical columns": not config.clinical,
                      "parts of the logit": not config.clinical,
                      "share of the trunk": config.mode == "scratch"}  # fmt: skip
         write_explanation(
             folder,
             figures=figures,
-            tables={} if compared is None else {"Share of attribution by segment": compared},
+            tables={} if compared is None else dict([groups_in_words(compared)]),
             checks=found,
             facts={name: fact for name, fact in facts.items() if not no_matter.get(name)},
             is_phantom=cohort.is_phantom,
+            finding=group_finding(compared, trait, lacking=lacking),
         )
+        bar.update()
+        bar.close()
     return found
 
 
@@ -234,7 +256,7 @@ def _check_faithful(
 
 def _groups(
     cohort: Cohort, trait: str, heat: np.ndarray, segments: np.ndarray, forgot: np.ndarray,
-    seed: int,
+    seed: int, is_pixelwise: bool,
 ) -> tuple[pd.DataFrame | None, dict[str, Figure], str]:  # fmt: skip
     """Those with the trait against those without; or why they cannot be compared."""
     labels = cohort.traits.reindex(columns=[trait])[trait]
@@ -247,12 +269,13 @@ def _groups(
             f"{BY_GROUP}: {name}": plot_group_bullseyes(
                 table, label=name, randomised=random.mean() if len(random) else None
             ),
-            f"The same by pixel: {name}": plot_difference_map(
-                heat[is_first], labels[is_first], label=name
-            ),
         }
+        if is_pixelwise:
+            figures[f"The same by pixel: {name}"] = plot_difference_map(
+                heat[is_first], labels[is_first], label=name
+            )
     except ValueError as error:  # such as maps without any attribution: the rest stands
-        return None, {}, f"not compared: {error}"
+        return None, {}, str(error).rstrip(".")
     return table, figures, ""
 
 

@@ -155,7 +155,7 @@ def test_a_trait_of_one_class_is_explained_without_groups(
     run, phantom, tmp_path, monkeypatch, short, labels, told
 ):
     """Nor is one that the cohort does not have."""
-    for drawn in ("plot_overlays", "plot_cascade", "plot_checks"):
+    for drawn in ("plot_overlays", "plot_cascade"):
         monkeypatch.setattr(f"polarnet.explanation.{drawn}", lambda *_, **__: Figure((1, 1)))
     few = phantom.select(np.flatnonzero(~phantom.patients.duplicated().to_numpy())[:12])
     traits = few.traits.drop(columns="sex") if labels is None else few.traits.assign(sex=labels(12))

@@ -126,7 +126,9 @@ def attribution(
     step = max(1, _PIXELS // run.config.input_size**2)
     heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
     starts = range(0, len(cohort), step)
-    for start in progress_bar(starts, desc=method, unit="batch", disable=not show_progress):
+    for start in progress_bar(
+        starts, desc=method, unit="batch", leave=None, disable=not show_progress
+    ):
         with _numpy_state(seed, start):
             heat[start : start + step] = explain(maps[start : start + step]) * disc
     return heat
@@ -271,7 +273,7 @@ def cascade(
     rows = []
     steps = progress_bar(
         randomised_runs(run, trait, seed=seed), total=len(layers), desc="Randomising",
-        unit="layer", disable=not show_progress,
+        unit="layer", leave=None, disable=not show_progress,
     )  # fmt: skip
     for layer, random in steps:
         positions = np.arange(len(cohort)) if layer == layers[-1] else few

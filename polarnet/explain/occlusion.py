@@ -217,7 +217,9 @@ def _logits(
     every = input_maps(cohort, run.config)
     logits = np.empty((len(cohort), len(variants)), np.float32)
     starts = range(0, len(cohort), _STUDIES)
-    for start in progress_bar(starts, desc="Occlusion", unit="batch", disable=not show_progress):
+    for start in progress_bar(
+        starts, desc="Occlusion", unit="batch", leave=None, disable=not show_progress
+    ):
         rows = slice(start, start + _STUDIES)
         maps, here = every[rows], {m: np.atleast_2d(level) for m, level in filling.items()}
         here = {m: level[rows] if len(level) > 1 else level for m, level in here.items()}

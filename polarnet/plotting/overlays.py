@@ -27,6 +27,9 @@ ALPHA: Final = 0.05
 _LETTERS: Final = 24
 """Characters per line of a row's title, beside a map of 1.6 inches."""
 
+_PANEL: Final = 2.4
+"""Inches of a bullseye, two in a row: its numbers can be read, on a phone too."""
+
 _DIFFERENCE: Final = "difference\nwith minus without"
 
 
@@ -164,7 +167,7 @@ def plot_group_bullseyes(
         panels["random weights\nnothing learnt"] = 100 * in_segment_order(randomised)
     share = f"share of attribution (%)\neven: {100 / 17:.1f}"
     # As many lines on each bar, so that they line up.
-    figure = _draw_groups(panels, share, "percentage points\n", 3.4 if len(panels) == 3 else 2.9)
+    figure = _draw_groups(panels, share, "percentage points\n")
     is_sure = rows["p_max_t"].to_numpy() < ALPHA
     is_likely = (rows["p_bh"].to_numpy() < ALPHA) & ~is_sure
     below, mark = segment_middles() - (0, 0.085), figure.axes[2].plot
@@ -213,15 +216,13 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
         panels[f"{words}\nn = {chosen.sum()}"] = mean * disc
     with_, without = panels.values()
     panels[_DIFFERENCE] = with_ - without
-    return _draw_groups(panels, "times the mean of the disc", "difference of the two", 3.1)
+    return _draw_groups(panels, "times the mean of the disc", "difference of the two")
 
 
-def _draw_groups(
-    panels: Mapping[str, np.ndarray], label: str, difference: str, height: float
-) -> Figure:
+def _draw_groups(panels: Mapping[str, np.ndarray], label: str, difference: str) -> Figure:
     """Maps or bullseyes on one scale, and their difference on a symmetric one; a bar below each."""
     brightest = max(v.max() for title, v in panels.items() if title != _DIFFERENCE)
-    figure, axes = new_panels(len(panels), len(panels), width=TWO_COLUMNS, height=height)
+    figure, axes = new_panels(len(panels), 2, width=2 * _PANEL, height=_PANEL + 1.1)
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
         reach = float(np.abs(values).max()) or 1.0
         scale: dict[str, Any] = {"vmin": 0.0, "vmax": brightest, "cmap": HEAT}
@@ -244,8 +245,8 @@ def plot_contributions(panels: Mapping[str, ArrayLike]) -> Figure:
     """
     values = {title: in_segment_order(panel) for title, panel in panels.items()}
     reach = max(float(np.abs(panel).max()) for panel in values.values()) or 1.0
-    width = TWO_COLUMNS * len(values) / 4 + 0.2
-    figure, axes = new_panels(len(values), len(values), width=width, height=2.7)
+    columns = min(2, len(values))
+    figure, axes = new_panels(len(values), columns, width=columns * _PANEL, height=_PANEL + 0.6)
     for ax, (title, panel) in zip(axes, values.items(), strict=True):
         plot_polar_map(panel, ax, vmin=-reach, vmax=reach, colorbar=False, digits=2)
         ax.set_title(title, fontsize=SMALL, pad=12)

@@ -60,7 +60,7 @@ def new_panels(
     figure = Figure(figsize=(width, title + height * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for ax in axes[n:]:
-        ax.axis("off")
+        ax.remove()
     return figure, axes[:n]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from polarnet.display import interval_text
+from polarnet.display import interval_text, p_text
 from polarnet.explain.checks import Check
 from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.plotting.sanitychecks import OUTCOMES, failed_first, reason
@@ -38,10 +38,11 @@ def write_explanation(
     checks: Sequence[Check],
     facts: Mapping[str, str],
     is_phantom: bool,
+    finding: str = "",
 ) -> Path:
     """Write the page for clinicians about the explanation of one trait by one method.
 
-    Failed checks are named first, and again beside each figure.
+    The finding comes first, then which checks failed, which stands again beside each figure.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def write_explanation(
         given, is the line by which the page can be made again.
     is_phantom
         The studies were simulated: a banner and each caption say so.
+    finding
+        What came out, in a sentence or two, as of `group_finding`.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def write_explanation(
         save_png(figure, folder / "figures" / name, _DOTS_PER_INCH)
     table = pd.DataFrame(checks, columns=list(Check.__annotations__))
     write_csv(table, folder / CHECKS_FILE, float_format="%.6g")
-    write_json(folder / FACTS_FILE, {"facts": dict(facts), "figures": captions})
+    kept = {"finding": finding, "facts": dict(facts), "figures": captions}
+    write_json(folder / FACTS_FILE, kept)
     shown = [page_table(table, title) for title, table in tables.items()]
     page = {"one": _read(folder), "is_phantom": is_phantom, "tables": shown}
     return write_page(folder / PAGE_FILE, "explanation", **page)
@@ -122,6 +126,8 @@ def _read(folder: Path) -> dict[str, Any]:
         "name": f"{facts.get('method', 'method unknown')}: {facts.get('trait', 'trait')}",
         "command": facts.pop("command", ""),
         "facts": facts,
+        "finding": str(kept.get("finding", "")),
+        "tally": _tally(checks),
         "checks": [_in_words(check) for check in failed_first(checks)],
         "failed": failed,
         "unjudged": [check.name for check in checks if check.is_passed is None],
@@ -130,6 +136,37 @@ def _read(folder: Path) -> dict[str, Any]:
         "pictures": pictures,
         "main_pictures": [pair for pair in pictures if pair[0].startswith((BY_GROUP, ADDED))],
     }
+
+
+def groups_in_words(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """A table of `compare_groups` as a page shows it: its title, and columns named in words."""
+    n_pos, n_neg = table[["n_pos", "n_neg"]].iloc[0]
+    effects = [
+        interval_text(*row, is_signed=True)
+        for row in table[["effect", "ci_low", "ci_high"]].to_numpy(float)
+    ]
+    printed = pd.DataFrame(
+        {
+            "segment": [f"{k} {name}" for k, name in table[["segment", "name"]].to_numpy()],
+            "share with, %": [f"{100 * share:.1f}" for share in table["mean_pos"]],
+            "share without, %": [f"{100 * share:.1f}" for share in table["mean_neg"]],
+            "difference in standard deviations [95 %]": effects,
+            "p, corrected for 17 segments (max-T)": [*map(p_text, table["p_max_t"])],
+            "p, false discovery rate (Benjamini-Hochberg)": [*map(p_text, table["p_bh"])],
+            "p, not corrected": [*map(p_text, table["p_raw"])],
+        }
+    )
+    return f"Share of attribution by segment: {n_pos} with, {n_neg} without the trait", printed
+
+
+def _tally(checks: Sequence[Check]) -> str:
+    """How many checks ended how, such as "4 passed, 2 not judged"."""
+    outcomes = [check.is_passed for check in failed_first(checks)]
+    return ", ".join(
+        f"{outcomes.count(outcome)} {OUTCOMES[outcome].lower()}"
+        for outcome in (False, True, None)
+        if outcome in outcomes
+    )
 
 
 def _in_words(check: Check) -> dict[str, str]:

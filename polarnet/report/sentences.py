@@ -22,6 +22,11 @@ CONTRASTS: Final = {
 }
 """Trait -> what a score tells apart; others are "patients with ... from those without"."""
 
+ALPHA: Final = 0.05
+"""A segment differs below it (our choice, the usual one)."""
+
+_NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
 
 def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[str]:
     """One paragraph for each trait of one network: AUROC, best baseline, and what limits it.
@@ -50,6 +55,42 @@ def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[s
     return told
 
 
+def group_finding(table: pd.DataFrame | None, trait: str, *, lacking: str = "") -> str:
+    """Which segments get another share of attribution with a trait than without.
+
+    Parameters
+    ----------
+    table
+        As from `compare_groups`; None where the groups were not compared, for the reason `lacking`.
+    trait
+        What was explained.
+
+    Returns
+    -------
+    One or two sentences; a segment differs where p < 0.05 after max-T over the 17 segments.
+    """
+    groups = _contrast(trait).replace(" from ", " and ", 1)
+    if table is None:
+        return f"Whether attribution differs between {groups} is not judged: {lacking}."
+    n_pos, n_neg = table[["n_pos", "n_neg"]].iloc[0]
+    counted = f"between {groups} ({n_pos} and {n_neg} patients; corrected for all 17 segments)"
+    is_sure = table["p_max_t"] < ALPHA
+    if not is_sure.any():
+        return f"No segment is shown to differ {counted}."
+    names = table["segment"].astype(str) + " " + table["name"]
+    is_higher = table["mean_pos"] > table["mean_neg"]
+    sides = {"higher": names[is_sure & is_higher], "lower": names[is_sure & ~is_higher]}
+    told = "; ".join(f"{side}: {', '.join(some)}" for side, some in sides.items() if len(some))
+    n = int(is_sure.sum())
+    number = _NUMBERS[n] if n < len(_NUMBERS) else str(n)
+    verb = "segment differs" if n == 1 else "segments differ"
+    return f"{number} {verb} {counted}. Share of attribution in the first group {told}."
+
+
+def _contrast(trait: str) -> str:
+    return CONTRASTS.get(trait, f"patients with {trait_name(trait)} from those without")
+
+
 def _comparator(rows: pd.DataFrame) -> dict[str, Any] | None:
     others = rows[(rows["model"] != NETWORK) & rows["auroc"].notna()]
     if "is_comparator" in others:
@@ -65,7 +106,7 @@ def _finding(
     trait, maps = network["trait"], network["map_type"]
     maps = "Rest, stress and reserve maps together" if maps == "combined" else f"{maps} maps"
     maps += " with clinical columns" if network["reads_columns"] else ""
-    contrast = CONTRASTS.get(trait, f"patients with {trait_name(trait)} from those without")
+    contrast = _contrast(trait)
     n_pos, n_neg = int(network["n_pos"]), int(network["n_neg"])
     n = f"{n_pos} and {n_neg} {counted}"
     lead = "In a phantom, not in patients, " if network["data"] == PHANTOM_LABEL else ""

@@ -8,7 +8,7 @@ from made_study import CHECKS, FAILED, OPEN, PASSED, make_explained
 from matplotlib.figure import Figure
 
 from polarnet.report import write_explanation
-from polarnet.report.explanationpage import read_explained
+from polarnet.report.explanationpage import groups_in_words, read_explained
 
 
 def page_of(folder, **changes):
@@ -18,6 +18,7 @@ def page_of(folder, **changes):
         "checks": CHECKS,
         "facts": {"trait": "impaired MFR", "command": "polarnet explain --seed 7"},
         "is_phantom": True,
+        "finding": "Two segments differ.",
     }
     return write_explanation(folder, **given | changes).read_text(encoding="utf-8")
 
@@ -25,20 +26,22 @@ def page_of(folder, **changes):
 def test_the_page_names_failed_checks_before_and_beside_every_picture(tmp_path):
     page = page_of(tmp_path)
     top = page.index("1 of 3 checks failed")
-    assert top < page.index("How to read the pictures") < page.index("<img")
+    assert top < page.index("<img") < page.index("How to read the pictures")
+    assert page.index("Two segments differ") < top
+    assert "Checks: <strong>1 failed, 1 passed, 1 not judged</strong>" in page
     assert page.count(f"Checks failed: {FAILED.name}.") == page.count("<img") == 2
     order = [page.index(f"{word}: ") for word in ("FAILED", "not judged", "passed")]
     assert order == sorted(order)
     assert "value [95 % interval] 2.60 [2.20, 3.10], held against 2.00" in page
-    assert "checks passed" not in page
+    assert "none failed" not in page
 
 
 @pytest.mark.parametrize(
     ("checks", "said", "unsaid"),
     [
         ([], ["Nothing was checked"] + 2 * ["Not checked."], "<h2>Checks"),
-        ([PASSED, OPEN], [f"Not judged:</strong> {OPEN.name}"], "checks passed"),
-        ([PASSED], ["All 1 checks passed"], "failed</strong>"),
+        ([PASSED, OPEN], ["1 passed, 1 not judged</strong>", "is not a check that"], "failed</"),
+        ([PASSED], ["1 passed</strong>", "That none failed does not prove"], "is not a check"),
     ],
     ids=["nothing", "doubtful", "all"],
 )
@@ -85,6 +88,21 @@ def test_what_was_written_is_read_back_as_data(tmp_path):
     assert [(text, p.width, p.height) for text, p in one["pictures"]] == [
         ("Mean by segment", 200, 100), ("By pixel", 200, 100),
     ]  # fmt: skip
+
+
+def test_columns_of_groups_are_named_in_words_and_segments_by_number_and_name():
+    """One segment of a table as `compare_groups` gives it."""
+    table = pd.DataFrame(
+        {"segment": [4], "name": ["basal inferior"], "n_pos": 26, "n_neg": 34, "mean_pos": 0.1234,
+         "mean_neg": 0.05, "effect": 0.5, "ci_low": -0.1, "ci_high": 1.1, "p_raw": 0.0004,
+         "p_max_t": 0.02, "p_bh": 0.01}
+    )  # fmt: skip
+    title, printed = groups_in_words(table)
+    assert title.endswith("26 with, 34 without the trait")
+    assert printed.iloc[0].tolist() == [
+        "4 basal inferior", "12.3", "5.0", "+0.50 [-0.10, +1.10]", "0.020", "0.010", "<0.001",
+    ]  # fmt: skip
+    assert not any("_" in name for name in printed)
 
 
 def test_a_folder_that_is_no_explanation_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polarnet.report.sentences import findings
+from polarnet.report.sentences import findings, group_finding
 
 NAN = float("nan")
 
@@ -99,3 +99,27 @@ def test_without_a_chosen_comparator_the_best_baseline_is_named():
     (told,) = findings(pd.concat([rows, best]), counted="patients, out of fold")
     assert "51 and 53 patients, out of fold" in told
     assert "Wide reached 0.90: the network is not shown to be better" in told
+
+
+@pytest.mark.parametrize(
+    ("p_max_t", "trait", "expected"),
+    [
+        ((0.6, 0.7, 0.05), "sex", "No segment is shown to differ between women and men (3 and 4 "
+         "patients; corrected for all 17 segments)."),
+        ((0.01, 0.7, 0.6), "abnormal", "One segment differs between abnormal and normal (3 and 4 "
+         "patients; corrected for all 17 segments). Share of attribution in the first group "
+         "higher: 1 basal anterior."),
+        ((0.01, 0.7, 0.04), "known_CAD", "Two segments differ between patients with known CAD and "
+         "those without (3 and 4 patients; corrected for all 17 segments). Share of attribution in "
+         "the first group higher: 1 basal anterior; lower: 17 apex."),
+        (None, "sex", "Whether attribution differs between women and men is not judged: too few."),
+    ],
+    ids=["none", "one", "two", "not judged"],
+)  # fmt: skip
+def test_an_explanation_names_the_segments_that_differ(p_max_t, trait, expected):
+    groups = p_max_t and pd.DataFrame(
+        {"segment": [1, 2, 17], "name": ["basal anterior", "basal anteroseptal", "apex"],
+         "n_pos": 3, "n_neg": 4, "mean_pos": [0.2, 0.1, 0.1], "mean_neg": [0.1, 0.2, 0.2],
+         "p_max_t": p_max_t}
+    )  # fmt: skip
+    assert group_finding(groups, trait, lacking="too few") == expected
