@@ -40,7 +40,8 @@ def main_table():
     """Two modes of every trait, stress maps; the numbers are those the tests look for."""
     rows = [
         {"data": "cohort", "map_type": "stress", "trait": trait, "series": series,
-         "n_pos": 41, "n_neg": 73, "auroc": 0.8123, "ci_low": 0.7311, "ci_high": 0.8844, "p_value": 0.0004,
+         "n_pos": 41, "n_neg": 73, "auroc": 0.8123, "ci_low": 0.7311, "ci_high": 0.8844,
+         "p_value": 0.0004,
          "difference": -0.0213, "difference_low": -0.1, "difference_high": 0.0612,
          "comparator": "17 segments", "comparator_auroc": 0.8336,
          "p_adjusted": 0.0009, "method": "logit DeLong",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
@@ -463,4 +463,4 @@ def _draw_flow(table: pd.DataFrame) -> Figure:
         for part in dict.fromkeys(table["part"])
     ]  # fmt: skip
     top = [[Box((f"{studies} studies",), later)], [Box((f"{patients} patients",))]]
-    return plot_participants([*top, parts]).get_figure(root=True)
+    return cast(Figure, plot_participants([*top, parts]).figure)
