@@ -28,7 +28,7 @@ _ROOMS: Final = {
     """,
     "pn.network": "Run build_model",
     "pn.plotting": """
-        Box plot_calibration plot_cascade plot_checks plot_difference_map plot_forest
+        Box plot_calibration plot_cascade plot_difference_map plot_forest
         plot_group_bullseyes plot_learning_curve plot_net_benefit plot_overlays
         plot_studies save_figure
     """,

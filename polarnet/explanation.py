@@ -26,12 +26,12 @@ from polarnet.files import check_vacant, new_folder, write_csv
 from polarnet.network import Run, predict
 from polarnet.network.pipeline import input_maps
 from polarnet.plotting.overlays import (
+    plot_cascade,
     plot_contributions,
     plot_difference_map,
     plot_group_bullseyes,
     plot_overlays,
 )
-from polarnet.plotting.sanitychecks import plot_cascade
 from polarnet.progressbar import progress_bar
 from polarnet.report.explanationpage import (
     ADDED,

@@ -28,6 +28,7 @@ addEventListener("error", (e) => e.target === window && errors.push(e.message), 
 addEventListener("securitypolicyviolation", (e) => errors.push(`${e.violatedDirective} blocked`));
 console.error = console.warn = (...texts) => errors.push(texts.join(" "));
 addEventListener("load", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
   const images = [...document.querySelectorAll("img, svg")];
   const size = (image) => {
     const box = image.getBoundingClientRect();
@@ -42,6 +43,11 @@ addEventListener("load", () => {
     scroll_width: document.documentElement.scrollWidth,
     n_images: images.length,
     sizeless: images.filter((image) => !(size(image) > 0)).map((image) => image.alt || "?"),
+    wider: images.filter((i) => i.getBoundingClientRect().right > innerWidth + 1).map((i) => i.alt),
+    clipped: [...document.querySelectorAll("th, td")].filter((cell) =>
+      cell.scrollWidth > cell.clientWidth + 1 && cell.clientWidth > 0
+      || innerWidth < 640 && cell.getBoundingClientRect().right > innerWidth + 1
+    ).map((cell) => cell.innerText),
     without_alt: images.filter((i) => i.tagName === "IMG" && !i.alt.trim()).length,
     n_scripts: document.scripts.length - 1,
     title: document.title,
@@ -65,7 +71,8 @@ def look_at(path: str | Path, width: int) -> dict:
     -------
     errors (console and policy), requests (addresses asked for, other than data addresses), width
     and scroll_width (alike where nothing overflows), n_images, sizeless (alternative texts of
-    images that have no size), without_alt, n_scripts, title, text.
+    images that have no size), wider (images that reach beyond the window), clipped (texts of cells
+    that overflow, or on a phone reach beyond the window), without_alt, n_scripts, title, text.
     """
     page = Path(path).read_text(encoding="utf-8")
     page = page.replace("default-src 'none'", "default-src 'none'; script-src 'nonce-look'", 1)

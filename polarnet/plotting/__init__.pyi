@@ -1,6 +1,7 @@
 from .maps import plot_bullseye as plot_bullseye
 from .maps import plot_polar_map as plot_polar_map
 from .maps import plot_studies as plot_studies
+from .overlays import plot_cascade as plot_cascade
 from .overlays import plot_contributions as plot_contributions
 from .overlays import plot_difference_map as plot_difference_map
 from .overlays import plot_group_bullseyes as plot_group_bullseyes
@@ -13,6 +14,4 @@ from .performance import plot_learning_curve as plot_learning_curve
 from .performance import plot_net_benefit as plot_net_benefit
 from .performance import plot_roc as plot_roc
 from .performance import plot_roc_bands as plot_roc_bands
-from .sanitychecks import plot_cascade as plot_cascade
-from .sanitychecks import plot_checks as plot_checks
 from .style import save_figure as save_figure

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import (
@@ -137,7 +138,9 @@ def plot_polar_map(
         look: dict[str, Any] = {"fontsize": TINY, "ha": "center", "va": "center"}
         for (x, y), mean in zip(segment_middles(), means, strict=True):
             is_dark = np.isfinite(mean) and np.dot(drawn.to_rgba(mean)[:3], _BRIGHTNESS) < _DARK
-            ax.text(x, y, f"{mean:{text}}", color="w" if is_dark else "k", **look)
+            halo = [withStroke(linewidth=1.2, foreground="k" if is_dark else "w", alpha=0.6)]
+            color = "w" if is_dark else "k"
+            ax.text(x, y, f"{mean:{text}}", color=color, path_effects=halo, **look)
     for wall, x, y, ha, va, turn in _WALLS:
         ax.text(x, y, wall, fontsize=TINY, color="0.35", rotation=turn, ha=ha, va=va)
     ax.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
@@ -173,13 +176,18 @@ def plot_bullseye(values17: ArrayLike, ax: Axes | None = None, **options: Any) -
 
 
 def add_colorbar(
-    axes: Sequence[Axes], label: str, *, location: str = "right", extend: str = "max"
+    axes: Sequence[Axes],
+    label: str,
+    *,
+    location: str = "right",
+    extend: str = "max",
+    pad: float = 0.02,
 ) -> None:
     """Draw the colour bar of one map, or of several on one scale, at their right or below."""
     if location == "right" and len(axes) == 1:
         room: dict[str, Any] = {"ax": axes[0], "fraction": 0.045, "pad": 0.1}
     else:
-        room = {"ax": axes, "location": location, "aspect": 30, "shrink": 0.7, "pad": 0.02}
+        room = {"ax": axes, "location": location, "aspect": 30, "shrink": 0.7, "pad": pad}
     drawn = [*axes[0].images, *axes[0].collections][0]
     bar = axes[0].figure.colorbar(drawn, extend=extend, **room)
     bar.set_label(label, fontsize=SMALL)
@@ -225,10 +233,12 @@ def mark_level(ax: Axes, values: np.ndarray, level: float, color: str, linestyle
 def mark_territories(ax: Axes) -> None:
     """Draw the numbers of the segments, and the borders and names of the three vessels."""
     look: dict[str, Any] = {"ha": "center", "va": "center"}
-    behind = {"fc": "0.25", "ec": "none", "pad": 0.6}
-    above: dict[str, Any] = {"xytext": (0, 6.5), "textcoords": "offset points"}
+    halo = [withStroke(linewidth=1.5, foreground="k")]
+    above: dict[str, Any] = {"xytext": (0, 7.5), "textcoords": "offset points"}
     for number, place in enumerate(segment_middles(), start=1):
-        ax.annotate(str(number), place, **above, fontsize=4.5, color="w", bbox=behind, **look)
+        ax.annotate(
+            str(number), place, **above, fontsize=TINY, color="w", path_effects=halo, **look
+        )
     fine = segment_map(400)  # a fine raster has smooth borders
     for vessel, angle in _VESSELS_AT.items():
         is_there = np.isin(fine, list(TERRITORIES[vessel])).astype(float)

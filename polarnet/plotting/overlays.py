@@ -11,9 +11,20 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import disc_mask, in_segment_order
+from polarnet.explain.checks import Level
 from polarnet.labels import read_labels
 from polarnet.plotting.maps import HEAT, add_colorbar, map_label, plot_polar_map, segment_middles
-from polarnet.plotting.style import COLOURS, SMALL, TINY, TWO_COLUMNS, check_columns, new_panels
+from polarnet.plotting.style import (
+    COLOURS,
+    GREY,
+    SMALL,
+    TINY,
+    TWO_COLUMNS,
+    check_columns,
+    new_axes,
+    new_panels,
+    tidy,
+)
 
 TOP: Final = 0.15
 """Share of the disc that is outlined as what a map points at (our choice)."""
@@ -253,3 +264,44 @@ def plot_contributions(panels: Mapping[str, ArrayLike]) -> Figure:
     text = "logits added beside the usual level (red: for the trait)"
     add_colorbar(axes, text, location="bottom", extend="neither")
     return figure
+
+
+def plot_cascade(
+    table: pd.DataFrame, ax: Axes | None = None, *, level: Level | None = None
+) -> Axes:
+    """Draw how attribution changes as the network's layers are randomised from the top.
+
+    Parameters
+    ----------
+    table
+        One row per step, in order: layer (the last one randomised), value (median rank correlation
+        with the trained network's attribution), low, high (95 % interval).
+    ax
+        Axes to draw on. Default: new ones of one column's width.
+    level
+        Agreement between different patients: median, low, high. A map that depends on what was
+        learnt falls to it.
+
+    Raises
+    ------
+    ValueError: a column is missing, or there is no row.
+
+    References
+    ----------
+    Adebayo et al., NeurIPS 2018, arXiv:1810.03292 (cascading randomisation).
+    Arun et al., Radiol Artif Intell 2021;3:e200267 (level of random pairs).
+    """
+    check_columns(table, "layer", "value", "low", "high")
+    ax = ax or new_axes(2.8)
+    steps = np.arange(len(table))
+    if level is not None:
+        ax.axhspan(level.low, level.high, color=GREY, alpha=0.3, lw=0, gid="level")
+        ax.axhline(level.median, color=GREY, lw=0.8, ls="--", label="maps of two patients")
+    ax.fill_between(steps, table["low"], table["high"], color=COLOURS[1], alpha=0.25, lw=0)
+    look: dict[str, Any] = {"color": COLOURS[1], "lw": 1.2, "ms": 3.5, "mew": 0, "gid": "value"}
+    ax.plot(steps, table["value"], "o-", label="trained and randomised network", **look)
+    ax.set_xticks(steps, table["layer"], rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_ylim(min(-0.05, np.nanmin(table[["value", "low"]].to_numpy(float)) - 0.05), 1.02)
+    tidy(ax, "randomised from the top down to this layer", "rank correlation [95 % interval]")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=TINY, frameon=False)
+    return ax

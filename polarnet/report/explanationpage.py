@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from polarnet.display import interval_text, p_text
 from polarnet.explain.checks import Check
 from polarnet.files import read_csv, read_json, write_csv, write_json
-from polarnet.plotting.sanitychecks import OUTCOMES, failed_first, reason
 from polarnet.plotting.style import save_png
 from polarnet.report.pages import picture_in, write_page
 from polarnet.report.resulttables import page_table
@@ -26,6 +25,9 @@ ADDED: Final = "What each segment adds to the score"
 
 _DOTS_PER_INCH: Final = 150
 """Of the pictures in figures/."""
+
+OUTCOMES: Final = {True: "passed", False: "FAILED", None: "not judged"}
+"""How the result of a check is written."""
 
 _MARKS: Final = {True: "passed", False: "failed", None: "open"}
 
@@ -58,7 +60,7 @@ def write_explanation(
         What was explained: such as network, trait, method, studies, seeds. `command`, where
         given, is the line by which the page can be made again.
     is_phantom
-        The studies were simulated: a banner and each caption say so.
+        The studies were simulated: a banner says so.
     finding
         What came out, in a sentence or two, as of `group_finding`.
 
@@ -128,7 +130,7 @@ def _read(folder: Path) -> dict[str, Any]:
         "facts": facts,
         "finding": str(kept.get("finding", "")),
         "tally": _tally(checks),
-        "checks": [_in_words(check) for check in failed_first(checks)],
+        "checks": [_in_words(check) for check in _failed_first(checks)],
         "failed": failed,
         "unjudged": [check.name for check in checks if check.is_passed is None],
         # What must stand beside each picture.
@@ -161,7 +163,7 @@ def groups_in_words(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 def _tally(checks: Sequence[Check]) -> str:
     """How many checks ended how, such as "4 passed, 2 not judged"."""
-    outcomes = [check.is_passed for check in failed_first(checks)]
+    outcomes = [check.is_passed for check in _failed_first(checks)]
     return ", ".join(
         f"{outcomes.count(outcome)} {OUTCOMES[outcome].lower()}"
         for outcome in (False, True, None)
@@ -176,8 +178,18 @@ def _in_words(check: Check) -> dict[str, str]:
         "name": check.name,
         "outcome": OUTCOMES[check.is_passed],
         "mark": _MARKS[check.is_passed],
-        "reason": reason(check),
+        "reason": _reason(check),
         "value": interval_text(check.value, check.low, check.high) if is_known else "",
         "reference": f"{check.reference:.2f}" if np.isfinite(check.reference) else "",
         "n": str(check.n),
     }
+
+
+def _failed_first(checks: Sequence[Check]) -> list[Check]:
+    """Checks in the order in which they must be read: failed, not judged, passed."""
+    return sorted(checks, key=lambda check: (False, None, True).index(check.is_passed))
+
+
+def _reason(check: Check) -> str:
+    """The verdict without its first words, which say the outcome."""
+    return check.verdict.partition(": ")[2] or check.verdict

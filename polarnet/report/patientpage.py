@@ -19,14 +19,14 @@ from polarnet.ood import ood_note
 from polarnet.plotting.maps import (
     BORDER,
     LIMITS,
+    add_colorbar,
+    map_label,
     mark_level,
     mark_territories,
-    plot_bullseye,
     plot_polar_map,
     scale_of,
 )
 from polarnet.plotting.overlays import plot_overlays
-from polarnet.plotting.style import new_panels
 from polarnet.report.pages import picture_of, write_page
 from polarnet.report.runreport import is_untrained, network_words
 from polarnet.rundata import PART_COLUMN
@@ -105,18 +105,8 @@ def write_patient_page(
 def page_facts(study: Study, opinion: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of a study, its pictures among it, and an opinion as `_opinion` gives."""
     scales = {name: scale_of(name, study.unit) for name in study.maps}
-    figures = []
-    for kind, text, draw in (
-        ("Map", "Polar map of {}, with the mean of each AHA segment.", _draw_map),
-        (
-            "Segments",
-            "Bullseye of AHA segments and vessel borders of {}, with the mean of each segment.",
-            _draw_segments,
-        ),
-    ):
-        figures.append(
-            [(f"{kind} of {m}", text.format(m), picture_of(draw(study, m))) for m in scales]
-        )
+    text = "Polar map of {}: mean and number of each AHA segment, and the borders of vessels."
+    figures = [(name, text.format(name), picture_of(_draw_map(study, name))) for name in scales]
     clipped = []
     for name, values in study.maps.items():
         if share := float((values[disc_mask(len(values))] > scales[name][1]).mean()):
@@ -210,21 +200,16 @@ def flow_summary(flows: pd.DataFrame, unit: str) -> str:
 
 
 def _draw_map(study: Study, map_type: str) -> Figure:
-    """A map on its absolute scale, with a line around what is clipped."""
-    figure, (ax,) = new_panels(1, 1, width=3.3, height=2.9)
+    """A map on its absolute scale, with a line around what is clipped; all discs have one size."""
+    figure = Figure(figsize=(3.6, 4.1))
+    ax = figure.add_axes((0.1, 0.05, 0.8, 0.85))
     values = study.maps[map_type]
-    plot_polar_map(values, ax, map_type=map_type, unit=study.unit)
+    plot_polar_map(values, ax, map_type=map_type, unit=study.unit, colorbar=False)
+    mark_territories(ax)
     mark_level(ax, values, scale_of(map_type, study.unit)[1], BORDER, "-")
     if map_type == "reserve":
         mark_level(ax, values, MFR_THRESHOLD, "w", "--")
-    return figure
-
-
-def _draw_segments(study: Study, map_type: str) -> Figure:
-    """Segment means under the number of each segment, and the borders of the territories."""
-    figure, (ax,) = new_panels(1, 1, width=3.3, height=2.9)
-    plot_bullseye(segment_means(study.maps[map_type]), ax, map_type=map_type, unit=study.unit)
-    mark_territories(ax)
+    add_colorbar([ax], map_label(map_type, study.unit), location="bottom", pad=0.12)
     return figure
 
 

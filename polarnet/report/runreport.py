@@ -55,6 +55,9 @@ COUNTED: Final = {"test": "test patients", "val": "validation patients (who chos
 """What the numbers of a run count, by the part that was scored."""
 
 
+_PRECISIONS: Final = {"mixed_bfloat16": "bfloat16"}
+
+
 @dataclass(frozen=True)
 class RunResults:
     """What a run folder holds of its results.
@@ -149,7 +152,7 @@ def write_report(
     for run in found:
         if run.reported:
             text = f"Calibration with 95 % band, as predicted, {COUNTED[run.part]}: "
-            text += f"{run.config.map_type}, {run.config.mode}"
+            text += _name(run.config)
             figures.append((text, _draw_calibration(run.reported)))
     forest = _draw_forest(configs, metrics)
     explanations = [
@@ -163,7 +166,7 @@ def write_report(
         "notes": list(notes),
         "findings": [
             (
-                f"{run.config.map_type}, {run.config.mode}",
+                _name(run.config),
                 findings(run.metrics, counted=COUNTED[run.part]),
             )
             for run in found
@@ -183,7 +186,7 @@ def write_report(
             methods_of_run(run.folder, run.config, run.metrics, COUNTED[run.part]) for run in found
         ],
         "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
-        "columns": [(config.map_type, config.mode) for config in configs],
+        "columns": [_name(config) for config in configs],
         "rows": [
             (trait, [_cell(*pair, trait) for pair in zip(configs, metrics, strict=True)])
             for trait in traits
@@ -248,11 +251,21 @@ def network_words(config: ExperimentConfig) -> str:
     """What a network is made of, in a few words, without the path of a file."""
     if config.mode == "scratch":
         return f"small network trained from scratch, {config.input_size} px"
-    weights = {None: "untrained", "imagenet": "ImageNet"}.get(config.weights, "from a file")
+    weights = {None: "random weights", "imagenet": "ImageNet weights"}
+    trained = "left as it is" if config.mode == "frozen" else "its last block fine-tuned"
+    pooled = "averaged by AHA segment" if config.pooling == "aha" else "averaged over the map"
+    block = config.last_block.removeprefix("block")
     return (
-        f"{config.mode} VGG16 up to {config.last_block}, weights {weights}, {config.pooling} "
-        f"pooling, {config.input_size} px"
+        f"VGG16 up to block {block}, {weights.get(config.weights, 'weights from a file')}, "
+        f"{trained}, {pooled}, {config.input_size} px"
     )
+
+
+def scaling_words(config: ExperimentConfig) -> str:
+    """How numbers of maps reach the network."""
+    if config.scaling == "relative":
+        return "each map divided by its brightest pixel"
+    return "numbers as measured, not rescaled"
 
 
 def _read_words(config: ExperimentConfig) -> str:
@@ -276,8 +289,8 @@ def _run_facts(folder: Path, config: ExperimentConfig) -> tuple[str, str]:
     """Name of a run, and what was run."""
     text = (
         f"{network_words(config)}, {_read_words(config)}, "
-        f"{config.scaling} scaling, "
-        f"{config.precision}, seed {config.seed}"
+        f"{scaling_words(config)}, "
+        f"computed in {_PRECISIONS.get(config.precision, config.precision)}, seed {config.seed}"
     )
     if config.mode != "scratch":
         text += f"; {trust_words(read_heads(folder, config.traits), read_finetuning(folder))}"
@@ -406,8 +419,14 @@ def _unusual(run: RunResults) -> str:
 
 
 def _title(config: ExperimentConfig) -> str:
-    title = f"{config.map_type}, {config.mode}"
+    title = _name(config)
     return f"{title} (phantom, not patients)" if config.software == PHANTOM else title
+
+
+def _name(config: ExperimentConfig) -> str:
+    """The maps and the network of a run, as short as a heading."""
+    modes = {"frozen": "VGG16 left as it is", "finetuned": "VGG16 fine-tuned"}
+    return f"{config.map_type} maps, {modes.get(config.mode, 'small network from scratch')}"
 
 
 def _participants(folders: Sequence[Path]) -> list[dict[str, Any]]:

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import assert_texts_stand_apart, marked, panels, texts
+from drawn import assert_texts_stand_apart, corners, marked, panels, texts
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.path import Path
 
 import polarnet as pn
+from polarnet.explain.checks import Level
 from polarnet.plotting import (
+    plot_cascade,
     plot_contributions,
     plot_difference_map,
     plot_group_bullseyes,
@@ -180,3 +182,21 @@ def test_texts_neither_overlap_nor_leave_their_figure(groups):
     titles = ("with impaired MFR\nnetwork, occlusion", "b", "c", "d")
     assert_texts_stand_apart(plot_group_bullseyes(groups, label="impaired MFR", randomised=even))
     assert_texts_stand_apart(plot_contributions(dict.fromkeys(titles, np.full(17, -0.25))))
+
+
+LEVEL = Level(0.18, 0.1, 0.26)
+CASCADE = pd.DataFrame(
+    {"layer": ["head", "block5_conv3", "block1_conv1"], "value": [0.8, 0.5, 0.2],
+     "low": [0.7, 0.4, 0.1], "high": [0.9, 0.6, 0.3]}
+)  # fmt: skip
+
+
+def test_a_cascade_keeps_its_order_above_the_level_of_two_patients():
+    ax = plot_cascade(CASCADE, level=LEVEL)
+    (line,) = marked(ax, "value")
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 0.8], [1, 0.5], [2, 0.2]])
+    assert [t.get_text() for t in ax.get_xticklabels()] == list(CASCADE["layer"])
+    band = next(patch for patch in ax.patches if patch.get_gid() == "level")
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.1, 0.26))
+    assert {(0, 0.7), (0, 0.9), (2, 0.1), (2, 0.3)} <= corners(ax.collections[0])
+    assert_texts_stand_apart(ax.figure)

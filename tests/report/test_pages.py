@@ -3,6 +3,9 @@
 The widths are those of a phone and of a laptop.
 """
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +32,8 @@ def test_the_look_finds_what_is_wrong(tmp_path):
     """A page with every fault that the other test looks for."""
     (tmp_path / "bad.html").write_text(
         "<title>bad</title><div style='width:3000px'>wide</div><img src='https://example.org/a'>"
-        "<img alt='none' src='data:image/png;base64,AAAA'><script>console.error('oh')</script>",
+        "<img alt='none' src='data:image/png;base64,AAAA'><table><td>cut" + "t" * 90 + "</table>"
+        "<script>console.error('oh')</script>",
         encoding="utf-8",
     )
     found = look_at(tmp_path / "bad.html", 390)
@@ -37,6 +41,7 @@ def test_the_look_finds_what_is_wrong(tmp_path):
     assert found["requests"] == ["https://example.org/a"]
     assert "none" in found["sizeless"]
     assert found["without_alt"] == 1
+    assert len(found["clipped"]) == 1
     assert any("oh" in text for text in found["errors"])
 
 
@@ -62,6 +67,21 @@ def write_runs(folder, run):
                            notes=[SCRIPT, STYLE])  # fmt: skip
 
 
+def write_comparison(folder, run):
+    """The same run under two names: what is wide is the same."""
+    other = shutil.copytree(run.folder, folder / "another run")
+    return pn.write_report([run.folder, other], folder / "r.html", notes=[STYLE])
+
+
+def write_validated(folder, run):
+    cohort = pn.make_phantom_cohort(60, seed=3, size=32)
+    unresolved = {"map_size": None, "unit": None, "window": None, "tracer": "", "software": ""}
+    changed = {"traits": ("sex",), "trunk": "block1", "epochs": 2}
+    config = dataclasses.replace(run.config, **changed, **unresolved)
+    pn.cross_validate(cohort, config, folder / "cv", folds=2, repeats=1, cache=None)
+    return pn.report.write_cross_validation(folder / "cv", folder / "r.html")
+
+
 def write_patient(folder, run):
     cohort = pn.make_phantom_cohort(4, seed=3, size=32)
     return pn.report.write_patient_page(run, cohort, cohort.patients.index[0],
@@ -73,6 +93,7 @@ def write_patient(folder, run):
 @pytest.mark.parametrize(
     ("write", "shown"),
     [(write_explanation, SCRIPT), (write_study, SCRIPT), (write_runs, STYLE),
+     (write_comparison, STYLE), (write_validated, "out-of-fold"),
      (write_patient, "sex, never for care")],
 )  # fmt: skip
 def test_a_page_opens_quietly_on_a_phone_and_a_screen(finished_run, tmp_path, write, shown, width):
@@ -82,6 +103,7 @@ def test_a_page_opens_quietly_on_a_phone_and_a_screen(finished_run, tmp_path, wr
     assert (found["without_alt"], found["n_scripts"]) == (0, 0)
     assert found["n_images"] > 0
     assert found["scroll_width"] <= found["width"]
+    assert (found["wider"], found["clipped"]) == ([], [])
     assert "phantom, not patients" in found["title"] + found["text"].lower()
     assert shown in found["text"]
 
