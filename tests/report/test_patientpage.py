@@ -111,7 +111,7 @@ def test_a_model_of_a_phantom_is_said_to_be_one_and_a_patient_is_not(study):
     assert "The model learnt from a phantom" in page
     assert "hold-out phantoms" in page
     assert "Map of rest (phantom" not in page
-    assert "Map of rest (phantom, not patients)" in rendered(study(), of_phantom=True)
+    assert "Phantom, not patients." in rendered(study(), of_phantom=True)
 
 
 @pytest.mark.usefixtures("words_alone")

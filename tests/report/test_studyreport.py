@@ -98,7 +98,7 @@ def test_figures_of_map_types_are_all_shown_and_say_which(study):
         figure = plot_roc_bands(labels, scores, title=map_type)
         save_figure(figure, study / "results" / f"roc_{map_type}")
     page = write(study)
-    assert re.findall(r"95 % bands, by trait: (\w+) maps\.<", page) == ["rest", "stress"]
+    assert re.findall(r"95 % bands, by trait: (\w+) maps\.\n", page) == ["rest", "stress"]
 
 
 def test_every_section_says_how_its_numbers_are_made_again_by_scripts_that_are_there(study):
