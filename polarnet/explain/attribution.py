@@ -28,7 +28,7 @@ from polarnet.explain.occlusion import (
     logit_model,
     segment_occlusion,
 )
-from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS, head_name
+from polarnet.network.model import BLOCK_ENDS, SMALL_FILTERS, head_name, users_random
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -195,6 +195,7 @@ def class_activation(run: Run, trait: str, method: str) -> Explainer:
     return lambda maps: np.concatenate([explain(one[None]) for one in maps])
 
 
+@users_random()
 def _exact_at(model: keras.Model, layer: str) -> tuple[keras.Model, str]:
     """The model with what a layer gives in float32, and by which name: bf16 has no zoom."""
     given = model.get_layer(layer).output
@@ -236,7 +237,8 @@ def layers_down(run: Run, trait: str) -> list[str]:
 
 def randomised_runs(run: Run, trait: str, *, seed: int) -> Iterator[tuple[str, Run]]:
     """The last layer that got random weights, from the heads down, and one copy of the run."""
-    twin = keras.models.clone_model(run.model)
+    with users_random():
+        twin = keras.models.clone_model(run.model)
     twin.set_weights(run.model.get_weights())
     heads = [twin.get_layer(head_name(trait)) for trait in run.config.traits]
     for name in layers_down(run, trait):

@@ -16,7 +16,7 @@ from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
 from polarnet.network.features import wide_features
-from polarnet.network.model import WIDE, head_name, in_precision, maps_of
+from polarnet.network.model import WIDE, head_name, in_precision, maps_of, users_random
 from polarnet.network.pipeline import input_maps
 from polarnet.network.run import Run, as_run
 from polarnet.progressbar import progress_bar
@@ -48,6 +48,7 @@ def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
     return run
 
 
+@users_random()
 def logit_model(run: Run, trait: str) -> keras.Model:
     """The part of a model that gives 0 and the logit of one trait, (n, 2), as Score-CAM wants; from
     the map alone, without what clinical columns add to it."""

@@ -8,7 +8,8 @@ alone can load, copy and export it.
 import hashlib
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -117,6 +118,17 @@ def standards_of(layers: Mapping[str, Mapping[str, Any]], traits: Sequence[str])
     )
 
 
+@contextmanager
+def users_random() -> Iterator[None]:
+    """Leave Python's random state, from which Keras draws for each layer it makes, as it was."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@users_random()
 def build_model(config: ExperimentConfig, standards: Standards | None = None) -> keras.Model:
     """The multi-task model before its training, with the trunk's weights loaded.
 
@@ -147,7 +159,6 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     if config.map_size is None:
         raise ValueError("These settings are not resolved: a cohort decides size and window.")
     standards = standards or Standards()
-    state = random.getstate()  # of the user; Keras draws from it for each layer that it makes
     size, channels = config.map_size, len(config.map_types)
     maps = keras.Input((size, size, channels), name=config.map_type, dtype="float32")
     features = _convolved(encoded(maps, config), config)
@@ -165,7 +176,6 @@ def build_model(config: ExperimentConfig, standards: Standards | None = None) ->
     if config.mode == "scratch" or config.weights is None:
         _draw_weights(model, config.seed)
     model(model.input)  # Keras exports only what was called; this computes nothing
-    random.setstate(state)
     return model
 
 

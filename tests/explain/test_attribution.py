@@ -1,6 +1,7 @@
 """What attribution gives, against gradients taken by hand and maps masked by hand."""
 
 import dataclasses
+import random
 
 import keras
 import numpy as np
@@ -107,9 +108,11 @@ def test_a_seed_gives_the_same_noise_and_leaves_that_of_the_user_alone(few, draw
     np.random.seed(3)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(3)  # noqa: NPY002
+    before = random.getstate()
     next(randomised_runs(run, "sex", seed=1))
     first = attribution(run, few, "sex", samples=2, seed=1)
     assert np.random.random() == expected  # noqa: NPY002
+    assert random.getstate() == before
     np.testing.assert_array_equal(first, attribution(run, few, "sex", samples=2, seed=1))
     assert np.abs(first - attribution(run, few, "sex", samples=2, seed=2)).max() > 0
 
