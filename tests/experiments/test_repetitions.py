@@ -11,26 +11,27 @@ import polarnet as pn
 
 
 def test_a_cross_validation_is_the_mean_over_repeats_and_the_better_bullseye_its_bar(
-    script, make_cohort, tmp_path
+    script, make_cohort
 ):
     """Known answer: scikit-learn. Two repeats of each model, the later the better but for "wide",
     which is the best baseline; ties are in the made-up scores."""
     cohort = make_cohort(60)
     labels, rng, files = cohort.traits["sex"], np.random.default_rng(0), {}
+    repeats_of = {}
     for k, name in enumerate(
-        ["global_mean", "lowest_segment", "17_segments", "frozen", "frozen_block1", "wide"]
+        ["global mean", "lowest segment", "17 segments", "frozen", "frozen_block1", "wide"]
     ):
-        for map_type, repeat in (("rest", 0), ("rest", 1), ("stress", 0), ("stress", 1)):
-            scores = 0.1 * k * labels + rng.random(60).round(1)
-            files[map_type, name, repeat] = scores
-            path = tmp_path / f"{map_type}-{name}-{repeat:02d}.csv"
-            (scores / 4).to_frame("sex").to_csv(path, index_label="study_id")
+        for map_type in ("rest", "stress"):
+            tables = {r: 0.1 * k * labels + rng.random(60).round(1) for r in (0, 1)}
+            files |= {(map_type, name, r): scores for r, scores in tables.items()}
+            scores = pd.concat(tables, names=["repeat", "study_id"]) / 4
+            repeats_of[map_type, name] = scores.to_frame("sex")
     module = script("statistics/cross_validate")
-    areas, differences = module.summarise(tmp_path, cohort, ("sex",), ["frozen"])
+    areas, differences = module.summarise(repeats_of, cohort.traits, ("sex",), ["frozen"])
     area = areas.set_index(["map_type", "model"])["auroc"]
     assert set(areas["map_type"]) == {"rest", "stress", "both"}
     for name in ("17 segments", "frozen", "frozen_block1"):
-        repeats = [files["stress", name.replace(" ", "_"), k] for k in range(2)]
+        repeats = [files["stress", name, k] for k in range(2)]
         expected = np.mean([roc_auc_score(labels, scores) for scores in repeats])
         assert area["stress", name] == pytest.approx(expected)
     assert set(differences["model"]) == {"frozen"}
@@ -48,7 +49,7 @@ def test_the_interval_of_a_difference_is_that_of_drawn_patients(script):
     module, rng = script("statistics/cross_validate"), np.random.default_rng(1)
     is_positive = np.arange(70) < 30
     strong, weak = (shift * is_positive + rng.standard_normal((1, 70)) for shift in (1.5, 0.5))
-    wins = [module.wins_of(is_positive, list(scores)) for scores in (strong, weak)]
+    wins = [module.wins_of(is_positive, scores) for scores in (strong, weak)]
     _, low, high = module.bootstrapped(wins[0] - wins[1])
     drawn = []
     for _ in range(300):
