@@ -13,6 +13,7 @@ import pandas as pd
 from polarnet.clinical import clinical_columns
 from polarnet.cohort import Cohort, map_digest
 from polarnet.config import LARGEST_SHARE, ExperimentConfig, settings_of
+from polarnet.display import trait_name
 from polarnet.files import read_csv, read_json, write_csv, write_json
 from polarnet.ids import listing, normal_ids
 
@@ -178,11 +179,12 @@ def read_finetuning(folder: Path) -> str:
 def trust_words(heads: pd.DataFrame, finetuning: str = "") -> str:
     """How much each head trusts the trunk beside the bullseye, and what became of fine-tuning."""
     told = [
-        f"{trait} {share:g}" + ("" if share else " (bullseye alone)")
+        f"{trait_name(trait)} {share:g}" + ("" if share else " (bullseye alone)")
         for trait, share in heads["share"].items()
     ]
     tuned = f"; fine-tuning: {finetuning}" if finetuning else ""
-    parts = "; ".join(f"{t}: {words}" for t, row in heads.iterrows() if (words := logit_words(row)))
+    told_parts = {trait_name(trait): logit_words(row) for trait, row in heads.iterrows()}
+    parts = "; ".join(f"{trait}: {words}" for trait, words in told_parts.items() if words)
     parts = f"; parts of the logit: {parts}" if parts else ""
     return f"share of the trunk: {', '.join(told)}{tuned}{parts}"
 

@@ -231,14 +231,17 @@ def mark_level(ax: Axes, values: np.ndarray, level: float, color: str, linestyle
 
 
 def mark_territories(ax: Axes) -> None:
-    """Draw the numbers of the segments, and the borders and names of the three vessels."""
+    """Draw the borders and names of the three vessels, and the numbers of the segments beside
+    their means, all with a halo, so that they stand out from every colour.
+    """
     look: dict[str, Any] = {"ha": "center", "va": "center"}
-    halo = [withStroke(linewidth=1.5, foreground="k")]
-    above: dict[str, Any] = {"xytext": (0, 7.5), "textcoords": "offset points"}
+    halo = [withStroke(linewidth=2, foreground="w")]
+    for text in ax.texts:
+        if text.get_color() in ("w", "k"):  # the means
+            text.set(fontsize=9, color="k", path_effects=halo, y=text.get_position()[1] - 0.035)
+    above: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "fontsize": SMALL}
     for number, place in enumerate(segment_middles(), start=1):
-        ax.annotate(
-            str(number), place, **above, fontsize=TINY, color="w", path_effects=halo, **look
-        )
+        ax.annotate(str(number), place, **above, color="0.25", path_effects=halo, **look)
     fine = segment_map(400)  # a fine raster has smooth borders
     for vessel, angle in _VESSELS_AT.items():
         is_there = np.isin(fine, list(TERRITORIES[vessel])).astype(float)

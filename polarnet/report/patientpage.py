@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polarnet.anatomy import TERRITORIES, disc_mask, disc_mean, segment_map, segment_means
@@ -23,6 +24,7 @@ from polarnet.plotting.maps import (
     map_label,
     mark_level,
     mark_territories,
+    plot_bullseye,
     plot_polar_map,
     scale_of,
 )
@@ -105,8 +107,12 @@ def write_patient_page(
 def page_facts(study: Study, opinion: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of a study, its pictures among it, and an opinion as `_opinion` gives."""
     scales = {name: scale_of(name, study.unit) for name in study.maps}
-    text = "Polar map of {}: mean and number of each AHA segment, and the borders of vessels."
-    figures = [(name, text.format(name), picture_of(_draw_map(study, name))) for name in scales]
+    text = "Bullseye of AHA segments and vessel borders of {}, with the mean of each segment."
+    bullseyes = [
+        (f"Segments of {m}", text.format(m), picture_of(_draw_segments(study, m))) for m in scales
+    ]
+    text = "Polar map of {}, with the mean of each AHA segment."
+    polar_maps = [(f"Map of {m}", text.format(m), picture_of(_draw_map(study, m))) for m in scales]
     clipped = []
     for name, values in study.maps.items():
         if share := float((values[disc_mask(len(values))] > scales[name][1]).mean()):
@@ -123,13 +129,15 @@ def page_facts(study: Study, opinion: dict[str, Any]) -> dict[str, Any]:
         "opinion": opinion,
         "limits": LIMITS,
         "clipped": clipped,
-        "figures": figures,
+        "bullseyes": bullseyes,
+        "polar_maps": polar_maps,
         "flows": flows,
         "summary": flow_summary(flows, study.unit),
         "has_mfr": "MFR" in flows,
         "has_both": set(_FLOWS) <= set(study.maps),
         "cutoff": MFR_THRESHOLD,
         "matched": (MATCHED_SEGMENTS, MATCHED),
+        "matched_words": _matched_words(flows, study.unit),
         "overlay": overlay,
     }
 
@@ -162,7 +170,8 @@ def flow_table(study: Study) -> pd.DataFrame:
         is_low = (of_segments < MATCHED * well_perfused).all(axis=0)
         for name, segments in TERRITORIES.items():
             if is_low[np.array(list(segments)) - 1].sum() >= MATCHED_SEGMENTS:
-                table.loc[name, "note"] = "matched low flow, possible scar"
+                what = "uptake" if study.unit == "percent" else "flow"
+                table.loc[name, "note"] = f"matched low {what}, possible scar"
     return table
 
 
@@ -192,25 +201,45 @@ def flow_summary(flows: pd.DataFrame, unit: str) -> str:
     text = "; ".join(told)
     text = f"{text[0].upper()}{text[1:]}."
     if set(_FLOWS) <= set(flows):
-        matched = territories.index[territories["note"] != ""]
-        text += (
-            f" Matched low flow: {', '.join(matched)}." if len(matched) else " No matched low flow."
-        )
+        text += f" {_matched_words(flows, unit)}"
     return text
 
 
+def _matched_words(flows: pd.DataFrame, unit: str) -> str:
+    """Where rest and stress are both low."""
+    what = "uptake" if unit == "percent" else "flow"
+    matched = flows.index[flows["note"] != ""]
+    if len(matched):
+        return f"Matched low {what}, at rest and at stress: {', '.join(matched)}."
+    return f"No matched low {what}."
+
+
 def _draw_map(study: Study, map_type: str) -> Figure:
-    """A map on its absolute scale, with a line around what is clipped; all discs have one size."""
-    figure = Figure(figsize=(3.6, 4.1))
-    ax = figure.add_axes((0.1, 0.05, 0.8, 0.85))
+    """A map on its absolute scale, with a line around what is clipped."""
+    figure, ax = _panel()
     values = study.maps[map_type]
     plot_polar_map(values, ax, map_type=map_type, unit=study.unit, colorbar=False)
-    mark_territories(ax)
+    add_colorbar([ax], map_label(map_type, study.unit), location="bottom", pad=0.1)
     mark_level(ax, values, scale_of(map_type, study.unit)[1], BORDER, "-")
     if map_type == "reserve":
         mark_level(ax, values, MFR_THRESHOLD, "w", "--")
-    add_colorbar([ax], map_label(map_type, study.unit), location="bottom", pad=0.12)
     return figure
+
+
+def _draw_segments(study: Study, map_type: str) -> Figure:
+    """Segment means under the number of each segment, and the borders of the territories."""
+    figure, ax = _panel()
+    means = segment_means(study.maps[map_type])
+    plot_bullseye(means, ax, map_type=map_type, unit=study.unit, colorbar=False)
+    mark_territories(ax)
+    add_colorbar([ax], map_label(map_type, study.unit), location="bottom", pad=0.1)
+    return figure
+
+
+def _panel() -> tuple[Figure, Axes]:
+    """A figure with the disc at the same place and of the same size in all."""
+    figure = Figure(figsize=(3.6, 4.1))
+    return figure, figure.add_axes((0.06, 0.05, 0.88, 0.9))
 
 
 # === What a model says ===
@@ -243,6 +272,7 @@ def _opinion(
             {
                 "trait": trait_name(t),
                 "is_of_person": t in of_person,
+                "is_own": t not in TRAITS,
                 "score": scores[t].iloc[0],
                 "spread": spread[t].iloc[0],
             }

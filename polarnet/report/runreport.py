@@ -48,6 +48,13 @@ from polarnet.rundata import (
 )
 from polarnet.traits import IMPAIRED_MFR
 
+MODE_WORDS: Final = {
+    "frozen": "VGG16 left as it is",
+    "finetuned": "VGG16 fine-tuned",
+    "scratch": "small network from scratch",
+}
+"""How a network was trained, in words."""
+
 _COLUMNS: Final = 3
 """Panels in a row of calibration."""
 
@@ -188,7 +195,7 @@ def write_report(
         "runs": [_run_facts(*pair) for pair in zip(folders, configs, strict=True)],
         "columns": [_name(config) for config in configs],
         "rows": [
-            (trait, [_cell(*pair, trait) for pair in zip(configs, metrics, strict=True)])
+            (trait_name(trait), [_cell(run.config, run.metrics, trait) for run in found])
             for trait in traits
         ],
         "figures": [(title, picture_of(figure)) for title, figure in figures],
@@ -227,7 +234,7 @@ def write_cross_validation(folder: str | Path, out: str | Path) -> Path:
         "is_untrained": is_untrained(config),
         "folds": facts["folds"],
         "repeats": facts["repeats"],
-        "network": f"{network_words(config)}, {_read_words(config)}",
+        "network": f"{_read_words(config)}; {network_words(config)}",
         "findings": findings(found.metrics, counted=OUT_OF_FOLD),
         "methods": methods_of_cross_validation(found),
         "forest": picture_of(forest),
@@ -367,7 +374,8 @@ def _draw_forest(
     """
     named = "model" if len(metrics) == 1 else "mode"
     tables = [
-        table.assign(mode=config.mode) for config, table in zip(configs, metrics, strict=True)
+        table.assign(mode=MODE_WORDS[config.mode])
+        for config, table in zip(configs, metrics, strict=True)
     ]
     whole = pd.concat(tables, ignore_index=True)
     if len(metrics) > 1:
@@ -425,8 +433,7 @@ def _title(config: ExperimentConfig) -> str:
 
 def _name(config: ExperimentConfig) -> str:
     """The maps and the network of a run, as short as a heading."""
-    modes = {"frozen": "VGG16 left as it is", "finetuned": "VGG16 fine-tuned"}
-    return f"{config.map_type} maps, {modes.get(config.mode, 'small network from scratch')}"
+    return f"{config.map_type} maps, {MODE_WORDS[config.mode]}"
 
 
 def _participants(folders: Sequence[Path]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from polarnet.cohort import PHANTOM, RECOVERED
 from polarnet.config import ExperimentConfig
+from polarnet.display import trait_name
 from polarnet.evaluation.comparison import NETWORK
 from polarnet.evaluation.crossvalidated import FACTS_FILE, load_cross_validation
 from polarnet.files import read_csv, read_json, read_yaml
@@ -20,7 +21,7 @@ from polarnet.report.methods import (
 )
 from polarnet.report.pages import Picture, picture_in, write_page
 from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
-from polarnet.report.runreport import COUNTED, is_untrained, read_results
+from polarnet.report.runreport import COUNTED, MODE_WORDS, is_untrained, read_results
 from polarnet.report.sentences import findings
 
 SECTIONS: Final = "sections.yaml"
@@ -72,6 +73,7 @@ def write_study_report(
     page = {
         "facts": facts,
         "findings": told,
+        "mode_words": MODE_WORDS,
         "forest": _pictures(results, "main_forest", _FOREST),
         "methods": methods_of_project(facts, told),
         "is_phantom": is_phantom,
@@ -91,14 +93,16 @@ def _facts(folder: Path) -> dict[str, Any]:
         for name in ("software", "tracer", "stress_agent", "unit")
     }
     notes = [read_table(p.with_suffix(""))[2] for p in (folder / "results").glob("*.csv")]
+    plan = read_yaml(folder / SETTINGS) or {}
     frozen, reads = folder / "freeze.json", folder / "test_reads.csv"
     return stated | {
         "name": folder.resolve().name,
-        "plan": read_yaml(folder / SETTINGS) or {},
+        "plan": plan,
         "is_phantom": PHANTOM in stated["software"] or any(PHANTOM_NOTE in some for some in notes),
         "is_recovered": any(RECOVERED in name for name in stated["software"]),
         "is_untrained": any(map(is_untrained, configs)),
         "n_runs": len(configs),
+        "traits": [trait_name(str(trait)) for trait in plan.get("traits", [])],
         "frozen": read_json(frozen) if frozen.is_file() else {},
         "n_reads": len(read_csv(reads)) if reads.is_file() else 0,
     }

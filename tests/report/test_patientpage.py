@@ -74,9 +74,11 @@ def test_measured_flow_stands_before_any_score_and_traits_only_when_asked_for(st
         assert words in page
     assert "never for care</th>" not in page
     assert page.index("Global MFR ") < page.index("<table")
+    assert page.count("No matched low flow.") == 2  # in the summary, and beside the rule
     assert page.count('class="banner') == 1
-    own = rendered(study(), readings=[IMPAIRED | {"trait": "known CAD"}])
-    assert "<th>known CAD</th>" in own
+    own = rendered(study(low=RCA), readings=[IMPAIRED | {"trait": "known CAD", "is_own": True}])
+    assert "<th>known CAD, an outcome of your own</th>" in own
+    assert own.count("Matched low flow, at rest and at stress: RCA.") == 2
     assert "traits of a person alone" not in own
     assert "traits of a person alone" in rendered(study(), readings=[])
     trait = IMPAIRED | {
