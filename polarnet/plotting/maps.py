@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Wedge
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
@@ -252,7 +252,13 @@ def mark_territories(ax: Axes) -> None:
 
 
 def plot_studies(
-    maps: np.ndarray, captions: Sequence[str], *, map_type: str, unit: str, columns: int = 4
+    maps: np.ndarray,
+    captions: Sequence[str],
+    *,
+    map_type: str,
+    unit: str,
+    columns: int = 4,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Draw the maps of some studies on one scale, each with a caption.
 
@@ -267,6 +273,8 @@ def plot_studies(
         As for `plot_polar_map`.
     columns
         Maps in a row that is two columns of a journal wide.
+    figure
+        Figure or SubFigure to draw in, with `layout="constrained"`. Default: a new one.
 
     Raises
     ------
@@ -279,13 +287,14 @@ def plot_studies(
     bar = 0.6  # inches
     side = (TWO_COLUMNS - bar) / columns
     columns = min(columns, len(maps))
-    figure, axes = new_panels(len(maps), columns, width=bar + columns * side, height=side + 0.32)
+    width = bar + columns * side
+    drawn, axes = new_panels(len(maps), columns, width=width, height=side + 0.32, figure=figure)
     for ax, values, caption in zip(axes, maps, captions, strict=True):
         plot_polar_map(values, ax, map_type=map_type, unit=unit, show_means=False, colorbar=False)
         lines = [fill(line, int(side * _LETTERS)) for line in caption.splitlines()]
         ax.set_title("\n".join(lines), fontsize=TINY, pad=9 + 1.5 * side)
     add_colorbar(axes, map_label(map_type, unit))
-    return figure
+    return drawn
 
 
 def draw_contact_sheet(some: Cohort, n_studies: int, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike
 
 from polarnet.anatomy import disc_mask, in_segment_order
@@ -22,6 +22,7 @@ from polarnet.plotting.style import (
     TWO_COLUMNS,
     check_columns,
     new_axes,
+    new_figure,
     new_panels,
     tidy,
 )
@@ -53,6 +54,7 @@ def plot_overlays(
     map_type: str,
     unit: str,
     randomised: np.ndarray | None = None,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Draw single studies: the map, its attribution, and where the attribution is highest.
 
@@ -71,6 +73,8 @@ def plot_overlays(
         As for `plot_polar_map`.
     randomised
         Attribution of the same studies by a network with random weights.
+    figure
+        Figure or SubFigure to draw in, with `layout="constrained"`. Default: a new one.
 
     Raises
     ------
@@ -95,8 +99,8 @@ def plot_overlays(
     if randomised is not None:
         columns["random weights"] = of_heat
     width, height = TWO_COLUMNS * len(columns) / 4 + 0.2, 0.9 + 1.65 * len(rows)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    drawn = new_figure(width, height, figure)
+    axes = drawn.subplots(len(rows), len(columns), squeeze=False)
     flow: dict[str, Any] = {"map_type": map_type, "unit": unit, "show_means": False}
     flow |= {"colorbar": False}
     for line, k, title in zip(axes, rows, titles, strict=True):
@@ -111,7 +115,7 @@ def plot_overlays(
     for column, (head, label) in zip(axes.T, columns.items(), strict=True):
         column[0].set_title(head, fontsize=SMALL, pad=12)
         add_colorbar(list(column), label, location="bottom")
-    return figure
+    return drawn
 
 
 def _draw_attribution(ax: Axes, heat: np.ndarray) -> None:
@@ -139,7 +143,11 @@ def _outline(ax: Axes, heat: np.ndarray) -> None:
 
 
 def plot_group_bullseyes(
-    table: pd.DataFrame, *, label: str = "", randomised: ArrayLike | None = None
+    table: pd.DataFrame,
+    *,
+    label: str = "",
+    randomised: ArrayLike | None = None,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Draw the mean attribution of patients with and without a trait, and the difference.
 
@@ -155,6 +163,8 @@ def plot_group_bullseyes(
         What follows "with", such as "impaired MFR" or "female sex".
     randomised
         Shape (17,): mean shares of a network with random weights, drawn on the first one's scale.
+    figure
+        Figure or SubFigure to draw in, with `layout="constrained"`. Default: a new one.
 
     Raises
     ------
@@ -178,21 +188,27 @@ def plot_group_bullseyes(
         panels["random weights\nnothing learnt"] = 100 * in_segment_order(randomised)
     share = f"share of attribution (%)\neven: {100 / 17:.1f}"
     # As many lines on each bar, so that they line up.
-    figure = _draw_groups(panels, share, "percentage points\n")
+    drawn, axes = _draw_groups(panels, share, "percentage points\n", figure)
     is_sure = rows["p_max_t"].to_numpy() < ALPHA
     is_likely = (rows["p_bh"].to_numpy() < ALPHA) & ~is_sure
-    below, mark = segment_middles() - (0, 0.085), figure.axes[2].plot
+    below, mark = segment_middles() - (0, 0.085), axes[2].plot
     sure, likely = (
         f"p < {ALPHA} by max-T over 17 segments",
         f"p < {ALPHA} by Benjamini-Hochberg only",
     )
     mark(*below[is_sure].T, "o", ms=3, mfc="k", mec="w", mew=0.4, gid="max-T", label=sure)
     mark(*below[is_likely].T, "o", ms=2, mfc="w", mec="k", mew=0.5, gid="BH", label=likely)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=TINY, frameon=False)
-    return figure
+    drawn.legend(loc="outside lower center", fontsize=TINY, frameon=False)
+    return drawn
 
 
-def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "") -> Figure:
+def plot_difference_map(
+    heat: np.ndarray,
+    labels: ArrayLike,
+    *,
+    label: str = "",
+    figure: Figure | SubFigure | None = None,
+) -> Figure:
     """Draw the mean attribution of each pixel with and without a trait, and the difference.
 
     Each study counts the same: its absolute attribution is divided by its mean over the disc. A
@@ -204,7 +220,7 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
         Attribution of shape (n, size, size), one study per patient, anterior up, septum left.
     labels
         Shape (n,): 1, 0, or NaN for not recorded, which is left out.
-    label
+    label, figure
         As for `plot_group_bullseyes`.
 
     Raises
@@ -227,13 +243,15 @@ def plot_difference_map(heat: np.ndarray, labels: ArrayLike, *, label: str = "")
         panels[f"{words}\nn = {chosen.sum()}"] = mean * disc
     with_, without = panels.values()
     panels[_DIFFERENCE] = with_ - without
-    return _draw_groups(panels, "times the mean of the disc", "difference of the two")
+    return _draw_groups(panels, "times the mean of the disc", "difference of the two", figure)[0]
 
 
-def _draw_groups(panels: Mapping[str, np.ndarray], label: str, difference: str) -> Figure:
+def _draw_groups(
+    panels: Mapping[str, np.ndarray], label: str, difference: str, figure: Figure | SubFigure | None
+) -> tuple[Figure, list[Axes]]:
     """Maps or bullseyes on one scale, and their difference on a symmetric one; a bar below each."""
     brightest = max(v.max() for title, v in panels.items() if title != _DIFFERENCE)
-    figure, axes = new_panels(len(panels), 2, width=2 * _PANEL, height=_PANEL + 1.1)
+    drawn, axes = new_panels(len(panels), 2, width=2 * _PANEL, height=_PANEL + 1.1, figure=figure)
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
         reach = float(np.abs(values).max()) or 1.0
         scale: dict[str, Any] = {"vmin": 0.0, "vmax": brightest, "cmap": HEAT}
@@ -243,27 +261,33 @@ def _draw_groups(panels: Mapping[str, np.ndarray], label: str, difference: str) 
         ax.set_title(title, fontsize=SMALL, pad=12)
         text = difference if title == _DIFFERENCE else label
         add_colorbar([ax], text, location="bottom", extend="neither")
-    return figure
+    return drawn, axes
 
 
-def plot_contributions(panels: Mapping[str, ArrayLike]) -> Figure:
+def plot_contributions(
+    panels: Mapping[str, ArrayLike], *, figure: Figure | SubFigure | None = None
+) -> Figure:
     """Draw what each segment adds to a score, on one scale for all panels, white at 0.
 
     Parameters
     ----------
     panels
         Title -> 17 values in logits, such as means of `wide_contribution`.
+    figure
+        Figure or SubFigure to draw in, with `layout="constrained"`. Default: a new one.
     """
     values = {title: in_segment_order(panel) for title, panel in panels.items()}
     reach = max(float(np.abs(panel).max()) for panel in values.values()) or 1.0
     columns = min(2, len(values))
-    figure, axes = new_panels(len(values), columns, width=columns * _PANEL, height=_PANEL + 0.6)
+    drawn, axes = new_panels(
+        len(values), columns, width=columns * _PANEL, height=_PANEL + 0.6, figure=figure
+    )
     for ax, (title, panel) in zip(axes, values.items(), strict=True):
         plot_polar_map(panel, ax, vmin=-reach, vmax=reach, colorbar=False, digits=2)
         ax.set_title(title, fontsize=SMALL, pad=12)
     text = "logits added beside the usual level (red: for the trait)"
     add_colorbar(axes, text, location="bottom", extend="neither")
-    return figure
+    return drawn
 
 
 def plot_cascade(

@@ -32,7 +32,7 @@ class Box:
     left_out: tuple[str, ...] = ()
 
 
-def plot_participants(boxes: Sequence[Sequence[Box]]) -> Axes:
+def plot_participants(boxes: Sequence[Sequence[Box]], ax: Axes | None = None) -> Axes:
     """Draw the participant flow: boxes level by level, joined by arrows.
 
     Parameters
@@ -40,10 +40,13 @@ def plot_participants(boxes: Sequence[Sequence[Box]]) -> Axes:
     boxes
         Levels from the top. A level of one joins all boxes of the next; levels of the same length
         are joined one to one. Only a level of one can say who was left out.
+    ax
+        Axes to draw on, where they stand now; in smaller ones than the flow needs, its letters
+        shrink with it. Default: those of a new figure as large as the texts need.
 
     Returns
     -------
-    Axes in inches, of a new figure as large as its texts need.
+    The axes, in inches where nothing was shrunk.
 
     Raises
     ------
@@ -60,25 +63,32 @@ def plot_participants(boxes: Sequence[Sequence[Box]]) -> Axes:
     asides = np.array([_size(level[0].left_out) for level in boxes])
     steps = sizes[:, 1] + _ARROW + np.where(asides[:, 1] > 0, asides[:, 1] + _GAP, 0)
     numbers = np.array([len(level) for level in boxes])
-    widths = [numbers * (sizes[:, 0] + _GAP), 2 * (_ARROW + asides[:, 0]) + _GAP]
-    width, height = float(np.max(widths)), float(_GAP + steps.sum())
+    # The boxes of who was left out stand at the right alone: no room is kept for them at the left.
+    middle = float(np.max(numbers * (sizes[:, 0] + _GAP))) / 2
+    width = middle + max(middle, float(_ARROW + asides[:, 0].max()) + _GAP / 2)
+    height = float(_GAP + steps.sum())
     if not boxes[-1][0].left_out:
         height -= _ARROW  # nothing stands below the last level
-    ax = Figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
+    ax = ax or Figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
+    room = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
+    scale = min(room.width / width, room.height / height, 1.0)
     ax.axis("off")
-    ax.set(xlim=(0, width), ylim=(0, height))
-    middle, top = width / 2, height - _GAP / 2
+    ends = np.array([-1, 1])
+    half = np.array([room.width, room.height]) / scale / 2
+    ax.set(xlim=width / 2 + half[0] * ends, ylim=height / 2 + half[1] * ends)
+    look = {"fontsize": SMALL * scale}
+    top = height - _GAP / 2
     above: list[tuple[float, float]] = []
     for level, size, aside, step in zip(boxes, sizes, asides, steps, strict=True):
         bottom = top - size[1]
         places = middle + (size[0] + _GAP) * (np.arange(len(level)) - (len(level) - 1) / 2)
         for k, (x, box) in enumerate(zip(places, level, strict=True)):
-            _draw_box(ax, box.lines, (x, top - size[1] / 2), size)
+            _draw_box(ax, box.lines, (x, top - size[1] / 2), size, look)
             if above:
                 _draw_arrow(ax, above[k % len(above)], (x, top))
         if level[0].left_out:
             y, left = bottom - (step - size[1]) / 2, middle + _ARROW
-            _draw_box(ax, level[0].left_out, (left + aside[0] / 2, y), aside)
+            _draw_box(ax, level[0].left_out, (left + aside[0] / 2, y), aside, look)
             _draw_arrow(ax, (middle, y), (left, y))
         above, top = [(x, bottom) for x in places], top - step
     return ax
@@ -94,11 +104,15 @@ def _size(lines: Sequence[str]) -> tuple[float, float]:
 
 
 def _draw_box(
-    ax: Axes, lines: Sequence[str], centre: tuple[float, float], size: np.ndarray
+    ax: Axes,
+    lines: Sequence[str],
+    centre: tuple[float, float],
+    size: np.ndarray,
+    look: dict[str, Any],
 ) -> None:
     corner = centre[0] - size[0] / 2, centre[1] - size[1] / 2
     ax.add_patch(Rectangle(corner, *size, fc="w", ec="0.3", lw=0.7))
-    ax.text(*centre, "\n".join(lines), fontsize=SMALL, ha="center", va="center")
+    ax.text(*centre, "\n".join(lines), **look, ha="center", va="center")
 
 
 def _draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

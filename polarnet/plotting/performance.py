@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MultipleLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
@@ -134,7 +134,12 @@ def _sensitivity(is_positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def plot_roc_bands(
-    labels: Mapping[str, pd.Series], scores: pd.DataFrame, *, title: str, seed: int = 0
+    labels: Mapping[str, pd.Series],
+    scores: pd.DataFrame,
+    *,
+    title: str,
+    seed: int = 0,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure | None:
     """Draw one panel per trait: its ROC curve with band, AUROC with interval, and counts.
 
@@ -148,6 +153,8 @@ def plot_roc_bands(
         Above all panels.
     seed
         Of the bands.
+    figure
+        Figure or SubFigure to draw in, with `layout="constrained"`. Default: a new one.
 
     Returns
     -------
@@ -158,14 +165,16 @@ def plot_roc_bands(
         return None
     columns = 4 if len(shown) % 4 == 0 else 3  # no place is left empty by a fourth
     height = 7.8 / columns
-    figure, axes = new_panels(len(shown), columns, width=TWO_COLUMNS, height=height, title=0.4)
-    figure.suptitle(title, fontsize=SMALL + 1)
+    drawn, axes = new_panels(
+        len(shown), columns, width=TWO_COLUMNS, height=height, title=0.4, figure=figure
+    )
+    drawn.suptitle(title, fontsize=SMALL + 1)
     for ax, (trait, recorded) in zip(axes, shown.items(), strict=True):
         plot_roc(recorded, scores.loc[recorded.index, trait], ax, color=COLOURS[1], band_seed=seed)
         ax.set_title(trait_name(trait), fontsize=SMALL)
         ax.legend(loc="lower right", fontsize=TINY, frameon=False, handlelength=1)
         tidy(ax)
-    return figure
+    return drawn
 
 
 def plot_calibration(

@@ -7,14 +7,20 @@ from typing import Any, Final
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 
 from polarnet.files import new_file
 
 ONE_COLUMN: Final = 3.5
 TWO_COLUMNS: Final = 7.2
-"""Widths in inches that most journals print."""
+"""Widths in inches: 89 and 183 mm, the columns of Nature (guide to authors, final submission)."""
+
+COLUMNS: Final = {"one column": ONE_COLUMN, "two columns": TWO_COLUMNS}
+"""Words for these widths."""
+
+_EDGE: Final = 0.05
+"""Inches by which a text may leave a figure: its outline is larger than its ink."""
 
 COLOURS: Final = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Safe for the colour-blind. Okabe & Ito 2008, jfly.uni-koeln.de/color, in our order."""
@@ -50,18 +56,30 @@ def new_axes(height: float) -> Axes:
 
 
 def new_panels(
-    n: int, columns: int, *, width: float, height: float, title: float = 0.0
+    n: int,
+    columns: int,
+    *,
+    width: float,
+    height: float,
+    title: float = 0.0,
+    figure: Figure | SubFigure | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of n panels, filled row by row; places left over stay empty.
 
     `width` is that of the figure in inches, `height` that of a row; `title` stands above all rows.
+    A figure that is given keeps its size.
     """
     rows = -(-n // columns)
-    figure = Figure(figsize=(width, title + height * rows), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    drawn = new_figure(width, title + height * rows, figure)
+    axes = list(drawn.subplots(rows, columns, squeeze=False).ravel())
     for ax in axes[n:]:
         ax.remove()
-    return figure, axes[:n]
+    return drawn, axes[:n]
+
+
+def new_figure(width: float, height: float, figure: Any = None) -> Figure:
+    """The figure (or SubFigure) that was given, or a new one of this size in inches."""
+    return figure or Figure(figsize=(width, height), layout="constrained")
 
 
 def tidy(ax: Axes, xlabel: str = "", ylabel: str = "", **legend: Any) -> Axes:
@@ -85,8 +103,10 @@ def check_columns(table: pd.DataFrame, *columns: str) -> None:
         raise ValueError("The table is empty: it needs at least one row.")
 
 
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = 300) -> list[Path]:
-    """Write a figure at the size it has, in the format that the name ends with.
+def save_figure(
+    figure: Figure, path: str | Path, *, dpi: int = 300, width: str | float | None = None
+) -> list[Path]:
+    """Write a figure in the format that the name ends with.
 
     Parameters
     ----------
@@ -96,11 +116,33 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 300) -> list[Pat
         inch are written. Older files are replaced.
     dpi
         Dots per inch of a PNG or TIFF that is named.
+    width
+        "one column" (89 mm), "two columns" (183 mm), or inches; the height changes in proportion
+        and the size of letters does not. Default: the size that the figure has. For a participant
+        flow, whose boxes fit their letters, draw on axes of that width instead.
 
     Returns
     -------
     Paths of the files. The same figure gives the same bytes: no file holds a date.
+
+    Raises
+    ------
+    ValueError: `width` is no such word, not above 0, or too narrow for the texts.
     """
+    if width is not None:
+        before, height = map(float, figure.get_size_inches())
+        inches = COLUMNS.get(width, width) if isinstance(width, str) else width
+        if isinstance(inches, str) or not inches > 0:
+            raise ValueError(f"width must be {', '.join(COLUMNS)} or inches, not {width!r}.")
+        figure.set_size_inches(inches, height * inches / before)
+        try:
+            _without_formulas(figure).draw_without_rendering()
+            needed = figure.get_tightbbox()
+            if needed.x0 < -_EDGE or needed.x1 > inches + _EDGE:
+                raise ValueError(f"The texts of this figure do not fit {inches:g} inches of width.")
+            return save_figure(figure, path, dpi=dpi)
+        finally:
+            figure.set_size_inches(before, height)
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:

@@ -3,9 +3,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from drawn import extents
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from polarnet.plotting import Box, plot_participants
+from polarnet.plotting.style import SMALL
 
 LABELS = ("labels, with / without", "impaired MFR 290 / 550", "dyslipidemia 420 / 420")
 FLOW = [
@@ -42,6 +44,22 @@ def test_every_text_of_a_flow_is_in_its_box_at_any_resolution(flow, dots_per_inc
     whole = ax.figure.bbox
     assert all(whole.x0 <= b.x0 and b.x1 <= whole.x1 for b in boxes)
     assert all(whole.y0 <= b.y0 and b.y1 <= whole.y1 for b in boxes)
+
+
+@pytest.mark.parametrize("size", [(2.0, 2.0), (9.0, 6.0)], ids=["small", "large"])
+def test_a_flow_on_given_axes_keeps_its_texts_in_their_boxes(size):
+    ax = plot_participants(FLOW, Figure(figsize=size).add_axes((0, 0, 1, 1)))
+    boxes = [frame.get_window_extent() for frame in frames(ax)]
+    for text, extent in extents(ax.figure).items():
+        assert any(b.x0 < extent.x0 < extent.x1 < b.x1 for b in boxes), text
+    assert {text.get_fontsize() < SMALL for text in ax.texts if text.get_text()} == {size[0] < 3}
+
+
+def test_no_room_is_left_at_the_left_of_a_flow_for_what_stands_at_its_right():
+    ax = plot_participants(ASIDE)
+    left = min(frame.get_x() for frame in frames(ax))
+    right = ax.get_xlim()[1] - max(frame.get_x() + frame.get_width() for frame in frames(ax))
+    assert left == pytest.approx(right)
 
 
 def test_arrows_of_a_flow_lead_from_level_to_level():

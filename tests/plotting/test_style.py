@@ -49,6 +49,33 @@ def test_the_ending_of_the_name_decides_the_format(tmp_path, ending):
             assert round(picture.info["dpi"][0]) == 300
 
 
+@pytest.mark.parametrize(
+    ("width", "pixels"), [("one column", 350), ("two columns", 720), (5, 500), (3.5, 350)]
+)
+def test_a_figure_is_saved_in_the_width_of_a_column_and_keeps_its_own(tmp_path, width, pixels):
+    """3.5 x 2 inches, in proportion, at 100 dots per inch."""
+    figure = draw()
+    (path,) = save_figure(figure, tmp_path / "f.png", dpi=100, width=width)
+    with Image.open(path) as picture:
+        assert picture.size[0] == pixels
+        assert picture.size[1] == pytest.approx(pixels * 2 / 3.5, abs=1)
+    assert tuple(figure.get_size_inches()) == (3.5, 2)
+
+
+@pytest.mark.parametrize("width", ["three columns", 0, float("nan")])
+def test_a_width_that_is_none_is_refused(tmp_path, width):
+    with pytest.raises(ValueError, match="one column, two columns or inches, not"):
+        save_figure(draw(), tmp_path / "f.png", width=width)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_whose_texts_a_column_would_cut_is_refused(tmp_path):
+    figure = draw()
+    figure.suptitle(12 * "a long title ")
+    with pytest.raises(ValueError, match=r"do not fit 3\.5 inches of width"):
+        save_figure(figure, tmp_path / "f.png", width="one column")
+
+
 def test_tables_without_column_or_row_are_refused():
     with pytest.raises(ValueError, match="columns b, c too"):
         check_columns(pd.DataFrame({"a": [1]}), "a", "b", "c")
