@@ -143,11 +143,7 @@ def _paragraphs(
         participants="" if table is None else f"{_counts(table)} {parts}{_by_part(table)}.",
         labels=[] if table is None else _labels(table, config.traits),
         trunk=_trunk(config),
-        training=(
-            f"The heads were trained with Adam (learning rate {config.learning_rate:g}, "
-            f"{config.epochs} epochs, batches of {config.batch_size}"
-            f"{', maps changed slightly' if config.augment else ''}); seed {config.seed}."
-        ),
+        training=_training(config),
         statistics=statistics,
         software=_software(folder),
         results=findings(metrics, counted=counted),
@@ -187,6 +183,23 @@ def _scaling(config: ExperimentConfig) -> str:
     unit = "" if config.map_type == "reserve" else f" {config.unit}"
     ends = " and ".join(f"{low:g} to {high:g}" for low, high in config.windows)
     return f"scaled from {ends}{unit}"
+
+
+def _training(config: ExperimentConfig) -> str:
+    """How the stage was trained that every network of this kind has."""
+    what = "The heads began at the fitted regressions and were"
+    length = f"{config.epochs} epochs"
+    if config.mode == "scratch":
+        what = "The network was"
+        length = (
+            f"at most {config.finetune_epochs} epochs, stopped after {config.finetune_patience} "
+            "without a lower validation loss"
+        )
+    return (
+        f"{what} trained with Adam (learning rate {config.learning_rate:g}, {length}, batches of "
+        f"{config.batch_size}{', maps changed slightly' if config.augment else ''}); "
+        f"seed {config.seed}."
+    )
 
 
 def _trunk(config: ExperimentConfig) -> str:

@@ -15,6 +15,7 @@ from made_study import make_study
 import polarnet as pn
 from polarnet.cli import main
 from polarnet.report import methods_text
+from polarnet.report.methods import methods_of_run
 
 OF_THE_METHOD = {"95", "17", "5", "10", "15", "1", "2", "3", "4"}
 """Percent of an interval, segments, inner folds, smallest classes, and the references."""
@@ -67,6 +68,32 @@ def test_clinical_columns_are_named(clinical_run):
     text = methods_text(clinical_run[0].folder)
     assert "clinical columns age, bmi" in text
     assert numbers_in(text) <= numbers_of(clinical_run[0].folder) | OF_THE_METHOD
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "untold"),
+    [
+        (
+            {"mode": "scratch", "trunk": None},
+            "at most 10 epochs, stopped after 3 without",
+            "50 epochs",
+        ),
+        ({"mode": "scratch", "trunk": None}, "in place of VGG16 [1]", "regression"),
+        ({"share": 0.5}, "The share was set to 0.5; the penalty was chosen", "Share and"),
+        ({"pooling": "global"}, "averaged over the whole map", "within each segment"),
+        ({"input_size": 48, "map_size": 48}, "48 x 48 pixels", "resized"),
+        ({"epochs": 50}, "50 epochs", "at most"),
+    ],
+)
+def test_the_method_is_told_as_the_settings_have_it(finished_run, change, told, untold):
+    run = finished_run[0]
+    config = replace(run.config, **{"epochs": 50, "finetune_epochs": 10, "finetune_patience": 3,
+                                    **change})  # fmt: skip
+    table = pd.read_csv(run.folder / "metrics.csv")
+    text = methods_of_run(run.folder, config, table, "test patients")
+    text = text.split("Statistics.")[0]
+    assert told in text
+    assert untold not in text
 
 
 def test_every_number_of_a_cross_validation_is_one_of_its_folder(cache, tiny, phantom, tmp_path):
