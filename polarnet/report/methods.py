@@ -44,6 +44,12 @@ _FINETUNED: Final = {
     "standard error.",
     NO_SHARE: "It was left out, because no trait gave the features of VGG16 a share.",
 }
+_BASELINES: Final = {
+    "17 segments": "17 segments (ridge-penalised logistic regression)",
+    "wide": "wide (the same with the lowest, highest and mean segment)",
+}
+"""What a baseline is, where its name does not say it."""
+
 _LIBRARIES: Final = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy",
                      "scipy": "SciPy", "scikit-learn": "scikit-learn"}  # fmt: skip
 
@@ -127,7 +133,8 @@ def _paragraphs(
     table = participants_of_run(folder)
     others = list(dict.fromkeys(metrics.loc[metrics["model"] != NETWORK, "model"]))
     if others:
-        statistics += f" Baselines: {', '.join(others)}. Differences to them are {differences}."
+        named = ", ".join(_BASELINES.get(name, name) for name in others)
+        statistics += f" Baselines: {named}. Differences to them are {differences}."
     statistics += (
         f" An AUROC is not reported with fewer than {SUPPRESSED_BELOW} patients in a class, and is "
         f"called exploratory with fewer than {EXPLORATORY_BELOW}."

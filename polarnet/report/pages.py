@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +42,8 @@ def render(template: str, **facts: Any) -> str:
 
 def render_text(template: str, **facts: Any) -> str:
     """A text to paste, from a file in templates/ that ends in .txt; lines are not wrapped."""
-    return _templates().get_template(f"{template}.txt").render(**facts).strip() + "\n"
+    text = _templates().get_template(f"{template}.txt").render(**facts)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def write_page(out: str | Path, template: str, **facts: Any) -> Path:

@@ -122,3 +122,6 @@ def test_the_command_writes_the_report_of_a_run_from_its_folder_alone(finished_r
     # Where the test patients chose the threshold themselves, 18 or more of the 20 are found.
     assert re.search(r"sensitive</td>.*?>(0\.9|1\.0)", page, re.DOTALL)
     assert main([*line, "--explained", str(tmp_path)]) == 2
+    explained = make_explained(tmp_path / "explanation", outcomes=(True,), captions=("Mean",))
+    assert main([*line, "--explained", str(explained)]) == 0
+    assert 'href="explanation/explanation.html"' in out.read_text(encoding="utf-8")
