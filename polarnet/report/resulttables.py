@@ -23,6 +23,9 @@ DECIMALS: Final = 3
 SHORT: Final = 24
 """Letters of a cell that is never broken into lines (our choice)."""
 
+WIDE: Final = 12
+"""A table with more columns shows each row as a block; on a phone, with more than four."""
+
 FIRST: Final = ("map_type", "trait", "series")
 """Columns that say what a row is about."""
 
@@ -108,6 +111,7 @@ def page_table(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> di
     ]
     return {
         "title": title,
+        "shape": "many" if len(looks) > WIDE else "stack" if len(looks) > 4 else "",
         "headings": list(zip(map(str, printed.columns), looks, strict=True)),
         "rows": [list(zip(row, looks, strict=True)) for row in printed.to_numpy()],
         "is_phantom": PHANTOM_NOTE in notes,

@@ -20,7 +20,7 @@ from polarnet.report.methods import (
     methods_of_run,
 )
 from polarnet.report.pages import Picture, picture_in, write_page
-from polarnet.report.resulttables import PHANTOM_NOTE, condensed, page_table, read_table
+from polarnet.report.resulttables import PHANTOM_NOTE, WIDE, condensed, page_table, read_table
 from polarnet.report.runreport import COUNTED, MODE_WORDS, is_untrained, read_results
 from polarnet.report.sentences import findings
 
@@ -28,15 +28,12 @@ SECTIONS: Final = "sections.yaml"
 """The sections of the page, in order: which tables and figures stand where, and what makes them."""
 
 LONG: Final = 20
-"""A table with more rows is folded up, to be opened with a click (our choice)."""
+"""A table with more rows, or of too many columns for a page, is folded up (our choice)."""
 
 _FOREST: Final = (
     "AUROC with 95 % interval of each trait by map type, with the numbers of hold-out patients and "
     "the values published"
 )
-_OPEN: Final = frozenset({"main_results"})
-"""Never folded up."""
-
 _PRIMARY: Final = (
     *("map_type", "trait", "series", "auroc", "ci_low", "ci_high", "n_pos", "n_neg", "p_adjusted"),
     *("comparator", "difference", "difference_low", "difference_high", "is_circular", "note"),
@@ -188,5 +185,5 @@ def _result(stem: Path) -> dict[str, Any]:
         is_shown = table["is_comparator"].astype(str).eq("True") | table["model"].eq("network")
         table = table[is_shown | table["sees"].ne("map")]
     printed, shared = condensed(table)
-    is_folded = len(table) > LONG and stem.name not in _OPEN
+    is_folded = len(table) > LONG or printed.shape[1] > WIDE
     return page_table(printed, title, [*notes, *shared]) | {"is_folded": is_folded}
