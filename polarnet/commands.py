@@ -85,6 +85,8 @@ def _preview(given: Namespace, profiles: Any) -> None:
     plot_polar_map(found.values, ax, map_type=found.map_type, unit=found.unit or "mL/min/g")
     text = f"{caption} Are the walls where they belong?"
     figure.text(0.5, 0.02, text, ha="center", fontsize=7, wrap=True)
+    for doubt in found.verdict.reasons:
+        print(f"Careful: {doubt}")
     wrote(save_png(figure, given.preview, 130))
 
 

@@ -119,7 +119,8 @@ def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
     if cohort.size != config.map_size:
         raise ValueError(
             f"The model was trained on maps of {config.map_size} x {config.map_size} pixels, "
-            f"these are {cohort.size} x {cohort.size}. Export them in that size."
+            f"these are {cohort.size} x {cohort.size}. Import them again with --size "
+            f"{config.map_size}."
         )
     clinical_values(cohort, config.clinical)
 

@@ -58,6 +58,22 @@ def test_the_four_commands_make_scores_and_a_table(export_folder, tmp_path, caps
     assert pn.ExperimentConfig.load(run / "config.yaml").input_size == 32
 
 
+def test_a_preview_says_that_a_unit_is_impossible_and_a_wrong_folder_makes_no_key(tmp_path, capsys):
+    """Rest flow of 90 mL/min/100 g, said to be in mL/min/g."""
+    (tmp_path / "maps").mkdir()
+    np.savetxt(tmp_path / "maps" / "S1_rest.csv", np.full((32, 32), 90.0), delimiter=",")
+    picture = str(tmp_path / "first.png")
+    words = ["import", str(tmp_path / "maps"), "--preview", picture, "--unit"]
+    assert cli.main([*words, "mL/min/g"]) == 0
+    assert "reaches 90 mL/min/g, above 10: is it in another unit?" in capsys.readouterr().out
+    assert cli.main([*words, "mL/min/100g"]) == 0
+    assert "above 10" not in capsys.readouterr().out
+    key = tmp_path / "key"
+    words = ["import", str(tmp_path / "map"), "--out", str(tmp_path / "c"), "--key", str(key)]
+    assert cli.main(words) == 2
+    assert not key.exists()
+
+
 def test_an_import_says_what_one_means_after_a_preview_and_a_first_column_map(
     export_folder, tmp_path, capsys
 ):

@@ -170,7 +170,8 @@ def first_studies(
     if unknown := list(scored[~scored.isin(known)]):
         raise ValueError(
             f"{len(unknown)} of {len(scores)} scored studies are not in the cohort "
-            f"({listing(unknown, most=10)}). Were they scored on another cohort?"
+            f"({listing(unknown, most=10)}). Were they scored on another cohort? If they are the "
+            "ids of the hospital: `polarnet import --link` writes which pseudonym is whose."
         )
     is_scored = known.isin(scored)
     rows = labels.index[is_scored]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from polarnet.cohort import Cohort, of_checked_maps, write_cohorts
+from polarnet.cohort import HIGHEST, Cohort, of_checked_maps, write_cohorts
 from polarnet.files import check_vacant, csv_text, new_file, write_csv
 from polarnet.ids import listing, normal_id
 from polarnet.readers.account import Plan, mixtures, of_cohort, provenance, reasons, summary, where
@@ -23,6 +23,7 @@ from polarnet.readers.geometry import RASTER, disc_resampled
 from polarnet.readers.identity import load_key, pseudonym, write_private
 from polarnet.readers.mapfiles import read_maps
 from polarnet.readers.matching import match_maps, tied_to_table
+from polarnet.readers.plausibility import doubts_of_study
 from polarnet.readers.profiles import Reading, load_profiles
 from polarnet.readers.reading import Read, list_files, pixels_of, read_files
 from polarnet.readers.sheets import as_table
@@ -193,6 +194,8 @@ def preview_exports(
 ) -> ExportedMap:
     """The first map of a folder that can be read, to look at its orientation.
 
+    What makes its numbers unlikely for its unit stands in `verdict.reasons`.
+
     Raises
     ------
     ValueError: no file can be read; says why the first could not.
@@ -206,9 +209,21 @@ def preview_exports(
     for number, path in enumerate(list_files(Path(folder)), start=1):
         found, problems = read_maps(path, reading)
         if found:
-            return found[0]
-        first_reason = first_reason or f"file {number} {problems[0]}"
+            _doubt(first := found[0])
+            return first
+        first_reason = first_reason or f"file {number}: {problems[0]}"
     raise ValueError(f"{folder}: no map can be read: {first_reason}.")
+
+
+def _doubt(found: ExportedMap) -> None:
+    """Warn of numbers that cannot be what they are said to be."""
+    if found.unit and found.map_type != "reserve" and found.high > HIGHEST[found.unit]:
+        found.verdict.warn(
+            f"reaches {found.high:.4g} {found.unit}, above {HIGHEST[found.unit]:g}: is it in "
+            "another unit? Then say so by --unit"
+        )
+    for _, text in doubts_of_study({found.map_type: found}, found.unit):
+        found.verdict.warn(text)
 
 
 # === All that is decided before maps are put together ===
@@ -257,6 +272,7 @@ def _planned(
                 f"Profile {profile.name} is unconfirmed: no real export of that product was at "
                 "hand. Look at the preview before you trust it."
             )
+    found_files = list_files(folder, tell)
     secret = b""
     if not keep_ids:
         secret, path, is_new = load_key(Path(key) if key else None)
@@ -267,9 +283,7 @@ def _planned(
     given_names = {path.name for path in given}
     # Resolving a path asks the disk, which takes long where there are many.
     paths = [
-        path
-        for path in list_files(folder, tell)
-        if path.name not in given_names or path.resolve() not in given
+        path for path in found_files if path.name not in given_names or path.resolve() not in given
     ]
     files = [path.name if path == folder else path.relative_to(folder).as_posix() for path in paths]
     reading = Reading(

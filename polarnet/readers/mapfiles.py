@@ -285,7 +285,7 @@ def _unit(
     unit, factor = conversion(text)
     if not unit:
         met = f"its unit '{text}' is none of flow" if text else "its unit is not known"
-        raise ValueError(f"{met}; state it by --unit")
+        raise ValueError(f"{met}; state it by --unit (mL/min/g, or percent for relative counts)")
     if stated and conversion(stated)[0] != unit:
         raise ValueError(f"its unit is {text}, not {stated} as stated by --unit")
     is_other = bool(stated) and conversion(stated) != (unit, factor)
