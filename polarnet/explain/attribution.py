@@ -14,7 +14,6 @@ import pandas as pd
 import tensorflow as tf
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
-from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.scorecam import Scorecam
 
 from polarnet.anatomy import disc_mask, segment_map
@@ -48,9 +47,6 @@ BETWEEN: Final = 10
 """Patients for whom the layers between the heads and the first are followed (our choice)."""
 
 _PIXELS: Final = 4 * 112 * 112  # a batch: 4 images of 112 px
-
-Explainer = Callable[[np.ndarray], np.ndarray]
-"""Maps (k, size, size, channels) in the unit of the cohort -> heat (k, size, size)."""
 
 
 def attribution(
@@ -93,15 +89,15 @@ def attribution(
 
     Raises
     ------
-    ValueError: no such trait or method; the cohort does not fit the model; the method shows
-        nothing of this network (`check_method`); the run does not know its training segments and no
-        `filling` is given.
+    ValueError: no such trait or method; no samples; the cohort does not fit the model; the method
+        shows nothing of this network (`check_method`); the run does not know its training segments
+        and no `filling` is given.
 
     References
     ----------
     Simonyan et al., arXiv 1312.6034 (gradient); Smilkov et al., arXiv 1706.03825 (SmoothGrad);
     Selvaraju et al., arXiv 1610.02391 (Grad-CAM); Chattopadhay et al., arXiv 1710.11063
-    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). tf-keras-vis computes these.
+    (Grad-CAM++); Wang et al., arXiv 1910.01279 (Score-CAM). tf-keras-vis computes the last three.
     """
     if members := getattr(run, "members", None):
         heats = [
@@ -114,14 +110,15 @@ def attribution(
         return np.mean(heats, axis=0)
     run = fitting_run(run, cohort, trait)
     check_method(run, trait, method)
+    if samples < 1:
+        raise ValueError(f"samples must be 1 or more, but {samples} was given.")
     if method == "occlusion":
         lost = segment_occlusion(run, cohort, trait, filling=filling, show_progress=show_progress)
         return np.insert(lost, 0, 0, axis=1)[:, segment_map(cohort.size)]
     if method in CLASS_ACTIVATION:
         explain = class_activation(run, trait, method)
     else:
-        n_samples = samples if method == "smoothgrad" else 0
-        explain = gradient(run, trait, samples=n_samples, noise=noise)
+        slope = gradient(fast_run(run) if method == "smoothgrad" else run, trait)
     maps, disc = input_maps(cohort, run.config), disc_mask(cohort.size)
     step = max(1, _PIXELS // run.config.input_size**2)
     heat = np.empty((len(cohort), cohort.size, cohort.size), np.float32)
@@ -129,8 +126,15 @@ def attribution(
     for start in progress_bar(
         starts, desc=method, unit="batch", leave=None, disable=not show_progress
     ):
-        with _numpy_state(seed, start):
-            heat[start : start + step] = explain(maps[start : start + step]) * disc
+        part = maps[start : start + step]
+        if method in CLASS_ACTIVATION:
+            found = explain(part)
+        else:
+            copies = [part]
+            if method == "smoothgrad":
+                copies = _noisy(part, samples, noise, (seed, start))
+            found = np.abs(np.mean([slope(copy) for copy in copies], axis=0)).sum(axis=-1)
+        heat[start : start + step] = found * disc
     return heat
 
 
@@ -151,21 +155,28 @@ def check_method(run: Run, trait: str, method: str) -> None:
         )
 
 
-def gradient(run: Run, trait: str, *, samples: int = 0, noise: float = 0.0) -> Explainer:
-    """Size of the change of the logit with each pixel; of noisy copies, the mean."""
-    saliency = Saliency(logit_model(fast_run(run) if samples else run, trait), clone=False)
+def gradient(run: Run, trait: str) -> Callable[[np.ndarray], tf.Tensor]:
+    """Change of the logit with each pixel of maps (k, size, size, channels), compiled."""
+    logit = logit_model(run, trait)
 
-    def explain(maps: np.ndarray) -> np.ndarray:
-        raw = saliency(
-            _last_output, maps, smooth_samples=samples, smooth_noise=noise,
-            keepdims=True, gradient_modifier=None, normalize_map=False,
-        )  # fmt: skip
-        return np.abs(np.asarray(raw)).sum(axis=-1)
+    @tf.function(reduce_retracing=True)
+    def slope(maps: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(maps)
+            value = _last_output(logit([maps], training=False))
+        return tape.gradient(value, maps)
 
-    return explain
+    return lambda maps: slope(tf.constant(maps, tf.float32))
 
 
-def class_activation(run: Run, trait: str, method: str) -> Explainer:
+def _noisy(maps: np.ndarray, samples: int, noise: float, seed: tuple[int, int]) -> np.ndarray:
+    """Copies of maps with noise of a share of each map's range, (samples, *maps.shape)."""
+    random = np.random.RandomState(np.random.SeedSequence(seed).generate_state(4))
+    sd = noise * np.ptp(maps, axis=(1, 2, 3), keepdims=True)
+    return maps + random.normal(0, sd, (samples, *maps.shape)).astype(np.float32)
+
+
+def class_activation(run: Run, trait: str, method: str) -> Callable[[np.ndarray], np.ndarray]:
     """Activations of the last convolution, weighed by what they do to the trait."""
     layer = BLOCK_ENDS.get(run.config.last_block, f"small_conv{len(SMALL_FILTERS)}")
     score, options = _last_output, {}
@@ -211,17 +222,6 @@ def _last_output(output: tf.Tensor) -> tf.Tensor:
 def _last_output_as_zero(output: tf.Tensor) -> tf.Tensor:
     """The same gradient without the value, whose exponential in Grad-CAM++ overflows at 89."""
     return output[:, -1] - tf.stop_gradient(output[:, -1])
-
-
-@contextlib.contextmanager
-def _numpy_state(*seed: int) -> Iterator[None]:
-    """NumPy's global random state, from which tf-keras-vis draws its noise, for a while."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
 
 
 # === A network that forgets, layer by layer ===

@@ -215,6 +215,8 @@ def test_what_does_not_fit_is_refused(few, drawn):
     ):
         with pytest.raises(ValueError, match=told):
             attribution(given, cohort, trait, method)
+    with pytest.raises(ValueError, match="samples must be 1 or more"):
+        attribution(run, few, "sex", "smoothgrad", samples=0)
 
 
 # === A network that forgets, layer by layer ===
