@@ -81,9 +81,11 @@ class Project:
         print(f"Wrote {path}.csv: {title}, {len(table)} rows")
 
     def save(self, figure: Figure, name: str) -> None:
-        """Write a figure of results/ as SVG and PNG; a phantom's says so below."""
-        if self.cohort.is_phantom:
+        """Write a figure of results/ as SVG and PNG; a phantom's says so."""
+        if self.cohort.is_phantom and figure.get_layout_engine():
             figure.supxlabel(PHANTOM_NOTE, fontsize=7)
+        elif self.cohort.is_phantom:  # the flow, which has no room but beside its top
+            figure.text(0.01, 0.99, PHANTOM_NOTE, fontsize=7, va="top")
         pn.plotting.save_figure(figure, self.folder / "results" / name)
 
 

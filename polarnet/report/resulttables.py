@@ -160,7 +160,9 @@ def condensed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         value = known[0]
         ends = table[[value, low, high]].apply(pd.to_numeric, errors="coerce")
         is_signed = "difference" in value
-        cells = [interval_text(*row, is_signed=is_signed) for row in ends.to_numpy(float)]
+        digits = 3 if is_signed else 2  # differences are small
+        rows = ends.to_numpy(float)
+        cells = [interval_text(*row, digits=digits, is_signed=is_signed) for row in rows]
         is_gap = ends[value].isna() & (value != "auroc")
         table[value] = pd.Series(cells, table.index).mask(is_gap, "")
         table = table.drop(columns=[low, high]).rename(columns={value: f"{value} [95 %]"})

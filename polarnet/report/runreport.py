@@ -326,7 +326,7 @@ def _cell(config: ExperimentConfig, table: pd.DataFrame, trait: str) -> dict[str
     gains = others.loc[named, ["difference", "difference_low", "difference_high"]]
     # Without one the cell says that it is not reported.
     cell["differences"] = [
-        (name, interval_text(*gain, is_signed=True))
+        (name, interval_text(*gain, digits=3, is_signed=True))
         for name, gain in gains.dropna(subset="difference").iterrows()
     ]
     return cell

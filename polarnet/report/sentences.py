@@ -27,6 +27,14 @@ ALPHA: Final = 0.05
 
 _NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
+BASELINES: Final = {
+    "wide": "the 17 segments with their lowest, highest and mean",
+    "17 segments": "the 17 segments",
+    "global mean": "the mean of the map",
+    "lowest segment": "the lowest segment",
+}
+"""Baseline -> what it is, in words; others are named as they are."""
+
 
 def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[str]:
     """One paragraph for each trait of one network: AUROC, best baseline, and what limits it.
@@ -127,7 +135,8 @@ def _finding(
     elif has_interval and network["ci_low"] <= 0.5:
         told.append("This is not shown to be better than chance.")
     if other is not None:
-        told.append(f"{_upper(other['model'])} reached {other['auroc']:.2f}: {_verdict(other)}.")
+        name = _upper(BASELINES.get(other["model"], other["model"]))
+        told.append(f"{name} reached {other['auroc']:.2f}: {_verdict(other)}.")
     if min(n_pos, n_neg) < EXPLORATORY_BELOW:
         told.append(f"With {min(n_pos, n_neg)} in the smaller group this is exploratory.")
     if RECOVERED in str(network["data"]):

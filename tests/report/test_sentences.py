@@ -34,12 +34,12 @@ RESULTS = {
     "win": (
         {},
         "Stress maps told women from men with an AUROC of 0.91 (0.77 to 0.96; 51 and 53 test "
-        "patients). 17 segments reached 0.80: the network is better (difference +0.110, +0.020 "
+        "patients). The 17 segments reached 0.80: the network is better (difference +0.110, +0.020 "
         "to +0.200).",
     ),
     "tie": (
         {"baseline": (0.93, -0.02, -0.06, 0.02)},
-        "17 segments reached 0.93: the network is not shown to be better (difference -0.020, "
+        "The 17 segments reached 0.93: the network is not shown to be better (difference -0.020, "
         "-0.060 to +0.020).",
     ),
     "loss": (
@@ -52,7 +52,7 @@ RESULTS = {
     ),
     "not estimable": (
         {"network": (1.0, NAN, NAN), "baseline": (1.0, 0.0, NAN, NAN)},
-        "AUROC of 1.00 (interval not estimable; 51 and 53 test patients). 17 segments reached "
+        "AUROC of 1.00 (interval not estimable; 51 and 53 test patients). The 17 segments reached "
         "1.00: the difference cannot be estimated.",
     ),
     "circular": (
@@ -98,7 +98,8 @@ def test_without_a_chosen_comparator_the_best_baseline_is_named():
     best = rows.iloc[[1]].assign(model="wide", auroc=0.90, difference=0.01, difference_low=-0.03)
     (told,) = findings(pd.concat([rows, best]), counted="patients, out of fold")
     assert "51 and 53 patients, out of fold" in told
-    assert "Wide reached 0.90: the network is not shown to be better" in told
+    assert "The 17 segments with their lowest, highest and mean reached 0.90" in told
+    assert "the network is not shown to be better" in told
 
 
 @pytest.mark.parametrize(

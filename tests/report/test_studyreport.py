@@ -79,7 +79,7 @@ def test_a_number_comes_with_interval_patients_and_notes(study):
     """The numbers of `made_study.main_table`, by hand: first the primary, then all results."""
     text = text_of(write(study))
     for words in ("stress impaired MFR frozen 0.81 [0.73, 0.88] 41 / 73",
-                  "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]", "-0.02 [-0.10, +0.06]",
+                  "stress impaired MFR frozen 41 / 73 0.81 [0.73, 0.88]", "-0.021 [-0.100, +0.061]",
                   "AUROC [95 % interval].", "Method: logit DeLong."):  # fmt: skip
         assert words in text
     plan = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
