@@ -39,15 +39,10 @@ def predict_in_parts(
     studies (a multiple of 32) lie in a folder OUT.parts; the same call takes them up. Workers of a
     Dask `client` see all folders under the same names; without one, this process scores.
 
-    Returns
-    -------
-    What differs between the cohort and that of the training, as `predict` says it, how many studies
-    have out-of-distribution maps, or patients of the training; mostly empty.
-
-    Raises
-    ------
+    Returns notes in one line, mostly empty: what differs between the cohort and that of the
+    training, and how many studies have out-of-distribution maps, or patients of the training.
     ValueError: the cohort does not fit the model; OUT.parts is of another model or cohort; or some
-        parts failed, the others are kept.
+    parts failed, the others are kept.
     """
     model, cohort, out = (Path(path).resolve() for path in (model, cohort, out))
     config = None if model.is_file() else load_run_config(model)

@@ -18,12 +18,7 @@ _BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Returns
-    -------
-    0 on success, 2 on wrong arguments, bad input or an interruption, with one line on stderr.
-    """
+    """Run one command; 2, with one line on stderr, for bad input or an interruption, else 0."""
     words = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(words)
     join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
@@ -102,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         command = choices.add_parser(
             name, help=text, description=text, epilog=example, allow_abbrev=False
         )
-        command.set_defaults(run=_FUNCTIONS.get(name, name))
+        # A function cannot be called import.
+        command.set_defaults(run={"import": "import_exports"}.get(name, name.replace("-", "_")))
         for option, settings in facts["options"].items():
             if "type" in settings:
                 settings["type"] = _TYPES[settings["type"]]
@@ -136,9 +132,6 @@ def _ends(text: str) -> tuple[float, float]:
         raise argparse.ArgumentTypeError(f"{text}: give two numbers, LOW,HIGH, as 0,4") from None
     return low, high
 
-
-_FUNCTIONS: Final = {"import": "import_exports", "cross-validate": "cross_validate"}
-"""Commands whose name is not that of a function in commands.py."""
 
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "int": int,

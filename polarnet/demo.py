@@ -28,23 +28,10 @@ RUNS: Final = (*((m, "frozen") for m in MAP_TYPES), ("stress", "finetuned"))
 def run_demo(
     out: str | Path, *, weights: str | None = "imagenet", cache: str | Path | None = USER_CACHE
 ) -> list[Path]:
-    """Phantom of 600 patients, four runs, where one of them looks for two traits, and the report.
+    """Phantom of 600 patients, four runs, one of them explained for two traits, and the report.
 
-    Parameters
-    ----------
-    out
-        Folder for cohort, runs, explanations and report. What is finished there is kept, not made
-        again.
-    weights
-        "imagenet", which is part of the package, a path, or None for an untrained trunk.
-
-    Returns
-    -------
-    The files and folders made.
-
-    Raises
-    ------
-    ValueError: a cohort of patients lies there, or a finished run was made with other weights.
+    Returns the files and folders made; what is finished in `out` is kept. ValueError: a cohort of
+    patients lies there, or a finished run was made with other weights.
     """
     out = Path(out)
     if not (out / "cohort" / "cohort.json").is_file():

@@ -250,16 +250,12 @@ def file_digests(folder: Path) -> dict[str, str]:
 def check_files(folder: Path) -> None:
     """Raise ValueError where a file of a run was changed, exchanged or removed since training."""
     kept = noted(folder, "files")
-    if odd := _differing(kept, file_digests(folder) if kept else {}):
+    here = file_digests(folder) if kept else {}
+    if odd := [name for name in {**kept, **here} if kept.get(name) != here.get(name)]:
         raise ValueError(
             f"{folder}: {listing(odd)} is not what the training wrote. "
             "Copy the whole run folder again."
         )
-
-
-def _differing(kept: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """Names of what differs, or is there in one alone."""
-    return [name for name in {**kept, **here} if kept.get(name) != here.get(name)]
 
 
 def noted(folder: Path, name: str) -> dict[str, Any]:

@@ -93,11 +93,9 @@ def _beside(trait: str, cohort: Cohort) -> str:
 def check_prediction(config: ExperimentConfig, cohort: Cohort) -> None:
     """Raise where the numbers of a cohort mean something else than those of training.
 
-    Raises
-    ------
     ValueError: another unit, map size or map type, a clinical column is missing or holds something
-        else than finite numbers, the configuration was never resolved, or it is no cohort or one
-        that is no longer sound.
+    else than finite numbers, the configuration was never resolved, or it is no cohort or one that
+    is no longer sound.
     """
     if not isinstance(cohort, Cohort):
         raise ValueError(

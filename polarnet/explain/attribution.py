@@ -130,7 +130,7 @@ def attribution(
         if method in CLASS_ACTIVATION:
             found = explain(part)
         else:
-            copies = [part]
+            copies = part[None]
             if method == "smoothgrad":
                 copies = _noisy(part, samples, noise, (seed, start))
             found = np.abs(np.mean([slope(copy) for copy in copies], axis=0)).sum(axis=-1)

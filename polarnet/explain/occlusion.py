@@ -1,6 +1,5 @@
 """Contribution of each segment to the logit of one trait, compared with its usual level."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from polarnet.anatomy import segment_map, segment_means
 from polarnet.cohort import Cohort
 from polarnet.config import ExperimentConfig
+from polarnet.files import did_you_mean
 from polarnet.network.features import wide_features
 from polarnet.network.model import WIDE, head_name, in_precision, maps_of, users_random
 from polarnet.network.pipeline import input_maps
@@ -41,10 +41,10 @@ def fitting_run(run: Any, cohort: Cohort, trait: str) -> Run:
     run = as_run(run)
     check_prediction(run.config, cohort)
     if trait not in run.config.traits:
-        near = difflib.get_close_matches(trait, run.config.traits, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
-        known = ", ".join(run.config.traits)
-        raise ValueError(f"The model has no trait '{trait}'{hint} It has {known}.")
+        hint = did_you_mean(trait, run.config.traits) or "."
+        raise ValueError(
+            f"The model has no trait '{trait}'{hint} It has {', '.join(run.config.traits)}."
+        )
     return run
 
 

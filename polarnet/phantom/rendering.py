@@ -34,36 +34,17 @@ RING_MIDDLES: Final = (0.375, 0.625, 0.875)
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """Shapes that signals are made of; `wide` is the side of the larger raster.
+    """Shapes that signals are made of; `wide` is the side of the larger raster."""
 
-    Attributes
-    ----------
-    size, margin
-        Side of the map, and rows that the larger raster has on each side of it.
-    radius, angle
-        Of the pixels of the larger raster, as in `anatomy.polar_coordinates`.
-    templates
-        "rest" and "stress": mean normal map before blur, (wide, wide), mean over the disc near 1.
-    segments
-        (17, wide * wide), smooth; their weighted sum has given AHA segment means (within 0.02 at 16
-        pixels, 0.001 at 64).
-    departures
-        (k, wide * wide): Zernike polynomials; k standard normal coefficients give a field of SD 1.
-    basal
-        (wide, wide): share of flow lost at the base of a ventricle one SD smaller than the mean.
-    blur
-        (size, wide): Gaussian along one axis.
-    """
-
-    size: int
-    margin: int
-    radius: np.ndarray
+    size: int  # side of the map
+    margin: int  # rows that the larger raster has on each side of it
+    radius: np.ndarray  # (wide, wide), as in `anatomy.polar_coordinates`
     angle: np.ndarray
-    templates: dict[str, np.ndarray]
-    segments: np.ndarray
-    departures: np.ndarray
-    basal: np.ndarray
-    blur: np.ndarray
+    templates: dict[str, np.ndarray]  # rest and stress, (wide, wide): normal map before blur
+    segments: np.ndarray  # (17, wide * wide), smooth; a weighted sum has given AHA segment means
+    departures: np.ndarray  # (k, wide * wide): standard normal coefficients give a field of SD 1
+    basal: np.ndarray  # (wide, wide): share of flow lost if the ventricle is one SD smaller
+    blur: np.ndarray  # (size, wide): Gaussian along one axis
 
     def inner(self, wide_maps: np.ndarray) -> np.ndarray:
         """The part (..., size, size) of larger rasters that the map shows."""
@@ -173,9 +154,8 @@ def draw_artefacts(rng: np.random.Generator, n: int) -> pd.DataFrame:
     """
     sizes = {}
     for name in ARTEFACTS:
-        is_motion = name.startswith("motion")
-        share = known.MOTION_SHARE if is_motion else known.MISREGISTRATION_SHARE
-        low, high = known.MOTION_RANGE if is_motion else known.MISREGISTRATION_RANGE
+        kind = name.split("_")[0].upper()
+        share, (low, high) = getattr(known, f"{kind}_SHARE"), getattr(known, f"{kind}_RANGE")
         sizes[name] = np.where(rng.random(n) < share, rng.uniform(low, high, n), 0.0)
     return pd.DataFrame(sizes | {"motion_direction": rng.uniform(0, 2 * np.pi, n)})
 
