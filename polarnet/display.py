@@ -15,7 +15,7 @@ TRAIT_NAMES: Final = {"impaired_mfr": "impaired MFR"}
 
 
 def interval_text(
-    value: float, low: float, high: float, digits: int = 2, *, is_signed: bool = False
+    value: float, low: float, high: float, *, digits: int = 2, is_signed: bool = False
 ) -> str:
     """A value and its interval as one cell; NaN where there is no number. With `is_signed`,
     positive numbers get their sign too, as differences need.
