@@ -312,23 +312,32 @@ def participants(parts: Mapping[str, Cohort], traits: Sequence[str]) -> pd.DataF
 
     One row per part and variable (studies, patients, each trait, each clinical column of numbers):
     n (recorded), n_with (of columns of 0 and 1), mean and sd (of the others). Each patient counts
-    with the first study.
+    with the first study. A column is of 0 and 1 if it is in all parts; one patient has no mean.
     """
     rows: list[dict[str, Any]] = []
+    tables = {}
     for part, cohort in parts.items():
         first = cohort.first_studies()
-        rows.append({"part": part, "variable": STUDIES, "n": len(cohort)})
-        rows.append({"part": part, "variable": PATIENTS, "n": len(first)})
         clinical = first.clinical.select_dtypes(["number", "bool"])
-        table = pd.concat(
-            [first.traits[list(traits)], clinical.drop(columns=traits, errors="ignore")], axis=1
+        taken = [*traits, STUDIES, PATIENTS]
+        tables[part] = pd.concat(
+            [first.traits[list(traits)], clinical.drop(columns=taken, errors="ignore")], axis=1
         )
+    others = {
+        name
+        for table in tables.values()
+        for name, values in table.items()
+        if not set(values.dropna()) <= {0, 1}
+    }
+    for part, table in tables.items():
+        rows.append({"part": part, "variable": STUDIES, "n": len(parts[part])})
+        rows.append({"part": part, "variable": PATIENTS, "n": len(table)})
         for name, values in table.items():
             known = values.dropna().astype(float)
             row = {"part": part, "variable": name, "n": len(known)}
-            if set(table[name].dropna()) <= {0, 1}:
+            if name not in others:
                 row["n_with"] = int(known.sum())
-            else:
+            elif len(known) > 1:
                 row |= {"mean": known.mean(), "sd": known.std()}
             rows.append(row)
     return pd.DataFrame(rows, columns=["part", "variable", "n", "n_with", "mean", "sd"])

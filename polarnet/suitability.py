@@ -15,6 +15,7 @@ from polarnet.traits import COMBINED, MAP_TYPES
 
 RESERVED: Final = (
     *MAP_TYPES, COMBINED, "study_id", "patient_id", "split", "warning", "part",
+    "studies", "patients",
     "brightest", "window", "clipped", "enlarged", "channels", "levels", "colours", "image",
     "trunk_cells", "trunk_channels", "trunk_segments", "deep", "deep_standardised",
     "map_cells", "map_channels", "map_segments", "map_segments_last", "map_negative", "segments",

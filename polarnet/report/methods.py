@@ -1,15 +1,17 @@
 """Methods and results as paragraphs to paste into a manuscript; the words are in methods.txt."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
+from polarnet.clinical import CLINICAL_ALONE, MAPS_ALONE
 from polarnet.cohort import PHANTOM
 from polarnet.config import ExperimentConfig
 from polarnet.display import trait_name
-from polarnet.evaluation.comparison import NETWORK
+from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL
 from polarnet.evaluation.crossvalidated import FACTS_FILE, CrossValidation
 from polarnet.evaluation.table import EXPLORATORY_BELOW, SUPPRESSED_BELOW
 from polarnet.files import read_json
@@ -45,11 +47,14 @@ _FINETUNED: Final = {
     NO_SHARE: "It was left out, because no trait gave the features of VGG16 a share.",
 }
 _BASELINES: Final = {
+    MAPS_ALONE: "maps alone (the same network without the clinical columns)",
+    CLINICAL_ALONE: "clinical columns alone (ridge-penalised logistic regression)",
     "17 segments": "17 segments (ridge-penalised logistic regression)",
     "wide": "wide (the same with the lowest, highest and mean segment)",
 }
 """What a baseline is, where its name does not say it."""
 
+_OF_COHORT: Final = ("unit", "tracer", "stress_agent", "software")
 _LIBRARIES: Final = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy",
                      "scipy": "SciPy", "scikit-learn": "scikit-learn"}  # fmt: skip
 
@@ -65,11 +70,7 @@ def methods_of_run(
     """
     tuned = ""
     if config.mode == "finetuned":
-        tuned = (
-            f"Then the last block was fine-tuned (learning rate {config.finetune_learning_rate:g}, "
-            f"at most {config.finetune_epochs} epochs, stopped after {config.finetune_patience} "
-            f"without a lower validation loss). {_FINETUNED.get(read_finetuning(folder), '')}"
-        )
+        tuned = f"{_finetuning(config)} {_FINETUNED.get(read_finetuning(folder), '')}"
     shares = ""
     if config.mode != "scratch":
         found = read_heads(folder, config.traits)["share"]
@@ -78,7 +79,8 @@ def methods_of_run(
         folder, config, metrics,
         counted=counted,
         parts="The studies were divided by patient into parts that share nobody",
-        chosen="for each trait by 5-fold cross-validation of the log-loss among training patients",
+        chosen="for each trait by cross-validation of the log-loss (at most 5 folds) among "
+        "training patients",
         shares=shares,
         finetuning=tuned.strip(),
         statistics=(
@@ -94,8 +96,15 @@ def methods_of_run(
 def methods_of_cross_validation(found: CrossValidation) -> str:
     """The same of a finished cross-validation."""
     facts = read_json(found.folder / FACTS_FILE)
+    origin = {name: facts["data"][name.replace("_", " ")] for name in _OF_COHORT}
+    config, tuned = replace(found.config, **origin), ""  # those of version 0.2 are not resolved
+    if config.mode == "finetuned":
+        tuned = (
+            f"{_finetuning(config)} In each fold it was kept only if the validation log-loss fell "
+            "by more than its standard error."
+        )
     return _paragraphs(
-        found.folder, found.config, found.metrics,
+        found.folder, config, found.metrics,
         counted=OUT_OF_FOLD,
         parts=(
             f"In {facts['repeats']} repeats the patients were divided into {facts['folds']} folds, "
@@ -104,7 +113,7 @@ def methods_of_cross_validation(found: CrossValidation) -> str:
         chosen="for each trait by cross-validation of the log-loss inside the training patients of "
         "each fold",
         shares="",
-        finetuning="",
+        finetuning=tuned,
         statistics=(
             "Each fold was scored by a network that was trained on the others, which also chose "
             "everything that was chosen. The area under the receiver operating characteristic "
@@ -143,9 +152,11 @@ def _paragraphs(
     return render_text(
         "methods",
         config=config,
-        is_phantom=config.software == PHANTOM,
+        is_phantom=config.software == PHANTOM or PHANTOM_LABEL in set(metrics["data"]),
         maps=maps,
-        unit="no unit" if config.map_type == "reserve" else config.unit,
+        unit={"reserve": "no unit", "combined": f"{config.unit}, reserve without unit"}.get(
+            config.map_type, config.unit
+        ),
         scaling=_scaling(config),
         participants="" if table is None else f"{_counts(table)} {parts}{_by_part(table)}.",
         labels=[] if table is None else _labels(table, config.traits),
@@ -153,7 +164,7 @@ def _paragraphs(
         training=_training(config),
         statistics=statistics,
         software=_software(folder),
-        results=findings(metrics, counted=counted),
+        results=findings(metrics, counted=counted, reads_columns=bool(config.clinical)),
         **words,
     )
 
@@ -187,9 +198,21 @@ def _labels(table: pd.DataFrame, traits: Sequence[str]) -> list[str]:
 def _scaling(config: ExperimentConfig) -> str:
     if config.scaling == "relative":
         return "divided by the brightest pixel of each map"
-    unit = "" if config.map_type == "reserve" else f" {config.unit}"
-    ends = " and ".join(f"{low:g} to {high:g}" for low, high in config.windows)
-    return f"scaled from {ends}{unit}"
+    if config.window is None:
+        return "scaled by the usual window of their unit"
+    ends = ", ".join(
+        f"{low:g} to {high:g}" + ("" if name == "reserve" else f" {config.unit}")
+        for name, (low, high) in zip(config.map_types, config.windows, strict=True)
+    )
+    return f"scaled from {ends}"
+
+
+def _finetuning(config: ExperimentConfig) -> str:
+    return (
+        f"Then the last block was fine-tuned (learning rate {config.finetune_learning_rate:g}, "
+        f"at most {config.finetune_epochs} epochs, stopped after {config.finetune_patience} "
+        "without a lower validation loss)."
+    )
 
 
 def _training(config: ExperimentConfig) -> str:
@@ -212,8 +235,9 @@ def _training(config: ExperimentConfig) -> str:
 def _trunk(config: ExperimentConfig) -> str:
     weights = {None: "random weights", "imagenet": "weights trained on ImageNet"}
     block = config.last_block.removeprefix("block")
+    blocks = "block" if block == "1" else f"{block} blocks"
     return (
-        f"The maps passed the first {block} blocks of VGG16 "
+        f"The maps passed the first {blocks} of VGG16 "
         f"({weights.get(config.weights, 'weights from a file')}"
         f"{', left as they were' if config.mode == 'frozen' else ''})"
     )

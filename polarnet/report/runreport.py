@@ -174,7 +174,11 @@ def write_report(
         "findings": [
             (
                 _name(run.config),
-                findings(run.metrics, counted=COUNTED[run.part]),
+                findings(
+                    run.metrics,
+                    counted=COUNTED[run.part],
+                    reads_columns=bool(run.config.clinical),
+                ),
             )
             for run in found
         ],
@@ -470,7 +474,9 @@ def participants_table(table: pd.DataFrame) -> pd.DataFrame:
             if row.n and pd.notna(row.n_with):
                 text = f"{row.n_with:.0f} ({100 * row.n_with / row.n:.0f} %)"
             elif row.n:
-                text = f"{row.mean:.1f} ({row.sd:.1f})"
+                text = "one patient"
+                if pd.notna(row.sd):
+                    text = f"{row.mean:.1f} ({row.sd:.1f})"
             if 0 < row.n < n_patients[row.part]:
                 text += f", of {row.n:.0f}"
         name = trait_name(str(row.variable))

@@ -36,7 +36,9 @@ BASELINES: Final = {
 """Baseline -> what it is, in words; others are named as they are."""
 
 
-def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[str]:
+def findings(
+    metrics: pd.DataFrame, *, counted: str = "test patients", reads_columns: bool = False
+) -> list[str]:
     """One paragraph for each trait of one network: AUROC, best baseline, and what limits it.
 
     Parameters
@@ -48,6 +50,8 @@ def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[s
         `is_comparator`, where that is a column, else the baseline with the highest AUROC.
     counted
         What the numbers of patients count.
+    reads_columns
+        Whether the network reads clinical columns; also seen where its maps alone were scored.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def findings(metrics: pd.DataFrame, *, counted: str = "test patients") -> list[s
     for trait in dict.fromkeys(metrics["trait"]):
         rows = metrics[metrics["trait"] == trait]
         network = rows[rows["model"] == NETWORK].iloc[0].to_dict()
-        network["reads_columns"] = MAPS_ALONE in set(rows["model"])
+        network["reads_columns"] = reads_columns or MAPS_ALONE in set(rows["model"])
         told.append(" ".join(_finding(network, _comparator(rows), counted)))
     return told
 

@@ -16,6 +16,8 @@ import polarnet as pn
 from polarnet.cli import main
 from polarnet.report import methods_text
 from polarnet.report.methods import methods_of_run
+from polarnet.report.runreport import participants_table, write_cross_validation
+from polarnet.rundata import participants
 
 OF_THE_METHOD = {"95", "17", "5", "10", "15", "1", "2", "3", "4"}
 """Percent of an interval, segments, inner folds, smallest classes, and the references."""
@@ -79,10 +81,17 @@ def test_clinical_columns_are_named(clinical_run):
             "50 epochs",
         ),
         ({"mode": "scratch", "trunk": None}, "in place of VGG16 [1]", "regression"),
+        ({"trunk": "block1"}, "passed the first block of VGG16", "1 blocks"),
         ({"share": 0.5}, "The share was set to 0.5; the penalty was chosen", "Share and"),
         ({"pooling": "global"}, "averaged over the whole map", "within each segment"),
         ({"input_size": 48, "map_size": 48}, "48 x 48 pixels", "resized"),
-        ({"epochs": 50}, "50 epochs", "at most"),
+        ({"epochs": 50}, "50 epochs", "at most 10 epochs"),
+        (
+            {"map_type": "combined", "window": ((0, 6), (0, 6), (0, 5))},
+            "(mL/min/g, reserve without unit), tracer N-13 ammonia, software polarnet phantom, "
+            "scaled from 0 to 6 mL/min/g, 0 to 6 mL/min/g, 0 to 5",
+            "0 to 5 mL/min/g",
+        ),
     ],
 )
 def test_the_method_is_told_as_the_settings_have_it(finished_run, change, told, untold):
@@ -103,6 +112,32 @@ def test_every_number_of_a_cross_validation_is_one_of_its_folder(cache, tiny, ph
     assert "In 2 repeats the patients were divided into 2 folds" in text
     assert "doi:10.1023/A:1024068626366" in text
     assert numbers_in(text) <= numbers_of(tmp_path / "cv") | OF_THE_METHOD
+    assert "fine-tuned" not in text
+    replace(tiny, traits=("sex",), mode="finetuned").save(tmp_path / "cv" / "config.yaml")
+    assert "Then the last block was fine-tuned" in methods_text(tmp_path / "cv")
+
+
+def test_a_cross_validation_of_version_0_2_is_told(cache, tiny, phantom, tmp_path):
+    config = replace(tiny, traits=("sex",), trunk="block1", epochs=2)
+    folder = tmp_path / "cv"
+    pn.cross_validate(phantom, config, folder, folds=2, repeats=2, cache=cache)
+    config.save(folder / "config.yaml")  # without what the cohort decides
+    (folder / "environment.json").unlink()
+    (folder / "participants.csv").unlink()
+    text = methods_text(folder)
+    assert text.startswith("PHANTOM, NOT PATIENTS")
+    assert "stress perfusion polar maps (mL/min/g), tracer N-13 ammonia" in text
+    assert "None" not in text
+    assert "Their numbers are not in this folder" in text
+    assert write_cross_validation(folder, tmp_path / "cv.html").is_file()
+
+
+def test_a_network_with_clinical_columns_is_called_one_without_baselines(finished_run):
+    run = finished_run[0]
+    table = pd.read_csv(run.folder / "metrics.csv")
+    config = replace(run.config, clinical=("age",))
+    text = methods_of_run(run.folder, config, table[table["model"] == "network"], "test patients")
+    assert " maps with clinical columns " in text
 
 
 def test_a_project_names_its_primary_endpoints(tmp_path):
@@ -147,6 +182,23 @@ def test_participants_are_counted_by_hand(finished_run):
         age = cohort.clinical["age"][first.to_numpy()]
         assert table.at[(name, "age"), "mean"] == pytest.approx(age.mean(), rel=1e-5)
         assert table.at[(name, "age"), "sd"] == pytest.approx(np.std(age, ddof=1), rel=1e-5)
+
+
+def test_a_column_counts_the_same_way_in_all_parts_and_shows_no_single_value(phantom):
+    first = phantom.first_studies()
+    parts = {"train": first[:10], "val": first[10:20], "test": first[20:21]}
+    for part, values in (("train", [0, 1, 2, 3] * 2 + [0, 1]), ("val", [0, 1] * 5), ("test", [7])):
+        cohort = parts[part]
+        clinical = cohort.clinical.assign(vessels=values, studies=3.0)
+        parts[part] = replace(cohort, clinical=clinical)
+    table = participants(parts, ["sex"])
+    vessels = table[table["variable"] == "vessels"].set_index("part")
+    assert vessels["n_with"].isna().all()
+    assert vessels.at["val", "mean"] == 0.5
+    assert np.isnan(vessels.at["test", "mean"])
+    assert (table["variable"] == "studies").sum() == 3
+    shown = participants_table(table).set_index("")
+    assert shown.at["vessels", "test"] == "one patient"
 
 
 def test_a_folder_without_results_is_refused(tmp_path, finished_run):
