@@ -116,7 +116,7 @@ def _finding(
     network: Mapping[str, Any], other: Mapping[str, Any] | None, counted: str
 ) -> list[str]:
     trait, maps = network["trait"], network["map_type"]
-    maps = "Rest, stress and reserve maps together" if maps == "combined" else f"{maps} maps"
+    maps = "rest, stress and reserve maps together" if maps == "combined" else f"{maps} maps"
     maps += " with clinical columns" if network["reads_columns"] else ""
     contrast = _contrast(trait)
     n_pos, n_neg = int(network["n_pos"]), int(network["n_neg"])

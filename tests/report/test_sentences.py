@@ -93,6 +93,12 @@ def test_a_result_is_told_with_what_its_intervals_allow(name):
     )
 
 
+def test_the_maps_begin_a_sentence_with_a_capital_and_no_other_place():
+    assert findings(table(map_type="combined"))[0].startswith("Rest, stress and reserve maps")
+    told = findings(table(map_type="combined", data="phantom, not patients"))[0]
+    assert told.startswith("In a phantom, not in patients, rest, stress and reserve maps together")
+
+
 def test_without_a_chosen_comparator_the_best_baseline_is_named():
     rows = table(baseline=(0.80, 0.11, 0.02, 0.20)).drop(columns="is_comparator")
     best = rows.iloc[[1]].assign(model="wide", auroc=0.90, difference=0.01, difference_low=-0.03)
