@@ -10,7 +10,9 @@ def test_numbers_and_names_are_printed_as_in_the_abstract():
     assert interval_text(0.8099, 0.7301, 0.8799) == "0.81 [0.73, 0.88]"
     assert interval_text(1.0, NAN, NAN) == "1.00 [not estimable]"
     assert interval_text(NAN, NAN, NAN) == "not reported"
-    assert interval_text(-0.0512, -0.1, 0.0024, 3, is_signed=True) == "-0.051 [-0.100, +0.002]"
+    assert (
+        interval_text(-0.0512, -0.1, 0.0024, digits=3, is_signed=True) == "-0.051 [-0.100, +0.002]"
+    )
     assert [p_text(p) for p in (0.0, 0.00099, 0.001, 0.0499, 1.0, NAN)] == [
         "<0.001", "<0.001", "0.001", "0.050", "1.000", "",
     ]  # fmt: skip
