@@ -86,7 +86,7 @@ def clinical_values(cohort: Cohort, names: Sequence[str]) -> np.ndarray:
 
 
 def check_predictors(train: Cohort, names: Sequence[str], traits: Sequence[str]) -> None:
-    """Raise ValueError where a clinical column cannot be learnt from, or gives a trait away."""
+    """Raise ValueError where a clinical column cannot be a predictor, or leaks a label."""
     for name in names:
         if is_barred(name, NOT_CLINICAL):
             raise ValueError(

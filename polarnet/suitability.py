@@ -45,7 +45,7 @@ def check_training(
     """Raise ValueError where these cohorts cannot be trained on, or tested, with these settings.
 
     A trait is not there, not recorded in validation or of one class only; a map type or clinical
-    column is missing, or one would give a trait away; cohorts share a patient or differ in unit or
+    column is missing, or leaks a label; cohorts share a patient or differ in unit or
     size, or one of them is no longer sound.
     """
     parts = {"training": train, "validation": val} | ({} if test is None else {"test": test})

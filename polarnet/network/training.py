@@ -126,7 +126,7 @@ def train(
     ------
     ValueError: a trait is unknown or has one class in training, the cohorts share a patient or
         differ in unit, size or map type, a label is not 0, 1 or NaN, a map is unsound, or a
-        clinical column is unknown, holds no numbers, or would give a trait away.
+        clinical column is unknown, holds no numbers, or leaks the label of a trait.
     FileExistsError: `out` is not empty.
     """
     train, val = (cohort.with_traits(config.traits) for cohort in (train, val))

@@ -62,7 +62,7 @@ def write_explanation(
     is_phantom
         The studies were simulated: a banner says so.
     finding
-        What came out, in a sentence or two, as of `group_finding`.
+        The result in one or two sentences, as `group_finding` returns it.
 
     Returns
     -------

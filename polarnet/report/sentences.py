@@ -10,6 +10,7 @@ from polarnet.cohort import RECOVERED
 from polarnet.display import trait_name
 from polarnet.evaluation.comparison import NETWORK, PHANTOM_LABEL
 from polarnet.evaluation.table import EXPLORATORY_BELOW
+from polarnet.plotting.overlays import ALPHA
 
 OUT_OF_FOLD: Final = "patients, each scored by networks that had not seen them"
 """What a cross-validation counts."""
@@ -21,9 +22,6 @@ CONTRASTS: Final = {
     "abnormal": "abnormal from normal",
 }
 """Trait -> what a score tells apart; others are "patients with ... from those without"."""
-
-ALPHA: Final = 0.05
-"""A segment differs below it (our choice, the usual one)."""
 
 _NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
